@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one class that an appliance writes. docs/features/sdk.md builds one in twenty lines.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace sluice::sdk {
+
+// A packet that the gateway asks about. `ip` is the inner IPv4 or IPv6 packet without any Ethernet header,
+// not parsed and not trusted. It may be changed in place, but not in length.
+struct Packet {
+  std::span<uint8_t> ip;
+  uint64_t endpoint_id;   // the gateway endpoint (attachment) that it came in at
+  uint32_t flow_cookie;   // names the flow at the gateway; opaque
+  int64_t time_us;        // when it arrived, microseconds since 1970 (virtual in replay)
+};
+
+enum class Answer {
+  kReturn,  // approved: goes back to the gateway, which delivers it
+  kDrop,    // stays here: the gateway never delivers it
+};
+
+// Sends further packets of the same flow, in either direction, under the same GENEVE header: resets, ICMP
+// errors, block pages. The gateway routes by the inner destination. Valid during one call of handle().
+class Injector {
+ public:
+  virtual ~Injector() = default;
+  virtual void inject(std::span<const uint8_t> ip) = 0;
+};
+
+// Called by one thread only; the SDK makes one instance per worker. All packets of a flow, both
+// directions, come to the same instance.
+class Appliance {
+ public:
+  virtual ~Appliance() = default;
+  virtual Answer handle(Packet& packet, Injector& injector) = 0;
+  // About every 100 ms, for timeouts and logs; `time_us` never goes back.
+  virtual void tick(int64_t time_us) { (void)time_us; }
+  // Before the process ends: write what is pending.
+  virtual void finish(int64_t time_us) { (void)time_us; }
+};
+
+}  // namespace sluice::sdk

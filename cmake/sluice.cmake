@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+# How every target of the project is made. The rule that matters: a file says
+# #include "folder/part/file.h" and the compiler sees only the folders that the target's own folder
+# may use, because each folder is offered through an include root of its own
+# (build/<preset>/roots/<folder>/<folder> -> source). A forbidden include is a file that is not there.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_EXTENSIONS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+
+set(SLUICE_SANITIZE "" CACHE STRING "value for -fsanitize=, empty for none")
+option(SLUICE_WERROR "warnings are errors" OFF)
+option(SLUICE_FUZZ "build the fuzz targets (needs clang)" OFF)
+set(SLUICE_FUZZ_SECONDS 20 CACHE STRING "how long ctest runs each fuzz target")
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(GTest REQUIRED)
+
+add_library(sluice_options INTERFACE)
+target_compile_options(sluice_options INTERFACE -Wall -Wextra -Wshadow -Wno-missing-field-initializers
+  $<$<BOOL:${SLUICE_WERROR}>:-Werror>)
+if(SLUICE_SANITIZE)
+  target_compile_options(sluice_options INTERFACE -fsanitize=${SLUICE_SANITIZE} -fno-sanitize-recover=all
+    -fno-omit-frame-pointer)
+  target_link_options(sluice_options INTERFACE -fsanitize=${SLUICE_SANITIZE})
+endif()
+if(SLUICE_FUZZ)
+  target_compile_options(sluice_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+# The arrows between the folders (docs/architecture.md). "testbed" may include all.
+set(SLUICE_MAY_INCLUDE_tunnels tunnels)
+set(SLUICE_MAY_INCLUDE_inspect tunnels inspect)
+set(SLUICE_MAY_INCLUDE_gateway tunnels gateway)
+set(SLUICE_MAY_INCLUDE_appliances tunnels inspect appliances)
+set(SLUICE_MAY_INCLUDE_testbed tunnels inspect gateway appliances testbed)
+
+foreach(folder tunnels inspect gateway appliances testbed)
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/roots/${folder})
+  file(CREATE_LINK ${CMAKE_SOURCE_DIR}/${folder} ${CMAKE_BINARY_DIR}/roots/${folder}/${folder} SYMBOLIC)
+  set(SLUICE_INCLUDES_${folder})
+endforeach()
+foreach(folder tunnels inspect gateway appliances testbed)
+  foreach(root ${SLUICE_MAY_INCLUDE_${folder}})
+    list(APPEND SLUICE_INCLUDES_${folder} ${CMAKE_BINARY_DIR}/roots/${root})
+  endforeach()
+endforeach()
+
+# The top-level folder that the current CMakeLists.txt belongs to.
+macro(sluice_folder out)
+  file(RELATIVE_PATH _path ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
+  string(REGEX REPLACE "/.*" "" ${out} "${_path}")
+endmacro()
+
+function(_sluice_target name)
+  sluice_folder(folder)
+  target_include_directories(${name} PRIVATE ${SLUICE_INCLUDES_${folder}})
+  target_link_libraries(${name} PRIVATE sluice_options)
+endfunction()
+
+# sluice_library(NAME SOURCES a.cc b.cc DEPENDS x y)
+function(sluice_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  _sluice_target(${name})
+  target_link_libraries(${name} PUBLIC ${ARG_DEPENDS})
+endfunction()
+
+# sluice_program(NAME SOURCES main.cc DEPENDS x)
+function(sluice_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  _sluice_target(${name})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} Threads::Threads)
+endfunction()
+
+# sluice_test(NAME [LABEL unit] SOURCES a_test.cc DEPENDS x): one GoogleTest program, one ctest entry.
+# Labels: unit golden netns bench. A test that cannot run here prints SKIP and exits 77, or uses GTEST_SKIP.
+function(sluice_test name)
+  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL unit)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  _sluice_target(${name})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} GTest::gtest GTest::gtest_main Threads::Threads)
+  target_compile_definitions(${name} PRIVATE SLUICE_SOURCE_DIR="${CMAKE_SOURCE_DIR}" SLUICE_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} SKIP_RETURN_CODE 77)
+endfunction()
+
+# sluice_script_test(NAME LABEL netns COMMAND ...): a script as a test; exit 77 is SKIP.
+function(sluice_script_test name)
+  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "COMMAND" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  add_test(NAME ${name} COMMAND ${ARG_COMMAND})
+  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} SKIP_RETURN_CODE 77
+    ENVIRONMENT "SLUICE_BIN=${CMAKE_BINARY_DIR}/bin;SLUICE_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
+  if(ARG_LABEL STREQUAL netns)
+    set_tests_properties(${name} PROPERTIES RUN_SERIAL TRUE)
+  endif()
+endfunction()
+
+# sluice_fuzz(NAME SOURCES a_fuzz.cc DEPENDS x CORPUS dir): a libFuzzer program (preset fuzz).
+# `./dev test` runs each for 20 s from the committed corpus.
+set_property(GLOBAL PROPERTY SLUICE_FUZZERS "")
+function(sluice_fuzz name)
+  if(NOT SLUICE_FUZZ)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "CORPUS" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  _sluice_target(${name})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} Threads::Threads)
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+  set(found ${CMAKE_BINARY_DIR}/fuzz/${name}.found)
+  file(MAKE_DIRECTORY ${found})
+  add_test(NAME ${name} COMMAND ${name} -max_total_time=${SLUICE_FUZZ_SECONDS} -timeout=5 -rss_limit_mb=2048
+    -print_final_stats=1 ${found} ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_CORPUS})
+  set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT 120)
+endfunction()

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+// GENEVE (RFC 8926) as gateway load balancers speak it, with the option set as data.
+//
+// docs/wire/geneve.md has the grammar and an example byte by byte.
+#pragma once
+
+#include "tunnels/drop_reasons.h"
+#include "tunnels/packet.h"
+
+SLUICE_BEGIN
+
+enum {
+  kGenevePort = 6081,
+  kGeneveBaseLength = 8,
+  kGeneveOptionsLengthMax = 252,  // 63 words
+  kGeneveOptionsMax = 63,         // an option is at least one word
+  kGeneveProfileOptionsMax = 4,
+};
+
+// What an option of a profile carries.
+enum GeneveField {
+  kGeneveEndpointId = 0,    // 8 bytes: the endpoint (attachment) that the packet came in at
+  kGeneveAttachmentId = 1,  // 8 bytes: customer visible attachment id, 0 unless configured
+  kGeneveFlowCookie = 2,    // 4 bytes: opaque to the appliance
+};
+
+struct geneve_option {
+  __u8 type;
+  __u8 words;  // data length in 4-byte words
+  __u8 field;  // GeneveField
+  __u8 zero;
+};
+
+struct geneve_profile {
+  __u16 option_class;
+  __u16 options;        // how many
+  __u32 header_length;  // base header and options, bytes
+  struct geneve_option option[kGeneveProfileOptionsMax];
+};
+
+// AWS Gateway Load Balancer: class 0x0108, types 1, 2, 3, always all three in this order: 40 bytes.
+#define SLUICE_GENEVE_AWS                                                                     \
+  {                                                                                           \
+    0x0108, 3, 40, {                                                                          \
+      {1, 2, kGeneveEndpointId, 0}, {2, 2, kGeneveAttachmentId, 0}, {3, 1, kGeneveFlowCookie, 0}, \
+          {0, 0, 0, 0}                                                                        \
+    }                                                                                         \
+  }
+
+// A decoded header. Numbers in host order.
+struct geneve {
+  __u64 endpoint_id;
+  __u64 attachment_id;
+  __u32 flow_cookie;
+  __u32 header_length;  // base header and all options, bytes
+  __u32 vni;
+  __u16 protocol;  // EtherType of the inner packet
+  __u16 zero;
+};
+
+// Writes profile->header_length bytes. `out` must have that much room (at most 8 + 4 * (4 + 8) bytes).
+SLUICE_INLINE void geneve_encode(__u8* out, const struct geneve_profile* profile, const struct geneve* header) {
+  out[0] = (__u8)((profile->header_length - kGeneveBaseLength) / 4);  // Ver 0, Opt Len
+  out[1] = 0;                                                         // O, C, reserved
+  store_be16(out + 2, header->protocol);
+  store_be32(out + 4, header->vni << 8);
+  __u32 at = kGeneveBaseLength;
+  for (int i = 0; i < kGeneveProfileOptionsMax; i++) {
+    if (i >= profile->options) break;
+    const struct geneve_option* option = &profile->option[i];
+    store_be16(out + at, profile->option_class);
+    out[at + 2] = option->type;
+    out[at + 3] = option->words;
+    at += 4;
+    if (option->field == kGeneveFlowCookie) {
+      store_be32(out + at, header->flow_cookie);
+    } else {
+      store_be64(out + at, option->field == kGeneveEndpointId ? header->endpoint_id : header->attachment_id);
+    }
+    at += option->words * 4u;
+  }
+}
+
+// Reads the header at `data`. Options may come in any order and with unknown ones between them; an unknown
+// critical one refuses the packet. Every field of the profile must be there, once or more (the last
+// counts), with its exact length.
+SLUICE_INLINE enum DropReason geneve_decode(const __u8* data, const __u8* end,
+                                            const struct geneve_profile* profile, struct geneve* out) {
+  if (data + kGeneveBaseLength > end) return kDropGeneveTruncated;
+  if (data[0] >> 6 != 0) return kDropGeneveVersion;
+  if (data[1] & 0x80) return kDropGeneveControl;
+  const __u32 options_end = kGeneveBaseLength + (data[0] & 0x3f) * 4u;
+  if (data + options_end > end) return kDropGeneveTruncated;
+  out->protocol = load_be16(data + 2);
+  if (out->protocol != kEtherTypeIpv4 && out->protocol != kEtherTypeIpv6) return kDropGeneveProtocol;
+  out->vni = load_be32(data + 4) >> 8;
+  out->header_length = options_end;
+  out->endpoint_id = 0;
+  out->attachment_id = 0;
+  out->flow_cookie = 0;
+  out->zero = 0;
+
+  __u32 found = 0;
+  __u32 at = kGeneveBaseLength;
+  for (int i = 0; i < kGeneveOptionsMax; i++) {
+    if (at >= options_end) break;
+    if (at > kGeneveBaseLength + kGeneveOptionsLengthMax) return kDropGeneveTruncated;
+    const __u8* option = data + at;
+    if (option + 4 > end) return kDropGeneveTruncated;
+    const __u32 words = option[3] & 0x1f;
+    if (at + 4 + words * 4 > options_end) return kDropGeneveTruncated;
+    int known = 0;
+    if (load_be16(option) == profile->option_class) {
+      for (int k = 0; k < kGeneveProfileOptionsMax; k++) {
+        if (k >= profile->options || profile->option[k].type != option[2]) continue;
+        if (profile->option[k].words != words) return kDropGeneveOptionMissing;
+        if (words == 1) {
+          if (option + 8 > end) return kDropGeneveTruncated;
+          out->flow_cookie = load_be32(option + 4);
+        } else {
+          if (option + 12 > end) return kDropGeneveTruncated;
+          if (profile->option[k].field == kGeneveEndpointId)
+            out->endpoint_id = load_be64(option + 4);
+          else
+            out->attachment_id = load_be64(option + 4);
+        }
+        found |= 1u << k;
+        known = 1;
+        break;
+      }
+    }
+    if (!known && (option[2] & 0x80)) return kDropGeneveCriticalOption;
+    at += 4 + words * 4;
+  }
+  if (found != (1u << profile->options) - 1) return kDropGeneveOptionMissing;
+  return kDropNone;
+}
+
+SLUICE_END
