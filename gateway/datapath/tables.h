@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+// Everything the packet path reads and writes besides the packet: plain arrays of plain structs.
+//
+// The kernel host keeps each array in a BPF array map that user space has mapped into its memory; the
+// process host keeps it in ordinary memory. So both hosts, the reconciler and `sluice flows` see the same
+// bytes through the same struct, and nobody needs a system call to read or change a table.
+//
+// Written by user space: settings, ports, attachments, groups, rows, targets, listeners.
+// Written by the packet path: flow_buckets, flow_records, layer2s, counters, target_counters.
+// No struct here has hidden padding; the sizes are asserted below and hold on both sides.
+#pragma once
+
+#include "tunnels/drop_reasons.h"
+#include "tunnels/flow_key.h"
+#include "tunnels/geneve.h"
+
+#ifdef __cplusplus
+#define SLUICE_GATEWAY_BEGIN   \
+  namespace sluice::gateway {  \
+  using namespace ::sluice::tunnels;  // NOLINT: the packet path is one vocabulary
+#else
+#define SLUICE_GATEWAY_BEGIN
+#endif
+
+SLUICE_GATEWAY_BEGIN
+
+enum {
+  kPortsMax = 4096,         // interface indexes below this can be ports
+  kAttachmentsMax = 256,
+  kGroupsMax = 16,          // target groups with a steering table
+  kRowsPerGroup = 1 << 18,  // rows of one steering table
+  kTargetsMax = 4096,       // appliances and NLB targets; the cookie holds the index in 12 bits
+  kListenersMax = 256,      // NLB listeners
+  kListenerProbesMax = 16,  // open addressing: places looked at per lookup
+  kLayer2Max = 4096,        // distinct MAC and VLAN pairs in use
+  kLayer2Ways = 8,
+  kFlowWays = 8,            // signatures in a 64-byte bucket
+  kCpusMax = 64,
+  kTargetHeaderLength = 82,  // Ethernet 14, IPv4 20, UDP 8, GENEVE 40
+  kEncapsulationOverhead = 68,
+  kNone16 = 0xffff,
+};
+
+// What stands at an interface.
+enum PortRole {
+  kPortUnused = 0,
+  kPortOutside = 1,
+  kPortInside = 2,
+  kPortTunnel = 3,
+};
+
+struct port {
+  __u16 role;  // PortRole
+  __u16 attachment;
+};
+
+// Written before the data path starts.
+struct settings {
+  struct siphash_key cookie_key;
+  __u32 flow_bucket_mask;  // buckets - 1: one less than a power of two
+  __u32 tunnel_address;    // outer source, packet byte order
+  __u32 idle_tcp_ms;       // tcp.idle_timeout.seconds
+  __u32 idle_other_ms;     // 120 s
+  __u16 tunnel_port;       // 6081, host order
+  __u16 zero16;
+  __u32 zero32;
+};
+
+// A GWLB endpoint: a pair of interfaces spliced into a path.
+struct attachment {
+  __u64 endpoint_id;
+  __u64 attachment_id;
+  struct siphash_key hash_key;  // the gateway's key mixed with the endpoint id
+  __u32 interface[2];           // [0] outside, [1] inside; 0 when detached
+  __u16 group;                  // steering table of its load balancer, kNone16 without one
+  __u16 in_use;
+  __u32 zero;
+};
+
+// A target group as the packet path sees it.
+struct group {
+  __u16 stickiness;  // FlowHashForm
+  __u16 in_use;
+  __u32 zero;
+};
+
+// One row of a steering table: which target the flows of this row belong to, and whose they were before.
+// One 64-bit store replaces a row.
+struct row {
+  __u16 target;    // kNone16: nobody
+  __u16 previous;  // owner before the last change
+  __u32 since_s;   // when it changed
+};
+
+enum TargetFlags {
+  kTargetInUse = 1,
+  kTargetResolved = 2,  // its MAC address (or its router's) is known
+  kTargetAppliance = 4,
+  kTargetNlb = 8,
+};
+
+// Where packets are sent. For an appliance the 82-byte header is written whole by user space and patched
+// per packet (lengths, IP checksum, source port, ids, cookie). For an NLB target only the MAC matters.
+struct target {
+  __u32 address[4];  // packet byte order; IPv4 in the first word
+  __u32 interface;   // leaves by this interface (appliance)
+  __u16 mtu;         // of the path to it, for the outer IP packet
+  __u16 port;        // NLB: translated to this port, packet byte order; 0 keeps the port
+  __u16 flags;       // TargetFlags
+  __u8 version;      // 4 or 6
+  __u8 zero8;
+  __u8 mac[6];  // NLB: next hop; all zero leaves the frame's own
+  __u8 header[kTargetHeaderLength];
+  __u16 zero16;
+};
+
+// An NLB listener, in an open-addressed table: listener_home() and the places after it.
+struct listener {
+  __u32 address[4];
+  __u16 port;  // packet byte order
+  __u8 protocol;
+  __u8 version;
+  __u16 group;
+  __u16 in_use;
+};
+
+// A MAC pair with VLAN tags: the frame header that a flow's packets of one direction came with.
+struct layer2 {
+  __u8 header[22];  // Ethernet header with its tags
+  __u8 length;      // 14, 18 or 22; 0 for an empty place
+  __u8 tag;         // 1..15, changes when the place is given to another pair
+  __u32 last_seen_ms;
+  __u32 zero;
+};
+
+enum FlowFlags {
+  kFlowFirstEndOutside = 1,  // the key's first end is on the outside
+  kFlowAlias = 2,            // the tuple as an NLB target sees it; `backend` is the listener
+  kFlowNlb = 4,              // towards its server the packet is translated to target `backend`
+  kFlowClientFirst = 8,      // the key's first end sent the first packet
+  kFlowFin0 = 16,            // FIN seen from the key's first end
+  kFlowFin1 = 32,
+  kFlowReset = 64,
+};
+
+// 88 bytes; with its 8-byte signature a flow costs 96.
+struct flow_record {
+  struct flow_key key;
+  __u16 flags;       // FlowFlags
+  __u16 attachment;  // index
+  __u16 target;      // index: the appliance
+  __u16 backend;     // index: see FlowFlags
+  __u16 layer2[2];   // per direction: 4 bits of tag above 12 bits of index; 0 for none
+  __u32 cookie;
+  __u32 last_seen_ms;
+  __u32 created_s;
+  __u32 packets[2];  // per direction, as they came in from outside or inside
+  __u64 bytes[2];    // of the IP packets
+};
+
+// Signatures of kFlowWays flows; 0 is an empty place. Flow (b, w) has record b * kFlowWays + w.
+struct flow_bucket {
+  __u64 signature[kFlowWays];
+};
+
+// Every packet that the path takes ends in exactly one verdict.
+enum Verdict {
+  kVerdictStack = 0,    // not for the path: left to the kernel (or host) as it is
+  kVerdictCross = 1,    // ARP, neighbour discovery, not IP: out of the other side untouched
+  kVerdictTarget = 2,   // encapsulated, to a target
+  kVerdictOutside = 3,  // approved and delivered out of the outside
+  kVerdictInside = 4,   // approved and delivered out of the inside
+  kVerdictDrop = 5,     // with a DropReason
+  kVerdictCount = 6,
+};
+
+// What happened on the way, besides the verdict.
+enum PathEvent {
+  kEventFlowCreated = 0,
+  kEventFlowEvicted = 1,        // a place was taken from a live flow
+  kEventFlowExpired = 2,        // a place was taken from an idle or closed flow
+  kEventChecksumCompleted = 3,  // a checksum that the sender had left to its hardware
+  kEventNlbTranslated = 4,
+  kEventCount = 5,
+};
+
+// One per CPU: nobody else writes it, readers add them up.
+struct counters {
+  __u64 verdict[8];
+  __u64 event[8];
+  __u64 drop[48];  // by DropReason
+};
+
+// One per target; approximate when several CPUs send to the same target at the same instant.
+struct target_counters {
+  __u64 packets_sent;
+  __u64 bytes_sent;  // of the inner packets
+  __u64 packets_returned;
+  __u64 bytes_returned;
+};
+
+#ifdef __cplusplus
+#define SLUICE_ASSERT_SIZE(type, bytes) static_assert(sizeof(type) == (bytes), #type)
+#else
+#define SLUICE_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type)
+#endif
+SLUICE_ASSERT_SIZE(port, 4);
+SLUICE_ASSERT_SIZE(settings, 40);
+SLUICE_ASSERT_SIZE(attachment, 48);
+SLUICE_ASSERT_SIZE(group, 8);
+SLUICE_ASSERT_SIZE(row, 8);
+SLUICE_ASSERT_SIZE(target, 120);
+SLUICE_ASSERT_SIZE(listener, 24);
+SLUICE_ASSERT_SIZE(layer2, 32);
+SLUICE_ASSERT_SIZE(flow_record, 88);
+SLUICE_ASSERT_SIZE(flow_bucket, 64);
+SLUICE_ASSERT_SIZE(counters, 512);
+SLUICE_ASSERT_SIZE(target_counters, 32);
+
+// X(name, struct, how many): the arrays. Flow tables (0 here) are sized by flow_table.flows_max.
+#define SLUICE_TABLES(X)                             \
+  X(settings, settings, 1)                           \
+  X(ports, port, kPortsMax)                          \
+  X(attachments, attachment, kAttachmentsMax)        \
+  X(groups, group, kGroupsMax)                       \
+  X(rows, row, kGroupsMax* kRowsPerGroup)            \
+  X(targets, target, kTargetsMax)                    \
+  X(listeners, listener, kListenersMax)              \
+  X(layer2s, layer2, kLayer2Max)                     \
+  X(flow_buckets, flow_bucket, 0)                    \
+  X(flow_records, flow_record, 0)                    \
+  X(counters, counters, kCpusMax)                    \
+  X(target_counters, target_counters, kTargetsMax)
+
+// Where the search for a listener starts. `port_number` in packet byte order.
+SLUICE_INLINE __u32 listener_home(const __u32 address[4], __u16 port_number, __u8 protocol) {
+  __u32 h = address[0] * 0x9e3779b1u ^ address[1] * 0x85ebca77u ^ address[2] * 0xc2b2ae3du ^ address[3];
+  h ^= ((__u32)port_number << 8 | protocol) * 0x27d4eb2fu;
+  h ^= h >> 15;
+  h *= 0x85ebca77u;
+  return (h ^ h >> 13) & (kListenersMax - 1);
+}
+
+// The steering row of a flow; `hash` is flow_hash() in the group's stickiness form.
+SLUICE_INLINE __u32 row_index(__u32 group_index, __u64 hash) {
+  return group_index * kRowsPerGroup + (__u32)(hash >> 32 & (kRowsPerGroup - 1));
+}
+
+SLUICE_END
