@@ -6,7 +6,7 @@
 // bytes through the same struct, and nobody needs a system call to read or change a table.
 //
 // Written by user space: settings, ports, attachments, groups, rows, targets, listeners.
-// Written by the packet path: flow_buckets, flow_records, layer2s, counters, target_counters.
+// Written by the packet path: flow_buckets, flow_records, flow_usages, layer2s, counters, target_counters.
 // No struct here has hidden padding; the sizes are asserted below and hold on both sides.
 #pragma once
 
@@ -52,6 +52,7 @@ enum PortRole {
 struct port {
   __u16 role;  // PortRole
   __u16 attachment;
+  __u32 zero;
 };
 
 // Written before the data path starts.
@@ -62,8 +63,8 @@ struct settings {
   __u32 idle_tcp_ms;       // tcp.idle_timeout.seconds
   __u32 idle_other_ms;     // 120 s
   __u16 tunnel_port;       // 6081, host order
-  __u16 zero16;
-  __u32 zero32;
+  __u16 epoch_shift;       // milliseconds >> this = age epochs: idle_tcp_ms >> it is 16 to 31
+  __u32 zero;
 };
 
 // A GWLB endpoint: a pair of interfaces spliced into a path.
@@ -143,7 +144,7 @@ enum FlowFlags {
   kFlowReset = 64,
 };
 
-// 88 bytes; with its 8-byte signature a flow costs 96.
+// One cache line: all that forwarding needs.
 struct flow_record {
   struct flow_key key;
   __u16 flags;       // FlowFlags
@@ -153,14 +154,29 @@ struct flow_record {
   __u16 layer2[2];   // per direction: 4 bits of tag above 12 bits of index; 0 for none
   __u32 cookie;
   __u32 last_seen_ms;
-  __u32 created_s;
-  __u32 packets[2];  // per direction, as they came in from outside or inside
-  __u64 bytes[2];    // of the IP packets
+  __u32 created_ms;
 };
 
-// Signatures of kFlowWays flows; 0 is an empty place. Flow (b, w) has record b * kFlowWays + w.
+// What a flow has sent, per direction, counted as it came in from outside or inside.
+struct flow_usage {
+  __u32 packets[2];
+  __u64 bytes[2];  // of the IP packets
+};
+
+// How much a flow is worth when its bucket is full.
+enum FlowState {
+  kFlowEmpty = 0,
+  kFlowClosed = 1,       // RST, or FIN from both ends
+  kFlowHalfOpen = 2,     // packets from one end only
+  kFlowEstablished = 3,  // packets from both ends
+};
+
+// The names of kFlowWays flows in one cache line; flow (b, w) has record and usage b * kFlowWays + w.
+// An entry is the upper 56 bits of the flow's hash (the lower ones chose the bucket), 2 bits of FlowState
+// and 6 bits of the epoch that it was last seen in, so that a victim is chosen without touching a record.
+// 0 is an empty place. With record and usage a flow costs 96 bytes.
 struct flow_bucket {
-  __u64 signature[kFlowWays];
+  __u64 entry[kFlowWays];
 };
 
 // Every packet that the path takes ends in exactly one verdict.
@@ -204,7 +220,7 @@ struct target_counters {
 #else
 #define SLUICE_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type)
 #endif
-SLUICE_ASSERT_SIZE(port, 4);
+SLUICE_ASSERT_SIZE(port, 8);
 SLUICE_ASSERT_SIZE(settings, 40);
 SLUICE_ASSERT_SIZE(attachment, 48);
 SLUICE_ASSERT_SIZE(group, 8);
@@ -212,7 +228,8 @@ SLUICE_ASSERT_SIZE(row, 8);
 SLUICE_ASSERT_SIZE(target, 120);
 SLUICE_ASSERT_SIZE(listener, 24);
 SLUICE_ASSERT_SIZE(layer2, 32);
-SLUICE_ASSERT_SIZE(flow_record, 88);
+SLUICE_ASSERT_SIZE(flow_record, 64);
+SLUICE_ASSERT_SIZE(flow_usage, 24);
 SLUICE_ASSERT_SIZE(flow_bucket, 64);
 SLUICE_ASSERT_SIZE(counters, 512);
 SLUICE_ASSERT_SIZE(target_counters, 32);
@@ -229,6 +246,7 @@ SLUICE_ASSERT_SIZE(target_counters, 32);
   X(layer2s, layer2, kLayer2Max)                     \
   X(flow_buckets, flow_bucket, 0)                    \
   X(flow_records, flow_record, 0)                    \
+  X(flow_usages, flow_usage, 0)                      \
   X(counters, counters, kCpusMax)                    \
   X(target_counters, target_counters, kTargetsMax)
 
