@@ -5,7 +5,7 @@
 // process host keeps it in ordinary memory. So both hosts, the reconciler and `sluice flows` see the same
 // bytes through the same struct, and nobody needs a system call to read or change a table.
 //
-// Written by user space: settings, ports, attachments, groups, rows, targets, listeners.
+// Written by user space: settings, ports, attachments, groups, rows, targets, sources, listeners.
 // Written by the packet path: flow_buckets, flow_records, flow_usages, layer2s, counters, target_counters.
 // No struct here has hidden padding; the sizes are asserted below and hold on both sides.
 #pragma once
@@ -30,8 +30,9 @@ enum {
   kGroupsMax = 16,          // target groups with a steering table
   kRowsPerGroup = 1 << 18,  // rows of one steering table
   kTargetsMax = 4096,       // appliances and NLB targets; the cookie holds the index in 12 bits
+  kSourcesMax = 16384,      // places for the addresses of appliances; four times kTargetsMax
   kListenersMax = 256,      // NLB listeners
-  kListenerProbesMax = 16,  // open addressing: places looked at per lookup
+  kProbesMax = 16,          // open addressing: places looked at per lookup, from home on, wrapping
   kLayer2Max = 4096,        // distinct MAC and VLAN pairs in use
   kLayer2Ways = 8,
   kFlowWays = 8,            // signatures in a 64-byte bucket
@@ -57,7 +58,8 @@ struct port {
 
 // Written before the data path starts.
 struct settings {
-  struct siphash_key cookie_key;
+  struct siphash_key hash_key;    // of flow_hash()
+  struct siphash_key cookie_key;  // of flow_cookie()
   __u32 flow_bucket_mask;  // buckets - 1: one less than a power of two
   __u32 tunnel_address;    // outer source, packet byte order
   __u32 idle_tcp_ms;       // tcp.idle_timeout.seconds
@@ -71,7 +73,6 @@ struct settings {
 struct attachment {
   __u64 endpoint_id;
   __u64 attachment_id;
-  struct siphash_key hash_key;  // the gateway's key mixed with the endpoint id
   __u32 interface[2];           // [0] outside, [1] inside; 0 when detached
   __u16 group;                  // steering table of its load balancer, kNone16 without one
   __u16 in_use;
@@ -113,6 +114,14 @@ struct target {
   __u8 mac[6];  // NLB: next hop; all zero leaves the frame's own
   __u8 header[kTargetHeaderLength];
   __u16 zero16;
+};
+
+// Who may return packets: the outer address of every registered appliance, in an open-addressed table:
+// source_home() and the places after it.
+struct source {
+  __u32 address;  // packet byte order
+  __u16 target;   // index
+  __u16 in_use;
 };
 
 // An NLB listener, in an open-addressed table: listener_home() and the places after it.
@@ -221,11 +230,12 @@ struct target_counters {
 #define SLUICE_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type)
 #endif
 SLUICE_ASSERT_SIZE(port, 8);
-SLUICE_ASSERT_SIZE(settings, 40);
-SLUICE_ASSERT_SIZE(attachment, 48);
+SLUICE_ASSERT_SIZE(settings, 56);
+SLUICE_ASSERT_SIZE(attachment, 32);
 SLUICE_ASSERT_SIZE(group, 8);
 SLUICE_ASSERT_SIZE(row, 8);
 SLUICE_ASSERT_SIZE(target, 120);
+SLUICE_ASSERT_SIZE(source, 8);
 SLUICE_ASSERT_SIZE(listener, 24);
 SLUICE_ASSERT_SIZE(layer2, 32);
 SLUICE_ASSERT_SIZE(flow_record, 64);
@@ -242,6 +252,7 @@ SLUICE_ASSERT_SIZE(target_counters, 32);
   X(groups, group, kGroupsMax)                       \
   X(rows, row, kGroupsMax* kRowsPerGroup)            \
   X(targets, target, kTargetsMax)                    \
+  X(sources, source, kSourcesMax)                    \
   X(listeners, listener, kListenersMax)              \
   X(layer2s, layer2, kLayer2Max)                     \
   X(flow_buckets, flow_bucket, 0)                    \
@@ -257,6 +268,12 @@ SLUICE_INLINE __u32 listener_home(const __u32 address[4], __u16 port_number, __u
   h ^= h >> 15;
   h *= 0x85ebca77u;
   return (h ^ h >> 13) & (kListenersMax - 1);
+}
+
+// Where the search for an appliance's address (packet byte order) starts.
+SLUICE_INLINE __u32 source_home(__u32 address) {
+  __u32 h = address * 0x9e3779b1u;
+  return (h ^ h >> 15) & (kSourcesMax - 1);
 }
 
 // The steering row of a flow; `hash` is flow_hash() in the group's stickiness form.
