@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/eve/event.h"
+
+#include <arpa/inet.h>
+
+#include <cstdio>
+#include <ctime>
+
+#include "inspect/eve/json_line.h"
+
+namespace sluice::inspect {
+namespace {
+
+constexpr int64_t kMicrosecondsPerSecond = 1'000'000;
+
+bool has_ports(uint8_t protocol) {
+  return protocol == tunnels::kProtocolTcp || protocol == tunnels::kProtocolUdp;
+}
+
+std::string_view state_text(FlowState state) {
+  switch (state) {
+    case FlowState::kNew:
+      return "new";
+    case FlowState::kEstablished:
+      return "established";
+    case FlowState::kClosed:
+      return "closed";
+  }
+  return "unknown";
+}
+
+std::string_view reason_text(FlowEnd end) {
+  switch (end) {
+    case FlowEnd::kTimeout:
+      return "timeout";
+    case FlowEnd::kEvicted:
+      return "forced";
+    case FlowEnd::kReplaced:
+      return "tcp_reuse";
+    case FlowEnd::kShutdown:
+      return "shutdown";
+  }
+  return "unknown";
+}
+
+void write_flow_counts(JsonLine& line, const Flow& flow) {
+  line.unsigned_number("pkts_toserver", flow.packets[0]);
+  line.unsigned_number("pkts_toclient", flow.packets[1]);
+  line.unsigned_number("bytes_toserver", flow.bytes[0]);
+  line.unsigned_number("bytes_toclient", flow.bytes[1]);
+  line.string("start", timestamp_text(flow.start_us));
+}
+
+}  // namespace
+
+void begin_event(JsonLine& line, int64_t time_us, std::string_view event_type, uint64_t flow_id,
+                 const tunnels::tuple& tuple) {
+  line.begin();
+  line.string("timestamp", timestamp_text(time_us));
+  if (flow_id != 0) line.unsigned_number("flow_id", flow_id);
+  line.string("event_type", event_type);
+  if (tuple.version == 0) return;
+  line.string("src_ip", address_text(tuple.source, tuple.version));
+  if (has_ports(tuple.protocol)) line.number("src_port", ntohs(tuple.source_port));
+  line.string("dest_ip", address_text(tuple.destination, tuple.version));
+  if (has_ports(tuple.protocol)) line.number("dest_port", ntohs(tuple.destination_port));
+  line.string("proto", protocol_text(tuple.protocol));
+}
+
+void write_alert(JsonLine& line, const AlertFields& alert) {
+  line.open("alert");
+  line.string("action", alert.blocked ? "blocked" : "allowed");
+  line.number("gid", alert.gid);
+  line.number("signature_id", alert.signature_id);
+  line.number("rev", alert.rev);
+  line.string("signature", alert.signature);
+  line.string("category", alert.category);
+  line.number("severity", alert.severity);
+  line.close();
+}
+
+void write_flow(JsonLine& line, const Flow& flow) {
+  line.open("flow");
+  write_flow_counts(line, flow);
+  line.close();
+}
+
+void write_ended_flow(JsonLine& line, const Flow& flow, FlowEnd end) {
+  line.open("flow");
+  write_flow_counts(line, flow);
+  line.string("end", timestamp_text(flow.last_us));
+  line.number("age", (flow.last_us - flow.start_us) / kMicrosecondsPerSecond);
+  line.string("state", state_text(flow.state));
+  line.string("reason", reason_text(end));
+  line.close();
+}
+
+void write_drop(JsonLine& line, uint32_t packet_length, std::string_view reason) {
+  line.open("drop");
+  line.number("len", packet_length);
+  line.string("reason", reason);
+  line.close();
+}
+
+std::string timestamp_text(int64_t time_us) {
+  if (time_us < 0) time_us = 0;
+  const auto seconds = static_cast<time_t>(time_us / kMicrosecondsPerSecond);
+  tm utc{};
+  // A year that gmtime cannot hold is a clock beyond use; it prints as 1970.
+  if (gmtime_r(&seconds, &utc) == nullptr || utc.tm_year > 8099) {
+    const time_t zero = 0;
+    gmtime_r(&zero, &utc);
+  }
+  char text[64];
+  const size_t length = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
+  std::snprintf(text + length, sizeof(text) - length, ".%06d+0000",
+                static_cast<int>(time_us % kMicrosecondsPerSecond));
+  return text;
+}
+
+std::string address_text(const uint32_t (&address)[4], uint8_t version) {
+  char text[INET6_ADDRSTRLEN] = "";
+  inet_ntop(version == 4 ? AF_INET : AF_INET6, address, text, sizeof(text));
+  return text;
+}
+
+std::string protocol_text(uint8_t protocol) {
+  switch (protocol) {
+    case 1:
+      return "ICMP";
+    case 2:
+      return "IGMP";
+    case 6:
+      return "TCP";
+    case 17:
+      return "UDP";
+    case 47:
+      return "GRE";
+    case 50:
+      return "ESP";
+    case 51:
+      return "AH";
+    case 58:
+      return "IPv6-ICMP";
+    case 132:
+      return "SCTP";
+    default:
+      break;
+  }
+  char text[8];
+  std::snprintf(text, sizeof(text), "%03u", protocol);
+  return text;
+}
+
+}  // namespace sluice::inspect

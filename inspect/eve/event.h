@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parts that EVE events share, with Suricata's field names (its userguide, "Eve JSON Format").
+//
+//   begin_event(line, time_us, "alert", flow.id, packet.tuple);
+//   write_alert(line, alert);
+//   write_flow(line, flow);
+//   sink.write(line.finish());
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "inspect/stream/flow.h"
+#include "tunnels/packet.h"
+
+namespace sluice::inspect {
+
+class JsonLine;
+
+// What an "alert" object says.
+struct AlertFields {
+  bool blocked = false;
+  uint32_t gid = 1;
+  uint32_t signature_id = 0;
+  uint32_t rev = 0;
+  std::string_view signature;
+  std::string_view category;
+  int severity = 3;
+};
+
+// Starts the line: timestamp, flow_id (0: none), event_type, addresses, ports, proto.
+void begin_event(JsonLine& line, int64_t time_us, std::string_view event_type, uint64_t flow_id,
+                 const tunnels::tuple& tuple);
+
+void write_alert(JsonLine& line, const AlertFields& alert);
+
+// "flow": packets and bytes of each direction and when it began. For a flow that has ended also
+// end, age, state and reason.
+void write_flow(JsonLine& line, const Flow& flow);
+void write_ended_flow(JsonLine& line, const Flow& flow, FlowEnd end);
+
+// "drop" of one packet: its lengths and why, in Suricata's words ("rules", "flow drop", "stream
+// error" ...).
+void write_drop(JsonLine& line, uint32_t packet_length, std::string_view reason);
+
+// "2024-01-01T00:00:00.000000+0000"
+std::string timestamp_text(int64_t time_us);
+// "10.0.0.1", "2001:db8::1"; of an address in packet byte order as tuples hold it.
+std::string address_text(const uint32_t (&address)[4], uint8_t version);
+// "TCP", "UDP", "ICMP", "IPv6-ICMP" ...; "041"-like for a protocol without a name here.
+std::string protocol_text(uint8_t protocol);
+
+}  // namespace sluice::inspect

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/eve/event.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "inspect/eve/json_line.h"
+#include "inspect/stream/test_packets.h"
+
+namespace sluice::inspect {
+namespace {
+
+TEST(Event, AlertHasSuricatasFields) {
+  const testing::Ends ends{"10.1.2.3", "10.4.5.6", 1234, 80};
+  Flow flow;
+  flow.packets[0] = 3;
+  flow.bytes[1] = 99;
+  JsonLine line;
+  begin_event(line, 1704067200123456, "alert", 42,
+              testing::parsed(testing::tcp(ends, 2, 0, 0)).tuple);
+  write_alert(line, {true, 1, 2000001, 3, "a \"name\"", "Misc activity", 3});
+  write_flow(line, flow);
+  const auto event = nlohmann::json::parse(line.finish());
+  EXPECT_EQ(event, nlohmann::json::parse(R"({
+    "timestamp": "2024-01-01T00:00:00.123456+0000", "flow_id": 42, "event_type": "alert",
+    "src_ip": "10.1.2.3", "src_port": 1234, "dest_ip": "10.4.5.6", "dest_port": 80, "proto": "TCP",
+    "alert": {"action": "blocked", "gid": 1, "signature_id": 2000001, "rev": 3,
+              "signature": "a \"name\"", "category": "Misc activity", "severity": 3},
+    "flow": {"pkts_toserver": 3, "pkts_toclient": 0, "bytes_toserver": 0, "bytes_toclient": 99,
+             "start": "1970-01-01T00:00:00.000000+0000"}})"));
+}
+
+TEST(Event, DropAndEndedFlow) {
+  Flow flow;
+  flow.start_us = 0;
+  flow.last_us = 61'000'000;
+  flow.state = FlowState::kClosed;
+  JsonLine line;
+  begin_event(line, 0, "drop", 0,
+              testing::parsed(testing::icmp({"fd00::1", "fd00::2"}, 128, 0, "")).tuple);
+  write_drop(line, 60, "rules");
+  write_ended_flow(line, flow, FlowEnd::kTimeout);
+  const auto event = nlohmann::json::parse(line.finish());
+  EXPECT_EQ(event.at("proto"), "IPv6-ICMP");
+  EXPECT_FALSE(event.contains("src_port"));
+  EXPECT_EQ(event.at("src_ip"), "fd00::1");
+  EXPECT_EQ(event.at("drop").at("reason"), "rules");
+  EXPECT_EQ(event.at("flow").at("age"), 61);
+  EXPECT_EQ(event.at("flow").at("state"), "closed");
+  EXPECT_EQ(event.at("flow").at("reason"), "timeout");
+  EXPECT_EQ(event.at("flow").at("end"), "1970-01-01T00:01:01.000000+0000");
+}
+
+TEST(Event, TimesOutOfRangeStayValid) {
+  EXPECT_EQ(timestamp_text(-1), "1970-01-01T00:00:00.000000+0000");
+  EXPECT_EQ(timestamp_text(INT64_MAX).size(), timestamp_text(0).size());
+}
+
+}  // namespace
+}  // namespace sluice::inspect

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Builds one JSON object on one line. Whatever bytes a string holds, the line is valid JSON and
+// valid UTF-8: control characters are escaped, bytes that are no UTF-8 become U+FFFD.
+//
+//   line.begin();
+//   line.string("host", hostile);
+//   line.open("alert");
+//   line.number("signature_id", 7);
+//   line.close();
+//   sink.write(line.finish());
+//
+// The buffer is kept between lines, so a line that is no longer than an earlier one allocates
+// nothing.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace sluice::inspect {
+
+// A longer string is cut here (at a whole character).
+inline constexpr size_t kJsonStringMax = 4096;
+
+class JsonLine {
+ public:
+  void begin();
+  // Closes the outer object and ends the line; valid until the next begin().
+  std::string_view finish();
+
+  void string(std::string_view key, std::string_view value);
+  void number(std::string_view key, int64_t value);
+  void unsigned_number(std::string_view key, uint64_t value);
+  void boolean(std::string_view key, bool value);
+
+  void open(std::string_view key);
+  void close();
+  void open_array(std::string_view key);
+  void element(std::string_view value);
+  void element_open();
+  void close_array();
+
+ private:
+  void comma();
+  void name(std::string_view key);
+  void quote(std::string_view text);
+
+  std::string text_;
+};
+
+// The length of the UTF-8 character that `text` starts with (RFC 3629), 0 if it starts with none.
+size_t utf8_length(std::string_view text);
+
+}  // namespace sluice::inspect

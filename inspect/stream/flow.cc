@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/stream/flow.h"
+
+#include <algorithm>
+
+namespace sluice::inspect {
+namespace {
+
+using tunnels::kTcpAck;
+using tunnels::kTcpFin;
+using tunnels::kTcpRst;
+using tunnels::kTcpSyn;
+
+constexpr uint64_t kFlowIdMask = (uint64_t{1} << 53) - 1;
+
+tunnels::tuple turned(const tunnels::tuple& t) {
+  tunnels::tuple out = t;
+  std::copy(t.source, t.source + 4, out.destination);
+  std::copy(t.destination, t.destination + 4, out.source);
+  out.source_port = t.destination_port;
+  out.destination_port = t.source_port;
+  return out;
+}
+
+FlowState next_tcp_state(const Flow& flow) {
+  const uint8_t to_server = flow.tcp_flags[0];
+  const uint8_t to_client = flow.tcp_flags[1];
+  if (((to_server | to_client) & kTcpRst) || (to_server & to_client & kTcpFin))
+    return FlowState::kClosed;
+  if (flow.state == FlowState::kEstablished) return flow.state;
+  const bool answered = to_client != 0 && (to_server & kTcpAck);
+  return answered ? FlowState::kEstablished : FlowState::kNew;
+}
+
+}  // namespace
+
+void start_flow(Flow& flow, const tunnels::flow_key& key, const tunnels::packet& packet,
+                uint64_t hash, int64_t time_us) {
+  const bool syn_ack = packet.tuple.protocol == tunnels::kProtocolTcp &&
+                       (packet.tcp_flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck);
+  flow.key = key;
+  flow.to_server = syn_ack ? turned(packet.tuple) : packet.tuple;
+  flow.reversed = tunnels::tuple_is_reversed(&flow.to_server);
+  flow.id = (hash ^ static_cast<uint64_t>(time_us)) & kFlowIdMask;
+  if (flow.id == 0) flow.id = 1;
+  flow.start_us = time_us;
+  flow.last_us = time_us;
+}
+
+void update_flow(Flow& flow, const tunnels::packet& packet, Direction direction, int64_t time_us) {
+  const auto d = static_cast<size_t>(direction);
+  flow.last_us = std::max(flow.last_us, time_us);
+  flow.packets[d]++;
+  flow.bytes[d] += packet.l3_length;
+  if (flow.is_tcp()) {
+    if (packet.tcp_flags & kTcpSyn) flow.syn_seen = true;
+    flow.tcp_flags[d] |= packet.tcp_flags;
+    flow.state = next_tcp_state(flow);
+  } else if (flow.packets[0] != 0 && flow.packets[1] != 0) {
+    flow.state = FlowState::kEstablished;
+  }
+}
+
+bool starts_new_connection(const Flow& flow, const tunnels::packet& packet) {
+  return flow.is_tcp() && flow.state == FlowState::kClosed &&
+         (packet.tcp_flags & (kTcpSyn | kTcpAck | kTcpRst)) == kTcpSyn;
+}
+
+}  // namespace sluice::inspect

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is known about one flow, whatever the inspector: who the client is, how much went each way,
+// and how far the connection has come.
+#pragma once
+
+#include <cstdint>
+
+#include "tunnels/flow_key.h"
+#include "tunnels/packet.h"
+
+namespace sluice::inspect {
+
+enum class Direction : uint8_t { kToServer = 0, kToClient = 1 };
+
+inline Direction opposite(Direction d) {
+  return d == Direction::kToServer ? Direction::kToClient : Direction::kToServer;
+}
+
+// TCP: established after the handshake, or after packets in both directions of a connection that
+// was met in its middle; closed after a reset or a FIN from both sides. Others: established after
+// packets in both directions.
+enum class FlowState : uint8_t { kNew, kEstablished, kClosed };
+
+enum class FlowEnd : uint8_t {
+  kTimeout,   // idle for longer than its state allows
+  kEvicted,   // the table was full
+  kReplaced,  // a new connection with the tuple of a closed one
+  kShutdown,
+};
+
+struct Flow {
+  tunnels::flow_key key{};
+  tunnels::tuple to_server{};  // as the client's packets carry it
+  uint64_t id = 0;             // EVE flow_id; below 2^53, so that every JSON reader keeps it whole
+  int64_t start_us = 0;
+  int64_t last_us = 0;
+  uint64_t packets[2] = {};  // by Direction
+  uint64_t bytes[2] = {};    // of IP packets
+  FlowState state = FlowState::kNew;
+  uint8_t tcp_flags[2] = {};  // all that were seen
+  bool reversed = false;      // the key's second end is the client
+  bool syn_seen = false;      // TCP: met at its first packet
+
+  bool is_tcp() const { return key.protocol == tunnels::kProtocolTcp; }
+};
+
+// The client is who sent the first packet; for a TCP SYN with ACK it is who that is sent to.
+void start_flow(Flow& flow, const tunnels::flow_key& key, const tunnels::packet& packet,
+                uint64_t hash, int64_t time_us);
+
+// Counts the packet and follows the connection's state.
+void update_flow(Flow& flow, const tunnels::packet& packet, Direction direction, int64_t time_us);
+
+// A SYN that opens a connection with the tuple of one that has ended.
+bool starts_new_connection(const Flow& flow, const tunnels::packet& packet);
+
+}  // namespace sluice::inspect

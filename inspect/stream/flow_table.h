@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+// A bounded table of flows, both directions in one record, each with a `State` of its user's
+// choice.
+//
+// Records live in chunks that are made as the table grows and are never moved, so a Record* is good
+// until the flow ends. Ends are told to one callback: idle too long, evicted from a full table,
+// replaced by a new connection with the same tuple, or shutdown. The hash is keyed: nobody outside
+// can aim at a bucket. With the same packets, times and key, everything happens in the same order
+// again.
+//
+//   FlowTable<MyState> flows(options, [](auto& record, FlowEnd end) { ... });
+//   auto [record, direction, created] = flows.see(packet, time_us);
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "inspect/stream/flow.h"
+
+namespace sluice::inspect {
+
+inline constexpr uint32_t kFlowsMaxLimit = 1u << 24;
+// Of one expire() call, so that a tick is never long.
+inline constexpr uint32_t kExpirePerCallMax = 4096;
+
+struct FlowTableOptions {
+  // Flows at once; beyond it the least valuable and longest idle one is evicted. At most
+  // kFlowsMaxLimit.
+  uint32_t flows_max = 65536;
+  tunnels::siphash_key key{0x736c756963650001, 0x736c756963650002};
+  // Idle seconds by state: new, established, closed. Longer than the gateway's own (350 s for TCP,
+  // 120 s for others), so that the gateway never knows a flow that is forgotten here.
+  std::array<int, 3> tcp_idle_seconds = {60, 600, 60};
+  std::array<int, 3> other_idle_seconds = {30, 300, 30};
+};
+
+struct FlowTableCounters {
+  uint64_t created = 0;
+  uint64_t timed_out = 0;
+  uint64_t evicted = 0;
+  uint64_t replaced = 0;
+};
+
+template <class State>
+class FlowTable {
+ public:
+  struct Record : Flow {
+    State user{};
+
+   private:
+    friend class FlowTable;
+    uint32_t chain = kNone;  // next in bucket, or next free
+    uint32_t older = kNone;
+    uint32_t newer = kNone;
+    uint8_t list = 0;
+    bool used = false;
+    uint32_t index = 0;
+    uint64_t hash = 0;
+  };
+  struct Seen {
+    Record* record;
+    Direction direction;
+    bool created;
+  };
+  using OnEnd = std::function<void(Record&, FlowEnd)>;
+
+  FlowTable(const FlowTableOptions& options, OnEnd on_end)
+      : options_(options),
+        flows_max_(std::clamp<uint32_t>(options.flows_max, 1, kFlowsMaxLimit)),
+        buckets_(std::bit_ceil(flows_max_), kNone),
+        on_end_(std::move(on_end)) {}
+
+  // Finds the packet's flow or starts it, and counts the packet in it.
+  Seen see(const tunnels::packet& packet, int64_t time_us) {
+    tunnels::flow_key key;
+    const bool reversed = tunnels::flow_key_from_tuple(&key, &packet.tuple) != 0;
+    const uint64_t hash = tunnels::flow_hash(&options_.key, &key, tunnels::kFlowHash5Tuple);
+    Record* record = lookup(key, hash);
+    if (record != nullptr && idle_too_long(*record, time_us)) {
+      end(*record, FlowEnd::kTimeout);
+      record = nullptr;
+    } else if (record != nullptr && starts_new_connection(*record, packet)) {
+      end(*record, FlowEnd::kReplaced);
+      record = nullptr;
+    }
+    const bool created = record == nullptr;
+    if (created) record = &create(key, hash, packet, time_us);
+    const Direction direction =
+        reversed == record->reversed ? Direction::kToServer : Direction::kToClient;
+    update_flow(*record, packet, direction, time_us);
+    unlink(*record);
+    link_newest(*record);
+    return {record, direction, created};
+  }
+
+  // The flow of this tuple, either direction; nullptr if there is none.
+  Record* find(const tunnels::tuple& tuple) {
+    tunnels::flow_key key;
+    tunnels::flow_key_from_tuple(&key, &tuple);
+    return lookup(key, tunnels::flow_hash(&options_.key, &key, tunnels::kFlowHash5Tuple));
+  }
+
+  // Ends flows that were idle too long, at most kExpirePerCallMax of them.
+  void expire(int64_t time_us) {
+    uint32_t left = kExpirePerCallMax;
+    for (uint32_t list = 0; list < kLists; list++) {
+      while (left != 0 && lists_[list].oldest != kNone &&
+             idle_too_long(at(lists_[list].oldest), time_us)) {
+        end(at(lists_[list].oldest), FlowEnd::kTimeout);
+        left--;
+      }
+    }
+  }
+
+  // Ends every flow, in the order of the records.
+  void end_all(FlowEnd reason) {
+    for (uint32_t i = 0; i < records_made_; i++) {
+      if (at(i).used) end(at(i), reason);
+    }
+  }
+
+  uint32_t size() const { return size_; }
+  const FlowTableCounters& counters() const { return counters_; }
+
+ private:
+  static constexpr uint32_t kNone = UINT32_MAX;
+  static constexpr uint32_t kChunk = 256;
+  static constexpr uint32_t kLists = 6;
+  struct List {
+    uint32_t oldest = kNone;
+    uint32_t newest = kNone;
+  };
+
+  Record& at(uint32_t index) { return chunks_[index / kChunk][index % kChunk]; }
+  uint32_t& bucket(uint64_t hash) { return buckets_[hash & (buckets_.size() - 1)]; }
+
+  Record* lookup(const tunnels::flow_key& key, uint64_t hash) {
+    for (uint32_t i = bucket(hash); i != kNone; i = at(i).chain) {
+      Record& record = at(i);
+      if (record.hash == hash && tunnels::flow_key_equal(&record.key, &key)) return &record;
+    }
+    return nullptr;
+  }
+
+  int64_t idle_limit_us(const Record& record) const {
+    const auto& seconds = record.is_tcp() ? options_.tcp_idle_seconds : options_.other_idle_seconds;
+    return int64_t{seconds[static_cast<size_t>(record.state)]} * 1'000'000;
+  }
+  bool idle_too_long(const Record& record, int64_t time_us) const {
+    return time_us - record.last_us >= idle_limit_us(record);
+  }
+
+  Record& create(const tunnels::flow_key& key, uint64_t hash, const tunnels::packet& packet,
+                 int64_t time_us) {
+    if (size_ == flows_max_) evict();
+    Record& record = take_free();
+    start_flow(record, key, packet, hash, time_us);
+    record.hash = hash;
+    record.used = true;
+    record.chain = bucket(hash);
+    bucket(hash) = record.index;
+    link_newest(record);
+    size_++;
+    counters_.created++;
+    return record;
+  }
+
+  Record& take_free() {
+    if (free_ != kNone) {
+      Record& record = at(free_);
+      free_ = record.chain;
+      return record;
+    }
+    if (records_made_ % kChunk == 0) chunks_.push_back(std::make_unique<Record[]>(kChunk));
+    Record& record = at(records_made_);
+    record.index = records_made_++;
+    return record;
+  }
+
+  // Closed before new before established; within a state the longest idle: a flood of new flows
+  // pushes out its own kind, not the connections that work.
+  void evict() {
+    for (const FlowState state : {FlowState::kClosed, FlowState::kNew, FlowState::kEstablished}) {
+      const uint32_t tcp = lists_[list_of(true, state)].oldest;
+      const uint32_t other = lists_[list_of(false, state)].oldest;
+      if (tcp == kNone && other == kNone) continue;
+      const bool take_tcp =
+          other == kNone || (tcp != kNone && at(tcp).last_us <= at(other).last_us);
+      end(at(take_tcp ? tcp : other), FlowEnd::kEvicted);
+      return;
+    }
+  }
+
+  void end(Record& record, FlowEnd reason) {
+    if (reason == FlowEnd::kTimeout) counters_.timed_out++;
+    if (reason == FlowEnd::kEvicted) counters_.evicted++;
+    if (reason == FlowEnd::kReplaced) counters_.replaced++;
+    if (on_end_) on_end_(record, reason);
+    unlink(record);
+    uint32_t* link = &bucket(record.hash);
+    while (*link != record.index) link = &at(*link).chain;
+    *link = record.chain;
+    const uint32_t index = record.index;
+    record = Record{};
+    record.index = index;
+    record.chain = free_;
+    free_ = index;
+    size_--;
+  }
+
+  static uint8_t list_of(bool tcp, FlowState state) {
+    return static_cast<uint8_t>((tcp ? 0 : 3) + static_cast<int>(state));
+  }
+
+  void link_newest(Record& record) {
+    record.list = list_of(record.is_tcp(), record.state);
+    List& list = lists_[record.list];
+    record.older = list.newest;
+    record.newer = kNone;
+    (list.newest == kNone ? list.oldest : at(list.newest).newer) = record.index;
+    list.newest = record.index;
+  }
+
+  void unlink(Record& record) {
+    List& list = lists_[record.list];
+    (record.older == kNone ? list.oldest : at(record.older).newer) = record.newer;
+    (record.newer == kNone ? list.newest : at(record.newer).older) = record.older;
+  }
+
+  const FlowTableOptions options_;
+  const uint32_t flows_max_;
+  std::vector<uint32_t> buckets_;
+  std::vector<std::unique_ptr<Record[]>> chunks_;
+  std::array<List, kLists> lists_;
+  OnEnd on_end_;
+  uint32_t free_ = kNone;
+  uint32_t records_made_ = 0;
+  uint32_t size_ = 0;
+  FlowTableCounters counters_;
+};
+
+}  // namespace sluice::inspect

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/stream/flow_table.h"
+
+#include <gtest/gtest.h>
+
+#include "inspect/stream/test_packets.h"
+
+namespace sluice::inspect {
+namespace {
+
+using testing::Ends;
+using testing::parsed;
+using testing::tcp;
+using testing::udp;
+
+constexpr int64_t kSecond = 1'000'000;
+constexpr uint8_t kSyn = tunnels::kTcpSyn;
+constexpr uint8_t kAck = tunnels::kTcpAck;
+constexpr uint8_t kFin = tunnels::kTcpFin;
+constexpr uint8_t kRst = tunnels::kTcpRst;
+
+struct Count {
+  int value = 0;
+};
+using Table = FlowTable<Count>;
+
+Ends client(uint16_t port) {
+  Ends ends;
+  ends.source_port = port;
+  return ends;
+}
+
+TEST(FlowTable, BothDirectionsShareOneRecord) {
+  for (const Ends& ends : {Ends{}, Ends{"10.0.0.9", "10.0.0.2", 5, 6},
+                           Ends{"fd00::1", "fd00::2", 1, 2}, Ends{"fd00::3", "fd00::2", 1, 2}}) {
+    Table table({}, nullptr);
+    const auto first = table.see(parsed(udp(ends, "a")), 1);
+    EXPECT_TRUE(first.created);
+    EXPECT_EQ(first.direction, Direction::kToServer);
+    first.record->user.value = 7;
+    const auto second = table.see(parsed(udp(ends.turned(), "bb")), 2);
+    EXPECT_EQ(second.record, first.record);
+    EXPECT_EQ(second.direction, Direction::kToClient);
+    EXPECT_EQ(second.record->user.value, 7);
+    EXPECT_EQ(second.record->state, FlowState::kEstablished);
+    EXPECT_EQ(second.record->packets[0], 1u);
+    EXPECT_EQ(second.record->bytes[1], second.record->bytes[0] + 1);
+    EXPECT_EQ(table.size(), 1u);
+  }
+}
+
+TEST(FlowTable, FollowsTheTcpHandshakeAndClose) {
+  Table table({}, nullptr);
+  const Ends c;
+  Flow& flow = *table.see(parsed(tcp(c, kSyn, 1, 0)), 1).record;
+  EXPECT_EQ(flow.state, FlowState::kNew);
+  table.see(parsed(tcp(c.turned(), kSyn | kAck, 9, 2)), 2);
+  EXPECT_EQ(flow.state, FlowState::kNew);
+  table.see(parsed(tcp(c, kAck, 2, 10)), 3);
+  EXPECT_EQ(flow.state, FlowState::kEstablished);
+  table.see(parsed(tcp(c, kAck | kFin, 2, 10)), 4);
+  EXPECT_EQ(flow.state, FlowState::kEstablished);
+  table.see(parsed(tcp(c.turned(), kAck | kFin, 10, 3)), 5);
+  EXPECT_EQ(flow.state, FlowState::kClosed);
+}
+
+TEST(FlowTable, SynAckFirstMeansTheReceiverIsTheClient) {
+  Table table({}, nullptr);
+  const Ends c;
+  EXPECT_EQ(table.see(parsed(tcp(c.turned(), kSyn | kAck, 9, 2)), 1).direction,
+            Direction::kToClient);
+  EXPECT_EQ(table.see(parsed(tcp(c, kAck, 2, 10)), 2).direction, Direction::kToServer);
+}
+
+TEST(FlowTable, NewSynReplacesAClosedFlow) {
+  std::vector<FlowEnd> ends;
+  Table table({}, [&](Table::Record&, FlowEnd end) { ends.push_back(end); });
+  const Ends c;
+  table.see(parsed(tcp(c, kSyn, 1, 0)), 1);
+  EXPECT_FALSE(table.see(parsed(tcp(c, kSyn, 1, 0)), 2).created);  // a retransmission
+  table.see(parsed(tcp(c.turned(), kRst | kAck, 0, 2)), 3);
+  EXPECT_TRUE(table.see(parsed(tcp(c, kSyn, 50, 0)), 4).created);
+  EXPECT_EQ(ends, std::vector{FlowEnd::kReplaced});
+}
+
+TEST(FlowTable, IdleFlowsEndByTheirState) {
+  std::vector<uint16_t> ended;
+  Table table({}, [&](Table::Record& r, FlowEnd end) {
+    EXPECT_EQ(end, FlowEnd::kTimeout);
+    ended.push_back(ntohs(r.to_server.source_port));
+  });
+  table.see(parsed(udp(client(1), "")), 0);
+  table.see(parsed(udp(client(2), "")), 0);
+  table.see(parsed(udp(client(2).turned(), "")), 0);
+  table.see(parsed(tcp(client(3), kSyn, 0, 0)), 0);
+  table.expire(29 * kSecond);
+  EXPECT_TRUE(ended.empty());
+  table.expire(30 * kSecond);
+  EXPECT_EQ(ended, (std::vector<uint16_t>{1}));
+  table.expire(60 * kSecond);
+  EXPECT_EQ(ended, (std::vector<uint16_t>{1, 3}));
+  EXPECT_TRUE(table.see(parsed(udp(client(2), "")), 300 * kSecond).created) << "late for expire()";
+  EXPECT_EQ(ended, (std::vector<uint16_t>{1, 3, 2}));
+  EXPECT_EQ(table.counters().timed_out, 3u);
+}
+
+TEST(FlowTable, FullTableEvictsNewBeforeEstablishedAndOldestFirst) {
+  FlowTableOptions options;
+  options.flows_max = 4;
+  std::vector<uint16_t> evicted;
+  Table table(options, [&](Table::Record& r, FlowEnd end) {
+    EXPECT_EQ(end, FlowEnd::kEvicted);
+    evicted.push_back(ntohs(r.to_server.source_port));
+  });
+  table.see(parsed(udp(client(1), "")), 1);
+  table.see(parsed(udp(client(1).turned(), "")), 1);
+  for (uint16_t port = 2; port <= 6; port++) table.see(parsed(udp(client(port), "")), port);
+  EXPECT_EQ(evicted, (std::vector<uint16_t>{2, 3}));
+  EXPECT_EQ(table.size(), 4u);
+  EXPECT_EQ(table.counters().evicted, 2u);
+  EXPECT_NE(table.find(parsed(udp(client(1), "")).tuple), nullptr);
+  EXPECT_EQ(table.find(parsed(udp(client(2), "")).tuple), nullptr);
+}
+
+TEST(FlowTable, ManyFlowsComeAndGo) {
+  FlowTableOptions options;
+  options.flows_max = 1000;
+  uint64_t ended = 0;
+  Table table(options, [&](Table::Record&, FlowEnd) { ended++; });
+  for (uint32_t i = 0; i < 20000; i++)
+    table.see(parsed(udp(client(static_cast<uint16_t>(1 + i * 7919 % 5000)), "")), i * 1000);
+  table.expire(1000 * kSecond);
+  EXPECT_EQ(table.size(), 0u);
+  EXPECT_EQ(ended, table.counters().created);
+}
+
+TEST(FlowTable, ShutdownEndsAllInOneFixedOrder) {
+  const auto run = [] {
+    std::vector<uint64_t> order;
+    Table table({}, [&](Table::Record& r, FlowEnd) { order.push_back(r.id); });
+    for (uint16_t port = 1; port < 50; port++) table.see(parsed(udp(client(port), "")), port);
+    table.end_all(FlowEnd::kShutdown);
+    EXPECT_EQ(table.size(), 0u);
+    return order;
+  };
+  const auto order = run();
+  EXPECT_EQ(order.size(), 49u);
+  EXPECT_EQ(order, run());
+}
+
+}  // namespace
+}  // namespace sluice::inspect
