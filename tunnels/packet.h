@@ -89,6 +89,13 @@ SLUICE_INLINE __u16 parse_ethernet(const __u8* data, const __u8* end, struct pac
   return load_be16(data + 20);
 }
 
+// Hop-by-hop, routing, fragment, AH, destination options, mobility, HIP, Shim6. ESP is none: it hides what
+// follows.
+SLUICE_INLINE int is_extension_header(__u8 next) {
+  return next == 0 || next == 43 || next == 44 || next == 51 || next == 60 || next == 135 || next == 139 ||
+         next == 140;
+}
+
 SLUICE_INLINE int packet_has_room(const struct packet* p, __u32 offset, __u32 length) {
   return offset + length <= p->l3_offset + p->l3_length;
 }
@@ -138,13 +145,13 @@ SLUICE_INLINE void parse_icmp_quote(const __u8* data, const __u8* end, struct pa
     const __u8* quote = icmp + 8;
     if (quote[0] >> 4 != 6) return;
     const __u8 next = quote[6];
-    if (next != kProtocolTcp && next != kProtocolUdp && next != kProtocolIcmpv6) return;
+    if (is_extension_header(next)) return;
     for (int i = 0; i < 4; i++) {
       p->tuple.source[i] = load_u32(quote + 24 + 4 * i);
       p->tuple.destination[i] = load_u32(quote + 8 + 4 * i);
     }
     p->tuple.protocol = next;
-    if (next != kProtocolIcmpv6) {
+    if (next == kProtocolTcp || next == kProtocolUdp) {
       p->tuple.source_port = load_u16(quote + 42);
       p->tuple.destination_port = load_u16(quote + 40);
     }
@@ -176,8 +183,7 @@ SLUICE_INLINE enum DropReason parse_ipv4(const __u8* data, const __u8* end, stru
   return kDropNone;
 }
 
-// Walks at most kExtensionHeadersMax extension headers (RFC 8200 section 4.1). ESP and everything that is
-// no extension header ends the walk.
+// Walks at most kExtensionHeadersMax extension headers (RFC 8200 section 4.1).
 SLUICE_INLINE enum DropReason parse_ipv6(const __u8* data, const __u8* end, struct packet* p) {
   const __u8* ip = data + p->l3_offset;
   if (ip + 40 > end) return kDropFrameTruncated;
@@ -193,13 +199,9 @@ SLUICE_INLINE enum DropReason parse_ipv6(const __u8* data, const __u8* end, stru
   __u8 next = ip[6];
   const __u8 hop_limit = ip[7];
   __u32 offset = p->l3_offset + 40;
-  int headers = 0;
-  for (; headers < kExtensionHeadersMax; headers++) {
-    // Hop-by-hop, routing, fragment, AH, destination options, mobility, HIP, Shim6.
-    if (next != 0 && next != 43 && next != 44 && next != 51 && next != 60 && next != 135 &&
-        next != 139 && next != 140)
-      break;
-    if (offset > kHeaderOffsetMax) return kDropExtensionHeaders;
+  for (int headers = 0; headers <= kExtensionHeadersMax; headers++) {
+    if (!is_extension_header(next)) break;
+    if (headers == kExtensionHeadersMax || offset > kHeaderOffsetMax) return kDropExtensionHeaders;
     const __u8* header = data + offset;
     if (header + 8 > end || !packet_has_room(p, offset, 8)) return kDropExtensionHeaders;
     const __u8 current = next;
@@ -219,13 +221,12 @@ SLUICE_INLINE enum DropReason parse_ipv6(const __u8* data, const __u8* end, stru
       offset += (header[1] + 1u) * 8;
     }
   }
-  if (headers == kExtensionHeadersMax || !packet_has_room(p, offset, 0)) return kDropExtensionHeaders;
+  if (offset > kHeaderOffsetMax || !packet_has_room(p, offset, 0)) return kDropExtensionHeaders;
   p->l4_offset = offset;
   p->tuple.protocol = next;
   if (p->flags & kPacketFragment) return kDropNone;
   if (next == kProtocolTcp || next == kProtocolUdp) return parse_transport(data, end, p);
   if (next == kProtocolIcmpv6) {
-    if (offset > kHeaderOffsetMax) return kDropExtensionHeaders;
     const __u8* icmp = data + offset;
     if (icmp + 1 <= end && packet_has_room(p, offset, 1) && icmp[0] >= 133 && icmp[0] <= 137 &&
         hop_limit == 255) {
