@@ -3,15 +3,14 @@
 // is kept, so that a person sees all of a file's errors at once.
 //
 //   YamlErrors errors("demo.yaml");
-//   YamlNode root = parse_yaml(text, errors);          // syntax, bounds, duplicate keys, no
-//   aliases YamlMap map(root, errors); map.read("name", name);                            //
-//   optional: keeps the default when absent map.require_integer("port", port, 1, 65535);
+//   YamlNode root = parse_yaml(text, errors);  // syntax, bounds, duplicate keys, no aliases
+//   YamlMap map(root, errors);
+//   map.read("name", name);                    // optional: keeps the default when absent
+//   map.require_integer("port", port, 1, 65535);
 //   map.each("targets", kTargetsMax, [&](const YamlNode& node) { ... });
-//   map.finish();                                      // names the keys that nobody asked for
-//   if (!errors.empty()) return errors.take();
+//   map.finish();                              // names the keys that nobody asked for
 //
-// Not YAML here: anchors, aliases, merge keys, tags, keys that are not plain scalars, several
-// documents.
+// Not YAML here: anchors, aliases, merge keys, tags, keys that are not words, several documents.
 #pragma once
 
 #include <cstdint>

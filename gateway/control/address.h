@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// An IP address in the form that the tables hold it.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <cstring>
+#include <string>
+
+#include "tunnels/result.h"
+
+namespace sluice::gateway {
+
+struct IpAddress {
+  uint32_t words[4] = {0, 0, 0, 0};  // packet byte order; IPv4 in the first word
+  uint8_t version = 4;               // 4 or 6
+
+  bool operator==(const IpAddress&) const = default;
+  // By bytes, so that the order is the same on every machine.
+  std::strong_ordering operator<=>(const IpAddress& other) const {
+    if (version != other.version) return version <=> other.version;
+    return std::memcmp(words, other.words, sizeof(words)) <=> 0;
+  }
+  std::string text() const;
+};
+
+// "10.0.0.1" or "fd00::1", without prefix length or zone.
+Result<IpAddress> parse_ip_address(const std::string& text);
+
+// From the words of a table.
+IpAddress ip_address(const uint32_t words[4], uint8_t version);
+
+}  // namespace sluice::gateway

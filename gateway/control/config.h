@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one YAML file as a valid Config, or everything that is wrong with it: each error with file,
+// line, column and path. docs/features/configuration.md tells the format.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/control/model.h"
+#include "tunnels/result.h"
+
+namespace sluice::gateway {
+
+inline constexpr size_t kLoadBalancersMax = 256;
+inline constexpr size_t kTargetGroupsMax = 256;
+inline constexpr size_t kTargetsPerGroupMax = 1024;
+inline constexpr size_t kTunnelInterfacesMax = 8;
+inline constexpr size_t kRulesMax = 100;
+inline constexpr size_t kConditionsMax = 5;
+inline constexpr size_t kConditionValuesMax = 16;
+inline constexpr uint32_t kFlowsMin = 1024;
+inline constexpr uint32_t kFlowsMax = 1 << 26;
+
+using ConfigResult = Result<Config, std::vector<Error>>;
+
+ConfigResult read_config(const std::string& path);
+// `file` is only for the errors.
+ConfigResult parse_config(std::string_view text, const std::string& file);
+
+}  // namespace sluice::gateway

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// The sections `gateway` and `attachments`.
+#include <algorithm>
+#include <charconv>
+
+#include "gateway/control/config_reader.h"
+
+namespace sluice::gateway {
+namespace {
+
+constexpr size_t kGatewayNameMax = 15;
+constexpr size_t kNameMax = 32;
+constexpr size_t kInterfaceNameMax = 15;  // IFNAMSIZ - 1
+constexpr size_t kSocketPathMax = 107;    // sockaddr_un
+
+bool parse_key(const std::string& text, tunnels::siphash_key& out) {
+  if (text.size() != 32) return false;
+  const auto half = [&](size_t at, __u64& to) {
+    uint64_t number = 0;
+    const char* begin = text.data() + at;
+    const auto [stop, error] = std::from_chars(begin, begin + 16, number, 16);
+    to = number;
+    return error == std::errc() && stop == begin + 16;
+  };
+  return half(0, out.k0) && half(16, out.k1);
+}
+
+}  // namespace
+
+void ConfigReader::read_gateway(const YamlNode& node) {
+  YamlMap map(node, errors_);
+  Gateway& gateway = config_.gateway;
+  std::set<std::string> names;
+  if (read_name(map, kGatewayNameMax, names, gateway.name) &&
+      std::ranges::any_of(gateway.name, [](char c) { return c >= 'A' && c <= 'Z'; }))
+    errors_.add(*node.find("name"), "the gateway's name has lower case letters only");
+  const YamlNode* key = map.require("key");
+  std::string text;
+  if (key != nullptr && read_yaml(*key, errors_, text) && !parse_key(text, gateway.key))
+    errors_.add(*key, "expected 32 hexadecimal digits (`openssl rand -hex 16` makes them)");
+  gateway.socket = "/run/sluice/" + gateway.name + ".sock";
+  if (map.read("socket", gateway.socket) &&
+      (!gateway.socket.starts_with('/') || gateway.socket.size() > kSocketPathMax))
+    errors_.add(*node.find("socket"), "expected an absolute path of at most 107 bytes");
+  map.read_choice("host", gateway.host, {"kernel", "process"});
+  if (const YamlNode* table = map.find("flow_table")) {
+    YamlMap flow_table(*table, errors_);
+    flow_table.read_integer("flows_max", gateway.flows_max, kFlowsMin, kFlowsMax);
+    flow_table.finish();
+  }
+  if (const YamlNode* nlb = map.find("nlb")) {
+    YamlMap nlb_map(*nlb, errors_);
+    read_interface(nlb_map.require("interface"), gateway.nlb_interface);
+    nlb_map.finish();
+  }
+  if (const YamlNode* tunnel = map.require("tunnel")) read_tunnel(*tunnel);
+  map.finish();
+}
+
+void ConfigReader::read_tunnel(const YamlNode& node) {
+  YamlMap map(node, errors_);
+  const auto add = [&](const YamlNode& interface) {
+    std::string name;
+    read_interface(&interface, name);
+    if (!name.empty() && !interfaces_.insert(name).second)
+      errors_.add(interface, "interface '" + name + "' is used twice");
+    config_.gateway.tunnel_interfaces.push_back(name);
+  };
+  const YamlNode* interface = map.require("interface");
+  if (interface != nullptr && interface->kind == YamlNode::Kind::kSequence)
+    each_yaml(*interface, errors_, kTunnelInterfacesMax, add);
+  else if (interface != nullptr)
+    add(*interface);
+  if (interface != nullptr && config_.gateway.tunnel_interfaces.empty())
+    errors_.add(*interface, "at least one interface must face the appliances");
+  const YamlNode* address = map.require("address");
+  if (read_address(address, config_.gateway.tunnel_address) &&
+      config_.gateway.tunnel_address.version != 4)
+    errors_.add(*address, "the outer packet is IPv4; an IPv6 address cannot be its source");
+  map.finish();
+}
+
+void ConfigReader::read_interface(const YamlNode* node, std::string& out) {
+  if (node == nullptr || !read_yaml(*node, errors_, out)) return;
+  const bool printable =
+      std::ranges::all_of(out, [](char c) { return c > ' ' && c < 127 && c != '/' && c != ':'; });
+  if (out.empty() || out.size() > kInterfaceNameMax || !printable || out == "." || out == "..") {
+    errors_.add(*node, "no name of an interface (1 to 15 characters)");
+    out.clear();
+  }
+}
+
+void ConfigReader::read_attachment(const YamlNode& node) {
+  YamlMap map(node, errors_);
+  Attachment attachment;
+  read_name(map, kNameMax, attachment_names_, attachment.name);
+  if (map.require_integer("endpoint_id", attachment.endpoint_id, 0, UINT64_MAX) &&
+      !endpoint_ids_.insert(attachment.endpoint_id).second)
+    errors_.add(*node.find("endpoint_id"), "another attachment has this endpoint id");
+  map.read_integer("attachment_id", attachment.attachment_id, 0, UINT64_MAX);
+  for (auto [key, name] :
+       {std::pair{"outside", &attachment.outside}, std::pair{"inside", &attachment.inside}}) {
+    const YamlNode* interface = map.require(key);
+    read_interface(interface, *name);
+    if (!name->empty() && !interfaces_.insert(*name).second)
+      errors_.add(*interface, "interface '" + *name + "' is used twice");
+  }
+  const YamlNode* load_balancer = map.require("load_balancer");
+  if (load_balancer != nullptr && read_yaml(*load_balancer, errors_, attachment.load_balancer))
+    load_balancer_references_.emplace_back(load_balancer, attachment.load_balancer);
+  map.finish();
+  config_.attachments.push_back(std::move(attachment));
+}
+
+}  // namespace sluice::gateway
