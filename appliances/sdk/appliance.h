@@ -7,13 +7,13 @@
 
 namespace sluice::sdk {
 
-// A packet that the gateway asks about. `ip` is the inner IPv4 or IPv6 packet without any Ethernet header,
-// not parsed and not trusted. It may be changed in place, but not in length.
+// A packet that the gateway asks about. `ip` is the inner IPv4 or IPv6 packet without any Ethernet
+// header, not parsed and not trusted. It may be changed in place, but not in length.
 struct Packet {
   std::span<uint8_t> ip;
-  uint64_t endpoint_id;   // the gateway endpoint (attachment) that it came in at
-  uint32_t flow_cookie;   // names the flow at the gateway; opaque
-  int64_t time_us;        // when it arrived, microseconds since 1970 (virtual in replay)
+  uint64_t endpoint_id;  // the gateway endpoint (attachment) that it came in at
+  uint32_t flow_cookie;  // names the flow at the gateway; opaque
+  int64_t time_us;       // when it arrived, microseconds since 1970 (virtual in replay)
 };
 
 enum class Answer {
@@ -21,8 +21,9 @@ enum class Answer {
   kDrop,    // stays here: the gateway never delivers it
 };
 
-// Sends further packets of the same flow, in either direction, under the same GENEVE header: resets, ICMP
-// errors, block pages. The gateway routes by the inner destination. Valid during one call of handle().
+// Sends further packets of the same flow, in either direction, under the same GENEVE header:
+// resets, ICMP errors, block pages. The gateway routes by the inner destination. Valid during one
+// call of handle().
 class Injector {
  public:
   virtual ~Injector() = default;

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "appliances/sdk/geneve_reply.h"
+
+#include <cstring>
+
+namespace sluice::sdk {
+
+namespace {
+
+using namespace tunnels;  // SLUICE_GENEVE_AWS and the wire's constants
+
+constexpr geneve_profile kProfile = SLUICE_GENEVE_AWS;
+
+// The EtherType of a bare IP packet; 0 for what is none.
+uint16_t protocol_type(std::span<const uint8_t> ip) {
+  if (ip.empty()) return 0;
+  if (ip[0] >> 4 == 4) return tunnels::kEtherTypeIpv4;
+  if (ip[0] >> 4 == 6) return tunnels::kEtherTypeIpv6;
+  return 0;
+}
+
+// An injected packet must be exactly as long as its own header says.
+bool length_agrees(std::span<const uint8_t> ip) {
+  if (ip[0] >> 4 == 4) return ip.size() >= 20 && tunnels::load_be16(&ip[2]) == ip.size();
+  return ip.size() >= 40 && 40u + tunnels::load_be16(&ip[4]) == ip.size();
+}
+
+class BoundedInjector : public Injector {
+ public:
+  BoundedInjector(std::span<const uint8_t> header, ReplySink& replies, Counters& counters)
+      : header_(header), replies_(replies), counters_(counters) {}
+
+  void inject(std::span<const uint8_t> ip) override {
+    const bool taken = used_ < kInjectionsMax && replies_.injected(header_, ip);
+    (taken ? counters_.injected : counters_.injections_refused).add();
+    used_++;
+  }
+
+ private:
+  std::span<const uint8_t> header_;
+  ReplySink& replies_;
+  Counters& counters_;
+  unsigned used_ = 0;
+};
+
+}  // namespace
+
+Result<Datagram, tunnels::DropReason> open_datagram(std::span<uint8_t> bytes) {
+  Datagram datagram{};
+  const tunnels::DropReason reason = tunnels::geneve_decode(
+      bytes.data(), bytes.data() + bytes.size(), &kProfile, &datagram.fields);
+  if (reason != tunnels::kDropNone) return tl::make_unexpected(reason);
+  datagram.header = bytes.first(datagram.fields.header_length);
+  datagram.ip = bytes.subspan(datagram.fields.header_length);
+  if (datagram.ip.empty()) return tl::make_unexpected(tunnels::kDropGeneveTruncated);
+  if (protocol_type(datagram.ip) != datagram.fields.protocol)
+    return tl::make_unexpected(tunnels::kDropInnerInvalid);
+  return datagram;
+}
+
+size_t write_datagram(std::span<const uint8_t> header, std::span<const uint8_t> ip,
+                      std::span<uint8_t> out) {
+  const uint16_t type = protocol_type(ip);
+  if (type == 0 || !length_agrees(ip) || header.size() + ip.size() > out.size()) return 0;
+  std::memcpy(out.data(), header.data(), header.size());
+  tunnels::store_be16(&out[2], type);
+  std::memcpy(&out[header.size()], ip.data(), ip.size());
+  return header.size() + ip.size();
+}
+
+void answer_datagram(std::span<uint8_t> datagram, int64_t time_us, Appliance& appliance,
+                     ReplySink& replies, Counters& counters) {
+  counters.received.add();
+  const auto opened = open_datagram(datagram);
+  if (!opened) {
+    counters.refused[opened.error()].add();
+    return;
+  }
+  Packet packet{opened->ip, opened->fields.endpoint_id, opened->fields.flow_cookie, time_us};
+  BoundedInjector injector(opened->header, replies, counters);
+  if (appliance.handle(packet, injector) == Answer::kDrop) {
+    counters.dropped.add();
+    return;
+  }
+  counters.returned.add();
+  replies.returned(datagram);
+}
+
+}  // namespace sluice::sdk

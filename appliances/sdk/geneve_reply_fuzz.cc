@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any datagram: what goes back is the header that came, and never more than the limits allow.
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "appliances/sdk/geneve_reply.h"
+
+namespace {
+
+using namespace sluice::sdk;
+
+struct Checker : ReplySink {
+  std::span<const uint8_t> datagram;
+  unsigned count = 0;
+  void returned(std::span<const uint8_t> bytes) override {
+    if (bytes.data() != datagram.data() || bytes.size() != datagram.size()) std::abort();
+  }
+  bool injected(std::span<const uint8_t> header, std::span<const uint8_t> ip) override {
+    std::vector<uint8_t> out(header.size() + ip.size());
+    const size_t written = write_datagram(header, ip, out);
+    if (written == 0) return false;
+    if (++count > kInjectionsMax || written != out.size()) std::abort();
+    // The header is the received one but for the protocol type, and the result can be opened again.
+    if (header.size() > 4 && std::memcmp(&out[4], &datagram[4], header.size() - 4) != 0)
+      std::abort();
+    if (!open_datagram(out)) std::abort();
+    return true;
+  }
+};
+
+// Sends everything it sees back twice, and once cut short.
+struct Echo : Appliance {
+  Answer handle(Packet& packet, Injector& injector) override {
+    injector.inject(packet.ip);
+    injector.inject(packet.ip.first(packet.ip.size() / 2));
+    for (uint8_t& byte : packet.ip) byte ^= 1;
+    return packet.flow_cookie & 1 ? Answer::kReturn : Answer::kDrop;
+  }
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  std::vector<uint8_t> bytes(data, data + size);
+  Checker checker;
+  checker.datagram = bytes;
+  Echo echo;
+  Counters counters;
+  answer_datagram(bytes, 0, echo, checker, counters);
+  return 0;
+}

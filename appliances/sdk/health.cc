@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "appliances/sdk/health.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <string_view>
+
+#include "appliances/sdk/worker.h"
+
+namespace sluice::sdk {
+
+namespace {
+
+Result<Socket> open_listener(const std::string& listen, uint16_t port) {
+  const std::string where = listen + ":" + std::to_string(port);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  if (inet_pton(AF_INET, listen.c_str(), &address.sin_addr) != 1)
+    return fail("not an IPv4 address for the health endpoint", listen);
+  Socket socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket.open()) return fail_errno("cannot open a TCP socket", where);
+  const int on = 1;
+  setsockopt(socket.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  if (bind(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
+      ::listen(socket.fd(), kHealthConnectionsMax) != 0)
+    return fail_errno("cannot listen for health checks", where);
+  return socket;
+}
+
+std::string response(std::string_view status, std::string_view type, std::string_view body) {
+  std::string text = "HTTP/1.1 ";
+  text.append(status).append("\r\nContent-Type: ").append(type);
+  text.append("\r\nContent-Length: ").append(std::to_string(body.size()));
+  text.append("\r\nConnection: close\r\n\r\n").append(body);
+  return text;
+}
+
+}  // namespace
+
+Result<HealthEndpoint> HealthEndpoint::create(HealthOptions options) {
+  HealthEndpoint endpoint(std::move(options));
+  SLUICE_TRY(endpoint.listener_, open_listener(endpoint.options_.listen, endpoint.options_.port));
+  return endpoint;
+}
+
+// A TCP health check counts a finished handshake as health, and the kernel finishes handshakes by
+// itself; so an appliance that does not work must not listen.
+void HealthEndpoint::follow_liveness() {
+  if (!options_.alive()) {
+    listener_.reset();
+    connections_.clear();
+  } else if (!listener_.open()) {
+    auto listener = open_listener(options_.listen, options_.port);
+    if (listener) listener_ = std::move(*listener);
+  }
+}
+
+void HealthEndpoint::poll_once(int timeout_ms) {
+  follow_liveness();
+  std::vector<pollfd> waits;
+  waits.reserve(connections_.size() + 1);
+  for (const Connection& connection : connections_)
+    waits.push_back({connection.socket.fd(), POLLIN, 0});
+  waits.push_back({listener_.fd(), POLLIN, 0});  // a closed one is -1, which poll ignores
+  if (poll(waits.data(), waits.size(), timeout_ms) < 0) return;
+
+  const int64_t now = steady_us();
+  size_t at = 0;
+  std::erase_if(connections_, [&](Connection& connection) {
+    const bool ready = waits[at++].revents != 0;
+    return (ready && !serve(connection)) || now - connection.opened_us > kHealthConnectionUs;
+  });
+  if (waits.back().revents != 0) accept_all();
+}
+
+void HealthEndpoint::accept_all() {
+  for (size_t i = 0; i < kHealthConnectionsMax; i++) {
+    Socket socket(accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!socket.open()) return;
+    if (connections_.size() == kHealthConnectionsMax) connections_.erase(connections_.begin());
+    connections_.push_back({std::move(socket), steady_us(), {}});
+  }
+}
+
+bool HealthEndpoint::serve(Connection& connection) {
+  char bytes[1024];
+  const ssize_t length = recv(connection.socket.fd(), bytes, sizeof(bytes), 0);
+  if (length < 0) return errno == EAGAIN || errno == EINTR;
+  if (length == 0) return false;  // a plain TCP check
+  connection.request.append(bytes, static_cast<size_t>(length));
+  const std::string_view request = connection.request;
+  const bool complete = request.find("\r\n\r\n") != std::string_view::npos;
+  if (!complete && request.size() <= kHealthRequestLengthMax) return true;
+
+  std::string answer;
+  if (!complete || !(request.starts_with("GET /") || request.starts_with("HEAD /"))) {
+    answer = response("400 Bad Request", "text/plain", "");
+  } else if (request.starts_with("GET /stats ")) {
+    answer = response("200 OK", "application/json", options_.stats() + "\n");
+  } else {
+    answer = response("200 OK", "text/plain", request.starts_with("GET ") ? "ok\n" : "");
+  }
+  // A few hundred bytes fit the buffer of a fresh socket.
+  (void)send(connection.socket.fd(), answer.data(), answer.size(), MSG_NOSIGNAL);
+  shutdown(connection.socket.fd(), SHUT_WR);
+  return false;
+}
+
+}  // namespace sluice::sdk

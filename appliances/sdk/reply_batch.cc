@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "appliances/sdk/reply_batch.h"
+
+#include <netinet/udp.h>
+
+#include <cerrno>
+#include <cstring>
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+
+namespace sluice::sdk {
+
+ReplyBatch::ReplyBatch(int socket, uint16_t port, Counters& counters)
+    : socket_(socket), port_(port), counters_(counters), injected_bytes_(kInjectedBytesMax) {
+  replies_.reserve(kRepliesMax);
+  vectors_.reserve(kRepliesMax);
+  addresses_.reserve(kRepliesMax);
+  controls_.reserve(kRepliesMax);
+  messages_.reserve(kRepliesMax);
+}
+
+void ReplyBatch::returned(std::span<const uint8_t> datagram) {
+  add({const_cast<uint8_t*>(datagram.data()), datagram.size()});
+}
+
+bool ReplyBatch::injected(std::span<const uint8_t> header, std::span<const uint8_t> ip) {
+  const size_t length = header.size() + ip.size();
+  if (length > kDatagramLengthMax) return false;
+  if (length > injected_bytes_.size() - injected_used_) send();
+  uint8_t* at = &injected_bytes_[injected_used_];
+  const size_t written = write_datagram(header, ip, {at, length});
+  if (written == 0) return false;
+  injected_used_ += written;
+  add({at, written});
+  return true;
+}
+
+// The reply is put in before a full batch is sent: a send before it would free its injected bytes.
+void ReplyBatch::add(iovec bytes) {
+  replies_.push_back({path_, bytes});
+  if (replies_.size() == kRepliesMax) send();
+}
+
+void ReplyBatch::send() {
+  for (size_t first = 0; first < replies_.size();) {
+    const size_t count = group_length(first);
+    prepare(first, count);
+    first += count;
+  }
+  send_prepared();
+  replies_.clear();
+  vectors_.clear();
+  addresses_.clear();
+  controls_.clear();
+  messages_.clear();
+  injected_used_ = 0;
+}
+
+// How many replies from `first` on can leave as one GSO send: same path, same length, except that
+// the last may be shorter.
+size_t ReplyBatch::group_length(size_t first) const {
+  const Reply& head = replies_[first];
+  size_t total = head.bytes.iov_len;
+  size_t count = 1;
+  while (first + count < replies_.size() && count < kSegmentsMax) {
+    const Reply& next = replies_[first + count];
+    if (!(next.path == head.path) || next.bytes.iov_len > head.bytes.iov_len) break;
+    total += next.bytes.iov_len;
+    if (total > kDatagramLengthMax) break;
+    count++;
+    if (next.bytes.iov_len < head.bytes.iov_len) break;
+  }
+  return count;
+}
+
+// Builds the message for replies [first, first + count). The vectors never grow past their
+// capacity, so the pointers into them stay good.
+void ReplyBatch::prepare(size_t first, size_t count) {
+  const Reply& head = replies_[first];
+  sockaddr_in& address = addresses_.emplace_back();
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port_);
+  address.sin_addr = head.path.gateway;
+  const size_t vector = vectors_.size();
+  for (size_t i = 0; i < count; i++) vectors_.push_back(replies_[first + i].bytes);
+
+  Control& control = controls_.emplace_back();
+  mmsghdr& message = messages_.emplace_back();
+  message.msg_hdr.msg_name = &address;
+  message.msg_hdr.msg_namelen = sizeof(address);
+  message.msg_hdr.msg_iov = &vectors_[vector];
+  message.msg_hdr.msg_iovlen = count;
+  message.msg_hdr.msg_control = control.bytes;
+  message.msg_hdr.msg_controllen = sizeof(control.bytes);
+
+  cmsghdr* header = CMSG_FIRSTHDR(&message.msg_hdr);
+  header->cmsg_level = IPPROTO_IP;
+  header->cmsg_type = IP_PKTINFO;
+  header->cmsg_len = CMSG_LEN(sizeof(in_pktinfo));
+  in_pktinfo info{};
+  info.ipi_spec_dst = head.path.local;
+  std::memcpy(CMSG_DATA(header), &info, sizeof(info));
+  if (count == 1) {
+    message.msg_hdr.msg_controllen = CMSG_SPACE(sizeof(in_pktinfo));
+    return;
+  }
+  header = CMSG_NXTHDR(&message.msg_hdr, header);
+  header->cmsg_level = IPPROTO_UDP;
+  header->cmsg_type = UDP_SEGMENT;
+  header->cmsg_len = CMSG_LEN(sizeof(uint16_t));
+  const uint16_t segment = static_cast<uint16_t>(head.bytes.iov_len);
+  std::memcpy(CMSG_DATA(header), &segment, sizeof(segment));
+}
+
+// Each round sends at least one message or gives one up, so it ends. A GSO send that the kernel
+// refuses (a link without checksum offload, a segment above the MTU) is sent again datagram by
+// datagram.
+void ReplyBatch::send_prepared() {
+  size_t at = 0;
+  while (at < messages_.size()) {
+    const int sent = sendmmsg(socket_, &messages_[at], static_cast<unsigned>(messages_.size() - at),
+                              MSG_NOSIGNAL);
+    if (sent > 0) {
+      for (size_t last = at + static_cast<size_t>(sent); at < last; at++)
+        if (messages_[at].msg_hdr.msg_iovlen > 1)
+          counters_.segmented.add(messages_[at].msg_hdr.msg_iovlen);
+      continue;
+    }
+    if (sent < 0 && errno == EINTR) continue;
+    msghdr message = messages_[at++].msg_hdr;
+    if (message.msg_iovlen == 1) {
+      counters_.send_failed.add();
+      continue;
+    }
+    message.msg_controllen = CMSG_SPACE(sizeof(in_pktinfo));
+    const size_t count = message.msg_iovlen;
+    message.msg_iovlen = 1;
+    for (size_t i = 0; i < count; i++, message.msg_iov++) {
+      if (sendmsg(socket_, &message, MSG_NOSIGNAL) < 0) counters_.send_failed.add();
+    }
+  }
+}
+
+}  // namespace sluice::sdk

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Replies on their way out: gathered while a batch of datagrams is handled, then sent with one
+// system call. Consecutive replies to one gateway that have the same length leave as one
+// UDP_SEGMENT (GSO) send, which the kernel cuts into datagrams again.
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "appliances/sdk/counters.h"
+#include "appliances/sdk/geneve_reply.h"
+
+namespace sluice::sdk {
+
+inline constexpr size_t kRepliesMax = 256;              // gathered before they are sent
+inline constexpr size_t kInjectedBytesMax = 256 << 10;  // bytes of added packets gathered
+inline constexpr size_t kSegmentsMax = 64;  // datagrams in one GSO send (UDP_MAX_SEGMENTS)
+
+// Where a datagram came from and which of our addresses it was sent to; the reply goes the other
+// way.
+struct Path {
+  in_addr gateway;
+  in_addr local;
+  bool operator==(const Path& other) const {
+    return gateway.s_addr == other.gateway.s_addr && local.s_addr == other.local.s_addr;
+  }
+};
+
+class ReplyBatch : public ReplySink {
+ public:
+  // Sends through `socket` (borrowed) to `port` of the gateways.
+  ReplyBatch(int socket, uint16_t port, Counters& counters);
+
+  // The following replies belong to a datagram that came along `path`.
+  void answer_to(const Path& path) { path_ = path; }
+  // `datagram` must stay as it is until send().
+  void returned(std::span<const uint8_t> datagram) override;
+  bool injected(std::span<const uint8_t> header, std::span<const uint8_t> ip) override;
+  void send();
+
+ private:
+  struct Reply {
+    Path path;
+    iovec bytes;
+  };
+  // One message to the kernel with room for its two control messages.
+  struct Control {
+    alignas(cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(in_pktinfo)) + CMSG_SPACE(sizeof(uint16_t))];
+  };
+
+  void add(iovec bytes);
+  size_t group_length(size_t first) const;
+  void prepare(size_t first, size_t count);
+  void send_prepared();
+
+  int socket_;
+  uint16_t port_;
+  Counters& counters_;
+  Path path_{};
+  std::vector<Reply> replies_;
+  std::vector<uint8_t> injected_bytes_;
+  size_t injected_used_ = 0;
+  // Scratch of send(), sized once.
+  std::vector<iovec> vectors_;
+  std::vector<sockaddr_in> addresses_;
+  std::vector<Control> controls_;
+  std::vector<mmsghdr> messages_;
+};
+
+}  // namespace sluice::sdk

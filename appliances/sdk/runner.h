@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs an appliance live: worker threads on the GENEVE port, the health endpoint beside them.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "appliances/sdk/appliance.h"
+#include "appliances/sdk/health.h"
+#include "appliances/sdk/worker.h"
+#include "tunnels/geneve.h"
+#include "tunnels/result.h"
+
+namespace sluice::sdk {
+
+inline constexpr unsigned kWorkersMax = 64;
+// A worker that has not gone round its loop for this long makes the appliance unhealthy.
+inline constexpr int64_t kWorkerSilenceUsMax = 2'000'000;
+
+struct RunnerOptions {
+  // IPv4 address to receive GENEVE and health checks at.
+  std::string listen = "0.0.0.0";
+  // UDP port, here and at the gateway. RFC 8926 says 6081.
+  uint16_t port = tunnels::kGenevePort;
+  // TCP port of the health endpoint.
+  uint16_t health_port = 8080;
+  // Threads; 0 is one per CPU. Flows are spread over them.
+  unsigned workers = 1;
+};
+
+// Makes the appliance of worker 0, 1, ...
+using ApplianceFactory = std::function<Result<std::unique_ptr<Appliance>>(unsigned worker)>;
+
+class Runner {
+ public:
+  // Opens everything, so that each error shows before a thread runs; then starts the threads.
+  static Result<std::unique_ptr<Runner>> start(const RunnerOptions& options,
+                                               const ApplianceFactory& make);
+  // Stops the threads; each worker finishes its appliance first. At most about 200 ms.
+  ~Runner();
+
+  // All workers' counters as JSON.
+  std::string stats() const;
+  bool alive() const;
+
+ private:
+  Runner() = default;
+  Result<> start_threads(HealthEndpoint health);
+
+  std::atomic<bool> stop_{false};
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::thread> threads_;
+};
+
+// Runs until SIGTERM or SIGINT, then prints the counters to stderr. For main().
+Result<> run(const RunnerOptions& options, const ApplianceFactory& make);
+
+}  // namespace sluice::sdk

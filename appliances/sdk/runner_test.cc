@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole runner over loopback: 127.0.0.2 plays the gateway, 127.0.0.1 is the appliance.
+#include "appliances/sdk/runner.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <chrono>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace sluice::sdk {
+namespace {
+
+using Bytes = std::vector<uint8_t>;
+
+constexpr uint8_t kHeader[40] = {0x08, 0x00, 0x08, 0x00, 0,    0,    0,    0,    0x01, 0x08,
+                                 0x01, 0x02, 0x2b, 0x8e, 0xe1, 0xd4, 0xdb, 0x0c, 0x51, 0xc4,
+                                 0x01, 0x08, 0x02, 0x02, 0,    0,    0,    0,    0,    0,
+                                 0,    0,    0x01, 0x08, 0x03, 0x01, 0xc0, 0x0c, 0x1e, 0x01};
+
+// A datagram whose inner packet carries `number`.
+Bytes datagram(uint32_t number, size_t inner_length) {
+  Bytes bytes(std::begin(kHeader), std::end(kHeader));
+  bytes.resize(40 + inner_length, static_cast<uint8_t>(number));
+  bytes[40] = 0x45;
+  tunnels::store_be16(&bytes[42], static_cast<uint16_t>(inner_length));
+  tunnels::store_be32(&bytes[44], number);
+  return bytes;
+}
+
+sockaddr_in at(const char* address, uint16_t port) {
+  sockaddr_in result{};
+  result.sin_family = AF_INET;
+  result.sin_port = htons(port);
+  inet_pton(AF_INET, address, &result.sin_addr);
+  return result;
+}
+
+Socket bound(int type, const char* address, uint16_t& port) {
+  Socket socket(::socket(AF_INET, type, 0));
+  sockaddr_in name = at(address, port);
+  EXPECT_EQ(bind(socket.fd(), reinterpret_cast<sockaddr*>(&name), sizeof(name)), 0);
+  socklen_t length = sizeof(name);
+  getsockname(socket.fd(), reinterpret_cast<sockaddr*>(&name), &length);
+  port = ntohs(name.sin_port);
+  const timeval timeout{3, 0};
+  setsockopt(socket.fd(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+  const int size = 4 << 20;
+  setsockopt(socket.fd(), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+  return socket;
+}
+
+struct Seen {
+  std::atomic<unsigned> packets{0}, ticks{0}, finishes{0};
+};
+
+// Drops inner packets whose number is divisible by 10, resets those divisible by 7, counts its
+// calls.
+class Picky : public Appliance {
+ public:
+  explicit Picky(Seen& seen) : seen_(seen) {}
+  Answer handle(Packet& packet, Injector& injector) override {
+    seen_.packets++;
+    const uint32_t number = tunnels::load_be32(&packet.ip[4]);
+    if (number % 7 == 0) {
+      uint8_t reset[20] = {0x45, 0, 0, 20};
+      tunnels::store_be32(&reset[4], number);
+      injector.inject(reset);
+    }
+    return number % 10 == 0 ? Answer::kDrop : Answer::kReturn;
+  }
+  void tick(int64_t) override { seen_.ticks++; }
+  void finish(int64_t) override { seen_.finishes++; }
+
+ private:
+  Seen& seen_;
+};
+
+class RunnerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    gateway_ = bound(SOCK_DGRAM, "127.0.0.2", port_);
+    Socket probe = bound(SOCK_STREAM, "127.0.0.1", health_port_);
+  }
+
+  void start(unsigned workers) {
+    RunnerOptions options;
+    options.listen = "127.0.0.1";
+    options.port = port_;
+    options.health_port = health_port_;
+    options.workers = workers;
+    auto runner =
+        Runner::start(options, [this](unsigned) { return std::make_unique<Picky>(seen_); });
+    ASSERT_TRUE(runner) << runner.error().text();
+    runner_ = std::move(*runner);
+  }
+
+  void send_from(const Socket& socket, const Bytes& bytes) {
+    const sockaddr_in to = at("127.0.0.1", port_);
+    ASSERT_EQ(sendto(socket.fd(), bytes.data(), bytes.size(), 0,
+                     reinterpret_cast<const sockaddr*>(&to), sizeof(to)),
+              static_cast<ssize_t>(bytes.size()));
+  }
+
+  // What arrives at the gateway's port; empty after three seconds of silence.
+  Bytes receive() {
+    Bytes bytes(65536);
+    sockaddr_in from{};
+    socklen_t length = sizeof(from);
+    const ssize_t got = recvfrom(gateway_.fd(), bytes.data(), bytes.size(), 0,
+                                 reinterpret_cast<sockaddr*>(&from), &length);
+    bytes.resize(got < 0 ? 0 : static_cast<size_t>(got));
+    if (got >= 0) {
+      EXPECT_EQ(from.sin_addr.s_addr, at("127.0.0.1", 0).sin_addr.s_addr);
+      EXPECT_EQ(ntohs(from.sin_port), port_);
+    }
+    return bytes;
+  }
+
+  std::string http(const std::string& request) {
+    Socket socket(::socket(AF_INET, SOCK_STREAM, 0));
+    const sockaddr_in to = at("127.0.0.1", health_port_);
+    if (connect(socket.fd(), reinterpret_cast<const sockaddr*>(&to), sizeof(to)) != 0)
+      return "refused";
+    send(socket.fd(), request.data(), request.size(), MSG_NOSIGNAL);
+    std::string answer;
+    char bytes[4096];
+    for (ssize_t got; (got = recv(socket.fd(), bytes, sizeof(bytes), 0)) > 0;)
+      answer.append(bytes, got);
+    return answer;
+  }
+
+  uint16_t port_ = 0;
+  uint16_t health_port_ = 0;
+  Socket gateway_;
+  Seen seen_;
+  std::unique_ptr<Runner> runner_;
+};
+
+TEST_F(RunnerTest, AnswersByteForByteAndInOrder) {
+  start(1);
+  // From a port that is not the GENEVE port, as a gateway does; runs of equal length, so GSO has
+  // work.
+  uint16_t source_port = 0;
+  const Socket source = bound(SOCK_DGRAM, "127.0.0.2", source_port);
+  constexpr uint32_t kCount = 400;
+  auto inner_length = [](uint32_t n) { return n / 50 % 2 == 0 ? size_t{1200} : 60 + n % 5; };
+  std::vector<Bytes> expected;
+  for (uint32_t n = 1; n <= kCount; n++) {
+    send_from(source, datagram(n, inner_length(n)));
+    if (n % 7 == 0) {
+      Bytes reset(std::begin(kHeader), std::end(kHeader));
+      reset.resize(60);
+      reset[40] = 0x45;
+      reset[43] = 20;
+      tunnels::store_be32(&reset[44], n);
+      expected.push_back(reset);
+    }
+    if (n % 10 != 0) expected.push_back(datagram(n, inner_length(n)));
+  }
+  for (size_t i = 0; i < expected.size(); i++) ASSERT_EQ(receive(), expected[i]) << i;
+  const std::string stats = runner_->stats();
+  EXPECT_NE(stats.find("\"received\":400,\"returned\":360,\"dropped\":40,\"injected\":57"),
+            std::string::npos)
+      << stats;
+  EXPECT_NE(stats.find("\"send_failed\":0"), std::string::npos) << stats;
+}
+
+TEST_F(RunnerTest, SurvivesGarbageAndCountsIt) {
+  start(1);
+  uint32_t random = 12345;
+  for (int i = 0; i < 500; i++) {
+    Bytes garbage(random % 200);
+    for (uint8_t& byte : garbage)
+      byte = static_cast<uint8_t>((random = random * 1664525 + 1013904223) >> 24);
+    if (garbage.size() > 8 && i % 2 == 0)
+      garbage[0] = 0x08, garbage[1] = 0, garbage[2] = 8, garbage[3] = 0;
+    random = random * 1664525 + 1013904223;
+    send_from(gateway_, garbage);
+  }
+  send_from(gateway_, datagram(1, 100));
+  EXPECT_EQ(receive(), datagram(1, 100));
+  EXPECT_EQ(seen_.packets, 1u);
+  EXPECT_NE(runner_->stats().find("\"received\":501,\"returned\":1,"), std::string::npos)
+      << runner_->stats();
+}
+
+TEST_F(RunnerTest, TheLargestDatagramPasses) {
+  start(1);
+  const Bytes largest = datagram(1, kDatagramLengthMax - 40);
+  send_from(gateway_, largest);
+  EXPECT_EQ(receive(), largest);
+}
+
+TEST_F(RunnerTest, ManyWorkersShareTheFlows) {
+  start(4);
+  constexpr uint32_t kFlows = 64;
+  for (uint32_t n = 0; n < kFlows; n++) {
+    uint16_t source_port = 0;
+    const Socket source = bound(SOCK_DGRAM, "127.0.0.2", source_port);
+    send_from(source, datagram(n * 70 + 1, 100));
+  }
+  for (uint32_t n = 0; n < kFlows; n++) EXPECT_EQ(receive().size(), 140u);
+}
+
+TEST_F(RunnerTest, HealthAnswersHttpAndPlainConnects) {
+  start(1);
+  EXPECT_EQ(http("GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nConnection: "
+            "close\r\n\r\nok\n");
+  EXPECT_NE(http("GET /stats HTTP/1.0\r\n\r\n").find("\"received\":0"), std::string::npos);
+  EXPECT_TRUE(http("HEAD /x HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200"));
+  EXPECT_TRUE(http("POST / HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 400"));
+  EXPECT_TRUE(http(std::string(kHealthRequestLengthMax + 1, 'x')).starts_with("HTTP/1.1 400"));
+}
+
+TEST_F(RunnerTest, IdleHealthConnectionsDoNotStarveAChecker) {
+  start(1);
+  std::vector<Socket> idle;
+  for (size_t i = 0; i < kHealthConnectionsMax * 2; i++) {
+    idle.emplace_back(::socket(AF_INET, SOCK_STREAM, 0));
+    const sockaddr_in to = at("127.0.0.1", health_port_);
+    ASSERT_EQ(connect(idle.back().fd(), reinterpret_cast<const sockaddr*>(&to), sizeof(to)), 0);
+  }
+  EXPECT_TRUE(http("GET / HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200"));
+}
+
+TEST_F(RunnerTest, TicksWhileIdleAndFinishesOncePerWorker) {
+  start(2);
+  for (int i = 0; i < 50 && seen_.ticks < 6; i++)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_GE(seen_.ticks, 6u);
+  EXPECT_EQ(seen_.finishes, 0u);
+  runner_.reset();
+  EXPECT_EQ(seen_.finishes, 2u);
+}
+
+TEST(RunnerErrors, SayWhatIsWrong) {
+  auto none = [](unsigned) -> Result<std::unique_ptr<Appliance>> {
+    return fail("no appliance today");
+  };
+  RunnerOptions options;
+  auto refused = Runner::start(options, none);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().text(), "no appliance today");
+
+  Seen seen;
+  options.listen = "localhost";
+  auto bad = Runner::start(options, [&](unsigned) { return std::make_unique<Picky>(seen); });
+  ASSERT_FALSE(bad);
+  EXPECT_EQ(bad.error().text(), "localhost: not an IPv4 address to listen at");
+}
+
+TEST(Health, RefusesConnectionsWhileNotAlive) {
+  uint16_t port = 0;
+  { Socket probe = bound(SOCK_STREAM, "127.0.0.1", port); }
+  bool alive = true;
+  auto endpoint =
+      HealthEndpoint::create({"127.0.0.1", port, [&] { return alive; }, [] { return "{}"; }});
+  ASSERT_TRUE(endpoint) << endpoint.error().text();
+  auto can_connect = [&] {
+    endpoint->poll_once(0);
+    Socket socket(::socket(AF_INET, SOCK_STREAM, 0));
+    const sockaddr_in to = at("127.0.0.1", port);
+    return connect(socket.fd(), reinterpret_cast<const sockaddr*>(&to), sizeof(to)) == 0;
+  };
+  EXPECT_TRUE(can_connect());
+  alive = false;
+  EXPECT_FALSE(can_connect());
+  alive = true;
+  EXPECT_TRUE(can_connect());
+}
+
+}  // namespace
+}  // namespace sluice::sdk

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Choices about the socket, and why:
+// - Replies leave from the port that the worker is bound to (6081), not from the port that the
+// datagram
+//   came from: a UDP socket cannot borrow the gateway's port, and the gateway knows a return by its
+//   address, endpoint and cookie, never by its source port.
+// - The outer checksum is left to the kernel. It may be 0 over IPv4, but Linux refuses UDP_SEGMENT
+// on a
+//   socket with SO_NO_CHECK; veth and every common card compute it for free.
+// - IP_PMTUDISC_PROBE: never fragment the outer packet (a gateway drops fragments of it) and never
+// let a
+//   forged ICMP message make it smaller. What does not fit the link is counted as send_failed.
+#include "appliances/sdk/worker.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+
+namespace sluice::sdk {
+
+namespace {
+
+// Not a power of two: the headers of one batch must not all fall into the same cache sets.
+constexpr size_t kBufferStride = 65536 + 17 * 64;
+static_assert(kBufferStride >= kDatagramLengthMax);
+
+int64_t wall_us() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+}
+
+Result<> set_option(int fd, int level, int option, int value, const char* what) {
+  if (setsockopt(fd, level, option, &value, sizeof(value)) != 0) return fail_errno(what);
+  return {};
+}
+
+Result<Socket> open_socket(const std::string& listen, uint16_t port) {
+  const std::string where = listen + ":" + std::to_string(port);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  if (inet_pton(AF_INET, listen.c_str(), &address.sin_addr) != 1)
+    return fail("not an IPv4 address to listen at", listen);
+  Socket socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket.open()) return fail_errno("cannot open a UDP socket", where);
+
+  const int fd = socket.fd();
+  SLUICE_TRY_VOID(set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT"));
+  SLUICE_TRY_VOID(set_option(fd, IPPROTO_IP, IP_PKTINFO, 1, "IP_PKTINFO"));
+  SLUICE_TRY_VOID(
+      set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE, "IP_MTU_DISCOVER"));
+  SLUICE_TRY_VOID(set_option(fd, SOL_SOCKET, SO_RXQ_OVFL, 1, "SO_RXQ_OVFL"));
+  // Forcing needs CAP_NET_ADMIN; without it the system's limit (net.core.rmem_max) applies.
+  if (!set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, kReceiveBufferBytes, ""))
+    SLUICE_TRY_VOID(set_option(fd, SOL_SOCKET, SO_RCVBUF, kReceiveBufferBytes, "SO_RCVBUF"));
+  const timeval timeout{0, kTickIntervalUs};
+  if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) != 0 ||
+      setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) != 0)
+    return fail_errno("cannot set socket timeouts", where);
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
+    return fail_errno("cannot bind", where);
+  return socket;
+}
+
+// Our address that the datagram was sent to, and the count of datagrams that the socket has lost so
+// far.
+struct Arrival {
+  in_addr local{};
+  uint32_t overflow = 0;
+};
+
+Arrival read_control(msghdr& message) {
+  Arrival arrival;
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+       header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_PKTINFO) {
+      in_pktinfo info;
+      std::memcpy(&info, CMSG_DATA(header), sizeof(info));
+      arrival.local = info.ipi_spec_dst;
+    } else if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SO_RXQ_OVFL) {
+      std::memcpy(&arrival.overflow, CMSG_DATA(header), sizeof(arrival.overflow));
+    }
+  }
+  return arrival;
+}
+
+}  // namespace
+
+int64_t steady_us() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+}
+
+Result<std::unique_ptr<Worker>> Worker::create(const std::string& listen, uint16_t port,
+                                               std::unique_ptr<Appliance> appliance) {
+  SLUICE_TRY(Socket socket, open_socket(listen, port));
+  return std::unique_ptr<Worker>(new Worker(std::move(socket), port, std::move(appliance)));
+}
+
+Worker::Worker(Socket socket, uint16_t port, std::unique_ptr<Appliance> appliance)
+    : socket_(std::move(socket)),
+      appliance_(std::move(appliance)),
+      replies_(socket_.fd(), port, counters_),
+      buffers_(kReceiveBatchMax * kBufferStride),
+      vectors_(kReceiveBatchMax),
+      senders_(kReceiveBatchMax),
+      controls_(kReceiveBatchMax),
+      messages_(kReceiveBatchMax) {}
+
+void Worker::run(const std::atomic<bool>& stop) {
+  int64_t time_us = wall_us();
+  int64_t next_tick_us = time_us;
+  while (!stop.load(std::memory_order_relaxed)) {
+    rearm();
+    const int count =
+        recvmmsg(socket_.fd(), messages_.data(), kReceiveBatchMax, MSG_WAITFORONE, nullptr);
+    const int error = errno;
+    last_round_us_.store(steady_us(), std::memory_order_relaxed);
+    time_us = std::max(time_us, wall_us());
+    if (count > 0) {
+      handle_batch(count, time_us);
+    } else if (error != EAGAIN && error != EINTR) {
+      counters_.receive_failed.add();
+      usleep(10'000);  // an interface that went away fails at once; do not spin on it
+    }
+    if (time_us >= next_tick_us) {
+      appliance_->tick(time_us);
+      next_tick_us = time_us + kTickIntervalUs;
+    }
+  }
+  appliance_->finish(std::max(time_us, wall_us()));
+}
+
+// recvmmsg overwrites the lengths; set them again.
+void Worker::rearm() {
+  for (size_t i = 0; i < kReceiveBatchMax; i++) {
+    vectors_[i] = {&buffers_[i * kBufferStride], kBufferStride};
+    msghdr& message = messages_[i].msg_hdr;
+    message = {};
+    message.msg_name = &senders_[i];
+    message.msg_namelen = sizeof(senders_[i]);
+    message.msg_iov = &vectors_[i];
+    message.msg_iovlen = 1;
+    message.msg_control = controls_[i].bytes;
+    message.msg_controllen = sizeof(controls_[i].bytes);
+  }
+}
+
+void Worker::handle_batch(int count, int64_t time_us) {
+  for (size_t i = 0; i < static_cast<size_t>(count); i++) {
+    const Arrival arrival = read_control(messages_[i].msg_hdr);
+    if (arrival.overflow > counters_.receive_overflow.get())
+      counters_.receive_overflow.set(arrival.overflow);
+    replies_.answer_to({senders_[i].sin_addr, arrival.local});
+    answer_datagram({&buffers_[i * kBufferStride], messages_[i].msg_len}, time_us, *appliance_,
+                    replies_, counters_);
+  }
+  replies_.send();
+}
+
+}  // namespace sluice::sdk
