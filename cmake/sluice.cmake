@@ -54,6 +54,9 @@ foreach(folder tunnels inspect gateway appliances testbed)
   foreach(root ${SLUICE_MAY_INCLUDE_${folder}})
     list(APPEND SLUICE_INCLUDES_${folder} ${CMAKE_BINARY_DIR}/roots/${root})
   endforeach()
+  # For include_arrows_test.py.
+  list(JOIN SLUICE_INCLUDES_${folder} "\n" lines)
+  file(WRITE ${CMAKE_BINARY_DIR}/roots/${folder}.includes "${lines}\n")
 endforeach()
 
 # The top-level folder that the current CMakeLists.txt belongs to.
@@ -76,12 +79,14 @@ function(sluice_library name)
   target_link_libraries(${name} PUBLIC ${ARG_DEPENDS})
 endfunction()
 
-# sluice_program(NAME SOURCES main.cc DEPENDS x)
+# sluice_program(NAME SOURCES main.cc DEPENDS x). `ninja programs` builds them all and no tests.
+add_custom_target(programs)
 function(sluice_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   _sluice_target(${name})
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} Threads::Threads)
+  add_dependencies(programs ${name})
 endfunction()
 
 # sluice_test(NAME [LABEL unit] SOURCES a_test.cc DEPENDS x): one GoogleTest program, one ctest entry.
@@ -118,7 +123,8 @@ function(sluice_script_test name)
 endfunction()
 
 # sluice_fuzz(NAME SOURCES a_fuzz.cc DEPENDS x CORPUS dir): a libFuzzer program (preset fuzz).
-# `./dev test` runs each for 20 s from the committed corpus.
+# `ninja fuzzers` builds them all; `./dev test` runs each for 20 s from the committed corpus.
+add_custom_target(fuzzers)
 set_property(GLOBAL PROPERTY SLUICE_FUZZERS "")
 function(sluice_fuzz name)
   if(NOT SLUICE_FUZZ)
@@ -129,6 +135,7 @@ function(sluice_fuzz name)
   _sluice_target(${name})
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} Threads::Threads)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  add_dependencies(fuzzers ${name})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
   set(found ${CMAKE_BINARY_DIR}/fuzz/${name}.found)
   file(MAKE_DIRECTORY ${found})
