@@ -103,6 +103,8 @@ SLUICE_INLINE enum DropReason geneve_decode(const __u8* data, const __u8* end,
   __u32 found = 0;
   __u32 at = kGeneveBaseLength;
   for (int i = 0; i < kGeneveOptionsMax; i++) {
+    at = forget(at);
+    found = forget(found);
     if (at >= options_end) break;
     if (at > kGeneveBaseLength + kGeneveOptionsLengthMax) return kDropGeneveTruncated;
     const __u8* option = data + at;

@@ -27,6 +27,17 @@
 
 SLUICE_BEGIN
 
+// Returns its argument. In a loop, makes the BPF verifier (6.x) forget what it knows about the value: all
+// rounds then look alike to it and it checks the body once instead of once per round.
+#ifdef __bpf__
+__attribute__((noinline, weak)) __u32 forget(__u32 value) {
+  __asm__ volatile("" : "+r"(value));
+  return value;
+}
+#else
+SLUICE_INLINE __u32 forget(__u32 value) { return value; }
+#endif
+
 // clang turns memcpy from a pointer of unknown alignment into single byte loads on BPF; the kernel on
 // x86-64 and arm64 allows the plain load, so take that there and memcpy everywhere else.
 #ifdef __bpf__

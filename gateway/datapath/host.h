@@ -5,18 +5,15 @@
 
 #include <cstdint>
 
-#include "gateway/datapath/tables.h"
+#include "gateway/datapath/frame.h"
 #include "tunnels/result.h"
 
 namespace sluice::gateway {
 
 // Pointers into the arrays of gateway/datapath/tables.h, valid as long as their host lives.
 // A row, or any field of 8 bytes or less, is replaced by one aligned store: the path sees old or new.
-struct Tables {
-#define X(name, type, count) struct type* name = nullptr;
-  SLUICE_TABLES(X)
-#undef X
-  uint32_t flow_buckets_count = 0;
+struct Tables : path_tables {
+  Tables() : path_tables{} {}
 };
 
 class DataPathHost {

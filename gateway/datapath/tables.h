@@ -244,7 +244,8 @@ SLUICE_ASSERT_SIZE(flow_bucket, 64);
 SLUICE_ASSERT_SIZE(counters, 512);
 SLUICE_ASSERT_SIZE(target_counters, 32);
 
-// X(name, struct, how many): the arrays. Flow tables (0 here) are sized by flow_table.flows_max.
+// X(name, struct, how many): the arrays. The flow tables are sized by flow_table.flows_max; the host says
+// what SLUICE_FLOW_BUCKETS is.
 #define SLUICE_TABLES(X)                             \
   X(settings, settings, 1)                           \
   X(ports, port, kPortsMax)                          \
@@ -255,9 +256,9 @@ SLUICE_ASSERT_SIZE(target_counters, 32);
   X(sources, source, kSourcesMax)                    \
   X(listeners, listener, kListenersMax)              \
   X(layer2s, layer2, kLayer2Max)                     \
-  X(flow_buckets, flow_bucket, 0)                    \
-  X(flow_records, flow_record, 0)                    \
-  X(flow_usages, flow_usage, 0)                      \
+  X(flow_buckets, flow_bucket, SLUICE_FLOW_BUCKETS)                    \
+  X(flow_records, flow_record, SLUICE_FLOW_BUCKETS* kFlowWays)                    \
+  X(flow_usages, flow_usage, SLUICE_FLOW_BUCKETS* kFlowWays)                      \
   X(counters, counters, kCpusMax)                    \
   X(target_counters, target_counters, kTargetsMax)
 

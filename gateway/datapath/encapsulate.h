@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+// From a frame to a GENEVE datagram and back. docs/wire/geneve.md shows the bytes.
+#pragma once
+
+#include "gateway/datapath/layer2.h"
+#include "tunnels/checksum.h"
+
+SLUICE_GATEWAY_BEGIN
+
+// Where things are in a target's header: Ethernet, IPv4, UDP, GENEVE with the AWS options.
+enum {
+  kOuterIp = 14,
+  kOuterIpLength = kOuterIp + 2,
+  kOuterIpChecksum = kOuterIp + 10,
+  kOuterUdp = 34,
+  kOuterUdpLength = kOuterUdp + 4,
+  kOuterGeneve = 42,
+  kOuterGeneveProtocol = kOuterGeneve + 2,
+  kOuterEndpointId = kOuterGeneve + 12,
+  kOuterAttachmentId = kOuterGeneve + 24,
+  kOuterFlowCookie = kOuterGeneve + 36,
+};
+
+// The outer source port of a flow: the same for both directions, never 6081.
+SLUICE_INLINE __u16 entropy_port(__u64 hash) { return (__u16)(hash >> 16 | 0x8000); }
+
+// Replaces the frame header by the target's, around the IP packet `p`, which must end the frame. All
+// lengths are known to fit.
+SLUICE_INLINE enum DropReason encapsulate(frame* f, const struct packet* p, const struct target* target,
+                                          const struct attachment* attachment, __u64 hash, __u32 cookie) {
+  if (frame_move_head(f, (int)p->l3_offset - kTargetHeaderLength) != 0) return kDropNoRoom;
+  __u8* data = frame_data(f);
+  if (data + kTargetHeaderLength > frame_end(f)) return kDropNoRoom;
+  for (int i = 0; i < 80; i += 8) store_u64(data + i, load_u64(target->header + i));
+  store_u16(data + 80, load_u16(target->header + 80));
+
+  const __u16 ip_length = (__u16)(p->l3_length + kTargetHeaderLength - kOuterIp);
+  const __u16 ip_length_field = swap_be16(ip_length);
+  store_u16(data + kOuterIpLength, ip_length_field);
+  store_u16(data + kOuterIpChecksum,
+            checksum_replace16(load_u16(data + kOuterIpChecksum), 0, ip_length_field));
+  store_be16(data + kOuterUdp, entropy_port(hash));
+  store_be16(data + kOuterUdpLength, ip_length - 20);
+  store_be16(data + kOuterGeneveProtocol, p->tuple.version == 4 ? kEtherTypeIpv4 : kEtherTypeIpv6);
+  store_be64(data + kOuterEndpointId, attachment->endpoint_id);
+  store_be64(data + kOuterAttachmentId, attachment->attachment_id);
+  store_be32(data + kOuterFlowCookie, cookie);
+  return kDropNone;
+}
+
+// What arrived from the tunnel: where its parts are and what the header says.
+struct datagram {
+  __u32 ours;    // it is a GENEVE datagram for the gateway; else the rest is not set
+  __u32 source;  // outer address, packet byte order
+  struct geneve geneve;
+  struct packet inner;  // offsets count from the frame's first byte
+};
+
+// Reads a frame that may be a GENEVE datagram for the gateway. Everything else (ARP, health checks, other
+// UDP) is not ours and no error.
+SLUICE_STAGE enum DropReason datagram_parse(const struct path_tables* tables, frame* f, struct datagram* d) {
+  const struct settings* settings = table_settings(tables, 0);
+  if (!d || !settings) return kDropNone;
+  d->ours = 0;
+  const __u8* data = frame_data(f);
+  const __u8* end = frame_end(f);
+  if (data + kEtherHeaderLength + 20 > end || load_be16(data + 12) != kEtherTypeIpv4) return kDropNone;
+  const __u8* ip = data + kEtherHeaderLength;
+  if (ip[9] != kProtocolUdp || load_u32(ip + 16) != settings->tunnel_address) return kDropNone;
+  const __u32 header_length = (ip[0] & 0x0f) * 4u;
+  const __u16 fragment = load_be16(ip + 6) & 0x3fff;
+  if (ip[0] >> 4 != 4 || header_length < 20 || (fragment & 0x1fff) != 0) return kDropNone;
+  const __u8* udp = ip + header_length;
+  if (udp + 8 > end || load_be16(udp + 2) != settings->tunnel_port) return kDropNone;
+
+  d->ours = 1;
+  const __u32 ip_length = load_be16(ip + 2);
+  const __u32 udp_length = load_be16(udp + 4);
+  if (fragment != 0 || ip + ip_length > end || udp_length + header_length > ip_length || udp_length < 8)
+    return kDropOuterInvalid;
+  d->source = load_u32(ip + 12);
+
+  // What follows is read against the frame's end for memory's sake and against the datagram's for truth's.
+  const struct geneve_profile profile = SLUICE_GENEVE_AWS;
+  const enum DropReason reason = geneve_decode(udp + 8, end, &profile, &d->geneve);
+  if (reason != kDropNone) return reason;
+  if (8 + d->geneve.header_length > udp_length) return kDropGeneveTruncated;
+  d->inner.vlan_tags = 0;
+  d->inner.l3_offset = kEtherHeaderLength + header_length + 8 + d->geneve.header_length;
+  if (d->inner.l3_offset > 512) return kDropGeneveTruncated;
+  if (parse_ip(data, end, d->geneve.protocol == kEtherTypeIpv4 ? 4 : 6, &d->inner) != kDropNone)
+    return kDropInnerInvalid;
+  if (8 + d->geneve.header_length + d->inner.l3_length > udp_length) return kDropInnerInvalid;
+  return kDropNone;
+}
+
+// Replaces everything in front of the inner packet by a frame header, cuts what follows it, and moves the
+// packet's offsets along.
+SLUICE_INLINE enum DropReason decapsulate(frame* f, struct packet* inner, const struct layer2* header,
+                                          int swapped) {
+  const __u32 length = header->length;
+  if (length > sizeof(header->header)) return kDropLayer2Gone;
+  const int surplus = (int)frame_length(f) - (int)(inner->l3_offset + inner->l3_length);
+  if (surplus > 0 && frame_move_tail(f, -surplus) != 0) return kDropNoRoom;
+  const __u32 removed = inner->l3_offset - length;
+  if (frame_move_head(f, (int)removed) != 0) return kDropNoRoom;
+  inner->l3_offset -= removed;
+  inner->l4_offset -= removed;
+  __u8* data = frame_data(f);
+  // 22 bytes are there whatever the length: no IP packet is shorter than 20.
+  if (data + sizeof(header->header) > frame_end(f)) return kDropNoRoom;
+  layer2_write(data, header, swapped);
+  return kDropNone;
+}
+
+SLUICE_END

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+// Finding and making flows.
+//
+// A bucket is one cache line with the names of eight flows; a record is another. A hit costs those two.
+// A full bucket gives up its least valuable flow: closed, then idle, then the oldest that only one end
+// has spoken in. If all eight are established and alive, the newcomer is refused: what works keeps
+// working.
+//
+// All CPUs share the table without a lock. A writer claims a place with one compare-and-swap (state 0:
+// nobody finds it yet), fills the record, then publishes the entry. Two CPUs that meet the first packets
+// of one flow at the same instant may make two records; steering and cookie are functions of the tuple, so
+// the two agree, and the unused one expires.
+#pragma once
+
+#include "gateway/datapath/frame.h"
+
+SLUICE_GATEWAY_BEGIN
+
+enum {
+  kFlowNotFound = 0xffffffff,
+  kFlowEpochMask = 63,
+  kFlowIdleEpochs = 32,  // never alive after this many epochs: settings.epoch_shift sees to it
+  kFlowNameMask = 0xff,  // the bits of an entry that are not the name
+};
+
+SLUICE_INLINE __u32 flow_epoch(const struct settings* settings, __u32 now_ms) {
+  return now_ms >> (settings->epoch_shift & 31) & kFlowEpochMask;
+}
+
+SLUICE_INLINE __u64 flow_entry(__u64 hash, __u32 state, __u32 epoch) {
+  return (hash & ~(__u64)kFlowNameMask) | state << 6 | epoch;
+}
+
+SLUICE_INLINE __u32 flow_entry_state(__u64 entry) { return entry >> 6 & 3; }
+
+SLUICE_INLINE int flow_is_closed(const struct flow_record* record) {
+  const __u16 both = kFlowFin0 | kFlowFin1;
+  return (record->flags & kFlowReset) || (record->flags & both) == both;
+}
+
+SLUICE_INLINE int flow_is_expired(const struct settings* settings, const struct flow_record* record,
+                                  __u32 now_ms) {
+  const __u32 idle = record->key.protocol == kProtocolTcp ? settings->idle_tcp_ms : settings->idle_other_ms;
+  return now_ms - record->last_seen_ms > idle;
+}
+
+// Which flow is looked for, and where its packet goes.
+struct flow_query {
+  struct flow_key key;
+  __u64 hash;
+  __u64 endpoint_id;  // decides when attachment is kNone16: all that a returned packet tells
+  __u32 attachment;
+  __u32 direction;  // 0: from the key's first end
+  __u32 elsewhere;  // out: other attachments know the tuple
+  __u32 zero;
+};
+
+SLUICE_INLINE void flow_query_from_tuple(struct flow_query* query, const struct settings* settings,
+                                         const struct tuple* tuple, __u32 attachment, __u64 endpoint_id) {
+  query->direction = flow_key_from_tuple(&query->key, tuple);
+  query->hash = flow_hash(&settings->hash_key, &query->key, kFlowHash5Tuple);
+  query->attachment = attachment;
+  query->endpoint_id = endpoint_id;
+  query->elsewhere = 0;
+  query->zero = 0;
+}
+
+// The place of the flow that is asked for, alive or not; kFlowNotFound if there is none.
+SLUICE_STAGE __u32 flow_find(const struct path_tables* tables, struct flow_query* query) {
+  const struct settings* settings = table_settings(tables, 0);
+  if (!query || !settings) return kFlowNotFound;
+  const __u32 bucket_index = (__u32)query->hash & settings->flow_bucket_mask;
+  const struct flow_bucket* bucket = table_flow_buckets(tables, bucket_index);
+  if (!bucket) return kFlowNotFound;
+#pragma GCC unroll 8
+  for (__u32 way = 0; way < kFlowWays; way++) {
+    const __u64 entry = bucket->entry[way];
+    if ((entry ^ query->hash) >> 8 != 0 || flow_entry_state(entry) == kFlowEmpty) continue;
+    const __u32 index = bucket_index * kFlowWays + way;
+    const struct flow_record* record = table_flow_records(tables, index);
+    if (!record || !flow_key_equal(&record->key, &query->key)) continue;
+    if (query->attachment != kNone16) {
+      if (record->attachment == query->attachment) return index;
+    } else {
+      const struct attachment* at = table_attachments(tables, record->attachment);
+      if (at && at->endpoint_id == query->endpoint_id) return index;
+    }
+    query->elsewhere = 1;
+  }
+  return kFlowNotFound;
+}
+
+// How gladly a place is given away: 0 never, else the higher the sooner.
+SLUICE_INLINE __u32 flow_entry_expendable(__u64 entry, __u32 epoch) {
+  if (entry == 0) return 0x400;
+  const __u32 state = flow_entry_state(entry);
+  const __u32 age = (epoch - (__u32)entry) & kFlowEpochMask;
+  if (state == kFlowEmpty) return 0;  // being written by another CPU
+  if (state == kFlowClosed) return 0x300 + age;
+  if (age > kFlowIdleEpochs) return 0x200 + age;
+  return state == kFlowHalfOpen ? 0x100 + age : 0;
+}
+
+// Claims a place for a new flow and returns its index, or kFlowNotFound in a bucket full of live
+// established flows. The caller fills the record and calls flow_publish.
+SLUICE_STAGE __u32 flow_claim(const struct path_tables* tables, __u64 hash, __u32 now_ms, __u32 cpu) {
+  const struct settings* settings = table_settings(tables, 0);
+  struct counters* counters = table_counters(tables, cpu);
+  if (!settings || !counters) return kFlowNotFound;
+  const __u32 bucket_index = (__u32)hash & settings->flow_bucket_mask;
+  struct flow_bucket* bucket = table_flow_buckets(tables, bucket_index);
+  if (!bucket) return kFlowNotFound;
+  const __u32 epoch = flow_epoch(settings, now_ms);
+  __u32 best = 0;
+  __u32 best_way = 0;
+  __u64 best_entry = 0;
+#pragma GCC unroll 8
+  for (__u32 way = 0; way < kFlowWays; way++) {
+    const __u64 entry = bucket->entry[way];
+    const __u32 expendable = flow_entry_expendable(entry, epoch);
+    if (expendable > best) {
+      best = expendable;
+      best_way = way;
+      best_entry = entry;
+    }
+  }
+  if (best == 0) return kFlowNotFound;
+  best_way &= kFlowWays - 1;
+  __u64* place = &bucket->entry[best_way];
+  if (compare_and_swap(place, best_entry, flow_entry(hash, kFlowEmpty, kFlowEpochMask)) != best_entry)
+    return kFlowNotFound;  // another CPU was quicker; rare enough to refuse
+  if (best < 0x200)
+    counters->event[kEventFlowEvicted]++;
+  else if (best < 0x400)
+    counters->event[kEventFlowExpired]++;
+  return bucket_index * kFlowWays + best_way;
+}
+
+// Lets others find the flow at `index`, and stamps its state and age; also when they change.
+SLUICE_INLINE void flow_publish(const struct path_tables* tables, const struct settings* settings, __u32 index,
+                                __u64 hash, __u32 state, __u32 now_ms) {
+  struct flow_bucket* bucket = table_flow_buckets(tables, index / kFlowWays);
+  if (!bucket) return;
+  __u64* place = &bucket->entry[index & (kFlowWays - 1)];
+  const __u64 before = *place;
+  const __u64 entry = flow_entry(hash, state, flow_epoch(settings, now_ms));
+  // Another CPU may have given the place away meanwhile; then it is not ours to stamp.
+  if (before != entry && (before ^ hash) >> 8 == 0) *place = entry;
+}
+
+// 4 bits of generation, 12 of target index, 16 of a keyed digest of all three: names a flow to the
+// appliance, differs each time a tuple is used again, and cannot be guessed from outside.
+SLUICE_INLINE __u32 flow_cookie(const struct settings* settings, __u64 hash, __u32 target, __u32 generation) {
+  struct siphash_state s;
+  const __u32 head = (generation & 15) << 12 | (target & 0xfff);
+  siphash_init(&s, &settings->cookie_key);
+  siphash_word(&s, hash);
+  return head << 16 | (__u32)(siphash_finish(&s, head, 12) & 0xffff);
+}
+
+SLUICE_END
