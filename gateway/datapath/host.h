@@ -16,6 +16,17 @@ struct Tables : path_tables {
   Tables() : path_tables{} {}
 };
 
+struct HostOptions {
+  // Flows that fit, rounded up to a power of two; 96 bytes each, allocated at the start.
+  uint32_t flows_max = 1 << 20;
+};
+
+constexpr uint32_t kFlowsMaxLeast = 1 << 10;
+constexpr uint32_t kFlowsMaxMost = 1 << 24;
+
+// Buckets for `options`, or why there cannot be that many.
+Result<uint32_t> flow_buckets_for(const HostOptions& options);
+
 class DataPathHost {
  public:
   virtual ~DataPathHost() = default;

@@ -7,15 +7,16 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 SEC("xdp")
 int sluice_xdp(struct xdp_md* context) {
   const struct path_tables tables = {0};
-  __u32 egress = 0;
+  struct departure departure = {0};
   const __u32 now_ms = (__u32)(bpf_ktime_get_coarse_ns() / 1000000);
-  switch (path_enter(&tables, context, context->ingress_ifindex, bpf_get_smp_processor_id(), now_ms, &egress)) {
+  switch (path_enter(&tables, context, context->ingress_ifindex, bpf_get_smp_processor_id(), now_ms,
+                     &departure)) {
     case kVerdictStack:
       return XDP_PASS;
     case kVerdictDrop:
       return XDP_DROP;
     default:
-      return bpf_redirect(egress, 0);
+      return bpf_redirect(departure.interface, 0);
   }
 }
 

@@ -15,6 +15,12 @@
 
 SLUICE_GATEWAY_BEGIN
 
+// How a packet leaves the path, beside its verdict.
+struct departure {
+  __u32 interface;  // to leave by, with kVerdictCross, Target, Outside, Inside
+  __u32 reason;     // DropReason, with kVerdictDrop
+};
+
 // What a packet's way through the path carries along; lives on the stack of path_enter.
 struct passage {
   const struct path_tables* tables;
@@ -22,11 +28,12 @@ struct passage {
   struct counters* counters;
   __u32 cpu;
   __u32 now_ms;
-  __u32 egress;  // interface to leave by, with kVerdictCross, Target, Outside, Inside
+  struct departure departure;
 };
 
 SLUICE_INLINE enum Verdict path_drop(struct passage* way, enum DropReason reason) {
-  if ((__u32)reason < kDropReasonCount) way->counters->drop[reason]++;
+  way->counters->drop[(__u32)reason & 63]++;
+  way->departure.reason = reason;
   return kVerdictDrop;
 }
 
@@ -232,7 +239,7 @@ SLUICE_STAGE enum DropReason frame_parse(frame* f, struct packet* p) {
 SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 attachment_index, __u32 side) {
   const struct attachment* attachment = table_attachments(way->tables, attachment_index);
   if (!attachment || !attachment->in_use) return kVerdictStack;
-  way->egress = attachment->interface[(side ^ 1) & 1];
+  way->departure.interface = attachment->interface[(side ^ 1) & 1];
 
   struct packet p;
   enum DropReason reason = frame_parse(f, &p);
@@ -276,7 +283,7 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
     sent->packets_sent++;
     sent->bytes_sent += p.l3_length;
   }
-  way->egress = target->interface;
+  way->departure.interface = target->interface;
   return kVerdictTarget;
 }
 
@@ -354,14 +361,13 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
     returned->bytes_returned += d.inner.l3_length;
   }
   const int from_outside = (query.direction == 0) == ((record->flags & kFlowFirstEndOutside) != 0);
-  way->egress = attachment->interface[from_outside ? 1 : 0];
+  way->departure.interface = attachment->interface[from_outside ? 1 : 0];
   return from_outside ? kVerdictInside : kVerdictOutside;
 }
 
-// The entry: a frame that came in at `interface_index`. *egress is where it leaves, for the verdicts that
-// send it somewhere.
+// The entry: a frame that came in at `interface_index`.
 SLUICE_INLINE enum Verdict path_enter(const struct path_tables* tables, frame* f, __u32 interface_index,
-                                      __u32 cpu, __u32 now_ms, __u32* egress) {
+                                      __u32 cpu, __u32 now_ms, struct departure* departure) {
   const struct port* port = table_ports(tables, interface_index);
   if (!port || port->role == kPortUnused) return kVerdictStack;
   struct passage way;
@@ -370,13 +376,14 @@ SLUICE_INLINE enum Verdict path_enter(const struct path_tables* tables, frame* f
   way.cpu = cpu & (kCpusMax - 1);
   way.counters = table_counters(tables, way.cpu);
   way.now_ms = now_ms;
-  way.egress = 0;
+  way.departure.interface = 0;
+  way.departure.reason = kDropNone;
   if (!way.settings || !way.counters) return kVerdictStack;
   const enum Verdict verdict = port->role == kPortTunnel
                                    ? path_return(&way, f)
                                    : path_forward(&way, f, port->attachment, port->role == kPortInside);
   way.counters->verdict[verdict]++;
-  *egress = way.egress;
+  *departure = way.departure;
   return verdict;
 }
 

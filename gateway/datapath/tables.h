@@ -213,7 +213,7 @@ enum PathEvent {
 struct counters {
   __u64 verdict[8];
   __u64 event[8];
-  __u64 drop[48];  // by DropReason
+  __u64 drop[64];  // by DropReason
 };
 
 // One per target; approximate when several CPUs send to the same target at the same instant.
@@ -241,7 +241,7 @@ SLUICE_ASSERT_SIZE(layer2, 32);
 SLUICE_ASSERT_SIZE(flow_record, 64);
 SLUICE_ASSERT_SIZE(flow_usage, 24);
 SLUICE_ASSERT_SIZE(flow_bucket, 64);
-SLUICE_ASSERT_SIZE(counters, 512);
+SLUICE_ASSERT_SIZE(counters, 640);
 SLUICE_ASSERT_SIZE(target_counters, 32);
 
 // X(name, struct, how many): the arrays. The flow tables are sized by flow_table.flows_max; the host says

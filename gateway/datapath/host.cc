@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/datapath/host.h"
+
+#include <bit>
+#include <string>
+
+namespace sluice::gateway {
+
+Result<uint32_t> flow_buckets_for(const HostOptions& options) {
+  if (options.flows_max < kFlowsMaxLeast || options.flows_max > kFlowsMaxMost)
+    return fail("flows_max must be between " + std::to_string(kFlowsMaxLeast) + " and " +
+                    std::to_string(kFlowsMaxMost) + ", not " + std::to_string(options.flows_max),
+                "flow_table.flows_max");
+  return std::bit_ceil(options.flows_max) / kFlowWays;
+}
+
+}  // namespace sluice::gateway
