@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// The 82 bytes in front of every packet to an appliance, prepared so that the packet path only
+// patches what differs per packet: total length and IP checksum, UDP source port and length, GENEVE
+// protocol type, endpoint id, attachment id and flow cookie. Those are zero here, and the IP
+// checksum is right for a total length of zero.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "gateway/datapath/tables.h"
+
+namespace sluice::gateway {
+
+using MacAddress = std::array<uint8_t, 6>;
+
+// Addresses in packet byte order. Writes target.header: Ethernet, IPv4 (TTL 64, DF, id 0), UDP to
+// 6081 with checksum 0, GENEVE with the AWS options.
+void build_target_header(uint8_t (&header)[kTargetHeaderLength], const MacAddress& from,
+                         const MacAddress& to, uint32_t source, uint32_t destination);
+
+}  // namespace sluice::gateway
