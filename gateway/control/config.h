@@ -19,8 +19,6 @@ inline constexpr size_t kTunnelInterfacesMax = 8;
 inline constexpr size_t kRulesMax = 100;
 inline constexpr size_t kConditionsMax = 5;
 inline constexpr size_t kConditionValuesMax = 16;
-inline constexpr uint32_t kFlowsMin = 1024;
-inline constexpr uint32_t kFlowsMax = 1 << 26;
 
 using ConfigResult = Result<Config, std::vector<Error>>;
 

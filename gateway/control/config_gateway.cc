@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "gateway/control/config_reader.h"
+#include "gateway/datapath/host.h"
 
 namespace sluice::gateway {
 namespace {
@@ -45,7 +46,7 @@ void ConfigReader::read_gateway(const YamlNode& node) {
   map.read_choice("host", gateway.host, {"kernel", "process"});
   if (const YamlNode* table = map.find("flow_table")) {
     YamlMap flow_table(*table, errors_);
-    flow_table.read_integer("flows_max", gateway.flows_max, kFlowsMin, kFlowsMax);
+    flow_table.read_integer("flows_max", gateway.flows_max, kFlowsMaxLeast, kFlowsMaxMost);
     flow_table.finish();
   }
   if (const YamlNode* nlb = map.find("nlb")) {

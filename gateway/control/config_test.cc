@@ -106,9 +106,10 @@ const Bad kBad[] = {
     {"name: demo", "name: demo\n  host: dpdk",
      "f:3:9: gateway.host: 'dpdk' is not one of: kernel, process\n"},
     {"name: demo", "name: demo\n  flow_table: {flows_max: 5}",
-     "f:3:27: gateway.flow_table.flows_max: 5 is not between 1024 and 67108864\n"},
+     "f:3:27: gateway.flow_table.flows_max: 5 is not between 1024 and 16777216\n"},
     {"10.9.0.1}", "fd00::1}",
-     "f:4:38: gateway.tunnel.address: the outer packet is IPv4; an IPv6 address cannot be its source\n"},
+     "f:4:38: gateway.tunnel.address: the outer packet is IPv4; an IPv6 address cannot be its "
+     "source\n"},
     {"10.9.0.1}", "127.0.0.1}",
      "f:4:38: gateway.tunnel.address: 127.0.0.1 is no address of a single host on a network\n"},
     {"10.9.0.1}", "10.9.0.1/24}",
@@ -120,37 +121,49 @@ const Bad kBad[] = {
     {"interface: gen0", "interface: []",
      "f:4:23: gateway.tunnel.interface: at least one interface must face the appliances\n"},
     {"  nlb: {interface: mgmt0}\n", "",
-     "f:2:3: gateway: 'nlb' is missing: a network load balancer needs nlb: {interface: NAME}, the interface that gets its addresses\n"},
+     "f:2:3: gateway: 'nlb' is missing: a network load balancer needs nlb: {interface: NAME}, the "
+     "interface that gets its addresses\n"},
     {"name: inspect", "name: nlb",
-     "f:10:11: load_balancers[1].name: the name 'nlb' is taken\nf:24:95: attachments[0].load_balancer: there is no load balancer 'inspect'\n"},
+     "f:10:11: load_balancers[1].name: the name 'nlb' is taken\nf:24:95: "
+     "attachments[0].load_balancer: there is no load balancer 'inspect'\n"},
     {"type: gateway", "type: classic",
      "f:8:11: load_balancers[0].type: 'classic' is not one of: gateway, network, application\n"},
     {"target_group: ids", "target_group: idx",
-     "f:9:66: load_balancers[0].listeners[0].default_actions[0].target_group: there is no target group 'idx', did you mean 'ids'?\n"},
+     "f:9:66: load_balancers[0].listeners[0].default_actions[0].target_group: there is no target "
+     "group 'idx', did you mean 'ids'?\n"},
     {"target_group: ids", "target_group: echo",
-     "f:9:66: load_balancers[0].listeners[0].default_actions[0].target_group: target group 'echo' has protocol UDP; this listener needs GENEVE\n"},
+     "f:9:66: load_balancers[0].listeners[0].default_actions[0].target_group: target group 'echo' "
+     "has protocol UDP; this listener needs GENEVE\n"},
     {"[{default_actions", "[{port: 1, default_actions",
-     "f:9:24: load_balancers[0].listeners[0].port: 'port' cannot be set: the listener of a gateway load balancer takes every packet\n"},
+     "f:9:24: load_balancers[0].listeners[0].port: 'port' cannot be set: the listener of a gateway "
+     "load balancer takes every packet\n"},
     {"[{default_actions", "[{tcp.idle_timeout.seconds: 5, default_actions",
-     "f:9:44: load_balancers[0].listeners[0].tcp.idle_timeout.seconds: 5 is not between 60 and 6000\n"},
+     "f:9:44: load_balancers[0].listeners[0].tcp.idle_timeout.seconds: 5 is not between 60 and "
+     "6000\n"},
     {"[{type: forward, target_group: ids}]", "[]",
      "f:9:35: load_balancers[0].listeners[0].default_actions: expected exactly one action\n"},
     {"{type: forward, target_group: ids}", "{type: redirect, target_group: ids}",
-     "f:9:43: load_balancers[0].listeners[0].default_actions[0].type: 'redirect' is not one of: forward\n"},
+     "f:9:43: load_balancers[0].listeners[0].default_actions[0].type: 'redirect' is not one of: "
+     "forward\n"},
     {"protocol: UDP, address", "protocol: TLS, address",
-     "f:13:20: load_balancers[1].listeners[0].protocol: a listener of a network load balancer speaks TCP or UDP, not TLS\n"},
+     "f:13:20: load_balancers[1].listeners[0].protocol: a listener of a network load balancer "
+     "speaks TCP or UDP, not TLS\n"},
     {"protocol: HTTP\n", "protocol: HTTPS\n",
-     "f:17:19: load_balancers[2].listeners[0].protocol: a listener of an application load balancer speaks HTTP, not HTTPS\n"},
+     "f:17:19: load_balancers[2].listeners[0].protocol: a listener of an application load balancer "
+     "speaks HTTP, not HTTPS\n"},
     {"port: 7000, default", "port: 0, default",
      "f:13:52: load_balancers[1].listeners[0].port: 0 is not between 1 and 65535\n"},
     {"10.1.0.100", "fd01::100",
-     "f:13:105: load_balancers[1].listeners[0].default_actions[0].target_group: target 10.1.0.21 of group 'echo' is not of the IP version of the listener's address\n"},
+     "f:13:105: load_balancers[1].listeners[0].default_actions[0].target_group: target 10.1.0.21 "
+     "of group 'echo' is not of the IP version of the listener's address\n"},
     {"priority: 10", "priority: 0",
      "f:22:24: load_balancers[2].listeners[0].rules[0].priority: 0 is not between 1 and 50000\n"},
     {"field: path-pattern", "field: source-ip",
-     "f:22:49: load_balancers[2].listeners[0].rules[0].conditions[0].field: 'source-ip' is not one of: host-header, path-pattern\n"},
+     "f:22:49: load_balancers[2].listeners[0].rules[0].conditions[0].field: 'source-ip' is not one "
+     "of: host-header, path-pattern\n"},
     {"values: [\"/a\"]", "values: []",
-     "f:22:71: load_balancers[2].listeners[0].rules[0].conditions[0].values: a condition needs at least one value\n"},
+     "f:22:71: load_balancers[2].listeners[0].rules[0].conditions[0].values: a condition needs at "
+     "least one value\n"},
     {"load_balancer: inspect", "load_balancer: nlb",
      "f:24:95: attachments[0].load_balancer: load balancer 'nlb' is not of type gateway\n"},
     {"inside: in0", "inside: out0",
@@ -158,13 +171,15 @@ const Bad kBad[] = {
     {"protocol: GENEVE", "protocol: GENEVE, port: 6082",
      "f:26:41: target_groups[0].port: a GENEVE target group has port 6081\n"},
     {"id: 10.9.0.11", "id: fd09::11",
-     "f:26:50: target_groups[0].targets[0].id: the outer packet is IPv4; an appliance needs an IPv4 address\n"},
+     "f:26:50: target_groups[0].targets[0].id: the outer packet is IPv4; an appliance needs an "
+     "IPv4 address\n"},
     {"{id: 10.9.0.11}", "{id: 10.9.0.11}, {id: 10.9.0.11}",
      "f:26:67: target_groups[0].targets[1].id: this target is in the group already\n"},
     {"{id: 10.9.0.11}", "{id: i-1234}",
      "f:26:50: target_groups[0].targets[0].id: 'i-1234' is no IPv4 or IPv6 address\n"},
     {"{id: 10.9.0.11}", "{id: 10.9.0.11, weight: 2}",
-     "f:26:69: target_groups[0].targets[0].weight: 'weight' exists in ELBv2, but not in this gateway\n"},
+     "f:26:69: target_groups[0].targets[0].weight: 'weight' exists in ELBv2, but not in this "
+     "gateway\n"},
     {"protocol: GENEVE", "protocol: TCP_UDP",
      "f:26:27: target_groups[0].protocol: 'TCP_UDP' is not one of: GENEVE, TCP, UDP, HTTP\n"},
     {"protocol: GENEVE",
@@ -175,9 +190,11 @@ const Bad kBad[] = {
     {"protocol: GENEVE", "protocol: GENEVE, health_check: {protocol: HTTP}",
      "f:26:60: target_groups[0].health_check.protocol: 'HTTP' is not one of: TCP\n"},
     {"protocol: GENEVE", "protocol: GENEVE, health_check: {path: /}",
-     "f:26:56: target_groups[0].health_check.path: 'path' is not for TCP health checks, the only ones here\n"},
+     "f:26:56: target_groups[0].health_check.path: 'path' is not for TCP health checks, the only "
+     "ones here\n"},
     {"protocol: GENEVE", "protocol: GENEVE, stickiness: {type: lb_cookie}",
-     "f:26:54: target_groups[0].stickiness.type: 'lb_cookie' is not one of: source_ip_dest_ip, source_ip_dest_ip_proto\n"},
+     "f:26:54: target_groups[0].stickiness.type: 'lb_cookie' is not one of: source_ip_dest_ip, "
+     "source_ip_dest_ip_proto\n"},
     {"protocol: UDP, port: 7000, t",
      "protocol: UDP, port: 7000, stickiness: {type: source_ip_dest_ip}, t",
      "f:27:57: target_groups[1].stickiness: stickiness is for GENEVE target groups here\n"},

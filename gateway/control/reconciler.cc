@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/control/reconciler.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "gateway/targets/rendezvous.h"
+
+namespace sluice::gateway {
+
+tunnels::siphash_key derive_key(const tunnels::siphash_key& key, KeyUse use) {
+  const auto half = [&](uint64_t number) {
+    siphash_state state;
+    siphash_init(&state, &key);
+    siphash_word(&state, static_cast<uint64_t>(use));
+    return siphash_finish(&state, number, 9);
+  };
+  return {half(0), half(1)};
+}
+
+settings make_settings(const Config& config) {
+  settings out{};
+  out.hash_key = derive_key(config.gateway.key, KeyUse::kFlowHash);
+  out.cookie_key = derive_key(config.gateway.key, KeyUse::kCookie);
+  out.tunnel_address = config.gateway.tunnel_address.words[0];
+  out.idle_tcp_ms = 350'000;
+  for (const LoadBalancer& lb : config.load_balancers)
+    if (lb.type == LoadBalancerType::kGateway && !lb.listeners.empty())
+      out.idle_tcp_ms = lb.listeners[0].idle_timeout_s * 1000;
+  out.idle_other_ms = kIdleOtherMs;
+  out.tunnel_port = kGenevePort;
+  // The longest idle time is 16 to 31 epochs.
+  const uint32_t longest = std::max(out.idle_tcp_ms, out.idle_other_ms);
+  out.epoch_shift = static_cast<uint16_t>(std::bit_width(longest) - 5);
+  return out;
+}
+
+std::set<std::string, std::less<>> steered_groups(const Config& config) {
+  std::set<std::string, std::less<>> out;
+  for (const LoadBalancer& lb : config.load_balancers) {
+    if (lb.type == LoadBalancerType::kApplication) continue;
+    for (const Listener& listener : lb.listeners) out.insert(listener.default_action.target_group);
+  }
+  return out;
+}
+
+Reconciler::Reconciler(DataPathHost& host) : host_(host), tables_(host.tables()) {}
+
+Result<> Reconciler::reconcile(const Config& config, World& world) {
+  SLUICE_TRY(const Interfaces interfaces, find_interfaces(config, world));
+  write_settings(config);
+  Result<> first;
+  const auto keep = [&](Result<> result) {
+    if (!result && first) first = std::move(result);
+  };
+  // In the order of who refers to whom: nothing points to what is not there yet.
+  keep(write_targets(config, world));
+  keep(write_groups(config, world));
+  keep(write_listeners(config));
+  keep(write_attachments(config, interfaces));
+  keep(write_ports(config, interfaces));
+  return first;
+}
+
+Result<Reconciler::Interfaces> Reconciler::find_interfaces(const Config& config,
+                                                           World& world) const {
+  Interfaces out;
+  const auto find = [&](const std::string& name) -> Result<uint32_t> {
+    SLUICE_TRY(const uint32_t index, world.interface_index(name));
+    if (index == 0 || index >= kPortsMax)
+      return fail(
+          "its index " + std::to_string(index) + " is not below " + std::to_string(kPortsMax),
+          "interface " + name);
+    return index;
+  };
+  for (const Attachment& attachment : config.attachments) {
+    SLUICE_TRY(const uint32_t outside, find(attachment.outside));
+    SLUICE_TRY(const uint32_t inside, find(attachment.inside));
+    out.attachments.push_back({outside, inside});
+  }
+  for (const std::string& name : config.gateway.tunnel_interfaces) {
+    SLUICE_TRY(const uint32_t index, find(name));
+    out.tunnels.push_back(index);
+  }
+  return out;
+}
+
+void Reconciler::write_settings(const Config& config) {
+  settings wanted = make_settings(config);
+  wanted.flow_bucket_mask = tables_.settings[0].flow_bucket_mask;
+  if (std::memcmp(&wanted, tables_.settings, sizeof(wanted)) != 0) tables_.settings[0] = wanted;
+}
+
+Result<> Reconciler::write_groups(const Config& config, World& world) {
+  const auto wanted = steered_groups(config);
+  for (auto at = groups_.begin(); at != groups_.end();) {
+    if (wanted.contains(at->first)) {
+      ++at;
+      continue;
+    }
+    tables_.groups[at->second] = {};
+    candidates_.erase(at->second);
+    at = groups_.erase(at);
+  }
+  const siphash_key key = derive_key(config.gateway.key, KeyUse::kRendezvous);
+  for (const TargetGroup& group : config.target_groups) {
+    if (!wanted.contains(group.name)) continue;
+    auto at = groups_.find(group.name);
+    if (at == groups_.end()) {
+      const auto free = std::find_if(tables_.groups, tables_.groups + kGroupsMax,
+                                     [](const auto& g) { return !g.in_use; });
+      if (free == tables_.groups + kGroupsMax)
+        return fail("no place for target group " + group.name);
+      const auto index = static_cast<uint16_t>(free - tables_.groups);
+      clear_rows({&tables_.rows[index * kRowsPerGroup], kRowsPerGroup});
+      at = groups_.emplace(group.name, index).first;
+    }
+    write_rows(at->second, group, world, key);
+    struct group& place = tables_.groups[at->second];
+    if (place.stickiness != group.stickiness) place.stickiness = group.stickiness;
+    place.in_use = 1;
+  }
+  return {};
+}
+
+void Reconciler::write_rows(uint16_t group, const TargetGroup& config, World& world,
+                            const tunnels::siphash_key& key) {
+  std::vector<RendezvousTarget> healthy, all;
+  for (const Target& target : config.targets) {
+    const auto index = target_index(config.protocol, target);
+    if (!index) continue;
+    all.push_back({rendezvous_id(key, target.address.words, target.port), *index});
+    if (world.health({config.name, target}).state == HealthState::kHealthy)
+      healthy.push_back(all.back());
+  }
+  const auto& chosen = healthy.empty() ? all : healthy;
+  std::vector<uint16_t> indexes;
+  for (const RendezvousTarget& target : chosen) indexes.push_back(target.index);
+  const auto known = candidates_.find(group);
+  if (known != candidates_.end() && known->second == indexes) return;
+  fill_rows({&tables_.rows[group * kRowsPerGroup], kRowsPerGroup}, chosen,
+            static_cast<uint32_t>(host_.now_ms() / 1000));
+  candidates_[group] = std::move(indexes);
+}
+
+Result<> Reconciler::write_attachments(const Config& config, const Interfaces& interfaces) {
+  for (auto at = attachments_.begin(); at != attachments_.end();) {
+    const bool gone = std::ranges::find(config.attachments, at->first, &Attachment::name) ==
+                      config.attachments.end();
+    if (gone) tables_.attachments[at->second] = {};
+    at = gone ? attachments_.erase(at) : std::next(at);
+  }
+  for (size_t i = 0; i < config.attachments.size(); i++) {
+    const Attachment& attachment = config.attachments[i];
+    auto at = attachments_.find(attachment.name);
+    if (at == attachments_.end()) {
+      const auto free = std::find_if(tables_.attachments, tables_.attachments + kAttachmentsMax,
+                                     [](const auto& a) { return !a.in_use; });
+      if (free == tables_.attachments + kAttachmentsMax)
+        return fail("no place for attachment " + attachment.name);
+      at = attachments_.emplace(attachment.name, static_cast<uint16_t>(free - tables_.attachments))
+               .first;
+    }
+    const LoadBalancer* lb = config.load_balancer(attachment.load_balancer);
+    struct attachment wanted {};
+    wanted.endpoint_id = attachment.endpoint_id;
+    wanted.attachment_id = attachment.attachment_id;
+    wanted.interface[0] = interfaces.attachments[i].outside;
+    wanted.interface[1] = interfaces.attachments[i].inside;
+    wanted.group = kNone16;
+    if (lb != nullptr && !lb->listeners.empty())
+      wanted.group = group_index(lb->listeners[0].default_action.target_group).value_or(kNone16);
+    wanted.in_use = 1;
+    auto& place = tables_.attachments[at->second];
+    if (std::memcmp(&place, &wanted, sizeof(wanted)) != 0) place = wanted;
+  }
+  return {};
+}
+
+void Reconciler::set_port(uint32_t interface_index, uint16_t role, uint16_t attachment) {
+  port& place = tables_.ports[interface_index];
+  if (place.role != role || place.attachment != attachment) place = {role, attachment, 0};
+}
+
+Result<> Reconciler::write_ports(const Config& config, const Interfaces& interfaces) {
+  std::set<uint32_t> wanted(interfaces.tunnels.begin(), interfaces.tunnels.end());
+  for (uint32_t index : interfaces.tunnels) set_port(index, kPortTunnel, kNone16);
+  for (size_t i = 0; i < config.attachments.size(); i++) {
+    const uint16_t attachment = attachments_.find(config.attachments[i].name)->second;
+    const auto [outside, inside] = interfaces.attachments[i];
+    set_port(outside, kPortOutside, attachment);
+    set_port(inside, kPortInside, attachment);
+    wanted.insert({outside, inside});
+  }
+  for (auto at = ports_.begin(); at != ports_.end();) {
+    if (wanted.contains(*at)) {
+      ++at;
+      continue;
+    }
+    // An interface that was taken away is detached already; there is nobody to tell.
+    (void)host_.detach(*at);
+    tables_.ports[*at] = {};
+    at = ports_.erase(at);
+  }
+  for (uint32_t index : wanted) {
+    if (ports_.contains(index)) continue;
+    if (auto attached = host_.attach(index); !attached) {
+      tables_.ports[index] = {};
+      return attached;
+    }
+    ports_.insert(index);
+  }
+  return {};
+}
+
+void Reconciler::detach_all() {
+  for (uint32_t index : ports_) {
+    (void)host_.detach(index);
+    tables_.ports[index] = {};
+  }
+  ports_.clear();
+}
+
+std::string_view Reconciler::attachment_name(uint16_t index) const {
+  for (const auto& [name, at] : attachments_)
+    if (at == index) return name;
+  return {};
+}
+
+std::string_view Reconciler::group_name(uint16_t index) const {
+  for (const auto& [name, at] : groups_)
+    if (at == index) return name;
+  return {};
+}
+
+std::optional<uint16_t> Reconciler::group_index(std::string_view name) const {
+  const auto at = groups_.find(name);
+  if (at == groups_.end()) return {};
+  return at->second;
+}
+
+std::optional<uint16_t> Reconciler::target_index(Protocol protocol, const Target& target) const {
+  const auto at = targets_.find({protocol == Protocol::kGeneve, target});
+  if (at == targets_.end()) return {};
+  return at->second.index;
+}
+
+std::optional<uint64_t> Reconciler::draining_ms(uint16_t target) const {
+  for (const auto& [key, slot] : targets_) {
+    if (slot.index != target || !slot.drain_until_ms) continue;
+    const uint64_t now = host_.now_ms();
+    return *slot.drain_until_ms > now ? *slot.drain_until_ms - now : 0;
+  }
+  return {};
+}
+
+}  // namespace sluice::gateway

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Turns the configuration, and what is known about the world, into table contents and attached
+// interfaces. Nothing else writes these tables. Calling it again with the same input writes
+// nothing.
+//
+// Who gets a group's flows: its healthy targets; when none is healthy, all that are registered (as
+// AWS: it never bypasses inspection); when none is registered, nobody, and packets drop as
+// `no_target`. Flows that exist stay where they are as long as their target is in use. A target
+// that was deregistered stays in use for kDeregistrationDelayMs, then its flows move.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/control/model.h"
+#include "gateway/control/world.h"
+#include "gateway/datapath/host.h"
+
+namespace sluice::gateway {
+
+// ELBv2's default deregistration_delay.timeout_seconds.
+inline constexpr uint64_t kDeregistrationDelayMs = 300'000;
+inline constexpr uint32_t kIdleOtherMs = 120'000;
+
+// Which of the keys derived from the gateway's one. Gateways with the same key derive the same
+// ones.
+enum class KeyUse { kFlowHash = 1, kCookie = 2, kRendezvous = 3 };
+tunnels::siphash_key derive_key(const tunnels::siphash_key& key, KeyUse use);
+
+// The settings that a configuration stands for; the host's own fields are left zero.
+settings make_settings(const Config& config);
+
+class Reconciler {
+ public:
+  explicit Reconciler(DataPathHost& host);
+
+  // An error about an interface leaves everything as it was. Any other error leaves what it is
+  // about undone and the rest done.
+  Result<> reconcile(const Config& config, World& world);
+
+  // Detaches every interface.
+  void detach_all();
+
+  // For those who show the tables to people.
+  std::string_view attachment_name(uint16_t index) const;
+  std::string_view group_name(uint16_t index) const;
+  std::optional<uint16_t> group_index(std::string_view name) const;
+  // The place of a group's target in the table.
+  std::optional<uint16_t> target_index(Protocol protocol, const Target& target) const;
+  // Targets that were deregistered and still have flows: milliseconds until they are let go.
+  std::optional<uint64_t> draining_ms(uint16_t target) const;
+
+ private:
+  struct Interfaces {
+    struct Pair {
+      uint32_t outside, inside;
+    };
+    std::vector<Pair> attachments;  // like config.attachments
+    std::vector<uint32_t> tunnels;
+  };
+  // A target's identity in the table: one place serves all groups that have it.
+  struct TargetKey {
+    bool appliance;
+    Target target;
+    auto operator<=>(const TargetKey&) const = default;
+  };
+  struct TargetSlot {
+    uint16_t index;
+    std::optional<uint64_t> drain_until_ms;
+  };
+  struct ListenerKey {
+    IpAddress address;
+    uint16_t port;
+    uint8_t protocol;
+    auto operator<=>(const ListenerKey&) const = default;
+  };
+
+  Result<Interfaces> find_interfaces(const Config& config, World& world) const;
+  void write_settings(const Config& config);
+  Result<> write_targets(const Config& config, World& world);
+  Result<uint16_t> take_target(const TargetKey& key);
+  void free_target(const TargetKey& key, uint16_t index);
+  void write_target(uint16_t index, const TargetKey& key, const Config& config, World& world);
+  Result<> add_source(uint32_t address, uint16_t target);
+  void remove_source(uint32_t address);
+  Result<> write_groups(const Config& config, World& world);
+  void write_rows(uint16_t group, const TargetGroup& config, World& world,
+                  const tunnels::siphash_key& key);
+  Result<> write_listeners(const Config& config);
+  void remove_listener(const ListenerKey& key);
+  Result<> write_attachments(const Config& config, const Interfaces& interfaces);
+  Result<> write_ports(const Config& config, const Interfaces& interfaces);
+  void set_port(uint32_t interface_index, uint16_t role, uint16_t attachment);
+
+  DataPathHost& host_;
+  Tables& tables_;
+  std::map<TargetKey, TargetSlot> targets_;
+  uint16_t next_target_ =
+      0;  // where the search for a free place begins: the longest free comes first
+  std::map<std::string, uint16_t, std::less<>> groups_;
+  std::map<uint16_t, std::vector<uint16_t>> candidates_;  // what a group's rows were filled with
+  std::map<ListenerKey, uint16_t> listeners_;
+  std::map<std::string, uint16_t, std::less<>> attachments_;
+  std::set<uint32_t> ports_;
+};
+
+// Which target groups the packet path steers to: those of gateway and network listeners.
+std::set<std::string, std::less<>> steered_groups(const Config& config);
+
+}  // namespace sluice::gateway

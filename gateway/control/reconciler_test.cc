@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/control/reconciler.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "gateway/control/config.h"
+#include "gateway/control/probed_table.h"
+#include "gateway/datapath/path.h"
+#include "gateway/datapath/process_host.h"
+
+namespace sluice::gateway {
+namespace {
+
+const char kYaml[] = R"(gateway:
+  name: demo
+  key: 00112233445566778899aabbccddeeff
+  tunnel: {interface: gen0, address: 10.9.0.1}
+  nlb: {interface: mgmt0}
+load_balancers:
+  - {name: inspect, type: gateway, listeners: [{default_actions: [{type: forward, target_group: ids}]}]}
+  - name: nlb
+    type: network
+    listeners:
+      - {protocol: UDP, address: 10.1.0.100, port: 7000, default_actions: [{type: forward, target_group: echo}]}
+attachments:
+  - {name: front, endpoint_id: 0x2b8ee1d4db0c51c4, outside: out0, inside: in0, load_balancer: inspect}
+target_groups:
+  - {name: ids, protocol: GENEVE, targets: [{id: 10.9.0.11}, {id: 10.9.0.12}, {id: 10.9.0.13}]}
+  - {name: echo, protocol: UDP, port: 7000, targets: [{id: 10.1.0.21, port: 7001}]}
+  - {name: spare, protocol: GENEVE, targets: [{id: 10.9.0.99}]}
+)";
+
+class FakeWorld : public World {
+ public:
+  TargetHealth health(const TargetName& name) override {
+    return {
+        sick.contains(name.target.address.text()) ? HealthState::kUnhealthy : HealthState::kHealthy,
+        {},
+        {}};
+  }
+  Result<NextHop> next_hop(const IpAddress& target) override {
+    if (unreachable) return fail("no route");
+    NextHop hop{9, 1600, {2, 0, 0, 0, 0, 1}, MacAddress{2, 0, 0, 0, 1, 0}};
+    (*hop.to)[5] = static_cast<uint8_t>(ntohl(target.words[0]));
+    if (silent) hop.to.reset();
+    return hop;
+  }
+  Result<uint32_t> interface_index(const std::string& name) override {
+    const auto at = interfaces.find(name);
+    if (at == interfaces.end()) return fail("there is no such interface", name);
+    return at->second;
+  }
+  std::set<std::string> sick;
+  bool silent = false, unreachable = false;
+  std::map<std::string, uint32_t> interfaces{{"out0", 5}, {"in0", 6}, {"gen0", 9}};
+};
+
+class ReconcilerTest : public testing::Test {
+ protected:
+  ReconcilerTest()
+      : host(std::move(*ProcessHost::create({1024}))),
+        tables(host->tables()),
+        config(*parse_config(kYaml, "f")),
+        reconciler(*host) {
+    host->set_now_ms(1'000'000);
+  }
+  void reconcile() {
+    auto result = reconciler.reconcile(config, world);
+    ASSERT_TRUE(result) << result.error().text();
+  }
+  std::map<uint16_t, int> owners(const char* group) {
+    std::map<uint16_t, int> out;
+    const uint32_t first = *reconciler.group_index(group) * kRowsPerGroup;
+    for (uint32_t i = 0; i < kRowsPerGroup; i++) out[tables.rows[first + i].target]++;
+    return out;
+  }
+  uint16_t index_of(const char* address) {
+    return *reconciler.target_index(Protocol::kGeneve, {*parse_ip_address(address), 6081});
+  }
+  TargetGroup& ids() { return config.target_groups[0]; }
+
+  std::unique_ptr<ProcessHost> host;
+  Tables& tables;
+  Config config;
+  FakeWorld world;
+  Reconciler reconciler;
+};
+
+TEST_F(ReconcilerTest, WritesWhatTheConfigurationSays) {
+  reconcile();
+  const settings& s = tables.settings[0];
+  EXPECT_EQ(s.tunnel_address, inet_addr("10.9.0.1"));
+  EXPECT_EQ(s.idle_tcp_ms, 350'000u);
+  EXPECT_EQ(s.tunnel_port, 6081);
+  EXPECT_GE(s.idle_tcp_ms >> s.epoch_shift, 16u);
+  EXPECT_LE(s.idle_tcp_ms >> s.epoch_shift, 31u);
+  EXPECT_EQ(s.flow_bucket_mask, 127u);
+  EXPECT_NE(s.hash_key.k0, s.cookie_key.k0);
+
+  const attachment& a = tables.attachments[0];
+  EXPECT_EQ(a.endpoint_id, 0x2b8ee1d4db0c51c4u);
+  EXPECT_EQ(a.interface[0], 5u);
+  EXPECT_EQ(a.interface[1], 6u);
+  EXPECT_EQ(reconciler.group_name(a.group), "ids");
+  EXPECT_EQ(tables.ports[5].role, kPortOutside);
+  EXPECT_EQ(tables.ports[6].role, kPortInside);
+  EXPECT_EQ(tables.ports[9].role, kPortTunnel);
+
+  const target& t = tables.targets[index_of("10.9.0.11")];
+  EXPECT_EQ(t.flags, kTargetInUse | kTargetResolved | kTargetAppliance);
+  EXPECT_EQ(t.mtu, 1600);
+  EXPECT_EQ(t.interface, 9u);
+  EXPECT_EQ(t.header[5], 11);
+  EXPECT_EQ(source_target(&tables, inet_addr("10.9.0.11")), index_of("10.9.0.11"));
+  EXPECT_EQ(source_target(&tables, inet_addr("10.9.0.99")), uint32_t{kNone16});  // unused group
+
+  tuple to{};
+  to.destination[0] = inet_addr("10.1.0.100");
+  to.destination_port = htons(7000);
+  to.protocol = kProtocolUdp;
+  to.version = 4;
+  const uint32_t listener = nlb_find_listener(&tables, &to);
+  ASSERT_NE(listener, uint32_t{kNone16});
+  EXPECT_EQ(reconciler.group_name(tables.listeners[listener].group), "echo");
+  const auto echo = owners("echo");
+  ASSERT_EQ(echo.size(), 1u);
+  const struct target& backend = tables.targets[echo.begin()->first];
+  EXPECT_EQ(backend.port, htons(7001));
+  EXPECT_EQ(backend.flags, kTargetInUse | kTargetResolved | kTargetNlb);
+  EXPECT_EQ(backend.mac[5], 21);
+}
+
+TEST_F(ReconcilerTest, TheSameInputWritesNothing) {
+  reconcile();
+  const std::vector<row> rows(tables.rows, tables.rows + kGroupsMax * kRowsPerGroup);
+  const std::vector<target> targets(tables.targets, tables.targets + kTargetsMax);
+  host->set_now_ms(2'000'000);
+  reconcile();
+  EXPECT_EQ(std::memcmp(rows.data(), tables.rows, rows.size() * sizeof(row)), 0);
+  EXPECT_EQ(std::memcmp(targets.data(), tables.targets, targets.size() * sizeof(target)), 0);
+}
+
+TEST_F(ReconcilerTest, TwoGatewaysAgree) {
+  reconcile();
+  auto other_host = std::move(*ProcessHost::create({1024}));
+  Reconciler other(*other_host);
+  std::ranges::reverse(config.target_groups[0].targets);
+  ASSERT_TRUE(other.reconcile(config, world));
+  for (uint32_t i = 0; i < kRowsPerGroup; i++) {
+    const auto here = tables.targets[tables.rows[i].target].address[0];
+    const auto there = other_host->tables().targets[other_host->tables().rows[i].target].address[0];
+    ASSERT_EQ(here, there);
+  }
+}
+
+TEST_F(ReconcilerTest, UnhealthyTargetsGetNoNewFlows) {
+  reconcile();
+  EXPECT_EQ(owners("ids").size(), 3u);
+  const uint16_t sick = index_of("10.9.0.12");
+  const std::vector<row> before(tables.rows, tables.rows + kRowsPerGroup);
+  world.sick = {"10.9.0.12"};
+  host->set_now_ms(5'000'000);
+  reconcile();
+  EXPECT_FALSE(owners("ids").contains(sick));
+  EXPECT_TRUE(tables.targets[sick].flags & kTargetInUse);  // its flows stay
+  for (uint32_t i = 0; i < kRowsPerGroup; i++) {
+    if (before[i].target != sick) {
+      ASSERT_EQ(tables.rows[i].target, before[i].target);
+    } else {
+      ASSERT_EQ(tables.rows[i].previous, sick);
+      ASSERT_EQ(tables.rows[i].since_s, 5000u);
+    }
+  }
+  world.sick = {"10.9.0.11", "10.9.0.12", "10.9.0.13"};
+  reconcile();
+  EXPECT_EQ(owners("ids").size(), 3u);  // the last resort: all of them
+  ids().targets.clear();
+  reconcile();
+  EXPECT_EQ(owners("ids"), (std::map<uint16_t, int>{{uint16_t{kNone16}, int{kRowsPerGroup}}}));
+}
+
+TEST_F(ReconcilerTest, DeregisteredTargetsDrain) {
+  reconcile();
+  const uint16_t leaving = index_of("10.9.0.11");
+  ids().targets.erase(ids().targets.begin());
+  reconcile();
+  EXPECT_FALSE(owners("ids").contains(leaving));
+  EXPECT_TRUE(tables.targets[leaving].flags & kTargetInUse);
+  EXPECT_EQ(reconciler.draining_ms(leaving), kDeregistrationDelayMs);
+  EXPECT_EQ(source_target(&tables, inet_addr("10.9.0.11")), leaving);
+  host->set_now_ms(host->now_ms() + kDeregistrationDelayMs);
+  reconcile();
+  EXPECT_FALSE(tables.targets[leaving].flags & kTargetInUse);
+  EXPECT_EQ(source_target(&tables, inet_addr("10.9.0.11")), uint32_t{kNone16});
+  // Its place is the last to be used again: flows may still name it.
+  ids().targets.push_back({*parse_ip_address("10.9.0.50"), 6081});
+  reconcile();
+  EXPECT_NE(index_of("10.9.0.50"), leaving);
+}
+
+TEST_F(ReconcilerTest, UnresolvedTargetsAreMarked) {
+  world.silent = true;
+  reconcile();
+  const uint16_t index = index_of("10.9.0.11");
+  EXPECT_EQ(tables.targets[index].flags, kTargetInUse | kTargetAppliance);
+  world.silent = false;
+  reconcile();
+  EXPECT_TRUE(tables.targets[index].flags & kTargetResolved);
+  world.unreachable = true;
+  reconcile();
+  EXPECT_FALSE(tables.targets[index].flags & kTargetResolved);
+}
+
+TEST_F(ReconcilerTest, AMissingInterfaceChangesNothing) {
+  world.interfaces.erase("in0");
+  auto result = reconciler.reconcile(config, world);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().text(), "in0: there is no such interface");
+  EXPECT_EQ(tables.settings[0].tunnel_port, 0);
+  EXPECT_EQ(tables.ports[5].role, kPortUnused);
+}
+
+TEST_F(ReconcilerTest, ThingsThatGoAreTakenBack) {
+  reconcile();
+  const uint16_t group = *reconciler.group_index("ids");
+  config.attachments.clear();
+  config.load_balancers.clear();
+  reconcile();
+  EXPECT_FALSE(tables.attachments[0].in_use);
+  EXPECT_EQ(tables.ports[5].role, kPortUnused);
+  EXPECT_EQ(tables.ports[9].role, kPortTunnel);
+  EXPECT_FALSE(tables.groups[group].in_use);
+  for (uint32_t i = 0; i < kListenersMax; i++) EXPECT_FALSE(tables.listeners[i].in_use);
+  reconciler.detach_all();
+  EXPECT_EQ(tables.ports[9].role, kPortUnused);
+}
+
+TEST(ProbedTable, GravestonesKeepRunsWhole) {
+  std::vector<source> entries(kSourcesMax);
+  ProbedTable<source> table(entries, [](const source& e) { return e.target == kNone16; });
+  for (uint16_t i = 0; i < 3; i++) entries[*table.place_for(kSourcesMax - 1)] = {i, i, 1};
+  EXPECT_EQ(entries[kSourcesMax - 1].address, 0u);  // and wraps
+  EXPECT_EQ(entries[1].address, 2u);
+  entries[0].target = kNone16;
+  table.sweep(0);
+  EXPECT_TRUE(entries[0].in_use);  // something follows it
+  EXPECT_EQ(*table.place_for(kSourcesMax - 1), 0u);
+  entries[1].target = kNone16;
+  table.sweep(1);
+  EXPECT_FALSE(entries[0].in_use || entries[1].in_use);
+  for (uint16_t i = 0; i < kProbesMax; i++) entries[100 + i] = {i, i, 1};
+  EXPECT_FALSE(table.place_for(100));
+}
+
+TEST(OfflineWorld, IsEnoughForReplay) {
+  auto host = std::move(*ProcessHost::create({1024}));
+  Reconciler reconciler(*host);
+  const Config config = *parse_config(kYaml, "f");
+  OfflineWorld world;
+  world.tunnel_interface = config.gateway.tunnel_interfaces[0];
+  ASSERT_TRUE(reconciler.reconcile(config, world));
+  EXPECT_EQ(host->tables().ports[1].role, kPortOutside);
+  EXPECT_EQ(host->tables().ports[*world.interface_index("gen0")].role, kPortTunnel);
+  EXPECT_TRUE(host->tables().targets[0].flags & kTargetResolved);
+}
+
+}  // namespace
+}  // namespace sluice::gateway
