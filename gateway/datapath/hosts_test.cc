@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// One packet corpus through both hosts: the same bytes, verdicts, counters and flows.
+#include <gtest/gtest.h>
+#include <linux/bpf.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <random>
+
+#include "gateway/datapath/kernel_host.h"
+#include "gateway/datapath/path_fixture.h"
+#include "gateway/datapath/process_host.h"
+
+namespace sluice::gateway {
+namespace {
+
+using namespace fixture;          // NOLINT
+using namespace tunnels::frames;  // NOLINT
+
+constexpr uint32_t kLoopback = 1;  // test runs come in at the loopback interface
+
+// The sum over CPUs: a test run may be on any.
+counters total(const Tables& tables) {
+  counters sum{};
+  for (int cpu = 0; cpu < kCpusMax; cpu++) {
+    const auto* from = reinterpret_cast<const uint64_t*>(&tables.counters[cpu]);
+    auto* to = reinterpret_cast<uint64_t*>(&sum);
+    for (size_t i = 0; i < sizeof(counters) / 8; i++) to[i] += from[i];
+  }
+  return sum;
+}
+
+int action_for(Verdict verdict) {
+  if (verdict == kVerdictStack) return XDP_PASS;
+  return verdict == kVerdictDrop ? XDP_DROP : XDP_REDIRECT;
+}
+
+class Hosts : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "the kernel host needs root";
+    auto created = KernelHost::create({.flows_max = 1 << 12});
+    if (!created) GTEST_SKIP() << created.error().text();
+    kernel = std::move(*created);
+    process = std::move(*ProcessHost::create({.flows_max = 1 << 12}));
+    configure(kernel->tables());
+    configure(process->tables());
+  }
+
+  // Through both; returns what leaves.
+  Bytes send(const Bytes& in, uint32_t interface_index) {
+    kernel->tables().ports[kLoopback] = kernel->tables().ports[interface_index];
+    process->set_now_ms(kernel->now_ms());
+    const counters before = total(kernel->tables());
+    auto run = kernel->test_run(in);
+    EXPECT_TRUE(run) << run.error().text();
+    if (!run) return {};
+    const counters after = total(kernel->tables());
+
+    FrameBuffer buffer;
+    buffer.assign(in);
+    const Outcome outcome = process->run(buffer, interface_index);
+    const Bytes out(buffer.bytes().begin(), buffer.bytes().end());
+    EXPECT_EQ(run->action, action_for(outcome.verdict)) << drop_reason_name(outcome.reason);
+    EXPECT_EQ(after.verdict[outcome.verdict], before.verdict[outcome.verdict] + 1);
+    EXPECT_EQ(after.drop[outcome.reason] - before.drop[outcome.reason], outcome.reason == kDropNone ? 0u : 1u);
+    EXPECT_EQ(run->bytes, out);
+    packets++;
+    return outcome.verdict == kVerdictTarget ? out : Bytes{};
+  }
+
+  std::unique_ptr<KernelHost> kernel;
+  std::unique_ptr<ProcessHost> process;
+  uint64_t packets = 0;
+};
+
+std::vector<Bytes> corpus() {
+  const Bytes vip = {10, 0, 0, 100};
+  const Bytes quote = first(ipv4(kProtocolTcp, tcp(4242, 80)), 28);
+  return {
+      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(4242, 80))),
+      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(4242, 80, kTcpAck, Bytes(1400, 'a')))),
+      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(80, 4242, kTcpSyn | kTcpAck), {.source = {10, 0, 0, 2}, .destination = {10, 0, 0, 1}})),
+      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(4242, 80, 0x11))),
+      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(80, 4242, kTcpRst), {.source = {10, 0, 0, 2}, .destination = {10, 0, 0, 1}})),
+      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(1000, 53, Bytes(30, 1)))),
+      ethernet(kEtherTypeIpv4, {kEtherTypeVlan}, ipv4(kProtocolUdp, udp(1000, 53, Bytes(30, 1)))),
+      ethernet(kEtherTypeIpv6, {kEtherTypeQinQ, kEtherTypeVlan}, ipv6(kProtocolUdp, udp(1000, 53, Bytes(31, 1)))),
+      ethernet(kEtherTypeIpv6, {}, ipv6(kProtocolTcp, tcp(1, 2, kTcpSyn, Bytes(77, 3)))),
+      ethernet(kEtherTypeIpv6, {}, ipv6(0, extension(60, extension(kProtocolUdp, udp(1, 2, Bytes(9, 4)))))),
+      ethernet(kEtherTypeIpv6, {}, ipv6(44, fragment6(kProtocolUdp, 1, udp(1, 2, Bytes(16, 5))))),
+      ethernet(kEtherTypeIpv6, {}, ipv6(51, authentication(kProtocolTcp, tcp(1, 2)))),
+      ethernet(kEtherTypeIpv6, {}, ipv6(kProtocolIcmpv6, icmp(135, 0, Bytes(16, 1)), {.hop_limit = 255})),
+      ethernet(kEtherTypeIpv4, {}, ipv4(47, Bytes(60, 6))),
+      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(1, 2, Bytes(24, 7)), {.fragment = 0x2000})),
+      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, Bytes(24, 8), {.fragment = 0x2003})),
+      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(1, 2, Bytes(24, 9)), {.options = Bytes(40, 1)})),
+      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolIcmp, icmp(8, 0, Bytes(56, 1)))),
+      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolIcmp, icmp(3, 4, quote), {.source = {10, 7, 7, 7}, .destination = {10, 0, 0, 1}})),
+      with_checksum(ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(4242, 7000), {.destination = vip}))),
+      with_checksum(ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(7001, 4242, kTcpSyn | kTcpAck), {.source = {10, 0, 0, 21}, .destination = {10, 0, 0, 1}}))),
+      with_checksum(ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(4242, 7000, Bytes(5, 1)), {.destination = vip}))),
+      ethernet(0x0806, {}, Bytes(28, 1)),
+      Bytes(14, 0),
+      Bytes(1500, 0xff),
+  };
+}
+
+TEST_F(Hosts, AgreeOnTheCorpusAndOnEverythingNearIt) {
+  std::mt19937 random(7);
+  auto pick = [&](size_t n) { return random() % n; };
+  const std::vector<Bytes> frames = corpus();
+  std::vector<Bytes> datagrams;
+  for (int round = 0; round < 2; round++) {
+    for (const Bytes& in : frames) {
+      for (uint32_t side : {kOutside, kInside}) {
+        const Bytes out = send(in, side);
+        if (out.empty()) continue;
+        datagrams.push_back(returned(out));
+        send(datagrams.back(), kTunnel);
+      }
+    }
+  }
+  // Then with some bytes changed, cut or grown.
+  for (int i = 0; i < 20000; i++) {
+    const bool tunnel = pick(2) == 0;
+    Bytes in = tunnel ? datagrams[pick(datagrams.size())] : frames[pick(frames.size())];
+    for (size_t n = pick(4); n > 0; n--) in[pick(std::min<size_t>(in.size(), 130))] = static_cast<uint8_t>(random());
+    if (pick(4) == 0) in.resize(std::max<size_t>(14, pick(in.size() + 20)));
+    send(in, tunnel ? kTunnel : pick(2) == 0 ? kOutside : kInside);
+    if (HasFailure()) FAIL() << "after " << packets << " packets";
+  }
+
+  const counters a = total(kernel->tables());
+  const counters b = total(process->tables());
+  EXPECT_EQ(std::memcmp(&a, &b, sizeof(a)), 0);
+  EXPECT_EQ(std::memcmp(kernel->tables().target_counters, process->tables().target_counters,
+                        sizeof(target_counters) * kTargetsMax), 0);
+  uint32_t flows = 0;
+  for (uint32_t i = 0; i < kernel->tables().flow_buckets_count * kFlowWays; i++) {
+    const flow_record& k = kernel->tables().flow_records[i];
+    const flow_record& p = process->tables().flow_records[i];
+    ASSERT_TRUE(flow_key_equal(&k.key, &p.key));
+    ASSERT_EQ(k.cookie, p.cookie);
+    ASSERT_EQ(k.flags, p.flags);
+    ASSERT_EQ(k.target, p.target);
+    flows += k.cookie != 0;
+  }
+  EXPECT_GT(flows, 100u);
+  int reasons = 0;
+  for (uint64_t n : a.drop) reasons += n != 0;
+  RecordProperty("packets", static_cast<int>(packets));
+  EXPECT_GE(reasons, 14) << "the corpus should reach most drop reasons";
+}
+
+}  // namespace
+}  // namespace sluice::gateway

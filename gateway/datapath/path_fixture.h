@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// For tests: tables with one attachment, four appliances and an NLB listener, and what appliances do to
+// datagrams.
+#pragma once
+
+#include <vector>
+
+#include "gateway/datapath/host.h"
+#include "gateway/targets/header.h"
+#include "tunnels/checksum.h"
+#include "tunnels/frames_for_test.h"
+
+namespace sluice::gateway::fixture {
+
+using tunnels::frames::Bytes;
+
+constexpr uint32_t kOutside = 10;
+constexpr uint32_t kInside = 11;
+constexpr uint32_t kTunnel = 12;
+constexpr uint64_t kEndpoint = 0x2b8ee1d4db0c51c4;
+constexpr int kAppliances = 4;
+constexpr uint16_t kBackend = 100;  // index of the IPv4 NLB target, 10.0.0.21:7001; the next is IPv6
+constexpr uint16_t kMtu = 1600;
+
+inline uint32_t ipv4_word(uint8_t a, uint8_t b, uint8_t c, uint8_t d) {
+  const uint8_t bytes[4] = {a, b, c, d};
+  return load_u32(bytes);
+}
+
+inline uint32_t appliance_address(int number) {
+  return ipv4_word(10, 9, 0, static_cast<uint8_t>(11 + number));
+}
+
+inline void add_listener(Tables& tables, const uint32_t address[4], uint16_t port_number, uint8_t protocol,
+                         uint8_t version, uint16_t group_index) {
+  uint32_t place = listener_home(address, swap_be16(port_number), protocol);
+  while (tables.listeners[place].in_use) place = (place + 1) % kListenersMax;
+  listener& l = tables.listeners[place];
+  for (int i = 0; i < 4; i++) l.address[i] = address[i];
+  l.port = swap_be16(port_number);
+  l.protocol = protocol;
+  l.version = version;
+  l.group = group_index;
+  l.in_use = 1;
+}
+
+inline void add_appliance(Tables& tables, uint16_t index, uint32_t address) {
+  target& t = tables.targets[index];
+  t.address[0] = address;
+  t.interface = kTunnel;
+  t.mtu = kMtu;
+  t.version = 4;
+  build_target_header(t.header, {2, 9, 0, 0, 0, 1}, {2, 9, 0, 0, 1, static_cast<uint8_t>(index)},
+                      ipv4_word(10, 9, 0, 1), address);
+  uint32_t place = source_home(address);
+  while (tables.sources[place].in_use) place = (place + 1) % kSourcesMax;
+  tables.sources[place] = {address, index, 1};
+  t.flags = kTargetInUse | kTargetResolved | kTargetAppliance;
+}
+
+// Group 0: the appliances, row i to appliance i % kAppliances. Group 1 and 2: the NLB targets.
+inline void configure(Tables& tables) {
+  settings& s = tables.settings[0];
+  s.hash_key = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
+  s.cookie_key = {1, 2};
+  s.tunnel_address = ipv4_word(10, 9, 0, 1);
+  s.tunnel_port = kGenevePort;
+  s.idle_tcp_ms = 350000;
+  s.idle_other_ms = 120000;
+  s.epoch_shift = 14;
+  tables.attachments[0] = {kEndpoint, 0, {kOutside, kInside}, 0, 1, 0};
+  tables.ports[kOutside] = {kPortOutside, 0, 0};
+  tables.ports[kInside] = {kPortInside, 0, 0};
+  tables.ports[kTunnel] = {kPortTunnel, 0, 0};
+  for (uint16_t i = 0; i < kAppliances; i++) add_appliance(tables, i, appliance_address(i));
+  tables.groups[0] = {kFlowHash5Tuple, 1, 0};
+  for (uint32_t i = 0; i < kRowsPerGroup; i++)
+    tables.rows[i] = {static_cast<uint16_t>(i % kAppliances), kNone16, 0};
+
+  const uint32_t vip4[4] = {ipv4_word(10, 0, 0, 100), 0, 0, 0};
+  const Bytes vip6_bytes = {0xfd, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0};
+  uint32_t vip6[4];
+  for (int i = 0; i < 4; i++) vip6[i] = load_u32(&vip6_bytes[static_cast<size_t>(4 * i)]);
+  for (uint16_t g = 1; g <= 2; g++) {
+    tables.groups[g] = {kFlowHash5Tuple, 1, 0};
+    for (uint32_t i = 0; i < kRowsPerGroup; i++)
+      tables.rows[g * kRowsPerGroup + i] = {static_cast<uint16_t>(kBackend + g - 1), kNone16, 0};
+  }
+  for (uint8_t protocol : {kProtocolTcp, kProtocolUdp}) {
+    add_listener(tables, vip4, 7000, protocol, 4, 1);
+    add_listener(tables, vip6, 7000, protocol, 6, 2);
+  }
+  target& backend = tables.targets[kBackend];
+  backend.address[0] = ipv4_word(10, 0, 0, 21);
+  backend.port = swap_be16(7001);
+  backend.version = 4;
+  backend.mac[0] = 2;
+  backend.mac[5] = 0x21;
+  backend.flags = kTargetInUse | kTargetResolved | kTargetNlb;
+  target& backend6 = tables.targets[kBackend + 1];
+  for (int i = 0; i < 4; i++) backend6.address[i] = vip6[i];
+  backend6.address[3] = swap_be32(0x0121);
+  backend6.port = swap_be16(7001);
+  backend6.version = 6;
+  backend6.flags = kTargetInUse | kTargetResolved | kTargetNlb;
+}
+
+// What an appliance sends back: outer MAC and IP addresses swapped, ports and GENEVE header as they came,
+// TTL 2 as some do, an IP checksum that fits.
+inline Bytes returned(Bytes datagram) {
+  for (size_t i = 0; i < 6; i++) std::swap(datagram[i], datagram[6 + i]);
+  for (size_t i = 0; i < 4; i++) std::swap(datagram[26 + i], datagram[30 + i]);
+  datagram[22] = 2;
+  datagram[24] = datagram[25] = 0;
+  store_u16(&datagram[24], checksum_fold(checksum_add(0, &datagram[14], 20)));
+  return datagram;
+}
+
+// The same datagram around another inner packet.
+inline Bytes with_inner(const Bytes& datagram, const Bytes& inner) {
+  Bytes out = tunnels::frames::first(datagram, kTargetHeaderLength);
+  tunnels::frames::append(out, inner);
+  store_be16(&out[16], static_cast<uint16_t>(inner.size() + kTargetHeaderLength - 14));
+  store_be16(&out[38], static_cast<uint16_t>(inner.size() + kTargetHeaderLength - 34));
+  store_be16(&out[44], inner[0] >> 4 == 4 ? kEtherTypeIpv4 : kEtherTypeIpv6);
+  return out;
+}
+
+inline Bytes inner_of(const Bytes& datagram) {
+  return {datagram.begin() + kTargetHeaderLength, datagram.end()};
+}
+
+// The frame's TCP or UDP checksum made right.
+inline Bytes with_checksum(Bytes frame_bytes) {
+  tunnels::packet p{};
+  const uint16_t ether_type =
+      parse_ethernet(frame_bytes.data(), frame_bytes.data() + frame_bytes.size(), &p);
+  if (parse_ip(frame_bytes.data(), frame_bytes.data() + frame_bytes.size(),
+               ether_type == kEtherTypeIpv4 ? 4 : 6, &p) != kDropNone)
+    return frame_bytes;
+  uint8_t* field = &frame_bytes[p.l4_offset + (p.tuple.protocol == kProtocolTcp ? 16 : 6)];
+  store_u16(field, 0);
+  const uint32_t length = p.l3_offset + p.l3_length - p.l4_offset;
+  uint64_t sum = checksum_add(0, &frame_bytes[p.l4_offset], length);
+  sum = checksum_add(sum, p.tuple.source, 16);
+  sum = checksum_add(sum, p.tuple.destination, 16);
+  sum += swap_be16(static_cast<uint16_t>(length)) + swap_be16(p.tuple.protocol);
+  store_u16(field, checksum_fold(sum));
+  if (ether_type == kEtherTypeIpv4) {
+    uint8_t* ip = &frame_bytes[p.l3_offset];
+    store_u16(ip + 10, 0);
+    store_u16(ip + 10, checksum_fold(checksum_add(0, ip, (ip[0] & 15) * 4u)));
+  }
+  return frame_bytes;
+}
+
+}  // namespace sluice::gateway::fixture

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any sequence of frames through the process host: no memory error, and never a packet delivered that its
+// appliance did not return with the flow's own cookie.
+//
+// Input: records of one byte (0 outside, 1 inside, 2 tunnel, 3 tunnel with what was last encapsulated
+// around these bytes as its change mask), two bytes of length, and the bytes.
+#include <cstdlib>
+
+#include "gateway/datapath/path_fixture.h"
+#include "gateway/datapath/process_host.h"
+#include "tunnels/bytes.h"
+#include "tunnels/geneve.h"
+
+namespace {
+
+using namespace sluice::gateway;  // NOLINT
+using sluice::gateway::fixture::Bytes;
+
+void require(bool condition) {
+  if (!condition) std::abort();
+}
+
+// Whether a record of the table has the cookie that a datagram carries, for a target at its source.
+bool cookie_is_known(const Tables& tables, const Bytes& datagram) {
+  const geneve_profile profile = SLUICE_GENEVE_AWS;
+  geneve header{};
+  const size_t udp = 14 + (datagram[14] & 15) * 4u;
+  if (geneve_decode(&datagram[udp + 8], datagram.data() + datagram.size(), &profile, &header) != kDropNone)
+    return false;
+  for (uint32_t i = 0; i < tables.flow_buckets_count * kFlowWays; i++) {
+    const flow_record& record = tables.flow_records[i];
+    if (record.cookie == header.flow_cookie &&
+        tables.targets[record.target].address[0] == load_u32(&datagram[26]))
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  static const std::unique_ptr<ProcessHost> host = [] {
+    auto created = ProcessHost::create({.flows_max = kFlowsMaxLeast});
+    require(created.has_value());
+    fixture::configure((*created)->tables());
+    return std::move(*created);
+  }();
+  Tables& tables = host->tables();
+  Bytes last;
+  sluice::tunnels::Reader reader({data, size});
+  for (int step = 0; step < 64 && reader.remaining() >= 3; step++) {
+    const uint8_t kind = reader.u8() & 3;
+    const size_t length = std::min<size_t>(reader.be16() & 0x7ff, reader.remaining());
+    const auto bytes = reader.bytes(length);
+    Bytes in(bytes.begin(), bytes.end());
+    if (kind == 3) {
+      Bytes mask = std::move(in);
+      in = last.empty() ? Bytes(60, 0) : fixture::returned(last);
+      for (size_t i = 0; i < std::min(mask.size(), in.size()); i++) in[i] ^= mask[i];
+    }
+    const uint32_t interface_index = kind == 0 ? fixture::kOutside : kind == 1 ? fixture::kInside : fixture::kTunnel;
+    FrameBuffer buffer;
+    buffer.assign(in);
+    host->set_now_ms(host->now_ms() + 17);
+    const Outcome outcome = host->run(buffer, interface_index);
+    require((outcome.verdict == kVerdictDrop) == (outcome.reason != kDropNone));
+    if (interface_index == fixture::kTunnel) {
+      require(outcome.verdict == kVerdictStack || outcome.verdict == kVerdictDrop ||
+              outcome.verdict == kVerdictInside || outcome.verdict == kVerdictOutside);
+      if (outcome.verdict == kVerdictInside || outcome.verdict == kVerdictOutside)
+        require(cookie_is_known(tables, in));
+    } else {
+      require(outcome.verdict == kVerdictCross || outcome.verdict == kVerdictDrop ||
+              outcome.verdict == kVerdictTarget);
+      if (outcome.verdict == kVerdictTarget) last.assign(buffer.bytes().begin(), buffer.bytes().end());
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,536 @@
+// SPDX-License-Identifier: Apache-2.0
+// The packet path as tables: a frame in, a verdict and a frame out.
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <set>
+
+#include "gateway/datapath/path_fixture.h"
+#include "gateway/datapath/process_host.h"
+#include "tunnels/geneve.h"
+
+namespace sluice::gateway {
+namespace {
+
+using namespace fixture;          // NOLINT
+using namespace tunnels::frames;  // NOLINT
+
+struct Step {
+  Outcome outcome;
+  Bytes bytes;
+};
+
+class Path : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto created = ProcessHost::create({.flows_max = 1 << 12});
+    ASSERT_TRUE(created) << created.error().text();
+    host = std::move(*created);
+    host->set_now_ms(1'000'000);
+    configure(host->tables());
+  }
+
+  Step send(const Bytes& in, uint32_t interface_index) {
+    FrameBuffer buffer;
+    buffer.assign(in);
+    const Outcome outcome = host->run(buffer, interface_index);
+    return {outcome, Bytes(buffer.bytes().begin(), buffer.bytes().end())};
+  }
+  Step from_outside(const Bytes& in) { return send(in, kOutside); }
+  Step from_inside(const Bytes& in) { return send(in, kInside); }
+  Step from_tunnel(const Bytes& in) { return send(in, kTunnel); }
+
+  uint64_t drops(DropReason reason) { return host->tables().counters[0].drop[reason]; }
+  uint64_t events(PathEvent event) { return host->tables().counters[0].event[event]; }
+
+  // Through the appliance and out: what the other side receives.
+  Step round_trip(const Bytes& in, uint32_t interface_index) {
+    const Step out = send(in, interface_index);
+    EXPECT_EQ(out.outcome.verdict, kVerdictTarget) << drop_reason_name(out.outcome.reason);
+    return from_tunnel(returned(out.bytes));
+  }
+
+  std::unique_ptr<ProcessHost> host;
+};
+
+Bytes request(uint8_t flags = kTcpSyn, const Bytes& payload = {}) {
+  return ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(4242, 80, flags, payload)));
+}
+
+Bytes reply(uint8_t flags = kTcpSyn | kTcpAck, const Bytes& payload = {}) {
+  Bytes out = ethernet(kEtherTypeIpv4, {},
+                       ipv4(kProtocolTcp, tcp(80, 4242, flags, payload),
+                            {.source = {10, 0, 0, 2}, .destination = {10, 0, 0, 1}}));
+  for (size_t i = 0; i < 6; i++) std::swap(out[i], out[6 + i]);
+  return out;
+}
+
+uint32_t cookie_of(const Bytes& datagram) { return load_be32(&datagram[78]); }
+
+TEST_F(Path, EncapsulatesWithTheExactHeader) {
+  const Bytes in = request();
+  const Step out = from_outside(in);
+  ASSERT_EQ(out.outcome.verdict, kVerdictTarget);
+  EXPECT_EQ(out.outcome.interface, kTunnel);
+  ASSERT_EQ(out.bytes.size(), in.size() + kEncapsulationOverhead);
+  // Outer IPv4: TTL 64, DF, a right checksum, the whole length; UDP to 6081 without checksum.
+  EXPECT_EQ(load_be16(&out.bytes[16]), in.size() - 14 + kEncapsulationOverhead);
+  EXPECT_EQ(out.bytes[20], 0x40);
+  EXPECT_EQ(out.bytes[22], 64);
+  EXPECT_EQ(checksum_fold(checksum_add(0, &out.bytes[14], 20)), 0);
+  EXPECT_EQ(load_be16(&out.bytes[36]), 6081);
+  EXPECT_EQ(load_be16(&out.bytes[38]), out.bytes.size() - 34);
+  EXPECT_EQ(load_be16(&out.bytes[40]), 0);
+  EXPECT_NE(load_be16(&out.bytes[34]), 6081);
+  // GENEVE: 08 00 08 00 00 00 00 00, then the three options of class 0x0108.
+  const Bytes geneve_head = {8, 0, 8, 0, 0, 0, 0, 0, 1, 8, 1, 2, 0x2b, 0x8e, 0xe1, 0xd4, 0xdb, 0x0c, 0x51, 0xc4,
+                             1, 8, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 1, 8, 3, 1};
+  EXPECT_EQ(Bytes(out.bytes.begin() + 42, out.bytes.begin() + 78), geneve_head);
+  EXPECT_EQ(inner_of(out.bytes), Bytes(in.begin() + 14, in.end()));
+}
+
+TEST_F(Path, BothDirectionsGoToTheSameTargetUnderTheSameCookie) {
+  std::set<uint32_t> targets;
+  for (uint16_t port_number = 1000; port_number < 1200; port_number++) {
+    const Bytes forward = ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(port_number, 53)));
+    const Bytes backward = ethernet(kEtherTypeIpv4, {},
+                                    ipv4(kProtocolUdp, udp(53, port_number),
+                                         {.source = {10, 0, 0, 2}, .destination = {10, 0, 0, 1}}));
+    const Step there = from_outside(forward);
+    const Step back = from_inside(backward);
+    ASSERT_EQ(there.outcome.verdict, kVerdictTarget);
+    ASSERT_EQ(back.outcome.verdict, kVerdictTarget);
+    EXPECT_EQ(load_u32(&there.bytes[30]), load_u32(&back.bytes[30]));
+    EXPECT_EQ(load_u16(&there.bytes[34]), load_u16(&back.bytes[34]));
+    EXPECT_EQ(cookie_of(there.bytes), cookie_of(back.bytes));
+    targets.insert(load_u32(&there.bytes[30]));
+  }
+  EXPECT_EQ(targets.size(), size_t{kAppliances});
+  EXPECT_EQ(events(kEventFlowCreated), 200u);
+}
+
+TEST_F(Path, DeliversWhatWasReturnedAsItCame) {
+  struct Case {
+    const char* name;
+    Bytes in;
+  };
+  Bytes odd_options = request();
+  const Case cases[] = {
+      {"tcp", request()},
+      {"tcp with data", request(kTcpAck, Bytes(1000, 'x'))},
+      {"vlan", ethernet(kEtherTypeIpv4, {kEtherTypeVlan}, ipv4(kProtocolUdp, udp(1, 2)))},
+      {"qinq", ethernet(kEtherTypeIpv4, {kEtherTypeQinQ, kEtherTypeVlan}, ipv4(kProtocolUdp, udp(3, 4)))},
+      {"ipv6", ethernet(kEtherTypeIpv6, {}, ipv6(kProtocolTcp, tcp(1, 2)))},
+      {"ipv6 vlan", ethernet(kEtherTypeIpv6, {kEtherTypeVlan}, ipv6(kProtocolUdp, udp(1, 2)))},
+      {"ipv6 extension", ethernet(kEtherTypeIpv6, {}, ipv6(0, extension(kProtocolUdp, udp(5, 6))))},
+      {"gre", ethernet(kEtherTypeIpv4, {}, ipv4(47, Bytes(40, 7)))},
+      {"options", ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(7, 8), {.options = {7, 4, 0, 0}}))},
+      {"echo", ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolIcmp, icmp(8, 0, Bytes(48, 1))))},
+      {"first fragment", ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(9, 9, Bytes(16, 2)), {.fragment = 0x2000}))},
+      {"later fragment", ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, Bytes(24, 3), {.fragment = 3}))},
+      {"no payload", ethernet(kEtherTypeIpv4, {}, ipv4(99, {}))},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    const Step delivered = round_trip(c.in, kOutside);
+    EXPECT_EQ(delivered.outcome.verdict, kVerdictInside) << drop_reason_name(delivered.outcome.reason);
+    EXPECT_EQ(delivered.outcome.interface, kInside);
+    EXPECT_EQ(delivered.bytes, c.in);
+  }
+}
+
+TEST_F(Path, FragmentsOfADatagramGoTogether) {
+  const Bytes head = ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(9, 9, Bytes(16, 2)), {.fragment = 0x2000}));
+  const Bytes tail = ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, Bytes(24, 3), {.fragment = 3}));
+  const Step a = from_outside(tail);  // the last first
+  const Step b = from_outside(head);
+  EXPECT_EQ(load_u32(&a.bytes[30]), load_u32(&b.bytes[30]));
+}
+
+TEST_F(Path, RepliesAreDeliveredOutside) {
+  round_trip(request(), kOutside);
+  const Step delivered = round_trip(reply(), kInside);
+  EXPECT_EQ(delivered.outcome.verdict, kVerdictOutside);
+  EXPECT_EQ(delivered.outcome.interface, kOutside);
+  EXPECT_EQ(delivered.bytes, reply());
+}
+
+TEST_F(Path, PaddingIsNotEncapsulated) {
+  Bytes padded = request();
+  const size_t length = padded.size();
+  padded.resize(60, 0xee);
+  const Step out = from_outside(padded);
+  EXPECT_EQ(out.bytes.size(), length + kEncapsulationOverhead);
+  Bytes datagram = returned(out.bytes);
+  datagram.resize(datagram.size() + 10, 0xdd);
+  EXPECT_EQ(from_tunnel(datagram).bytes.size(), length);
+}
+
+TEST_F(Path, CrossesWhatIsNotIp) {
+  const Bytes arp = ethernet(0x0806, {}, Bytes(28, 1));
+  const Bytes solicitation = ethernet(kEtherTypeIpv6, {}, ipv6(kProtocolIcmpv6, icmp(135, 0, Bytes(16, 1)), {.hop_limit = 255}));
+  for (const Bytes& in : {arp, solicitation, ethernet(0x88cc, {}, Bytes(50, 2))}) {
+    const Step out = from_outside(in);
+    EXPECT_EQ(out.outcome.verdict, kVerdictCross);
+    EXPECT_EQ(out.outcome.interface, kInside);
+    EXPECT_EQ(out.bytes, in);
+    EXPECT_EQ(from_inside(in).outcome.interface, kOutside);
+  }
+  // Not from this link: inspected like any packet.
+  const Bytes forged = ethernet(kEtherTypeIpv6, {}, ipv6(kProtocolIcmpv6, icmp(135, 0, Bytes(16, 1)), {.hop_limit = 64}));
+  EXPECT_EQ(from_outside(forged).outcome.verdict, kVerdictTarget);
+}
+
+TEST_F(Path, InjectedResetGoesBackToTheClient) {
+  const Step out = from_outside(request());
+  const Bytes reset = ipv4(kProtocolTcp, tcp(80, 4242, kTcpRst | kTcpAck),
+                           {.source = {10, 0, 0, 2}, .destination = {10, 0, 0, 1}});
+  const Step delivered = from_tunnel(with_inner(returned(out.bytes), reset));
+  ASSERT_EQ(delivered.outcome.verdict, kVerdictOutside);
+  EXPECT_EQ(Bytes(delivered.bytes.begin() + 14, delivered.bytes.end()), reset);
+  // The request's addresses turned round: nothing has come from inside yet.
+  const Bytes in = request();
+  EXPECT_EQ(Bytes(delivered.bytes.begin(), delivered.bytes.begin() + 6), Bytes(in.begin() + 6, in.begin() + 12));
+}
+
+TEST_F(Path, IcmpErrorsBelongToTheFlowTheyQuote) {
+  const Step out = from_outside(request());
+  const Bytes quote = first(Bytes(request().begin() + 14, request().end()), 28);
+  const Bytes error = ethernet(kEtherTypeIpv4, {},
+                               ipv4(kProtocolIcmp, icmp(3, 1, quote), {.source = {10, 0, 9, 9}, .destination = {10, 0, 0, 1}}));
+  const Step there = from_inside(error);
+  ASSERT_EQ(there.outcome.verdict, kVerdictTarget);
+  EXPECT_EQ(cookie_of(there.bytes), cookie_of(out.bytes));
+  const Step delivered = from_tunnel(returned(there.bytes));
+  EXPECT_EQ(delivered.outcome.verdict, kVerdictOutside);
+  EXPECT_EQ(delivered.bytes, error);
+}
+
+TEST_F(Path, ChangedInnerPacketsAreDelivered) {
+  const Step out = from_outside(request(kTcpAck, {'a', 'b', 'c'}));
+  Bytes changed = inner_of(out.bytes);
+  changed[8]--;            // TTL
+  changed.back() = 'X';
+  const Step delivered = from_tunnel(with_inner(returned(out.bytes), changed));
+  ASSERT_EQ(delivered.outcome.verdict, kVerdictInside);
+  EXPECT_EQ(Bytes(delivered.bytes.begin() + 14, delivered.bytes.end()), changed);
+}
+
+TEST_F(Path, DropsBadFramesByName) {
+  Bytes short_ip = request();
+  short_ip.resize(30);
+  Bytes lying = request();
+  lying[17] = 200;
+  Bytes version = request();
+  version[14] = 0x65;
+  Bytes half_vlan = ethernet(kEtherTypeIpv4, {kEtherTypeVlan}, {});
+  half_vlan.resize(16);
+  Bytes bomb = udp(1, 2);
+  for (int i = 0; i < 9; i++) bomb = extension(i == 0 ? kProtocolUdp : 60, bomb);
+  const struct {
+    const char* name;
+    Bytes in;
+    DropReason reason;
+  } cases[] = {
+      {"short", short_ip, kDropFrameTruncated},
+      {"length", lying, kDropFrameTruncated},
+      {"version", version, kDropIpInvalid},
+      {"vlan", half_vlan, kDropFrameTruncated},
+      {"transport", ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, Bytes(10, 1))), kDropTransportTruncated},
+      {"bomb", ethernet(kEtherTypeIpv6, {}, ipv6(60, bomb)), kDropExtensionHeaders},
+      {"too big", request(kTcpAck, Bytes(kMtu - 40 - 68 + 1, 1)), kDropTooBig},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.name);
+    const uint64_t before = drops(c.reason);
+    const Step out = from_outside(c.in);
+    EXPECT_EQ(out.outcome.verdict, kVerdictDrop);
+    EXPECT_EQ(drop_reason_name(out.outcome.reason), drop_reason_name(c.reason));
+    EXPECT_EQ(drops(c.reason), before + 1);
+  }
+  EXPECT_EQ(from_outside(request(kTcpAck, Bytes(kMtu - 40 - 68, 1))).outcome.verdict, kVerdictTarget);
+}
+
+TEST_F(Path, RefusesReturnsThatAreNotTheFlowsOwn) {
+  const Bytes good = returned(from_outside(request()).bytes);
+  const int owner = good[29] - 11;
+  struct Case {
+    const char* name;
+    std::function<void(Bytes&)> spoil;
+    DropReason reason;
+  };
+  const Case cases[] = {
+      {"cookie", [](Bytes& b) { b[81] ^= 1; }, kDropCookieMismatch},
+      {"endpoint", [](Bytes& b) { b[54] ^= 1; }, kDropEndpointMismatch},
+      {"attachment id", [](Bytes& b) { b[73] = 1; }, kDropEndpointMismatch},
+      {"stranger", [](Bytes& b) { b[29] = 99; }, kDropSourceUnregistered},
+      {"other target", [&](Bytes& b) { b[29] = static_cast<uint8_t>(11 + (owner + 1) % kAppliances); }, kDropTargetMismatch},
+      {"other flow", [](Bytes& b) { b[82 + 21] ^= 1; }, kDropFlowUnknown},
+      {"version", [](Bytes& b) { b[42] |= 0x40; }, kDropGeneveVersion},
+      {"oam", [](Bytes& b) { b[43] |= 0x80; }, kDropGeneveControl},
+      {"protocol", [](Bytes& b) { b[44] = 0x65; }, kDropGeneveProtocol},
+      {"option gone", [](Bytes& b) { b[52] = 9; }, kDropGeneveOptionMissing},
+      {"critical", [](Bytes& b) { b[52] = 0x89; }, kDropGeneveCriticalOption},
+      {"options too long", [](Bytes& b) { b[42] = 63; }, kDropGeneveTruncated},
+      {"inner version", [](Bytes& b) { b[82] = 0x65; }, kDropInnerInvalid},
+      {"inner length", [](Bytes& b) { b[85] = 0xff; }, kDropInnerInvalid},
+      {"udp length", [](Bytes& b) { b[38] = 0xff; }, kDropOuterInvalid},
+      {"outer length", [](Bytes& b) { b[16] = 0xff; }, kDropOuterInvalid},
+      {"outer fragment", [](Bytes& b) { b[20] = 0x20; }, kDropOuterInvalid},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    Bytes bad = good;
+    c.spoil(bad);
+    const Step out = from_tunnel(bad);
+    EXPECT_EQ(out.outcome.verdict, kVerdictDrop);
+    EXPECT_EQ(drop_reason_name(out.outcome.reason), drop_reason_name(c.reason));
+  }
+  EXPECT_EQ(from_tunnel(good).outcome.verdict, kVerdictInside);
+}
+
+TEST_F(Path, LeavesOtherTunnelTrafficToTheStack) {
+  Bytes other_port = returned(from_outside(request()).bytes);
+  other_port[37] ^= 1;
+  Bytes other_host = returned(from_outside(request()).bytes);
+  other_host[33] ^= 1;
+  for (const Bytes& in : {other_port, other_host, ethernet(0x0806, {}, Bytes(28, 1)), request()})
+    EXPECT_EQ(from_tunnel(in).outcome.verdict, kVerdictStack);
+  EXPECT_EQ(send(request(), 77).outcome.verdict, kVerdictStack);
+  EXPECT_EQ(send(request(), kPortsMax).outcome.verdict, kVerdictStack);
+}
+
+TEST_F(Path, ATupleUsedAgainGetsAnotherCookie) {
+  const Step first_use = from_outside(request());
+  from_tunnel(returned(first_use.bytes));
+  const Step open = from_outside(request());
+  EXPECT_EQ(cookie_of(open.bytes), cookie_of(first_use.bytes)) << "a repeated SYN opens nothing";
+  // Reset, then used again.
+  round_trip(reply(kTcpRst), kInside);
+  const Step second_use = from_outside(request());
+  EXPECT_NE(cookie_of(second_use.bytes), cookie_of(first_use.bytes));
+  EXPECT_EQ(from_tunnel(returned(first_use.bytes)).outcome.reason, kDropCookieMismatch);
+  EXPECT_EQ(from_tunnel(returned(second_use.bytes)).outcome.verdict, kVerdictInside);
+}
+
+TEST_F(Path, IdleFlowsEnd) {
+  const Step before = from_outside(request());
+  host->set_now_ms(host->now_ms() + 350'000);
+  EXPECT_EQ(cookie_of(from_outside(request(kTcpAck)).bytes), cookie_of(before.bytes)) << "not idle yet; and this refreshes it";
+  host->set_now_ms(host->now_ms() + 350'001);
+  EXPECT_NE(cookie_of(from_outside(request(kTcpAck)).bytes), cookie_of(before.bytes));
+}
+
+TEST_F(Path, ExistingFlowsStayWhenRowsMove) {
+  const Step before = from_outside(request());
+  for (uint32_t i = 0; i < kRowsPerGroup; i++) host->tables().rows[i].target = 3;
+  EXPECT_EQ(load_u32(&from_outside(request()).bytes[30]), load_u32(&before.bytes[30]));
+  // A target that is gone keeps nobody.
+  host->tables().targets[before.bytes[33] - 11].flags = 0;
+  if (before.bytes[33] != 14) {
+    EXPECT_EQ(from_outside(request()).bytes[33], 14);
+  }
+}
+
+TEST_F(Path, NoTargetIsNamed) {
+  host->tables().rows[0].target = kNone16;
+  for (uint32_t i = 0; i < kRowsPerGroup; i++) host->tables().rows[i].target = kNone16;
+  EXPECT_EQ(from_outside(request()).outcome.reason, kDropNoTarget);
+  host->tables().attachments[0].group = kNone16;
+  EXPECT_EQ(from_outside(request()).outcome.reason, kDropNoTargetGroup);
+  configure(host->tables());
+  for (int i = 0; i < kAppliances; i++) host->tables().targets[i].flags &= ~kTargetResolved;
+  EXPECT_EQ(from_outside(request()).outcome.reason, kDropNeighbourUnresolved);
+}
+
+// Fills the table with flows that both ends have spoken in; then newcomers are refused and the old ones
+// still work. Half-open ones give way.
+TEST_F(Path, AFullTableKeepsEstablishedFlows) {
+  auto flow = [](uint32_t n, bool backward) {
+    const Bytes a = {10, 1, static_cast<uint8_t>(n >> 8), static_cast<uint8_t>(n)};
+    const Bytes b = {10, 0, 0, 2};
+    return ethernet(kEtherTypeIpv4, {}, backward ? ipv4(kProtocolUdp, udp(53, 5000), {.source = b, .destination = a})
+                                                  : ipv4(kProtocolUdp, udp(5000, 53), {.source = a, .destination = b}));
+  };
+  std::vector<uint32_t> established;
+  for (uint32_t n = 0; n < 20000; n++) {
+    if (from_outside(flow(n, false)).outcome.verdict != kVerdictTarget) continue;
+    ASSERT_EQ(from_inside(flow(n, true)).outcome.verdict, kVerdictTarget);
+    established.push_back(n);
+  }
+  EXPECT_EQ(established.size(), 4096u);  // every place of flows_max = 4096
+  EXPECT_EQ(drops(kDropFlowTableFull), 20000u - 4096u);
+  const uint64_t created = events(kEventFlowCreated);
+  for (uint32_t n : established) ASSERT_EQ(from_outside(flow(n, false)).outcome.verdict, kVerdictTarget);
+  EXPECT_EQ(events(kEventFlowCreated), created);
+  // Idle for long enough, they all give way.
+  host->set_now_ms(host->now_ms() + 40ull * (1 << 14));
+  for (uint32_t n = 30000; n < 31000; n++) ASSERT_EQ(from_outside(flow(n, false)).outcome.verdict, kVerdictTarget);
+  EXPECT_EQ(events(kEventFlowExpired), 1000u);
+}
+
+TEST_F(Path, HalfOpenFlowsGiveWay) {
+  for (uint32_t n = 0; n < 20000; n++) {
+    const Bytes a = {10, 2, static_cast<uint8_t>(n >> 8), static_cast<uint8_t>(n)};
+    ASSERT_EQ(from_outside(ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(1, 2), {.source = a}))).outcome.verdict,
+              kVerdictTarget);
+  }
+  EXPECT_GT(events(kEventFlowEvicted), 15000u);
+  EXPECT_EQ(drops(kDropFlowTableFull), 0u);
+}
+
+TEST_F(Path, Layer2PairsAreBounded) {
+  uint64_t sent = 0;
+  for (uint32_t n = 0; n < 3 * kLayer2Max; n++) {
+    Bytes in = request();
+    store_be32(&in[8], n);
+    if (from_outside(in).outcome.verdict == kVerdictTarget) sent++;
+  }
+  EXPECT_LE(sent, uint64_t{kLayer2Max});
+  EXPECT_EQ(drops(kDropLayer2TableFull), 3ull * kLayer2Max - sent);
+  // Unused for a while, their places go to others.
+  host->set_now_ms(host->now_ms() + kPortsMax * 10);
+  Bytes in = request();
+  store_be32(&in[8], 0xabcdef);
+  EXPECT_EQ(from_outside(in).outcome.verdict, kVerdictTarget);
+}
+
+TEST_F(Path, AReplacedLayer2PairIsNotUsed) {
+  const Step out = from_outside(request());
+  for (uint32_t i = 0; i < kLayer2Max; i++) host->tables().layer2s[i].tag ^= 2;
+  EXPECT_EQ(from_tunnel(returned(out.bytes)).outcome.reason, kDropLayer2Gone);
+}
+
+TEST_F(Path, CompletesPartialChecksums) {
+  for (const Bytes& whole : {with_checksum(request(kTcpAck, Bytes(301, 'q'))),
+                             with_checksum(ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(5, 6, Bytes(33, 'r'))))),
+                             with_checksum(ethernet(kEtherTypeIpv6, {}, ipv6(kProtocolTcp, tcp(5, 6, kTcpAck, Bytes(64, 's')))))}) {
+    Bytes partial = whole;
+    packet p{};
+    const uint16_t type = parse_ethernet(partial.data(), partial.data() + partial.size(), &p);
+    ASSERT_EQ(parse_ip(partial.data(), partial.data() + partial.size(), type == kEtherTypeIpv4 ? 4 : 6, &p), kDropNone);
+    const uint32_t length = p.l3_offset + p.l3_length - p.l4_offset;
+    uint64_t sum = checksum_add(checksum_add(0, p.tuple.source, 16), p.tuple.destination, 16);
+    sum += swap_be16(static_cast<uint16_t>(length)) + swap_be16(p.tuple.protocol);
+    store_u16(&partial[p.l4_offset + (p.tuple.protocol == kProtocolTcp ? 16 : 6)], checksum_reduce(sum));
+    const Step out = from_outside(partial);
+    ASSERT_EQ(out.outcome.verdict, kVerdictTarget);
+    EXPECT_EQ(inner_of(out.bytes), Bytes(whole.begin() + 14, whole.end()));
+    EXPECT_EQ(inner_of(from_outside(whole).bytes), Bytes(whole.begin() + 14, whole.end()));
+  }
+  EXPECT_EQ(events(kEventChecksumCompleted), 3u);
+}
+
+// ---- the NLB stage ----
+
+struct NlbCase {
+  const char* name;
+  Bytes to_listener, to_target, from_target, from_listener;
+};
+
+std::vector<NlbCase> nlb_cases() {
+  const Bytes client = {10, 0, 0, 1};
+  const Bytes vip = {10, 0, 0, 100};
+  const Bytes backend = {10, 0, 0, 21};
+  const Bytes client6 = {0xfd, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+  const Bytes vip6 = {0xfd, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0};
+  Bytes backend6 = vip6;
+  backend6[14] = 1;
+  backend6[15] = 0x21;
+  auto frame4 = [](const Bytes& source, const Bytes& destination, uint8_t protocol, const Bytes& payload) {
+    return with_checksum(ethernet(kEtherTypeIpv4, {}, ipv4(protocol, payload, {.source = source, .destination = destination})));
+  };
+  auto frame6 = [](const Bytes& source, const Bytes& destination, uint8_t protocol, const Bytes& payload) {
+    return with_checksum(ethernet(kEtherTypeIpv6, {}, ipv6(protocol, payload, {.source = source, .destination = destination})));
+  };
+  const Bytes data = {'h', 'e', 'l', 'l', 'o'};
+  return {
+      {"tcp", frame4(client, vip, 6, tcp(4242, 7000, kTcpSyn)), frame4(client, backend, 6, tcp(4242, 7001, kTcpSyn)),
+       frame4(backend, client, 6, tcp(7001, 4242, kTcpSyn | kTcpAck)), frame4(vip, client, 6, tcp(7000, 4242, kTcpSyn | kTcpAck))},
+      {"udp", frame4(client, vip, 17, udp(4242, 7000, data)), frame4(client, backend, 17, udp(4242, 7001, data)),
+       frame4(backend, client, 17, udp(7001, 4242, data)), frame4(vip, client, 17, udp(7000, 4242, data))},
+      {"tcp6", frame6(client6, vip6, 6, tcp(4242, 7000, kTcpSyn)), frame6(client6, backend6, 6, tcp(4242, 7001, kTcpSyn)),
+       frame6(backend6, client6, 6, tcp(7001, 4242, kTcpSyn | kTcpAck)), frame6(vip6, client6, 6, tcp(7000, 4242, kTcpSyn | kTcpAck))},
+  };
+}
+
+TEST_F(Path, NlbTranslatesBothWaysAndInspectsTheListenersFlow) {
+  for (const NlbCase& c : nlb_cases()) {
+    SCOPED_TRACE(c.name);
+    const Step there = from_outside(c.to_listener);
+    ASSERT_EQ(there.outcome.verdict, kVerdictTarget);
+    EXPECT_EQ(inner_of(there.bytes), Bytes(c.to_listener.begin() + 14, c.to_listener.end())) << "inspected untranslated";
+    const Step delivered = from_tunnel(returned(there.bytes));
+    ASSERT_EQ(delivered.outcome.verdict, kVerdictInside) << drop_reason_name(delivered.outcome.reason);
+    EXPECT_EQ(Bytes(delivered.bytes.begin() + 14, delivered.bytes.end()), Bytes(c.to_target.begin() + 14, c.to_target.end()));
+    if (c.to_listener[12] == 0x08) {
+      EXPECT_EQ(delivered.bytes[5], 0x21) << "to the target's MAC";
+    }
+
+    const Step back = from_inside(c.from_target);
+    ASSERT_EQ(back.outcome.verdict, kVerdictTarget) << drop_reason_name(back.outcome.reason);
+    EXPECT_EQ(cookie_of(back.bytes), cookie_of(there.bytes)) << "the same flow, the same appliance";
+    EXPECT_EQ(load_u32(&back.bytes[30]), load_u32(&there.bytes[30]));
+    const Step answered = from_tunnel(returned(back.bytes));
+    ASSERT_EQ(answered.outcome.verdict, kVerdictOutside);
+    EXPECT_EQ(Bytes(answered.bytes.begin() + 14, answered.bytes.end()), Bytes(c.from_listener.begin() + 14, c.from_listener.end()));
+  }
+}
+
+TEST_F(Path, NlbKeepsAnAbsentUdpChecksum) {
+  Bytes in = ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(4242, 7000, {1, 2, 3}), {.destination = {10, 0, 0, 100}}));
+  const Step delivered = round_trip(in, kOutside);
+  ASSERT_EQ(delivered.outcome.verdict, kVerdictInside);
+  EXPECT_EQ(load_u16(&delivered.bytes[14 + 20 + 6]), 0);
+}
+
+TEST_F(Path, NlbRefusesWhatItsTargetCouldNotTellApart) {
+  const NlbCase c = nlb_cases()[1];
+  // A direct flow with the tuple that the NLB flow would have at the target.
+  ASSERT_EQ(round_trip(c.to_target, kOutside).outcome.verdict, kVerdictInside);
+  const Step there = from_outside(c.to_listener);
+  EXPECT_EQ(from_tunnel(returned(there.bytes)).outcome.reason, kDropNlbTupleConflict);
+}
+
+TEST_F(Path, NlbNamesItsTroubles) {
+  const NlbCase c = nlb_cases()[0];
+  const Step there = from_outside(c.to_listener);
+  host->tables().targets[kBackend].flags = 0;
+  EXPECT_EQ(from_tunnel(returned(there.bytes)).outcome.reason, kDropNlbNoTarget);
+  host->tables().targets[kBackend].flags = kTargetInUse;
+  EXPECT_EQ(from_tunnel(returned(there.bytes)).outcome.reason, kDropNeighbourUnresolved);
+  for (uint32_t i = 0; i < kRowsPerGroup; i++) host->tables().rows[kRowsPerGroup + i].target = kNone16;
+  EXPECT_EQ(from_outside(nlb_cases()[1].to_listener).outcome.reason, kDropNlbNoTarget);
+}
+
+TEST_F(Path, TenantsWithEqualTuplesAreToldApart) {
+  host->tables().attachments[1] = {kEndpoint + 1, 0, {20, 21}, 0, 1, 0};
+  host->tables().ports[20] = {kPortOutside, 1, 0};
+  host->tables().ports[21] = {kPortInside, 1, 0};
+  const Step a = from_outside(request());
+  const Step b = send(request(), 20);
+  EXPECT_EQ(from_tunnel(returned(a.bytes)).outcome.interface, kInside);
+  EXPECT_EQ(from_tunnel(returned(b.bytes)).outcome.interface, 21u);
+  EXPECT_EQ(events(kEventFlowCreated), 2u);
+}
+
+TEST_F(Path, EveryPacketEndsInOneVerdict) {
+  uint64_t sent = 0;
+  for (const Bytes& in : {request(), reply(), Bytes{}, Bytes(13, 0), ethernet(0x0806, {}, Bytes(28, 1)), Bytes(2000, 0xff)}) {
+    for (uint32_t interface_index : {kOutside, kInside, kTunnel}) {
+      send(in, interface_index);
+      sent++;
+    }
+  }
+  const counters& c = host->tables().counters[0];
+  uint64_t verdicts = 0;
+  for (uint64_t n : c.verdict) verdicts += n;
+  uint64_t dropped = 0;
+  for (uint64_t n : c.drop) dropped += n;
+  EXPECT_EQ(verdicts, sent);
+  EXPECT_EQ(dropped, c.verdict[kVerdictDrop]);
+  EXPECT_EQ(c.drop[kDropNone], 0u);
+}
+
+}  // namespace
+}  // namespace sluice::gateway
