@@ -39,12 +39,14 @@ struct geneve_profile {
 };
 
 // AWS Gateway Load Balancer: class 0x0108, types 1, 2, 3, always all three in this order: 40 bytes.
-#define SLUICE_GENEVE_AWS                                                                     \
-  {                                                                                           \
-    0x0108, 3, 40, {                                                                          \
+#define SLUICE_GENEVE_AWS                                                                         \
+  {                                                                                               \
+    0x0108, 3, 40, {                                                                              \
       {1, 2, kGeneveEndpointId, 0}, {2, 2, kGeneveAttachmentId, 0}, {3, 1, kGeneveFlowCookie, 0}, \
-          {0, 0, 0, 0}                                                                        \
-    }                                                                                         \
+      {                                                                                           \
+        0, 0, 0, 0                                                                                \
+      }                                                                                           \
+    }                                                                                             \
   }
 
 // A decoded header. Numbers in host order.
@@ -58,8 +60,10 @@ struct geneve {
   __u16 zero;
 };
 
-// Writes profile->header_length bytes. `out` must have that much room (at most 8 + 4 * (4 + 8) bytes).
-SLUICE_INLINE void geneve_encode(__u8* out, const struct geneve_profile* profile, const struct geneve* header) {
+// Writes profile->header_length bytes. `out` must have that much room (at most 8 + 4 * (4 + 8)
+// bytes).
+SLUICE_INLINE void geneve_encode(__u8* out, const struct geneve_profile* profile,
+                                 const struct geneve* header) {
   out[0] = (__u8)((profile->header_length - kGeneveBaseLength) / 4);  // Ver 0, Opt Len
   out[1] = 0;                                                         // O, C, reserved
   store_be16(out + 2, header->protocol);
@@ -75,24 +79,27 @@ SLUICE_INLINE void geneve_encode(__u8* out, const struct geneve_profile* profile
     if (option->field == kGeneveFlowCookie) {
       store_be32(out + at, header->flow_cookie);
     } else {
-      store_be64(out + at, option->field == kGeneveEndpointId ? header->endpoint_id : header->attachment_id);
+      store_be64(out + at,
+                 option->field == kGeneveEndpointId ? header->endpoint_id : header->attachment_id);
     }
     at += option->words * 4u;
   }
 }
 
-// Reads the header at `data`. Options may come in any order and with unknown ones between them; an unknown
-// critical one refuses the packet. Every field of the profile must be there, once or more (the last
-// counts), with its exact length.
+// Reads the header at `data`. Options may come in any order and with unknown ones between them; an
+// unknown critical one refuses the packet. Every field of the profile must be there, once or more
+// (the last counts), with its exact length.
 SLUICE_INLINE enum DropReason geneve_decode(const __u8* data, const __u8* end,
-                                            const struct geneve_profile* profile, struct geneve* out) {
+                                            const struct geneve_profile* profile,
+                                            struct geneve* out) {
   if (data + kGeneveBaseLength > end) return kDropGeneveTruncated;
   if (data[0] >> 6 != 0) return kDropGeneveVersion;
   if (data[1] & 0x80) return kDropGeneveControl;
   const __u32 options_end = kGeneveBaseLength + (data[0] & 0x3f) * 4u;
   if (data + options_end > end) return kDropGeneveTruncated;
   out->protocol = load_be16(data + 2);
-  if (out->protocol != kEtherTypeIpv4 && out->protocol != kEtherTypeIpv6) return kDropGeneveProtocol;
+  if (out->protocol != kEtherTypeIpv4 && out->protocol != kEtherTypeIpv6)
+    return kDropGeneveProtocol;
   out->vni = load_be32(data + 4) >> 8;
   out->header_length = options_end;
   out->endpoint_id = 0;

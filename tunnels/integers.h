@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 // Numbers on the wire: loads and stores of big-endian integers at any alignment.
 //
-// This header, like checksum.h, siphash.h, drop_reasons.h, packet.h, flow_key.h and geneve.h, is written
-// in the restricted C that the BPF verifier accepts and is compiled three ways: by clang for the kernel
-// host, by the C compiler for the process host, and as C++ by everybody else (namespace sluice::tunnels).
-// Callers check bounds first; nothing here does.
+// This header, like checksum.h, siphash.h, drop_reasons.h, packet.h, flow_key.h and geneve.h, is
+// written in the restricted C that the BPF verifier accepts and is compiled three ways: by clang
+// for the kernel host, by the C compiler for the process host, and as C++ by everybody else
+// (namespace sluice::tunnels). Callers check bounds first; nothing here does.
 #pragma once
 
 #include <linux/types.h>
@@ -17,8 +17,8 @@
 #define SLUICE_END
 #endif
 
-// Every function of the packet path is inlined into one BPF program: the verifier then knows the bounds
-// of each packet pointer at each use.
+// Every function of the packet path is inlined into one BPF program: the verifier then knows the
+// bounds of each packet pointer at each use.
 #ifdef __bpf__
 #define SLUICE_INLINE static inline __attribute__((always_inline))
 #else
@@ -27,8 +27,8 @@
 
 SLUICE_BEGIN
 
-// Returns its argument. In a loop, makes the BPF verifier (6.x) forget what it knows about the value: all
-// rounds then look alike to it and it checks the body once instead of once per round.
+// Returns its argument. In a loop, makes the BPF verifier (6.x) forget what it knows about the
+// value: all rounds then look alike to it and it checks the body once instead of once per round.
 #ifdef __bpf__
 __attribute__((noinline, weak)) __u32 forget(__u32 value) {
   __asm__ volatile("" : "+r"(value));
@@ -38,8 +38,8 @@ __attribute__((noinline, weak)) __u32 forget(__u32 value) {
 SLUICE_INLINE __u32 forget(__u32 value) { return value; }
 #endif
 
-// clang turns memcpy from a pointer of unknown alignment into single byte loads on BPF; the kernel on
-// x86-64 and arm64 allows the plain load, so take that there and memcpy everywhere else.
+// clang turns memcpy from a pointer of unknown alignment into single byte loads on BPF; the kernel
+// on x86-64 and arm64 allows the plain load, so take that there and memcpy everywhere else.
 #ifdef __bpf__
 SLUICE_INLINE __u16 load_u16(const void* p) { return *(const __u16*)p; }
 SLUICE_INLINE __u32 load_u32(const void* p) { return *(const __u32*)p; }

@@ -24,10 +24,12 @@ enum {
 // The outer source port of a flow: the same for both directions, never 6081.
 SLUICE_INLINE __u16 entropy_port(__u64 hash) { return (__u16)(hash >> 16 | 0x8000); }
 
-// Replaces the frame header by the target's, around the IP packet `p`, which must end the frame. All
-// lengths are known to fit.
-SLUICE_INLINE enum DropReason encapsulate(frame* f, const struct packet* p, const struct target* target,
-                                          const struct attachment* attachment, __u64 hash, __u32 cookie) {
+// Replaces the frame header by the target's, around the IP packet `p`, which must end the frame.
+// All lengths are known to fit.
+SLUICE_INLINE enum DropReason encapsulate(frame* f, const struct packet* p,
+                                          const struct target* target,
+                                          const struct attachment* attachment, __u64 hash,
+                                          __u32 cookie) {
   if (frame_move_head(f, (int)p->l3_offset - kTargetHeaderLength) != 0) return kDropNoRoom;
   __u8* data = frame_data(f);
   if (data + kTargetHeaderLength > frame_end(f)) return kDropNoRoom;
@@ -56,15 +58,17 @@ struct datagram {
   struct packet inner;  // offsets count from the frame's first byte
 };
 
-// Reads a frame that may be a GENEVE datagram for the gateway. Everything else (ARP, health checks, other
-// UDP) is not ours and no error.
-SLUICE_STAGE enum DropReason datagram_parse(const struct path_tables* tables, frame* f, struct datagram* d) {
+// Reads a frame that may be a GENEVE datagram for the gateway. Everything else (ARP, health checks,
+// other UDP) is not ours and no error.
+SLUICE_STAGE enum DropReason datagram_parse(const struct path_tables* tables, frame* f,
+                                            struct datagram* d) {
   const struct settings* settings = table_settings(tables, 0);
   if (!d || !settings) return kDropNone;
   d->ours = 0;
   const __u8* data = frame_data(f);
   const __u8* end = frame_end(f);
-  if (data + kEtherHeaderLength + 20 > end || load_be16(data + 12) != kEtherTypeIpv4) return kDropNone;
+  if (data + kEtherHeaderLength + 20 > end || load_be16(data + 12) != kEtherTypeIpv4)
+    return kDropNone;
   const __u8* ip = data + kEtherHeaderLength;
   if (ip[9] != kProtocolUdp || load_u32(ip + 16) != settings->tunnel_address) return kDropNone;
   const __u32 header_length = (ip[0] & 0x0f) * 4u;
@@ -76,11 +80,13 @@ SLUICE_STAGE enum DropReason datagram_parse(const struct path_tables* tables, fr
   d->ours = 1;
   const __u32 ip_length = load_be16(ip + 2);
   const __u32 udp_length = load_be16(udp + 4);
-  if (fragment != 0 || ip + ip_length > end || udp_length + header_length > ip_length || udp_length < 8)
+  if (fragment != 0 || ip + ip_length > end || udp_length + header_length > ip_length ||
+      udp_length < 8)
     return kDropOuterInvalid;
   d->source = load_u32(ip + 12);
 
-  // What follows is read against the frame's end for memory's sake and against the datagram's for truth's.
+  // What follows is read against the frame's end for memory's sake and against the datagram's for
+  // truth's.
   const struct geneve_profile profile = SLUICE_GENEVE_AWS;
   const enum DropReason reason = geneve_decode(udp + 8, end, &profile, &d->geneve);
   if (reason != kDropNone) return reason;
@@ -94,10 +100,10 @@ SLUICE_STAGE enum DropReason datagram_parse(const struct path_tables* tables, fr
   return kDropNone;
 }
 
-// Replaces everything in front of the inner packet by a frame header, cuts what follows it, and moves the
-// packet's offsets along.
-SLUICE_INLINE enum DropReason decapsulate(frame* f, struct packet* inner, const struct layer2* header,
-                                          int swapped) {
+// Replaces everything in front of the inner packet by a frame header, cuts what follows it, and
+// moves the packet's offsets along.
+SLUICE_INLINE enum DropReason decapsulate(frame* f, struct packet* inner,
+                                          const struct layer2* header, int swapped) {
   const __u32 length = header->length;
   if (length > sizeof(header->header)) return kDropLayer2Gone;
   const int surplus = (int)frame_length(f) - (int)(inner->l3_offset + inner->l3_length);

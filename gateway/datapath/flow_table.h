@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 // Finding and making flows.
 //
-// A bucket is one cache line with the names of eight flows; a record is another. A hit costs those two.
-// A full bucket gives up its least valuable flow: closed, then idle, then the oldest that only one end
-// has spoken in. If all eight are established and alive, the newcomer is refused: what works keeps
-// working.
+// A bucket is one cache line with the names of eight flows; a record is another. A hit costs those
+// two. A full bucket gives up its least valuable flow: closed, then idle, then the oldest that only
+// one end has spoken in. If all eight are established and alive, the newcomer is refused: what
+// works keeps working.
 //
-// All CPUs share the table without a lock. A writer claims a place with one compare-and-swap (state 0:
-// nobody finds it yet), fills the record, then publishes the entry. Two CPUs that meet the first packets
-// of one flow at the same instant may make two records; steering and cookie are functions of the tuple, so
-// the two agree, and the unused one expires.
+// All CPUs share the table without a lock. A writer claims a place with one compare-and-swap (state
+// 0: nobody finds it yet), fills the record, then publishes the entry. Two CPUs that meet the first
+// packets of one flow at the same instant may make two records; steering and cookie are functions
+// of the tuple, so the two agree, and the unused one expires.
 #pragma once
 
 #include "gateway/datapath/frame.h"
@@ -40,7 +40,8 @@ SLUICE_INLINE int flow_is_closed(const struct flow_record* record) {
 
 SLUICE_INLINE int flow_is_expired(const struct settings* settings, const struct flow_record* record,
                                   __u32 now_ms) {
-  const __u32 idle = record->key.protocol == kProtocolTcp ? settings->idle_tcp_ms : settings->idle_other_ms;
+  const __u32 idle =
+      record->key.protocol == kProtocolTcp ? settings->idle_tcp_ms : settings->idle_other_ms;
   return now_ms - record->last_seen_ms > idle;
 }
 
@@ -56,7 +57,8 @@ struct flow_query {
 };
 
 SLUICE_INLINE void flow_query_from_tuple(struct flow_query* query, const struct settings* settings,
-                                         const struct tuple* tuple, __u32 attachment, __u64 endpoint_id) {
+                                         const struct tuple* tuple, __u32 attachment,
+                                         __u64 endpoint_id) {
   query->direction = flow_key_from_tuple(&query->key, tuple);
   query->hash = flow_hash(&settings->hash_key, &query->key, kFlowHash5Tuple);
   query->attachment = attachment;
@@ -103,7 +105,8 @@ SLUICE_INLINE __u32 flow_entry_expendable(__u64 entry, __u32 epoch) {
 
 // Claims a place for a new flow and returns its index, or kFlowNotFound in a bucket full of live
 // established flows. The caller fills the record and calls flow_publish.
-SLUICE_STAGE __u32 flow_claim(const struct path_tables* tables, __u64 hash, __u32 now_ms, __u32 cpu) {
+SLUICE_STAGE __u32 flow_claim(const struct path_tables* tables, __u64 hash, __u32 now_ms,
+                              __u32 cpu) {
   const struct settings* settings = table_settings(tables, 0);
   struct counters* counters = table_counters(tables, cpu);
   if (!settings || !counters) return kFlowNotFound;
@@ -127,7 +130,8 @@ SLUICE_STAGE __u32 flow_claim(const struct path_tables* tables, __u64 hash, __u3
   if (best == 0) return kFlowNotFound;
   best_way &= kFlowWays - 1;
   __u64* place = &bucket->entry[best_way];
-  if (compare_and_swap(place, best_entry, flow_entry(hash, kFlowEmpty, kFlowEpochMask)) != best_entry)
+  if (compare_and_swap(place, best_entry, flow_entry(hash, kFlowEmpty, kFlowEpochMask)) !=
+      best_entry)
     return kFlowNotFound;  // another CPU was quicker; rare enough to refuse
   if (best < 0x200)
     counters->event[kEventFlowEvicted]++;
@@ -137,8 +141,8 @@ SLUICE_STAGE __u32 flow_claim(const struct path_tables* tables, __u64 hash, __u3
 }
 
 // Lets others find the flow at `index`, and stamps its state and age; also when they change.
-SLUICE_INLINE void flow_publish(const struct path_tables* tables, const struct settings* settings, __u32 index,
-                                __u64 hash, __u32 state, __u32 now_ms) {
+SLUICE_INLINE void flow_publish(const struct path_tables* tables, const struct settings* settings,
+                                __u32 index, __u64 hash, __u32 state, __u32 now_ms) {
   struct flow_bucket* bucket = table_flow_buckets(tables, index / kFlowWays);
   if (!bucket) return;
   __u64* place = &bucket->entry[index & (kFlowWays - 1)];
@@ -150,7 +154,8 @@ SLUICE_INLINE void flow_publish(const struct path_tables* tables, const struct s
 
 // 4 bits of generation, 12 of target index, 16 of a keyed digest of all three: names a flow to the
 // appliance, differs each time a tuple is used again, and cannot be guessed from outside.
-SLUICE_INLINE __u32 flow_cookie(const struct settings* settings, __u64 hash, __u32 target, __u32 generation) {
+SLUICE_INLINE __u32 flow_cookie(const struct settings* settings, __u64 hash, __u32 target,
+                                __u32 generation) {
   struct siphash_state s;
   const __u32 head = (generation & 15) << 12 | (target & 0xfff);
   siphash_init(&s, &settings->cookie_key);

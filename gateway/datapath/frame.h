@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-// The macro layer between the packet path and its host: what a frame is, and how a table is reached.
+// The macro layer between the packet path and its host: what a frame is, and how a table is
+// reached.
 //
-// In the kernel host a frame is the XDP context and a table is a map of the same name. In the process
-// host a frame is a buffer with room in front, and a table is a pointer.
+// In the kernel host a frame is the XDP context and a table is a map of the same name. In the
+// process host a frame is a buffer with room in front, and a table is a pointer.
 #pragma once
 
 #include "gateway/datapath/tables.h"
 
-// SLUICE_STAGE marks the functions that the kernel host keeps as BPF functions of their own. The verifier
-// checks each once, for any arguments, so its work adds up; inlined into one program the branches of the
-// stages would multiply past its limit of a million instructions. For that, arguments are a frame,
-// numbers, or pointers to plain structs (checked for null, since anybody might call), at most five.
+// SLUICE_STAGE marks the functions that the kernel host keeps as BPF functions of their own. The
+// verifier checks each once, for any arguments, so its work adds up; inlined into one program the
+// branches of the stages would multiply past its limit of a million instructions. For that,
+// arguments are a frame, numbers, or pointers to plain structs (checked for null, since anybody
+// might call), at most five.
 #ifdef __bpf__
 
 #include <linux/bpf.h>
@@ -26,34 +28,35 @@ struct path_tables {
   __u32 flow_buckets_count;
 };
 
-// Hides from the compiler what it knows about a value, so that the instruction before it stays as it is
-// written. The verifier needs that where it cannot follow the compiler's shortcut.
+// Hides from the compiler what it knows about a value, so that the instruction before it stays as
+// it is written. The verifier needs that where it cannot follow the compiler's shortcut.
 #define SLUICE_OPAQUE(variable) __asm__ volatile("" : "+r"(variable))
 
 SLUICE_INLINE __u8* frame_data(const frame* f) { return (__u8*)(long)f->data; }
 SLUICE_INLINE __u8* frame_end(const frame* f) { return (__u8*)(long)f->data_end; }
 SLUICE_INLINE __u32 frame_length(const frame* f) {
   __u64 length = (__u64)(long)f->data_end - (__u64)(long)f->data;
-  SLUICE_OPAQUE(length);  // the verifier (6.x) refuses the subtraction of packet pointers in 32 bits
+  SLUICE_OPAQUE(
+      length);  // the verifier (6.x) refuses the subtraction of packet pointers in 32 bits
   return (__u32)length;
 }
-// Moves the frame's first byte: negative makes room in front. 0 on success; pointers into the frame are
-// void after it.
+// Moves the frame's first byte: negative makes room in front. 0 on success; pointers into the frame
+// are void after it.
 SLUICE_INLINE int frame_move_head(frame* f, int delta) { return bpf_xdp_adjust_head(f, delta); }
 SLUICE_INLINE int frame_move_tail(frame* f, int delta) { return bpf_xdp_adjust_tail(f, delta); }
 
 #define SLUICE_FLOW_BUCKETS 1  // the loader sizes them
-#define SLUICE_DECLARE_MAP(table, record, entries)                                              \
-  struct {                                                                                      \
-    __uint(type, BPF_MAP_TYPE_ARRAY);                                                           \
-    __uint(map_flags, BPF_F_MMAPABLE);                                                          \
-    __uint(max_entries, entries);                                                               \
-    __type(key, __u32);                                                                         \
-    __type(value, struct record);                                                               \
-  } table SEC(".maps");                                                                         \
-  SLUICE_INLINE struct record* table_##table(const struct path_tables* tables, __u32 index) {   \
-    (void)tables;                                                                               \
-    return bpf_map_lookup_elem(&table, &index);                                                 \
+#define SLUICE_DECLARE_MAP(table, record, entries)                                            \
+  struct {                                                                                    \
+    __uint(type, BPF_MAP_TYPE_ARRAY);                                                         \
+    __uint(map_flags, BPF_F_MMAPABLE);                                                        \
+    __uint(max_entries, entries);                                                             \
+    __type(key, __u32);                                                                       \
+    __type(value, struct record);                                                             \
+  } table SEC(".maps");                                                                       \
+  SLUICE_INLINE struct record* table_##table(const struct path_tables* tables, __u32 index) { \
+    (void)tables;                                                                             \
+    return bpf_map_lookup_elem(&table, &index);                                               \
   }
 SLUICE_TABLES(SLUICE_DECLARE_MAP)
 
@@ -95,9 +98,9 @@ SLUICE_INLINE int frame_move_tail(frame* f, int delta) {
 }
 
 #define SLUICE_FLOW_BUCKETS (tables->flow_buckets_count)
-#define SLUICE_DECLARE_TABLE(name, type, count)                                                 \
-  SLUICE_INLINE struct type* table_##name(const struct path_tables* tables, __u32 index) {      \
-    return index < (count) ? &tables->name[index] : NULL;                                       \
+#define SLUICE_DECLARE_TABLE(name, type, count)                                            \
+  SLUICE_INLINE struct type* table_##name(const struct path_tables* tables, __u32 index) { \
+    return index < (count) ? &tables->name[index] : NULL;                                  \
   }
 SLUICE_TABLES(SLUICE_DECLARE_TABLE)
 

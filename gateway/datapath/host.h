@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the rest of the gateway sees of the data path: its tables as plain memory, and which interfaces
-// its entry is attached to. Two hosts implement it: KernelHost (XDP) and ProcessHost (a library).
+// What the rest of the gateway sees of the data path: its tables as plain memory, and which
+// interfaces its entry is attached to. Two hosts implement it: KernelHost (XDP) and ProcessHost (a
+// library).
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,8 @@
 namespace sluice::gateway {
 
 // Pointers into the arrays of gateway/datapath/tables.h, valid as long as their host lives.
-// A row, or any field of 8 bytes or less, is replaced by one aligned store: the path sees old or new.
+// A row, or any field of 8 bytes or less, is replaced by one aligned store: the path sees old or
+// new.
 struct Tables : path_tables {
   Tables() : path_tables{} {}
 };
@@ -32,12 +34,13 @@ class DataPathHost {
   virtual ~DataPathHost() = default;
   virtual Tables& tables() = 0;
 
-  // Starts and stops taking the packets of an interface. Its entry in tables().ports must be set before
-  // attach, and is cleared by the caller after detach.
+  // Starts and stops taking the packets of an interface. Its entry in tables().ports must be set
+  // before attach, and is cleared by the caller after detach.
   virtual Result<> attach(uint32_t interface_index) = 0;
   virtual Result<> detach(uint32_t interface_index) = 0;
 
-  // Milliseconds on the clock that flow records and rows are stamped with: CLOCK_MONOTONIC, or virtual.
+  // Milliseconds on the clock that flow records and rows are stamped with: CLOCK_MONOTONIC, or
+  // virtual.
   virtual uint64_t now_ms() const = 0;
 };
 

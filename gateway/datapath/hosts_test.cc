@@ -64,7 +64,8 @@ class Hosts : public testing::Test {
     const Bytes out(buffer.bytes().begin(), buffer.bytes().end());
     EXPECT_EQ(run->action, action_for(outcome.verdict)) << drop_reason_name(outcome.reason);
     EXPECT_EQ(after.verdict[outcome.verdict], before.verdict[outcome.verdict] + 1);
-    EXPECT_EQ(after.drop[outcome.reason] - before.drop[outcome.reason], outcome.reason == kDropNone ? 0u : 1u);
+    EXPECT_EQ(after.drop[outcome.reason] - before.drop[outcome.reason],
+              outcome.reason == kDropNone ? 0u : 1u);
     EXPECT_EQ(run->bytes, out);
     packets++;
     return outcome.verdict == kVerdictTarget ? out : Bytes{};
@@ -81,26 +82,42 @@ std::vector<Bytes> corpus() {
   return {
       ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(4242, 80))),
       ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(4242, 80, kTcpAck, Bytes(1400, 'a')))),
-      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(80, 4242, kTcpSyn | kTcpAck), {.source = {10, 0, 0, 2}, .destination = {10, 0, 0, 1}})),
+      ethernet(kEtherTypeIpv4, {},
+               ipv4(kProtocolTcp, tcp(80, 4242, kTcpSyn | kTcpAck),
+                    {.source = {10, 0, 0, 2}, .destination = {10, 0, 0, 1}})),
       ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(4242, 80, 0x11))),
-      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(80, 4242, kTcpRst), {.source = {10, 0, 0, 2}, .destination = {10, 0, 0, 1}})),
+      ethernet(kEtherTypeIpv4, {},
+               ipv4(kProtocolTcp, tcp(80, 4242, kTcpRst),
+                    {.source = {10, 0, 0, 2}, .destination = {10, 0, 0, 1}})),
       ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(1000, 53, Bytes(30, 1)))),
       ethernet(kEtherTypeIpv4, {kEtherTypeVlan}, ipv4(kProtocolUdp, udp(1000, 53, Bytes(30, 1)))),
-      ethernet(kEtherTypeIpv6, {kEtherTypeQinQ, kEtherTypeVlan}, ipv6(kProtocolUdp, udp(1000, 53, Bytes(31, 1)))),
+      ethernet(kEtherTypeIpv6, {kEtherTypeQinQ, kEtherTypeVlan},
+               ipv6(kProtocolUdp, udp(1000, 53, Bytes(31, 1)))),
       ethernet(kEtherTypeIpv6, {}, ipv6(kProtocolTcp, tcp(1, 2, kTcpSyn, Bytes(77, 3)))),
-      ethernet(kEtherTypeIpv6, {}, ipv6(0, extension(60, extension(kProtocolUdp, udp(1, 2, Bytes(9, 4)))))),
+      ethernet(kEtherTypeIpv6, {},
+               ipv6(0, extension(60, extension(kProtocolUdp, udp(1, 2, Bytes(9, 4)))))),
       ethernet(kEtherTypeIpv6, {}, ipv6(44, fragment6(kProtocolUdp, 1, udp(1, 2, Bytes(16, 5))))),
       ethernet(kEtherTypeIpv6, {}, ipv6(51, authentication(kProtocolTcp, tcp(1, 2)))),
-      ethernet(kEtherTypeIpv6, {}, ipv6(kProtocolIcmpv6, icmp(135, 0, Bytes(16, 1)), {.hop_limit = 255})),
+      ethernet(kEtherTypeIpv6, {},
+               ipv6(kProtocolIcmpv6, icmp(135, 0, Bytes(16, 1)), {.hop_limit = 255})),
       ethernet(kEtherTypeIpv4, {}, ipv4(47, Bytes(60, 6))),
-      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(1, 2, Bytes(24, 7)), {.fragment = 0x2000})),
+      ethernet(kEtherTypeIpv4, {},
+               ipv4(kProtocolUdp, udp(1, 2, Bytes(24, 7)), {.fragment = 0x2000})),
       ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, Bytes(24, 8), {.fragment = 0x2003})),
-      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(1, 2, Bytes(24, 9)), {.options = Bytes(40, 1)})),
+      ethernet(kEtherTypeIpv4, {},
+               ipv4(kProtocolUdp, udp(1, 2, Bytes(24, 9)), {.options = Bytes(40, 1)})),
       ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolIcmp, icmp(8, 0, Bytes(56, 1)))),
-      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolIcmp, icmp(3, 4, quote), {.source = {10, 7, 7, 7}, .destination = {10, 0, 0, 1}})),
-      with_checksum(ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(4242, 7000), {.destination = vip}))),
-      with_checksum(ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(7001, 4242, kTcpSyn | kTcpAck), {.source = {10, 0, 0, 21}, .destination = {10, 0, 0, 1}}))),
-      with_checksum(ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(4242, 7000, Bytes(5, 1)), {.destination = vip}))),
+      ethernet(kEtherTypeIpv4, {},
+               ipv4(kProtocolIcmp, icmp(3, 4, quote),
+                    {.source = {10, 7, 7, 7}, .destination = {10, 0, 0, 1}})),
+      with_checksum(
+          ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(4242, 7000), {.destination = vip}))),
+      with_checksum(ethernet(kEtherTypeIpv4, {},
+                             ipv4(kProtocolTcp, tcp(7001, 4242, kTcpSyn | kTcpAck),
+                                  {.source = {10, 0, 0, 21}, .destination = {10, 0, 0, 1}}))),
+      with_checksum(
+          ethernet(kEtherTypeIpv4, {},
+                   ipv4(kProtocolUdp, udp(4242, 7000, Bytes(5, 1)), {.destination = vip}))),
       ethernet(0x0806, {}, Bytes(28, 1)),
       Bytes(14, 0),
       Bytes(1500, 0xff),
@@ -126,7 +143,8 @@ TEST_F(Hosts, AgreeOnTheCorpusAndOnEverythingNearIt) {
   for (int i = 0; i < 20000; i++) {
     const bool tunnel = pick(2) == 0;
     Bytes in = tunnel ? datagrams[pick(datagrams.size())] : frames[pick(frames.size())];
-    for (size_t n = pick(4); n > 0; n--) in[pick(std::min<size_t>(in.size(), 130))] = static_cast<uint8_t>(random());
+    for (size_t n = pick(4); n > 0; n--)
+      in[pick(std::min<size_t>(in.size(), 130))] = static_cast<uint8_t>(random());
     if (pick(4) == 0) in.resize(std::max<size_t>(14, pick(in.size() + 20)));
     send(in, tunnel ? kTunnel : pick(2) == 0 ? kOutside : kInside);
     if (HasFailure()) FAIL() << "after " << packets << " packets";
@@ -136,7 +154,8 @@ TEST_F(Hosts, AgreeOnTheCorpusAndOnEverythingNearIt) {
   const counters b = total(process->tables());
   EXPECT_EQ(std::memcmp(&a, &b, sizeof(a)), 0);
   EXPECT_EQ(std::memcmp(kernel->tables().target_counters, process->tables().target_counters,
-                        sizeof(target_counters) * kTargetsMax), 0);
+                        sizeof(target_counters) * kTargetsMax),
+            0);
   uint32_t flows = 0;
   for (uint32_t i = 0; i < kernel->tables().flow_buckets_count * kFlowWays; i++) {
     const flow_record& k = kernel->tables().flow_records[i];

@@ -47,17 +47,18 @@ Result<std::unique_ptr<KernelHost>> KernelHost::create(const HostOptions& option
   bpf_map__set_max_entries(maps.flow_records, buckets * kFlowWays);
   bpf_map__set_max_entries(maps.flow_usages, buckets * kFlowWays);
   if (const int error = kernel_path_bpf__load(host->skeleton_))
-    return fail_errno("the kernel refuses the packet path (needs root and Linux 6.1 or later; "
-                      "`host: process` needs neither)",
-                      {}, -error);
+    return fail_errno(
+        "the kernel refuses the packet path (needs root and Linux 6.1 or later; "
+        "`host: process` needs neither)",
+        {}, -error);
 
   host->tables_.flow_buckets_count = buckets;
-#define X(table, record, entries)                                           \
-  {                                                                         \
-    size_t bytes = 0;                                                       \
+#define X(table, record, entries)                                             \
+  {                                                                           \
+    size_t bytes = 0;                                                         \
     SLUICE_TRY(void* memory, map_memory(maps.table, sizeof(record), &bytes)); \
-    host->tables_.table = static_cast<record*>(memory);                     \
-    host->regions_.emplace_back(memory, bytes);                             \
+    host->tables_.table = static_cast<record*>(memory);                       \
+    host->regions_.emplace_back(memory, bytes);                               \
   }
   SLUICE_TABLES(X)
 #undef X
@@ -83,13 +84,15 @@ Result<> KernelHost::attach(uint32_t interface_index) {
                 interface_text(interface_index));
   LIBBPF_OPTS(bpf_link_create_opts, create_options, .flags = XDP_FLAGS_DRV_MODE);
   if (links_.contains(interface_index)) return {};
-  // By number: bpf_program__attach_xdp of libbpf 1.1 takes no flags, and without them the kernel may
-  // choose the slow generic mode.
-  const int descriptor = bpf_link_create(program_descriptor(Program::kPath), static_cast<int>(interface_index),
-                                         BPF_XDP, &create_options);
+  // By number: bpf_program__attach_xdp of libbpf 1.1 takes no flags, and without them the kernel
+  // may choose the slow generic mode.
+  const int descriptor =
+      bpf_link_create(program_descriptor(Program::kPath), static_cast<int>(interface_index),
+                      BPF_XDP, &create_options);
   if (descriptor < 0)
-    return fail_errno("cannot attach native XDP (driver without it, MTU above 3,500, or another program)",
-                      interface_text(interface_index), -descriptor);
+    return fail_errno(
+        "cannot attach native XDP (driver without it, MTU above 3,500, or another program)",
+        interface_text(interface_index), -descriptor);
   links_[interface_index] = descriptor;
   return {};
 }
@@ -113,7 +116,8 @@ Result<KernelHost::TestRun> KernelHost::test_run(std::span<const uint8_t> bytes,
   run.bytes.resize(bytes.size() + kTestRunRoom);
   LIBBPF_OPTS(bpf_test_run_opts, test, .data_in = bytes.data(), .data_out = run.bytes.data(),
               .data_size_in = static_cast<uint32_t>(bytes.size()),
-              .data_size_out = static_cast<uint32_t>(run.bytes.size()), .repeat = static_cast<int>(repeat));
+              .data_size_out = static_cast<uint32_t>(run.bytes.size()),
+              .repeat = static_cast<int>(repeat));
   if (const int error = bpf_prog_test_run_opts(program_descriptor(program), &test))
     return fail_errno("test run", {}, -error);
   run.bytes.resize(test.data_size_out);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel host: the packet path as an XDP program in the drivers, its tables as maps that this process
-// has in its memory. Needs root (CAP_BPF, CAP_NET_ADMIN) and a kernel of 6.1 or later.
+// The kernel host: the packet path as an XDP program in the drivers, its tables as maps that this
+// process has in its memory. Needs root (CAP_BPF, CAP_NET_ADMIN) and a kernel of 6.1 or later.
 #pragma once
 
 #include <chrono>
@@ -25,7 +25,8 @@ class KernelHost final : public DataPathHost {
   Tables& tables() override { return tables_; }
   uint64_t now_ms() const override;
 
-  // Native XDP on the interface; an interface that cannot do it, or has another program, is an error.
+  // Native XDP on the interface; an interface that cannot do it, or has another program, is an
+  // error.
   Result<> attach(uint32_t interface_index) override;
   Result<> detach(uint32_t interface_index) override;
 

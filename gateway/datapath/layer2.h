@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 // The frame's own addresses across the tunnel.
 //
-// GENEVE carries the bare IP packet, so what was in front of it (MAC addresses and VLAN tags) stays here
-// and is put back on delivery. Few distinct pairs are in use at once (neighbours, not flows), so flows
-// keep a 16-bit reference: 12 bits of index and 4 bits of tag that change when a place gets a new owner.
+// GENEVE carries the bare IP packet, so what was in front of it (MAC addresses and VLAN tags) stays
+// here and is put back on delivery. Few distinct pairs are in use at once (neighbours, not flows),
+// so flows keep a 16-bit reference: 12 bits of index and 4 bits of tag that change when a place
+// gets a new owner.
 #pragma once
 
 #include "gateway/datapath/flow_table.h"
@@ -13,8 +14,8 @@ SLUICE_GATEWAY_BEGIN
 enum {
   kLayer2IndexMask = kLayer2Max - 1,
   kLayer2TagShift = 12,
-  kLayer2KeepMs = 10000,   // a place used this recently is never given away
-  kLayer2StampMs = 1000,   // how stale last_seen_ms may get before it is written again
+  kLayer2KeepMs = 10000,  // a place used this recently is never given away
+  kLayer2StampMs = 1000,  // how stale last_seen_ms may get before it is written again
 };
 
 // A frame header as three words: 22 bytes padded with zeros, then the length.
@@ -26,7 +27,8 @@ struct layer2_name {
 #define SLUICE_LAYER2_NAME_MASK 0x00ffffffffffffffULL
 
 // `length` is 14, 18 or 22 and lies inside the frame.
-SLUICE_INLINE void layer2_name_from_frame(struct layer2_name* name, const __u8* data, __u32 length) {
+SLUICE_INLINE void layer2_name_from_frame(struct layer2_name* name, const __u8* data,
+                                          __u32 length) {
   name->word[0] = load_u64(data);
   name->word[1] = (__u64)load_u32(data + 8) | (__u64)load_u16(data + 12) << 32;
   name->word[2] = (__u64)length << 48;
@@ -54,7 +56,8 @@ SLUICE_INLINE struct layer2* layer2_get(const struct path_tables* tables, __u16 
   return entry;
 }
 
-// The reference of a frame header, given a place if it is new. 0 when its eight places are all in use.
+// The reference of a frame header, given a place if it is new. 0 when its eight places are all in
+// use.
 SLUICE_STAGE __u32 layer2_intern(const struct path_tables* tables, const struct layer2_name* name,
                                  __u32 now_ms) {
   if (!name) return 0;
@@ -86,8 +89,8 @@ SLUICE_STAGE __u32 layer2_intern(const struct path_tables* tables, const struct 
   return (__u32)tag << kLayer2TagShift | oldest_index;
 }
 
-// Writes the entry's header to `out`, which has room for its length; `swapped` exchanges the two MAC
-// addresses, for a packet that answers one seen in the other direction only.
+// Writes the entry's header to `out`, which has room for its length; `swapped` exchanges the two
+// MAC addresses, for a packet that answers one seen in the other direction only.
 SLUICE_INLINE void layer2_write(__u8* out, const struct layer2* entry, int swapped) {
   const __u8* header = entry->header;
   if (swapped) {

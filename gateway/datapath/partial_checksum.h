@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 // Checksums that the sender left to its hardware.
 //
-// A packet from a local network stack over a virtual interface carries only the pseudo-header's sum in its
-// TCP or UDP checksum field; the kernel remembers that beside the packet, and XDP and captures lose it.
-// Inside a tunnel nobody would complete it any more, so the path does, where it finds the field equal to
-// that sum. Doing so is safe for any packet: if the field is a complete checksum that happens to have this
-// value, the computation gives the same value again.
+// A packet from a local network stack over a virtual interface carries only the pseudo-header's sum
+// in its TCP or UDP checksum field; the kernel remembers that beside the packet, and XDP and
+// captures lose it. Inside a tunnel nobody would complete it any more, so the path does, where it
+// finds the field equal to that sum. Doing so is safe for any packet: if the field is a complete
+// checksum that happens to have this value, the computation gives the same value again.
 #pragma once
 
 #include "gateway/datapath/frame.h"
@@ -56,8 +56,8 @@ SLUICE_INLINE int checksum_is_partial(const __u8* data, const __u8* end, const s
   return load_u16(field) == checksum_reduce(pseudo_header_sum(&p->tuple, length));
 }
 
-// Completes it: the field's own content is the pseudo-header's part of the sum. The frame must end where
-// the IP packet does.
+// Completes it: the field's own content is the pseudo-header's part of the sum. The frame must end
+// where the IP packet does.
 SLUICE_STAGE int checksum_complete(frame* f, const struct packet* p) {
   if (!p || p->l4_offset > kHeaderOffsetMax) return 0;
   __u8* data = frame_data(f);

@@ -4,8 +4,8 @@
 //   outside or inside: parse > flow > steer > encapsulate > target           path_forward
 //   tunnel:            decapsulate > flow > deliver > the other side         path_return
 //
-// One function per direction owns the order and every branch; the stages below it are in their own files.
-// docs/life-of-a-packet.md tells the same story.
+// One function per direction owns the order and every branch; the stages below it are in their own
+// files. docs/life-of-a-packet.md tells the same story.
 #pragma once
 
 #include "gateway/datapath/encapsulate.h"
@@ -40,7 +40,8 @@ SLUICE_INLINE enum Verdict path_drop(struct passage* way, enum DropReason reason
 // ---- flows ----
 
 // The target that a new flow belongs to: its row's owner. kNone16 when the row has none.
-SLUICE_INLINE __u32 steer(const struct passage* way, __u32 group_index, const struct flow_query* query) {
+SLUICE_INLINE __u32 steer(const struct passage* way, __u32 group_index,
+                          const struct flow_query* query) {
   const struct group* group = table_groups(way->tables, group_index);
   if (!group) return kNone16;
   const __u64 hash = group->stickiness == kFlowHash5Tuple
@@ -50,9 +51,11 @@ SLUICE_INLINE __u32 steer(const struct passage* way, __u32 group_index, const st
   return row ? row->target : (__u32)kNone16;
 }
 
-// Fills the record of a new flow, or of a tuple that is used again: its cookie differs from the former one.
-SLUICE_INLINE void flow_start(const struct passage* way, struct flow_record* record, struct flow_usage* usage,
-                              const struct flow_query* query, __u32 target, __u16 flags, __u16 backend) {
+// Fills the record of a new flow, or of a tuple that is used again: its cookie differs from the
+// former one.
+SLUICE_INLINE void flow_start(const struct passage* way, struct flow_record* record,
+                              struct flow_usage* usage, const struct flow_query* query,
+                              __u32 target, __u16 flags, __u16 backend) {
   const int used_again =
       flow_key_equal(&record->key, &query->key) && record->attachment == query->attachment;
   const __u32 generation = used_again ? (record->cookie >> 28) + 1 : 0;
@@ -72,11 +75,12 @@ SLUICE_INLINE void flow_start(const struct passage* way, struct flow_record* rec
   usage->bytes[1] = 0;
 }
 
-// Makes the flow of a packet that has none: picks the appliance, and the NLB target if its destination is
-// a listener. *index: the place of a flow that has ended, or kFlowNotFound; becomes the new flow's.
+// Makes the flow of a packet that has none: picks the appliance, and the NLB target if its
+// destination is a listener. *index: the place of a flow that has ended, or kFlowNotFound; becomes
+// the new flow's.
 SLUICE_INLINE enum DropReason flow_open(struct passage* way, const struct packet* p,
-                                        const struct flow_query* query, __u32 group_index, __u32 side,
-                                        __u32* index) {
+                                        const struct flow_query* query, __u32 group_index,
+                                        __u32 side, __u32* index) {
   if (group_index == kNone16) return kDropNoTargetGroup;
   const __u32 target = steer(way, group_index, query);
   if (target == kNone16) return kDropNoTarget;
@@ -85,7 +89,8 @@ SLUICE_INLINE enum DropReason flow_open(struct passage* way, const struct packet
   if ((query->direction == 0) == (side == 0)) flags |= kFlowFirstEndOutside;
   __u32 backend = 0;
   if (side == 0 && (p->flags & kPacketHasPorts)) {
-    const struct listener* l = table_listeners(way->tables, nlb_find_listener(way->tables, &p->tuple));
+    const struct listener* l =
+        table_listeners(way->tables, nlb_find_listener(way->tables, &p->tuple));
     if (l) {
       backend = steer(way, l->group, query);
       if (backend == kNone16) return kDropNlbNoTarget;
@@ -102,8 +107,8 @@ SLUICE_INLINE enum DropReason flow_open(struct passage* way, const struct packet
   return kDropNone;
 }
 
-// Whether a packet of a flow that is in the table begins a new one: the old one idled out, or had closed
-// and a SYN uses its tuple again.
+// Whether a packet of a flow that is in the table begins a new one: the old one idled out, or had
+// closed and a SYN uses its tuple again.
 SLUICE_INLINE int flow_has_ended(const struct passage* way, const struct flow_record* record,
                                  const struct packet* p) {
   if (flow_is_expired(way->settings, record, way->now_ms)) return 1;
@@ -111,8 +116,9 @@ SLUICE_INLINE int flow_has_ended(const struct passage* way, const struct flow_re
 }
 
 // Keeps the frame's own header for its flow's direction.
-SLUICE_INLINE enum DropReason flow_remember_layer2(const struct passage* way, const frame* f, __u32 length,
-                                                   struct flow_record* record, __u32 direction) {
+SLUICE_INLINE enum DropReason flow_remember_layer2(const struct passage* way, const frame* f,
+                                                   __u32 length, struct flow_record* record,
+                                                   __u32 direction) {
   const __u8* data = frame_data(f);
   if (data + 22 > frame_end(f)) return kDropFrameTruncated;
   struct layer2_name name;
@@ -135,12 +141,15 @@ SLUICE_INLINE void flow_account(const struct passage* way, __u32 index, struct f
   usage->bytes[query->direction & 1] += bytes;
   if (record->last_seen_ms != way->now_ms) record->last_seen_ms = way->now_ms;
   const int both = usage->packets[0] != 0 && usage->packets[1] != 0;
-  const __u32 state = flow_is_closed(record) ? kFlowClosed : both ? kFlowEstablished : kFlowHalfOpen;
+  const __u32 state = flow_is_closed(record) ? kFlowClosed
+                      : both                 ? kFlowEstablished
+                                             : kFlowHalfOpen;
   flow_publish(way->tables, way->settings, index, query->hash, state, way->now_ms);
 }
 
 // Follows a TCP flow by what was approved, the appliance's own resets included.
-SLUICE_INLINE void flow_follow_tcp(struct flow_record* record, const struct packet* p, __u32 direction) {
+SLUICE_INLINE void flow_follow_tcp(struct flow_record* record, const struct packet* p,
+                                   __u32 direction) {
   if (!(p->flags & kPacketHasPorts) || p->tuple.protocol != kProtocolTcp) return;
   __u16 flags = record->flags;
   if (p->tcp_flags & kTcpRst) flags |= kFlowReset;
@@ -150,10 +159,11 @@ SLUICE_INLINE void flow_follow_tcp(struct flow_record* record, const struct pack
 
 // ---- the NLB stage ----
 
-// An answer of an NLB target: gives it the listener's address back, so that the appliance sees the flow
-// that the client opened. *index is the alias's place and becomes that flow's.
-SLUICE_INLINE enum DropReason nlb_return_to_listener(struct passage* way, frame* f, struct packet* p,
-                                                     struct flow_query* query, __u32* index) {
+// An answer of an NLB target: gives it the listener's address back, so that the appliance sees the
+// flow that the client opened. *index is the alias's place and becomes that flow's.
+SLUICE_INLINE enum DropReason nlb_return_to_listener(struct passage* way, frame* f,
+                                                     struct packet* p, struct flow_query* query,
+                                                     __u32* index) {
   struct flow_record* alias = table_flow_records(way->tables, *index);
   if (!alias) return kDropFlowUnknown;
   const struct listener* l = table_listeners(way->tables, alias->backend);
@@ -172,7 +182,8 @@ SLUICE_INLINE enum DropReason nlb_return_to_listener(struct passage* way, frame*
   return *index == kFlowNotFound ? kDropFlowUnknown : kDropNone;
 }
 
-// Makes sure that the answers of an NLB target are recognised: a record of the tuple as the target sees it.
+// Makes sure that the answers of an NLB target are recognised: a record of the tuple as the target
+// sees it.
 SLUICE_INLINE enum DropReason nlb_keep_alias(struct passage* way, const struct tuple* translated,
                                              __u32 attachment_index, __u32 listener_index) {
   struct flow_query query;
@@ -180,7 +191,8 @@ SLUICE_INLINE enum DropReason nlb_keep_alias(struct passage* way, const struct t
   __u32 index = flow_find(way->tables, &query);
   struct flow_record* record = table_flow_records(way->tables, index);
   if (record && !flow_is_expired(way->settings, record, way->now_ms)) {
-    if (!(record->flags & kFlowAlias) || record->backend != listener_index) return kDropNlbTupleConflict;
+    if (!(record->flags & kFlowAlias) || record->backend != listener_index)
+      return kDropNlbTupleConflict;
     record->last_seen_ms = way->now_ms;
     return kDropNone;
   }
@@ -188,7 +200,8 @@ SLUICE_INLINE enum DropReason nlb_keep_alias(struct passage* way, const struct t
   record = table_flow_records(way->tables, index);
   struct flow_usage* usage = table_flow_usages(way->tables, index);
   if (!record || !usage) return kDropFlowTableFull;
-  const __u16 flags = kFlowAlias | (query.direction == 0 ? kFlowClientFirst | kFlowFirstEndOutside : 0);
+  const __u16 flags =
+      kFlowAlias | (query.direction == 0 ? kFlowClientFirst | kFlowFirstEndOutside : 0);
   flow_start(way, record, usage, &query, 0, flags, (__u16)listener_index);
   flow_publish(way->tables, way->settings, index, query.hash, kFlowEstablished, way->now_ms);
   return kDropNone;
@@ -236,7 +249,8 @@ SLUICE_STAGE enum DropReason frame_parse(frame* f, struct packet* p) {
 }
 
 // A frame from outside (side 0) or inside (side 1).
-SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 attachment_index, __u32 side) {
+SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 attachment_index,
+                                        __u32 side) {
   const struct attachment* attachment = table_attachments(way->tables, attachment_index);
   if (!attachment || !attachment->in_use) return kVerdictStack;
   way->departure.interface = attachment->interface[(side ^ 1) & 1];
@@ -252,7 +266,8 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
   flow_query_from_tuple(&query, way->settings, &p.tuple, attachment_index, 0);
   __u32 index = flow_find(way->tables, &query);
   struct flow_record* record = table_flow_records(way->tables, index);
-  if (record && (record->flags & kFlowAlias) && !flow_is_expired(way->settings, record, way->now_ms)) {
+  if (record && (record->flags & kFlowAlias) &&
+      !flow_is_expired(way->settings, record, way->now_ms)) {
     reason = nlb_return_to_listener(way, f, &p, &query, &index);
     if (reason != kDropNone) return path_drop(way, reason);
     record = table_flow_records(way->tables, index);
@@ -310,16 +325,18 @@ SLUICE_INLINE enum DropReason verify_return(const struct passage* way, const str
   if (!record) return query->elsewhere ? kDropEndpointMismatch : kDropFlowUnknown;
   if (record->flags & kFlowAlias) return kDropFlowUnknown;
   const struct attachment* attachment = table_attachments(way->tables, record->attachment);
-  if (!attachment || attachment->attachment_id != d->geneve.attachment_id) return kDropEndpointMismatch;
+  if (!attachment || attachment->attachment_id != d->geneve.attachment_id)
+    return kDropEndpointMismatch;
   if (record->target != from) return kDropTargetMismatch;
   if (record->cookie != d->geneve.flow_cookie) return kDropCookieMismatch;
   return kDropNone;
 }
 
-// Puts back the header that this direction's frames came with, or the other direction's turned round when
-// nothing has come this way yet (an appliance's reset, say).
-SLUICE_INLINE enum DropReason restore_layer2(const struct passage* way, frame* f, struct packet* inner,
-                                             const struct flow_record* record, __u32 direction) {
+// Puts back the header that this direction's frames came with, or the other direction's turned
+// round when nothing has come this way yet (an appliance's reset, say).
+SLUICE_INLINE enum DropReason restore_layer2(const struct passage* way, frame* f,
+                                             struct packet* inner, const struct flow_record* record,
+                                             __u32 direction) {
   int swapped = 0;
   const struct layer2* header = layer2_get(way->tables, record->layer2[direction & 1]);
   if (!header) {
@@ -366,8 +383,9 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
 }
 
 // The entry: a frame that came in at `interface_index`.
-SLUICE_INLINE enum Verdict path_enter(const struct path_tables* tables, frame* f, __u32 interface_index,
-                                      __u32 cpu, __u32 now_ms, struct departure* departure) {
+SLUICE_INLINE enum Verdict path_enter(const struct path_tables* tables, frame* f,
+                                      __u32 interface_index, __u32 cpu, __u32 now_ms,
+                                      struct departure* departure) {
   const struct port* port = table_ports(tables, interface_index);
   if (!port || port->role == kPortUnused) return kVerdictStack;
   struct passage way;
@@ -379,9 +397,9 @@ SLUICE_INLINE enum Verdict path_enter(const struct path_tables* tables, frame* f
   way.departure.interface = 0;
   way.departure.reason = kDropNone;
   if (!way.settings || !way.counters) return kVerdictStack;
-  const enum Verdict verdict = port->role == kPortTunnel
-                                   ? path_return(&way, f)
-                                   : path_forward(&way, f, port->attachment, port->role == kPortInside);
+  const enum Verdict verdict = port->role == kPortTunnel ? path_return(&way, f)
+                                                         : path_forward(&way, f, port->attachment,
+                                                                        port->role == kPortInside);
   way.counters->verdict[verdict]++;
   *departure = way.departure;
   return verdict;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// For tests: tables with one attachment, four appliances and an NLB listener, and what appliances do to
-// datagrams.
+// For tests: tables with one attachment, four appliances and an NLB listener, and what appliances
+// do to datagrams.
 #pragma once
 
 #include <vector>
@@ -19,7 +19,8 @@ constexpr uint32_t kInside = 11;
 constexpr uint32_t kTunnel = 12;
 constexpr uint64_t kEndpoint = 0x2b8ee1d4db0c51c4;
 constexpr int kAppliances = 4;
-constexpr uint16_t kBackend = 100;  // index of the IPv4 NLB target, 10.0.0.21:7001; the next is IPv6
+constexpr uint16_t kBackend =
+    100;  // index of the IPv4 NLB target, 10.0.0.21:7001; the next is IPv6
 constexpr uint16_t kMtu = 1600;
 
 inline uint32_t ipv4_word(uint8_t a, uint8_t b, uint8_t c, uint8_t d) {
@@ -31,8 +32,8 @@ inline uint32_t appliance_address(int number) {
   return ipv4_word(10, 9, 0, static_cast<uint8_t>(11 + number));
 }
 
-inline void add_listener(Tables& tables, const uint32_t address[4], uint16_t port_number, uint8_t protocol,
-                         uint8_t version, uint16_t group_index) {
+inline void add_listener(Tables& tables, const uint32_t address[4], uint16_t port_number,
+                         uint8_t protocol, uint8_t version, uint16_t group_index) {
   uint32_t place = listener_home(address, swap_be16(port_number), protocol);
   while (tables.listeners[place].in_use) place = (place + 1) % kListenersMax;
   listener& l = tables.listeners[place];
@@ -105,8 +106,8 @@ inline void configure(Tables& tables) {
   backend6.flags = kTargetInUse | kTargetResolved | kTargetNlb;
 }
 
-// What an appliance sends back: outer MAC and IP addresses swapped, ports and GENEVE header as they came,
-// TTL 2 as some do, an IP checksum that fits.
+// What an appliance sends back: outer MAC and IP addresses swapped, ports and GENEVE header as they
+// came, TTL 2 as some do, an IP checksum that fits.
 inline Bytes returned(Bytes datagram) {
   for (size_t i = 0; i < 6; i++) std::swap(datagram[i], datagram[6 + i]);
   for (size_t i = 0; i < 4; i++) std::swap(datagram[26 + i], datagram[30 + i]);

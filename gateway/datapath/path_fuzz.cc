@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any sequence of frames through the process host: no memory error, and never a packet delivered that its
-// appliance did not return with the flow's own cookie.
+// Any sequence of frames through the process host: no memory error, and never a packet delivered
+// that its appliance did not return with the flow's own cookie.
 //
-// Input: records of one byte (0 outside, 1 inside, 2 tunnel, 3 tunnel with what was last encapsulated
-// around these bytes as its change mask), two bytes of length, and the bytes.
+// Input: records of one byte (0 outside, 1 inside, 2 tunnel, 3 tunnel with what was last
+// encapsulated around these bytes as its change mask), two bytes of length, and the bytes.
 #include <cstdlib>
 
 #include "gateway/datapath/path_fixture.h"
@@ -25,7 +25,8 @@ bool cookie_is_known(const Tables& tables, const Bytes& datagram) {
   const geneve_profile profile = SLUICE_GENEVE_AWS;
   geneve header{};
   const size_t udp = 14 + (datagram[14] & 15) * 4u;
-  if (geneve_decode(&datagram[udp + 8], datagram.data() + datagram.size(), &profile, &header) != kDropNone)
+  if (geneve_decode(&datagram[udp + 8], datagram.data() + datagram.size(), &profile, &header) !=
+      kDropNone)
     return false;
   for (uint32_t i = 0; i < tables.flow_buckets_count * kFlowWays; i++) {
     const flow_record& record = tables.flow_records[i];
@@ -58,7 +59,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       in = last.empty() ? Bytes(60, 0) : fixture::returned(last);
       for (size_t i = 0; i < std::min(mask.size(), in.size()); i++) in[i] ^= mask[i];
     }
-    const uint32_t interface_index = kind == 0 ? fixture::kOutside : kind == 1 ? fixture::kInside : fixture::kTunnel;
+    const uint32_t interface_index = kind == 0   ? fixture::kOutside
+                                     : kind == 1 ? fixture::kInside
+                                                 : fixture::kTunnel;
     FrameBuffer buffer;
     buffer.assign(in);
     host->set_now_ms(host->now_ms() + 17);
@@ -72,7 +75,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     } else {
       require(outcome.verdict == kVerdictCross || outcome.verdict == kVerdictDrop ||
               outcome.verdict == kVerdictTarget);
-      if (outcome.verdict == kVerdictTarget) last.assign(buffer.bytes().begin(), buffer.bytes().end());
+      if (outcome.verdict == kVerdictTarget)
+        last.assign(buffer.bytes().begin(), buffer.bytes().end());
     }
   }
   return 0;

@@ -83,8 +83,9 @@ TEST_F(Path, EncapsulatesWithTheExactHeader) {
   EXPECT_EQ(load_be16(&out.bytes[40]), 0);
   EXPECT_NE(load_be16(&out.bytes[34]), 6081);
   // GENEVE: 08 00 08 00 00 00 00 00, then the three options of class 0x0108.
-  const Bytes geneve_head = {8, 0, 8, 0, 0, 0, 0, 0, 1, 8, 1, 2, 0x2b, 0x8e, 0xe1, 0xd4, 0xdb, 0x0c, 0x51, 0xc4,
-                             1, 8, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 1, 8, 3, 1};
+  const Bytes geneve_head = {8,    0,    8,    0,    0,    0,    0,    0,    1, 8, 1, 2,
+                             0x2b, 0x8e, 0xe1, 0xd4, 0xdb, 0x0c, 0x51, 0xc4, 1, 8, 2, 2,
+                             0,    0,    0,    0,    0,    0,    0,    0,    1, 8, 3, 1};
   EXPECT_EQ(Bytes(out.bytes.begin() + 42, out.bytes.begin() + 78), geneve_head);
   EXPECT_EQ(inner_of(out.bytes), Bytes(in.begin() + 14, in.end()));
 }
@@ -119,29 +120,37 @@ TEST_F(Path, DeliversWhatWasReturnedAsItCame) {
       {"tcp", request()},
       {"tcp with data", request(kTcpAck, Bytes(1000, 'x'))},
       {"vlan", ethernet(kEtherTypeIpv4, {kEtherTypeVlan}, ipv4(kProtocolUdp, udp(1, 2)))},
-      {"qinq", ethernet(kEtherTypeIpv4, {kEtherTypeQinQ, kEtherTypeVlan}, ipv4(kProtocolUdp, udp(3, 4)))},
+      {"qinq",
+       ethernet(kEtherTypeIpv4, {kEtherTypeQinQ, kEtherTypeVlan}, ipv4(kProtocolUdp, udp(3, 4)))},
       {"ipv6", ethernet(kEtherTypeIpv6, {}, ipv6(kProtocolTcp, tcp(1, 2)))},
       {"ipv6 vlan", ethernet(kEtherTypeIpv6, {kEtherTypeVlan}, ipv6(kProtocolUdp, udp(1, 2)))},
       {"ipv6 extension", ethernet(kEtherTypeIpv6, {}, ipv6(0, extension(kProtocolUdp, udp(5, 6))))},
       {"gre", ethernet(kEtherTypeIpv4, {}, ipv4(47, Bytes(40, 7)))},
-      {"options", ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(7, 8), {.options = {7, 4, 0, 0}}))},
+      {"options",
+       ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(7, 8), {.options = {7, 4, 0, 0}}))},
       {"echo", ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolIcmp, icmp(8, 0, Bytes(48, 1))))},
-      {"first fragment", ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(9, 9, Bytes(16, 2)), {.fragment = 0x2000}))},
-      {"later fragment", ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, Bytes(24, 3), {.fragment = 3}))},
+      {"first fragment",
+       ethernet(kEtherTypeIpv4, {},
+                ipv4(kProtocolUdp, udp(9, 9, Bytes(16, 2)), {.fragment = 0x2000}))},
+      {"later fragment",
+       ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, Bytes(24, 3), {.fragment = 3}))},
       {"no payload", ethernet(kEtherTypeIpv4, {}, ipv4(99, {}))},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
     const Step delivered = round_trip(c.in, kOutside);
-    EXPECT_EQ(delivered.outcome.verdict, kVerdictInside) << drop_reason_name(delivered.outcome.reason);
+    EXPECT_EQ(delivered.outcome.verdict, kVerdictInside)
+        << drop_reason_name(delivered.outcome.reason);
     EXPECT_EQ(delivered.outcome.interface, kInside);
     EXPECT_EQ(delivered.bytes, c.in);
   }
 }
 
 TEST_F(Path, FragmentsOfADatagramGoTogether) {
-  const Bytes head = ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(9, 9, Bytes(16, 2)), {.fragment = 0x2000}));
-  const Bytes tail = ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, Bytes(24, 3), {.fragment = 3}));
+  const Bytes head = ethernet(kEtherTypeIpv4, {},
+                              ipv4(kProtocolUdp, udp(9, 9, Bytes(16, 2)), {.fragment = 0x2000}));
+  const Bytes tail =
+      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, Bytes(24, 3), {.fragment = 3}));
   const Step a = from_outside(tail);  // the last first
   const Step b = from_outside(head);
   EXPECT_EQ(load_u32(&a.bytes[30]), load_u32(&b.bytes[30]));
@@ -168,7 +177,8 @@ TEST_F(Path, PaddingIsNotEncapsulated) {
 
 TEST_F(Path, CrossesWhatIsNotIp) {
   const Bytes arp = ethernet(0x0806, {}, Bytes(28, 1));
-  const Bytes solicitation = ethernet(kEtherTypeIpv6, {}, ipv6(kProtocolIcmpv6, icmp(135, 0, Bytes(16, 1)), {.hop_limit = 255}));
+  const Bytes solicitation = ethernet(
+      kEtherTypeIpv6, {}, ipv6(kProtocolIcmpv6, icmp(135, 0, Bytes(16, 1)), {.hop_limit = 255}));
   for (const Bytes& in : {arp, solicitation, ethernet(0x88cc, {}, Bytes(50, 2))}) {
     const Step out = from_outside(in);
     EXPECT_EQ(out.outcome.verdict, kVerdictCross);
@@ -177,7 +187,8 @@ TEST_F(Path, CrossesWhatIsNotIp) {
     EXPECT_EQ(from_inside(in).outcome.interface, kOutside);
   }
   // Not from this link: inspected like any packet.
-  const Bytes forged = ethernet(kEtherTypeIpv6, {}, ipv6(kProtocolIcmpv6, icmp(135, 0, Bytes(16, 1)), {.hop_limit = 64}));
+  const Bytes forged = ethernet(
+      kEtherTypeIpv6, {}, ipv6(kProtocolIcmpv6, icmp(135, 0, Bytes(16, 1)), {.hop_limit = 64}));
   EXPECT_EQ(from_outside(forged).outcome.verdict, kVerdictTarget);
 }
 
@@ -190,14 +201,17 @@ TEST_F(Path, InjectedResetGoesBackToTheClient) {
   EXPECT_EQ(Bytes(delivered.bytes.begin() + 14, delivered.bytes.end()), reset);
   // The request's addresses turned round: nothing has come from inside yet.
   const Bytes in = request();
-  EXPECT_EQ(Bytes(delivered.bytes.begin(), delivered.bytes.begin() + 6), Bytes(in.begin() + 6, in.begin() + 12));
+  EXPECT_EQ(Bytes(delivered.bytes.begin(), delivered.bytes.begin() + 6),
+            Bytes(in.begin() + 6, in.begin() + 12));
 }
 
 TEST_F(Path, IcmpErrorsBelongToTheFlowTheyQuote) {
   const Step out = from_outside(request());
-  const Bytes quote = first(Bytes(request().begin() + 14, request().end()), 28);
+  const Bytes quoted = request();
+  const Bytes quote(quoted.begin() + 14, quoted.begin() + 14 + 28);
   const Bytes error = ethernet(kEtherTypeIpv4, {},
-                               ipv4(kProtocolIcmp, icmp(3, 1, quote), {.source = {10, 0, 9, 9}, .destination = {10, 0, 0, 1}}));
+                               ipv4(kProtocolIcmp, icmp(3, 1, quote),
+                                    {.source = {10, 0, 9, 9}, .destination = {10, 0, 0, 1}}));
   const Step there = from_inside(error);
   ASSERT_EQ(there.outcome.verdict, kVerdictTarget);
   EXPECT_EQ(cookie_of(there.bytes), cookie_of(out.bytes));
@@ -209,7 +223,7 @@ TEST_F(Path, IcmpErrorsBelongToTheFlowTheyQuote) {
 TEST_F(Path, ChangedInnerPacketsAreDelivered) {
   const Step out = from_outside(request(kTcpAck, {'a', 'b', 'c'}));
   Bytes changed = inner_of(out.bytes);
-  changed[8]--;            // TTL
+  changed[8]--;  // TTL
   changed.back() = 'X';
   const Step delivered = from_tunnel(with_inner(returned(out.bytes), changed));
   ASSERT_EQ(delivered.outcome.verdict, kVerdictInside);
@@ -236,7 +250,8 @@ TEST_F(Path, DropsBadFramesByName) {
       {"length", lying, kDropFrameTruncated},
       {"version", version, kDropIpInvalid},
       {"vlan", half_vlan, kDropFrameTruncated},
-      {"transport", ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, Bytes(10, 1))), kDropTransportTruncated},
+      {"transport", ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, Bytes(10, 1))),
+       kDropTransportTruncated},
       {"bomb", ethernet(kEtherTypeIpv6, {}, ipv6(60, bomb)), kDropExtensionHeaders},
       {"too big", request(kTcpAck, Bytes(kMtu - 40 - 68 + 1, 1)), kDropTooBig},
   };
@@ -248,7 +263,8 @@ TEST_F(Path, DropsBadFramesByName) {
     EXPECT_EQ(drop_reason_name(out.outcome.reason), drop_reason_name(c.reason));
     EXPECT_EQ(drops(c.reason), before + 1);
   }
-  EXPECT_EQ(from_outside(request(kTcpAck, Bytes(kMtu - 40 - 68, 1))).outcome.verdict, kVerdictTarget);
+  EXPECT_EQ(from_outside(request(kTcpAck, Bytes(kMtu - 40 - 68, 1))).outcome.verdict,
+            kVerdictTarget);
 }
 
 TEST_F(Path, RefusesReturnsThatAreNotTheFlowsOwn) {
@@ -264,7 +280,9 @@ TEST_F(Path, RefusesReturnsThatAreNotTheFlowsOwn) {
       {"endpoint", [](Bytes& b) { b[54] ^= 1; }, kDropEndpointMismatch},
       {"attachment id", [](Bytes& b) { b[73] = 1; }, kDropEndpointMismatch},
       {"stranger", [](Bytes& b) { b[29] = 99; }, kDropSourceUnregistered},
-      {"other target", [&](Bytes& b) { b[29] = static_cast<uint8_t>(11 + (owner + 1) % kAppliances); }, kDropTargetMismatch},
+      {"other target",
+       [&](Bytes& b) { b[29] = static_cast<uint8_t>(11 + (owner + 1) % kAppliances); },
+       kDropTargetMismatch},
       {"other flow", [](Bytes& b) { b[82 + 21] ^= 1; }, kDropFlowUnknown},
       {"version", [](Bytes& b) { b[42] |= 0x40; }, kDropGeneveVersion},
       {"oam", [](Bytes& b) { b[43] |= 0x80; }, kDropGeneveControl},
@@ -316,7 +334,8 @@ TEST_F(Path, ATupleUsedAgainGetsAnotherCookie) {
 TEST_F(Path, IdleFlowsEnd) {
   const Step before = from_outside(request());
   host->set_now_ms(host->now_ms() + 350'000);
-  EXPECT_EQ(cookie_of(from_outside(request(kTcpAck)).bytes), cookie_of(before.bytes)) << "not idle yet; and this refreshes it";
+  EXPECT_EQ(cookie_of(from_outside(request(kTcpAck)).bytes), cookie_of(before.bytes))
+      << "not idle yet; and this refreshes it";
   host->set_now_ms(host->now_ms() + 350'001);
   EXPECT_NE(cookie_of(from_outside(request(kTcpAck)).bytes), cookie_of(before.bytes));
 }
@@ -343,14 +362,15 @@ TEST_F(Path, NoTargetIsNamed) {
   EXPECT_EQ(from_outside(request()).outcome.reason, kDropNeighbourUnresolved);
 }
 
-// Fills the table with flows that both ends have spoken in; then newcomers are refused and the old ones
-// still work. Half-open ones give way.
+// Fills the table with flows that both ends have spoken in; then newcomers are refused and the old
+// ones still work. Half-open ones give way.
 TEST_F(Path, AFullTableKeepsEstablishedFlows) {
   auto flow = [](uint32_t n, bool backward) {
     const Bytes a = {10, 1, static_cast<uint8_t>(n >> 8), static_cast<uint8_t>(n)};
     const Bytes b = {10, 0, 0, 2};
-    return ethernet(kEtherTypeIpv4, {}, backward ? ipv4(kProtocolUdp, udp(53, 5000), {.source = b, .destination = a})
-                                                  : ipv4(kProtocolUdp, udp(5000, 53), {.source = a, .destination = b}));
+    return ethernet(kEtherTypeIpv4, {},
+                    backward ? ipv4(kProtocolUdp, udp(53, 5000), {.source = b, .destination = a})
+                             : ipv4(kProtocolUdp, udp(5000, 53), {.source = a, .destination = b}));
   };
   std::vector<uint32_t> established;
   for (uint32_t n = 0; n < 20000; n++) {
@@ -361,19 +381,23 @@ TEST_F(Path, AFullTableKeepsEstablishedFlows) {
   EXPECT_EQ(established.size(), 4096u);  // every place of flows_max = 4096
   EXPECT_EQ(drops(kDropFlowTableFull), 20000u - 4096u);
   const uint64_t created = events(kEventFlowCreated);
-  for (uint32_t n : established) ASSERT_EQ(from_outside(flow(n, false)).outcome.verdict, kVerdictTarget);
+  for (uint32_t n : established)
+    ASSERT_EQ(from_outside(flow(n, false)).outcome.verdict, kVerdictTarget);
   EXPECT_EQ(events(kEventFlowCreated), created);
   // Idle for long enough, they all give way.
   host->set_now_ms(host->now_ms() + 40ull * (1 << 14));
-  for (uint32_t n = 30000; n < 31000; n++) ASSERT_EQ(from_outside(flow(n, false)).outcome.verdict, kVerdictTarget);
+  for (uint32_t n = 30000; n < 31000; n++)
+    ASSERT_EQ(from_outside(flow(n, false)).outcome.verdict, kVerdictTarget);
   EXPECT_EQ(events(kEventFlowExpired), 1000u);
 }
 
 TEST_F(Path, HalfOpenFlowsGiveWay) {
   for (uint32_t n = 0; n < 20000; n++) {
     const Bytes a = {10, 2, static_cast<uint8_t>(n >> 8), static_cast<uint8_t>(n)};
-    ASSERT_EQ(from_outside(ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(1, 2), {.source = a}))).outcome.verdict,
-              kVerdictTarget);
+    ASSERT_EQ(
+        from_outside(ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(1, 2), {.source = a})))
+            .outcome.verdict,
+        kVerdictTarget);
   }
   EXPECT_GT(events(kEventFlowEvicted), 15000u);
   EXPECT_EQ(drops(kDropFlowTableFull), 0u);
@@ -402,17 +426,22 @@ TEST_F(Path, AReplacedLayer2PairIsNotUsed) {
 }
 
 TEST_F(Path, CompletesPartialChecksums) {
-  for (const Bytes& whole : {with_checksum(request(kTcpAck, Bytes(301, 'q'))),
-                             with_checksum(ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(5, 6, Bytes(33, 'r'))))),
-                             with_checksum(ethernet(kEtherTypeIpv6, {}, ipv6(kProtocolTcp, tcp(5, 6, kTcpAck, Bytes(64, 's')))))}) {
+  for (const Bytes& whole :
+       {with_checksum(request(kTcpAck, Bytes(301, 'q'))),
+        with_checksum(ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(5, 6, Bytes(33, 'r'))))),
+        with_checksum(ethernet(kEtherTypeIpv6, {},
+                               ipv6(kProtocolTcp, tcp(5, 6, kTcpAck, Bytes(64, 's')))))}) {
     Bytes partial = whole;
     packet p{};
     const uint16_t type = parse_ethernet(partial.data(), partial.data() + partial.size(), &p);
-    ASSERT_EQ(parse_ip(partial.data(), partial.data() + partial.size(), type == kEtherTypeIpv4 ? 4 : 6, &p), kDropNone);
+    ASSERT_EQ(parse_ip(partial.data(), partial.data() + partial.size(),
+                       type == kEtherTypeIpv4 ? 4 : 6, &p),
+              kDropNone);
     const uint32_t length = p.l3_offset + p.l3_length - p.l4_offset;
     uint64_t sum = checksum_add(checksum_add(0, p.tuple.source, 16), p.tuple.destination, 16);
     sum += swap_be16(static_cast<uint16_t>(length)) + swap_be16(p.tuple.protocol);
-    store_u16(&partial[p.l4_offset + (p.tuple.protocol == kProtocolTcp ? 16 : 6)], checksum_reduce(sum));
+    store_u16(&partial[p.l4_offset + (p.tuple.protocol == kProtocolTcp ? 16 : 6)],
+              checksum_reduce(sum));
     const Step out = from_outside(partial);
     ASSERT_EQ(out.outcome.verdict, kVerdictTarget);
     EXPECT_EQ(inner_of(out.bytes), Bytes(whole.begin() + 14, whole.end()));
@@ -437,20 +466,32 @@ std::vector<NlbCase> nlb_cases() {
   Bytes backend6 = vip6;
   backend6[14] = 1;
   backend6[15] = 0x21;
-  auto frame4 = [](const Bytes& source, const Bytes& destination, uint8_t protocol, const Bytes& payload) {
-    return with_checksum(ethernet(kEtherTypeIpv4, {}, ipv4(protocol, payload, {.source = source, .destination = destination})));
+  auto frame4 = [](const Bytes& source, const Bytes& destination, uint8_t protocol,
+                   const Bytes& payload) {
+    return with_checksum(
+        ethernet(kEtherTypeIpv4, {},
+                 ipv4(protocol, payload, {.source = source, .destination = destination})));
   };
-  auto frame6 = [](const Bytes& source, const Bytes& destination, uint8_t protocol, const Bytes& payload) {
-    return with_checksum(ethernet(kEtherTypeIpv6, {}, ipv6(protocol, payload, {.source = source, .destination = destination})));
+  auto frame6 = [](const Bytes& source, const Bytes& destination, uint8_t protocol,
+                   const Bytes& payload) {
+    return with_checksum(
+        ethernet(kEtherTypeIpv6, {},
+                 ipv6(protocol, payload, {.source = source, .destination = destination})));
   };
   const Bytes data = {'h', 'e', 'l', 'l', 'o'};
   return {
-      {"tcp", frame4(client, vip, 6, tcp(4242, 7000, kTcpSyn)), frame4(client, backend, 6, tcp(4242, 7001, kTcpSyn)),
-       frame4(backend, client, 6, tcp(7001, 4242, kTcpSyn | kTcpAck)), frame4(vip, client, 6, tcp(7000, 4242, kTcpSyn | kTcpAck))},
-      {"udp", frame4(client, vip, 17, udp(4242, 7000, data)), frame4(client, backend, 17, udp(4242, 7001, data)),
-       frame4(backend, client, 17, udp(7001, 4242, data)), frame4(vip, client, 17, udp(7000, 4242, data))},
-      {"tcp6", frame6(client6, vip6, 6, tcp(4242, 7000, kTcpSyn)), frame6(client6, backend6, 6, tcp(4242, 7001, kTcpSyn)),
-       frame6(backend6, client6, 6, tcp(7001, 4242, kTcpSyn | kTcpAck)), frame6(vip6, client6, 6, tcp(7000, 4242, kTcpSyn | kTcpAck))},
+      {"tcp", frame4(client, vip, 6, tcp(4242, 7000, kTcpSyn)),
+       frame4(client, backend, 6, tcp(4242, 7001, kTcpSyn)),
+       frame4(backend, client, 6, tcp(7001, 4242, kTcpSyn | kTcpAck)),
+       frame4(vip, client, 6, tcp(7000, 4242, kTcpSyn | kTcpAck))},
+      {"udp", frame4(client, vip, 17, udp(4242, 7000, data)),
+       frame4(client, backend, 17, udp(4242, 7001, data)),
+       frame4(backend, client, 17, udp(7001, 4242, data)),
+       frame4(vip, client, 17, udp(7000, 4242, data))},
+      {"tcp6", frame6(client6, vip6, 6, tcp(4242, 7000, kTcpSyn)),
+       frame6(client6, backend6, 6, tcp(4242, 7001, kTcpSyn)),
+       frame6(backend6, client6, 6, tcp(7001, 4242, kTcpSyn | kTcpAck)),
+       frame6(vip6, client6, 6, tcp(7000, 4242, kTcpSyn | kTcpAck))},
   };
 }
 
@@ -459,10 +500,13 @@ TEST_F(Path, NlbTranslatesBothWaysAndInspectsTheListenersFlow) {
     SCOPED_TRACE(c.name);
     const Step there = from_outside(c.to_listener);
     ASSERT_EQ(there.outcome.verdict, kVerdictTarget);
-    EXPECT_EQ(inner_of(there.bytes), Bytes(c.to_listener.begin() + 14, c.to_listener.end())) << "inspected untranslated";
+    EXPECT_EQ(inner_of(there.bytes), Bytes(c.to_listener.begin() + 14, c.to_listener.end()))
+        << "inspected untranslated";
     const Step delivered = from_tunnel(returned(there.bytes));
-    ASSERT_EQ(delivered.outcome.verdict, kVerdictInside) << drop_reason_name(delivered.outcome.reason);
-    EXPECT_EQ(Bytes(delivered.bytes.begin() + 14, delivered.bytes.end()), Bytes(c.to_target.begin() + 14, c.to_target.end()));
+    ASSERT_EQ(delivered.outcome.verdict, kVerdictInside)
+        << drop_reason_name(delivered.outcome.reason);
+    EXPECT_EQ(Bytes(delivered.bytes.begin() + 14, delivered.bytes.end()),
+              Bytes(c.to_target.begin() + 14, c.to_target.end()));
     if (c.to_listener[12] == 0x08) {
       EXPECT_EQ(delivered.bytes[5], 0x21) << "to the target's MAC";
     }
@@ -473,12 +517,15 @@ TEST_F(Path, NlbTranslatesBothWaysAndInspectsTheListenersFlow) {
     EXPECT_EQ(load_u32(&back.bytes[30]), load_u32(&there.bytes[30]));
     const Step answered = from_tunnel(returned(back.bytes));
     ASSERT_EQ(answered.outcome.verdict, kVerdictOutside);
-    EXPECT_EQ(Bytes(answered.bytes.begin() + 14, answered.bytes.end()), Bytes(c.from_listener.begin() + 14, c.from_listener.end()));
+    EXPECT_EQ(Bytes(answered.bytes.begin() + 14, answered.bytes.end()),
+              Bytes(c.from_listener.begin() + 14, c.from_listener.end()));
   }
 }
 
 TEST_F(Path, NlbKeepsAnAbsentUdpChecksum) {
-  Bytes in = ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(4242, 7000, {1, 2, 3}), {.destination = {10, 0, 0, 100}}));
+  Bytes in =
+      ethernet(kEtherTypeIpv4, {},
+               ipv4(kProtocolUdp, udp(4242, 7000, {1, 2, 3}), {.destination = {10, 0, 0, 100}}));
   const Step delivered = round_trip(in, kOutside);
   ASSERT_EQ(delivered.outcome.verdict, kVerdictInside);
   EXPECT_EQ(load_u16(&delivered.bytes[14 + 20 + 6]), 0);
@@ -499,7 +546,8 @@ TEST_F(Path, NlbNamesItsTroubles) {
   EXPECT_EQ(from_tunnel(returned(there.bytes)).outcome.reason, kDropNlbNoTarget);
   host->tables().targets[kBackend].flags = kTargetInUse;
   EXPECT_EQ(from_tunnel(returned(there.bytes)).outcome.reason, kDropNeighbourUnresolved);
-  for (uint32_t i = 0; i < kRowsPerGroup; i++) host->tables().rows[kRowsPerGroup + i].target = kNone16;
+  for (uint32_t i = 0; i < kRowsPerGroup; i++)
+    host->tables().rows[kRowsPerGroup + i].target = kNone16;
   EXPECT_EQ(from_outside(nlb_cases()[1].to_listener).outcome.reason, kDropNlbNoTarget);
 }
 
@@ -516,7 +564,8 @@ TEST_F(Path, TenantsWithEqualTuplesAreToldApart) {
 
 TEST_F(Path, EveryPacketEndsInOneVerdict) {
   uint64_t sent = 0;
-  for (const Bytes& in : {request(), reply(), Bytes{}, Bytes(13, 0), ethernet(0x0806, {}, Bytes(28, 1)), Bytes(2000, 0xff)}) {
+  for (const Bytes& in : {request(), reply(), Bytes{}, Bytes(13, 0),
+                          ethernet(0x0806, {}, Bytes(28, 1)), Bytes(2000, 0xff)}) {
     for (uint32_t interface_index : {kOutside, kInside, kTunnel}) {
       send(in, interface_index);
       sent++;

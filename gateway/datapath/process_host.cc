@@ -26,13 +26,14 @@ Result<std::unique_ptr<ProcessHost>> ProcessHost::create(const HostOptions& opti
   Tables* tables = &host->tables_;
   tables->flow_buckets_count = buckets;
   // Zero pages from the system: only what is used costs memory.
-#define X(table, record, entries)                                                                       \
-  {                                                                                                     \
-    const size_t bytes = sizeof(record) * static_cast<size_t>(entries);                                 \
-    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);    \
-    if (memory == MAP_FAILED) return fail_errno("no memory for the table " #table);                     \
-    tables->table = static_cast<record*>(memory);                                                       \
-    host->regions_.emplace_back(memory, bytes);                                                         \
+#define X(table, record, entries)                                                         \
+  {                                                                                       \
+    const size_t bytes = sizeof(record) * static_cast<size_t>(entries);                   \
+    void* memory =                                                                        \
+        mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); \
+    if (memory == MAP_FAILED) return fail_errno("no memory for the table " #table);       \
+    tables->table = static_cast<record*>(memory);                                         \
+    host->regions_.emplace_back(memory, bytes);                                           \
   }
   SLUICE_TABLES(X)
 #undef X

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The process host: the packet path as a function over frames in memory. No privileges, no network, and
-// time is an argument: what unit tests, fuzzers and `sluice replay` run.
+// The process host: the packet path as a function over frames in memory. No privileges, no network,
+// and time is an argument: what unit tests, fuzzers and `sluice replay` run.
 #pragma once
 
 #include <cstddef>
@@ -50,8 +50,8 @@ class ProcessHost final : public DataPathHost {
   Result<> attach(uint32_t) override { return {}; }
   Result<> detach(uint32_t) override { return {}; }
 
-  // Sends a frame that came in at `interface_index` through the path, at now_ms(). The buffer then holds
-  // what leaves.
+  // Sends a frame that came in at `interface_index` through the path, at now_ms(). The buffer then
+  // holds what leaves.
   Outcome run(FrameBuffer& buffer, uint32_t interface_index);
 
  private:

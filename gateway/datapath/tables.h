@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 // Everything the packet path reads and writes besides the packet: plain arrays of plain structs.
 //
-// The kernel host keeps each array in a BPF array map that user space has mapped into its memory; the
-// process host keeps it in ordinary memory. So both hosts, the reconciler and `sluice flows` see the same
-// bytes through the same struct, and nobody needs a system call to read or change a table.
+// The kernel host keeps each array in a BPF array map that user space has mapped into its memory;
+// the process host keeps it in ordinary memory. So both hosts, the reconciler and `sluice flows`
+// see the same bytes through the same struct, and nobody needs a system call to read or change a
+// table.
 //
 // Written by user space: settings, ports, attachments, groups, rows, targets, sources, listeners.
-// Written by the packet path: flow_buckets, flow_records, flow_usages, layer2s, counters, target_counters.
-// No struct here has hidden padding; the sizes are asserted below and hold on both sides.
+// Written by the packet path: flow_buckets, flow_records, flow_usages, layer2s, counters,
+// target_counters. No struct here has hidden padding; the sizes are asserted below and hold on both
+// sides.
 #pragma once
 
 #include "tunnels/drop_reasons.h"
@@ -15,8 +17,8 @@
 #include "tunnels/geneve.h"
 
 #ifdef __cplusplus
-#define SLUICE_GATEWAY_BEGIN   \
-  namespace sluice::gateway {  \
+#define SLUICE_GATEWAY_BEGIN  \
+  namespace sluice::gateway { \
   using namespace ::sluice::tunnels;  // NOLINT: the packet path is one vocabulary
 #else
 #define SLUICE_GATEWAY_BEGIN
@@ -25,7 +27,7 @@
 SLUICE_GATEWAY_BEGIN
 
 enum {
-  kPortsMax = 4096,         // interface indexes below this can be ports
+  kPortsMax = 4096,  // interface indexes below this can be ports
   kAttachmentsMax = 256,
   kGroupsMax = 16,          // target groups with a steering table
   kRowsPerGroup = 1 << 18,  // rows of one steering table
@@ -35,7 +37,7 @@ enum {
   kProbesMax = 16,          // open addressing: places looked at per lookup, from home on, wrapping
   kLayer2Max = 4096,        // distinct MAC and VLAN pairs in use
   kLayer2Ways = 8,
-  kFlowWays = 8,            // signatures in a 64-byte bucket
+  kFlowWays = 8,  // signatures in a 64-byte bucket
   kCpusMax = 64,
   kTargetHeaderLength = 82,  // Ethernet 14, IPv4 20, UDP 8, GENEVE 40
   kEncapsulationOverhead = 68,
@@ -60,12 +62,12 @@ struct port {
 struct settings {
   struct siphash_key hash_key;    // of flow_hash()
   struct siphash_key cookie_key;  // of flow_cookie()
-  __u32 flow_bucket_mask;  // buckets - 1: one less than a power of two
-  __u32 tunnel_address;    // outer source, packet byte order
-  __u32 idle_tcp_ms;       // tcp.idle_timeout.seconds
-  __u32 idle_other_ms;     // 120 s
-  __u16 tunnel_port;       // 6081, host order
-  __u16 epoch_shift;       // milliseconds >> this = age epochs: idle_tcp_ms >> it is 16 to 31
+  __u32 flow_bucket_mask;         // buckets - 1: one less than a power of two
+  __u32 tunnel_address;           // outer source, packet byte order
+  __u32 idle_tcp_ms;              // tcp.idle_timeout.seconds
+  __u32 idle_other_ms;            // 120 s
+  __u16 tunnel_port;              // 6081, host order
+  __u16 epoch_shift;  // milliseconds >> this = age epochs: idle_tcp_ms >> it is 16 to 31
   __u32 zero;
 };
 
@@ -73,8 +75,8 @@ struct settings {
 struct attachment {
   __u64 endpoint_id;
   __u64 attachment_id;
-  __u32 interface[2];           // [0] outside, [1] inside; 0 when detached
-  __u16 group;                  // steering table of its load balancer, kNone16 without one
+  __u32 interface[2];  // [0] outside, [1] inside; 0 when detached
+  __u16 group;         // steering table of its load balancer, kNone16 without one
   __u16 in_use;
   __u32 zero;
 };
@@ -86,8 +88,8 @@ struct group {
   __u32 zero;
 };
 
-// One row of a steering table: which target the flows of this row belong to, and whose they were before.
-// One 64-bit store replaces a row.
+// One row of a steering table: which target the flows of this row belong to, and whose they were
+// before. One 64-bit store replaces a row.
 struct row {
   __u16 target;    // kNone16: nobody
   __u16 previous;  // owner before the last change
@@ -101,8 +103,9 @@ enum TargetFlags {
   kTargetNlb = 8,
 };
 
-// Where packets are sent. For an appliance the 82-byte header is written whole by user space and patched
-// per packet (lengths, IP checksum, source port, ids, cookie). For an NLB target only the MAC matters.
+// Where packets are sent. For an appliance the 82-byte header is written whole by user space and
+// patched per packet (lengths, IP checksum, source port, ids, cookie). For an NLB target only the
+// MAC matters.
 struct target {
   __u32 address[4];  // packet byte order; IPv4 in the first word
   __u32 interface;   // leaves by this interface (appliance)
@@ -116,8 +119,8 @@ struct target {
   __u16 zero16;
 };
 
-// Who may return packets: the outer address of every registered appliance, in an open-addressed table:
-// source_home() and the places after it.
+// Who may return packets: the outer address of every registered appliance, in an open-addressed
+// table: source_home() and the places after it.
 struct source {
   __u32 address;  // packet byte order
   __u16 target;   // index
@@ -180,10 +183,10 @@ enum FlowState {
   kFlowEstablished = 3,  // packets from both ends
 };
 
-// The names of kFlowWays flows in one cache line; flow (b, w) has record and usage b * kFlowWays + w.
-// An entry is the upper 56 bits of the flow's hash (the lower ones chose the bucket), 2 bits of FlowState
-// and 6 bits of the epoch that it was last seen in, so that a victim is chosen without touching a record.
-// 0 is an empty place. With record and usage a flow costs 96 bytes.
+// The names of kFlowWays flows in one cache line; flow (b, w) has record and usage b * kFlowWays +
+// w. An entry is the upper 56 bits of the flow's hash (the lower ones chose the bucket), 2 bits of
+// FlowState and 6 bits of the epoch that it was last seen in, so that a victim is chosen without
+// touching a record. 0 is an empty place. With record and usage a flow costs 96 bytes.
 struct flow_bucket {
   __u64 entry[kFlowWays];
 };
@@ -244,27 +247,28 @@ SLUICE_ASSERT_SIZE(flow_bucket, 64);
 SLUICE_ASSERT_SIZE(counters, 640);
 SLUICE_ASSERT_SIZE(target_counters, 32);
 
-// X(name, struct, how many): the arrays. The flow tables are sized by flow_table.flows_max; the host says
-// what SLUICE_FLOW_BUCKETS is.
-#define SLUICE_TABLES(X)                             \
-  X(settings, settings, 1)                           \
-  X(ports, port, kPortsMax)                          \
-  X(attachments, attachment, kAttachmentsMax)        \
-  X(groups, group, kGroupsMax)                       \
-  X(rows, row, kGroupsMax* kRowsPerGroup)            \
-  X(targets, target, kTargetsMax)                    \
-  X(sources, source, kSourcesMax)                    \
-  X(listeners, listener, kListenersMax)              \
-  X(layer2s, layer2, kLayer2Max)                     \
-  X(flow_buckets, flow_bucket, SLUICE_FLOW_BUCKETS)                    \
-  X(flow_records, flow_record, SLUICE_FLOW_BUCKETS* kFlowWays)                    \
-  X(flow_usages, flow_usage, SLUICE_FLOW_BUCKETS* kFlowWays)                      \
-  X(counters, counters, kCpusMax)                    \
+// X(name, struct, how many): the arrays. The flow tables are sized by flow_table.flows_max; the
+// host says what SLUICE_FLOW_BUCKETS is.
+#define SLUICE_TABLES(X)                                       \
+  X(settings, settings, 1)                                     \
+  X(ports, port, kPortsMax)                                    \
+  X(attachments, attachment, kAttachmentsMax)                  \
+  X(groups, group, kGroupsMax)                                 \
+  X(rows, row, kGroupsMax* kRowsPerGroup)                      \
+  X(targets, target, kTargetsMax)                              \
+  X(sources, source, kSourcesMax)                              \
+  X(listeners, listener, kListenersMax)                        \
+  X(layer2s, layer2, kLayer2Max)                               \
+  X(flow_buckets, flow_bucket, SLUICE_FLOW_BUCKETS)            \
+  X(flow_records, flow_record, SLUICE_FLOW_BUCKETS* kFlowWays) \
+  X(flow_usages, flow_usage, SLUICE_FLOW_BUCKETS* kFlowWays)   \
+  X(counters, counters, kCpusMax)                              \
   X(target_counters, target_counters, kTargetsMax)
 
 // Where the search for a listener starts. `port_number` in packet byte order.
 SLUICE_INLINE __u32 listener_home(const __u32 address[4], __u16 port_number, __u8 protocol) {
-  __u32 h = address[0] * 0x9e3779b1u ^ address[1] * 0x85ebca77u ^ address[2] * 0xc2b2ae3du ^ address[3];
+  __u32 h =
+      address[0] * 0x9e3779b1u ^ address[1] * 0x85ebca77u ^ address[2] * 0xc2b2ae3du ^ address[3];
   h ^= ((__u32)port_number << 8 | protocol) * 0x27d4eb2fu;
   h ^= h >> 15;
   h *= 0x85ebca77u;

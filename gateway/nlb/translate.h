@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-// The NLB stage: an approved packet for a listener goes to one of its targets, with the client's address
-// kept, and the target's answers get the listener's address back before they are inspected.
+// The NLB stage: an approved packet for a listener goes to one of its targets, with the client's
+// address kept, and the target's answers get the listener's address back before they are inspected.
 //
-// Both rewrite one end of the packet, address and port, and mend the checksums incrementally (RFC 1624).
+// Both rewrite one end of the packet, address and port, and mend the checksums incrementally (RFC
+// 1624).
 #pragma once
 
 #include "gateway/datapath/frame.h"
@@ -37,7 +38,8 @@ struct nlb_change {
 
 // Gives one end of an unfragmented TCP or UDP packet another address and port, in the frame and in
 // p->tuple.
-SLUICE_STAGE enum DropReason nlb_translate(frame* f, struct packet* p, const struct nlb_change* change) {
+SLUICE_STAGE enum DropReason nlb_translate(frame* f, struct packet* p,
+                                           const struct nlb_change* change) {
   if (!p || !change) return kDropNlbTranslation;
   if (!(p->flags & kPacketHasPorts) || p->l3_offset > 512 || p->l4_offset > kHeaderOffsetMax)
     return kDropNlbTranslation;
@@ -65,7 +67,7 @@ SLUICE_STAGE enum DropReason nlb_translate(frame* f, struct packet* p, const str
     }
   }
 
-  difference += (__u64)(__u16)~*old_port + change->port;
+  difference += (__u64)(__u16) ~*old_port + change->port;
   store_u16(transport + (is_source ? 0 : 2), change->port);
   const __u16 checksum = load_u16(field);
   if (checksum != 0 || p->tuple.protocol == kProtocolTcp) {  // UDP over IPv4 may carry none
