@@ -20,8 +20,8 @@ constexpr geneve_profile kProfile = SLUICE_GENEVE_AWS;
 
 void encode(std::istream& in) {
   geneve header{};
-  in >> std::hex >> header.endpoint_id >> header.attachment_id >> header.flow_cookie >> header.vni >>
-      header.protocol;
+  in >> std::hex >> header.endpoint_id >> header.attachment_id >> header.flow_cookie >>
+      header.vni >> header.protocol;
   uint8_t out[40];
   geneve_encode(out, &kProfile, &header);
   for (uint8_t byte : out) std::printf("%02x", byte);
@@ -43,8 +43,8 @@ void decode(std::istream& in) {
     std::printf("%s\n", std::string(drop_reason_name(reason)).c_str());
     return;
   }
-  std::printf("%" PRIx64 " %" PRIx64 " %x %x %x %x\n", uint64_t{h.endpoint_id}, uint64_t{h.attachment_id},
-              h.flow_cookie, h.vni, h.protocol, h.header_length);
+  std::printf("%" PRIx64 " %" PRIx64 " %x %x %x %x\n", uint64_t{h.endpoint_id},
+              uint64_t{h.attachment_id}, h.flow_cookie, h.vni, h.protocol, h.header_length);
 }
 
 }  // namespace

@@ -1,0 +1,62 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""What the documents say is so: package lists agree, example bytes are the tests', links lead somewhere."""
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+failures = []
+
+
+def demand(condition, text):
+    if not condition:
+        failures.append(text)
+
+
+def packages_agree():
+    listed = {line.split("#")[0].strip() for line in (ROOT / ".ci/packages").read_text().splitlines()} - {""}
+    rows = re.findall(r"^\| `([^`]+)` \| (.*) \|$", (DOCS / "dependencies.md").read_text(), re.M)
+    explained = {name for name, _ in rows}
+    demand(len(rows) == len(explained), "docs/dependencies.md names a package twice")
+    for name in sorted(listed - explained):
+        demand(False, f"docs/dependencies.md: no reason for {name}, which .ci/packages lists")
+    for name in sorted(explained - listed):
+        demand(False, f"docs/dependencies.md: {name} is not in .ci/packages")
+    for name, reason in rows:
+        demand(len(reason) > 10, f"docs/dependencies.md: {name} has no reason")
+
+
+# The bytes in the page, against the ones that tunnels/geneve_test.cc demands of the codec.
+def geneve_example_is_the_tested_one():
+    page = (DOCS / "wire/geneve.md").read_text()
+    block = re.search(r"```hex\n(.*?)```", page, re.S)
+    demand(block is not None, "docs/wire/geneve.md: no ```hex block")
+    if not block:
+        return
+    shown = "".join(re.findall(r"\b[0-9a-f]{2}\b", re.sub(r"#.*", "", block[1])))
+    test = (ROOT / "tunnels/geneve_test.cc").read_text()
+    tested = ""
+    for name in ("kBase", "kEndpoint", "kAttachment", "kCookie"):
+        values = re.search(rf"const Bytes {name} = \{{([^}}]*)\}}", test)[1]
+        tested += "".join(f"{int(v, 0):02x}" for v in values.replace(" ", "").replace("\n", "").split(","))
+    demand(shown == tested, f"docs/wire/geneve.md shows {shown}, the codec's test demands {tested}")
+
+
+def links_lead_somewhere():
+    listing = subprocess.run(["git", "-C", ROOT, "ls-files", "-z", "*.md"], capture_output=True, check=False)
+    for name in filter(None, listing.stdout.decode().split("\0")):
+        page = ROOT / name
+        prose = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(), flags=re.S)
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", prose):
+            if not target.startswith("http"):
+                demand((page.parent / target).exists(), f"{name}: link to {target}, which is not there")
+
+
+packages_agree()
+geneve_example_is_the_tested_one()
+links_lead_somewhere()
+print("\n".join(failures) or "ok")
+sys.exit(bool(failures))
