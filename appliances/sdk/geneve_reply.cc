@@ -46,6 +46,7 @@ class BoundedInjector : public Injector {
 }  // namespace
 
 Result<Datagram, tunnels::DropReason> open_datagram(std::span<uint8_t> bytes) {
+  if (bytes.empty()) return tl::make_unexpected(tunnels::kDropGeneveTruncated);
   Datagram datagram{};
   const tunnels::DropReason reason = tunnels::geneve_decode(
       bytes.data(), bytes.data() + bytes.size(), &kProfile, &datagram.fields);
