@@ -23,11 +23,13 @@ constexpr size_t kProcessesMax = 65536;
 
 std::string file_of(const std::string& name) { return std::string(kDirectory) + "/" + name; }
 
-// As `ip netns` does it: the directory is a shared mount, so that mounts made in it are seen by every
-// mount namespace and an unmount frees the namespace everywhere.
+// As `ip netns` does it: the directory is a shared mount, so that mounts made in it are seen by
+// every mount namespace and an unmount frees the namespace everywhere.
 Result<> prepare_directory() {
-  if (mkdir(kDirectory, 0755) < 0 && errno != EEXIST) return fail_errno("cannot create", kDirectory);
-  for (bool bound = false; mount("", kDirectory, "none", MS_SHARED | MS_REC, nullptr) < 0; bound = true) {
+  if (mkdir(kDirectory, 0755) < 0 && errno != EEXIST)
+    return fail_errno("cannot create", kDirectory);
+  for (bool bound = false; mount("", kDirectory, "none", MS_SHARED | MS_REC, nullptr) < 0;
+       bound = true) {
     if (errno != EINVAL || bound) return fail_errno("cannot share the mount", kDirectory);
     if (mount(kDirectory, kDirectory, "none", MS_BIND | MS_REC, nullptr) < 0)
       return fail_errno("cannot bind", kDirectory);
@@ -46,7 +48,8 @@ Result<> bind_new_namespace(const std::string& file) {
 }
 
 bool is_number(const std::string& text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c); });
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c); });
 }
 
 }  // namespace
@@ -89,7 +92,8 @@ Namespace::~Namespace() {
 
 Result<NamespaceScope> NamespaceScope::enter(const Namespace& where) {
   SLUICE_TRY(Namespace before, Namespace::current());
-  if (setns(where.fd(), CLONE_NEWNET) < 0) return fail_errno("cannot enter the network namespace", where.name());
+  if (setns(where.fd(), CLONE_NEWNET) < 0)
+    return fail_errno("cannot enter the network namespace", where.name());
   return NamespaceScope(std::move(before));
 }
 
@@ -120,7 +124,9 @@ Result<> create_namespace(const std::string& name) {
 Result<> delete_namespace(const std::string& name) {
   if (!valid_namespace_name(name)) return fail("not a name of a network namespace", name);
   std::string file = file_of(name);
-  umount2(file.c_str(), MNT_DETACH);  // fails on a leftover that was never bound: then unlink is all there is to do
+  umount2(
+      file.c_str(),
+      MNT_DETACH);  // fails on a leftover that was never bound: then unlink is all there is to do
   if (unlink(file.c_str()) == 0) return {};
   if (errno == ENOENT) return fail("no such network namespace", name);
   return fail_errno("cannot delete the network namespace", name);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Network namespaces: the named ones of `ip netns` (bind mounts under /run/netns), and a way to work in one.
+// Network namespaces: the named ones of `ip netns` (bind mounts under /run/netns), and a way to
+// work in one.
 #pragma once
 
 #include <sys/types.h>
@@ -17,7 +18,8 @@ class Namespace {
  public:
   // The calling thread's own.
   static Result<Namespace> current();
-  // A named one, or the file of one (anything with a '/', such as /proc/812/ns/net). Empty: current().
+  // A named one, or the file of one (anything with a '/', such as /proc/812/ns/net). Empty:
+  // current().
   static Result<Namespace> open(const std::string& name);
 
   Namespace(Namespace&& other) noexcept;
@@ -31,7 +33,8 @@ class Namespace {
   ino_t inode() const { return inode_; }
 
  private:
-  Namespace(int fd, std::string name, ino_t inode) : fd_(fd), name_(std::move(name)), inode_(inode) {}
+  Namespace(int fd, std::string name, ino_t inode)
+      : fd_(fd), name_(std::move(name)), inode_(inode) {}
   static Result<Namespace> open_file(const std::string& path, std::string name);
 
   int fd_;
@@ -39,8 +42,8 @@ class Namespace {
   ino_t inode_;
 };
 
-// The calling thread is inside a namespace as long as this lives. Leaving cannot fail short of a broken
-// kernel, and then the process ends rather than go on in the wrong namespace.
+// The calling thread is inside a namespace as long as this lives. Leaving cannot fail short of a
+// broken kernel, and then the process ends rather than go on in the wrong namespace.
 class NamespaceScope {
  public:
   static Result<NamespaceScope> enter(const Namespace& where);

@@ -24,11 +24,13 @@ constexpr char kInterrupted[] = "the kernel's list changed while it was read";
 std::string kernel_words(const nlmsghdr* header) {
   const auto* error = static_cast<const nlmsgerr*>(nlmsg_data(header));
   size_t skip = sizeof(nlmsgerr);
-  if (!(header->nlmsg_flags & NLM_F_CAPPED)) skip += NLMSG_ALIGN(error->msg.nlmsg_len) - sizeof(nlmsghdr);
+  if (!(header->nlmsg_flags & NLM_F_CAPPED))
+    skip += NLMSG_ALIGN(error->msg.nlmsg_len) - sizeof(nlmsghdr);
   size_t length = static_cast<size_t>(nlmsg_datalen(header));
   if (!(header->nlmsg_flags & NLM_F_ACK_TLVS) || skip >= length) return {};
-  auto words = find_attribute(attributes_of({static_cast<const uint8_t*>(nlmsg_data(header)), length}, skip),
-                              NLMSGERR_ATTR_MSG);
+  auto words =
+      find_attribute(attributes_of({static_cast<const uint8_t*>(nlmsg_data(header)), length}, skip),
+                     NLMSGERR_ATTR_MSG);
   return words ? words->text() : std::string();
 }
 
@@ -43,7 +45,8 @@ void NetlinkRequest::Free::operator()(nl_msg* message) const { nlmsg_free(messag
 
 NetlinkRequest::NetlinkRequest(int type, int flags) : message_(nlmsg_alloc_size(kMessageBytesMax)) {
   SLUICE_CHECK(message_ != nullptr);
-  SLUICE_CHECK(nlmsg_put(message(), NL_AUTO_PORT, NL_AUTO_SEQ, type, 0, NLM_F_REQUEST | NLM_F_ACK | flags));
+  SLUICE_CHECK(
+      nlmsg_put(message(), NL_AUTO_PORT, NL_AUTO_SEQ, type, 0, NLM_F_REQUEST | NLM_F_ACK | flags));
 }
 
 NetlinkRequest& NetlinkRequest::raw(const void* data, size_t length) {
@@ -63,7 +66,8 @@ NetlinkRequest& NetlinkRequest::begin(int attribute) {
 }
 
 NetlinkRequest& NetlinkRequest::end() {
-  // Not nla_nest_end: that drops an empty nest, and an empty one has a meaning for some kinds of link.
+  // Not nla_nest_end: that drops an empty nest, and an empty one has a meaning for some kinds of
+  // link.
   nla_nest_end_keep_empty(message(), static_cast<nlattr*>(nests_.back()));
   nests_.pop_back();
   return *this;
@@ -80,21 +84,24 @@ std::string NetlinkAttribute::text() const {
   return std::string(start, strnlen(start, data.size()));
 }
 
-std::vector<NetlinkAttribute> attributes_of(std::span<const uint8_t> payload, size_t header_length) {
+std::vector<NetlinkAttribute> attributes_of(std::span<const uint8_t> payload,
+                                            size_t header_length) {
   std::vector<NetlinkAttribute> attributes;
   size_t at = NLMSG_ALIGN(header_length);
   while (at + sizeof(nlattr) <= payload.size()) {
     nlattr attribute;
     std::memcpy(&attribute, payload.data() + at, sizeof attribute);
     if (attribute.nla_len < sizeof attribute || attribute.nla_len > payload.size() - at) break;
-    attributes.push_back({static_cast<uint16_t>(attribute.nla_type & NLA_TYPE_MASK),
-                          payload.subspan(at + sizeof attribute, attribute.nla_len - sizeof attribute)});
+    attributes.push_back(
+        {static_cast<uint16_t>(attribute.nla_type & NLA_TYPE_MASK),
+         payload.subspan(at + sizeof attribute, attribute.nla_len - sizeof attribute)});
     at += NLA_ALIGN(attribute.nla_len);
   }
   return attributes;
 }
 
-std::optional<NetlinkAttribute> find_attribute(const std::vector<NetlinkAttribute>& attributes, int type) {
+std::optional<NetlinkAttribute> find_attribute(const std::vector<NetlinkAttribute>& attributes,
+                                               int type) {
   for (const NetlinkAttribute& attribute : attributes)
     if (attribute.type == type) return attribute;
   return std::nullopt;
@@ -117,7 +124,8 @@ Result<RouteSocket> RouteSocket::open(const Namespace& where) {
   return opened;
 }
 
-Result<bool> RouteSocket::receive(uint32_t sequence, const std::string& what, std::vector<NetlinkRecord>& records) {
+Result<bool> RouteSocket::receive(uint32_t sequence, const std::string& what,
+                                  std::vector<NetlinkRecord>& records) {
   sockaddr_nl from = {};
   unsigned char* buffer = nullptr;
   int length = nl_recv(socket_.get(), &from, &buffer, nullptr);
@@ -129,18 +137,22 @@ Result<bool> RouteSocket::receive(uint32_t sequence, const std::string& what, st
     if (header->nlmsg_flags & NLM_F_DUMP_INTR) return fail(kInterrupted);
     if (header->nlmsg_type == NLMSG_ERROR || header->nlmsg_type == NLMSG_DONE) {
       int error = 0;
-      if (nlmsg_datalen(header) >= static_cast<int>(sizeof error)) std::memcpy(&error, nlmsg_data(header), sizeof error);
+      if (nlmsg_datalen(header) >= static_cast<int>(sizeof error))
+        std::memcpy(&error, nlmsg_data(header), sizeof error);
       if (error == 0) return true;
-      return header->nlmsg_type == NLMSG_ERROR ? failure_of(header, what, -error) : fail_errno(what, {}, -error);
+      return header->nlmsg_type == NLMSG_ERROR ? failure_of(header, what, -error)
+                                               : fail_errno(what, {}, -error);
     }
-    if (records.size() >= RouteSocket::kRecordsMax) return fail(what + ": more records than this program reads");
+    if (records.size() >= RouteSocket::kRecordsMax)
+      return fail(what + ": more records than this program reads");
     const auto* data = static_cast<const uint8_t*>(nlmsg_data(header));
     records.push_back({header->nlmsg_type, Bytes(data, data + nlmsg_datalen(header))});
   }
   return false;
 }
 
-Result<std::vector<NetlinkRecord>> RouteSocket::exchange(const NetlinkRequest& request, const std::string& what) {
+Result<std::vector<NetlinkRecord>> RouteSocket::exchange(const NetlinkRequest& request,
+                                                         const std::string& what) {
   for (int attempt = 1;; ++attempt) {
     std::vector<NetlinkRecord> records;
     nlmsg_hdr(request.message())->nlmsg_seq = NL_AUTO_SEQ;

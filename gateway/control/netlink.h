@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Route netlink through libnl: requests with acknowledgement and the kernel's own words on error, and dumps
-// whose records are kept as the kernel wrote them, so that they can be given back to it unchanged.
+// Route netlink through libnl: requests with acknowledgement and the kernel's own words on error,
+// and dumps whose records are kept as the kernel wrote them, so that they can be given back to it
+// unchanged.
 #pragma once
 
 #include <cstdint>
@@ -33,9 +34,15 @@ class NetlinkRequest {
   // Header and attributes together, as a record holds them.
   NetlinkRequest& raw(const void* data, size_t length);
   NetlinkRequest& put(int attribute, const void* data, size_t length);
-  NetlinkRequest& put(int attribute, uint32_t value) { return put(attribute, &value, sizeof value); }
-  NetlinkRequest& put(int attribute, const std::string& text) { return put(attribute, text.c_str(), text.size() + 1); }
-  NetlinkRequest& put(int attribute, const Bytes& data) { return put(attribute, data.data(), data.size()); }
+  NetlinkRequest& put(int attribute, uint32_t value) {
+    return put(attribute, &value, sizeof value);
+  }
+  NetlinkRequest& put(int attribute, const std::string& text) {
+    return put(attribute, text.c_str(), text.size() + 1);
+  }
+  NetlinkRequest& put(int attribute, const Bytes& data) {
+    return put(attribute, data.data(), data.size());
+  }
   // Attributes put between begin and end are inside `attribute`.
   NetlinkRequest& begin(int attribute);
   NetlinkRequest& end();
@@ -77,11 +84,12 @@ struct NetlinkAttribute {
   Bytes bytes() const { return Bytes(data.begin(), data.end()); }
 };
 
-// The attributes after a header of `header_length` bytes; they point into `payload`. Stops at the first
-// that does not fit.
+// The attributes after a header of `header_length` bytes; they point into `payload`. Stops at the
+// first that does not fit.
 std::vector<NetlinkAttribute> attributes_of(std::span<const uint8_t> payload, size_t header_length);
 // The first of `type`.
-std::optional<NetlinkAttribute> find_attribute(const std::vector<NetlinkAttribute>& attributes, int type);
+std::optional<NetlinkAttribute> find_attribute(const std::vector<NetlinkAttribute>& attributes,
+                                               int type);
 
 // A socket that acts in the namespace it was opened for, whatever namespace its user is in.
 class RouteSocket {
@@ -91,7 +99,8 @@ class RouteSocket {
   static Result<RouteSocket> open(const Namespace& where);
 
   // Waits for the kernel's answer; the records it sent before the acknowledgement, most often none.
-  Result<std::vector<NetlinkRecord>> exchange(const NetlinkRequest& request, const std::string& what);
+  Result<std::vector<NetlinkRecord>> exchange(const NetlinkRequest& request,
+                                              const std::string& what);
   // The same for a request that has no answer but success or failure.
   Result<> send(const NetlinkRequest& request, const std::string& what);
 
@@ -101,7 +110,8 @@ class RouteSocket {
   };
   explicit RouteSocket(nl_sock* socket) : socket_(socket) {}
   // Adds what one datagram says; true when the answer is complete.
-  Result<bool> receive(uint32_t sequence, const std::string& what, std::vector<NetlinkRecord>& records);
+  Result<bool> receive(uint32_t sequence, const std::string& what,
+                       std::vector<NetlinkRecord>& records);
 
   std::unique_ptr<nl_sock, Close> socket_;
 };
