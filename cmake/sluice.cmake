@@ -25,6 +25,7 @@ endif()
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(GTest REQUIRED)
+pkg_check_modules(LIBBPF REQUIRED IMPORTED_TARGET libbpf)
 
 add_library(sluice_options INTERFACE)
 target_compile_options(sluice_options INTERFACE -Wall -Wextra -Wshadow -Wno-missing-field-initializers
@@ -145,4 +146,33 @@ function(sluice_fuzz name)
   add_test(NAME ${name} COMMAND ${name} -max_total_time=${SLUICE_FUZZ_SECONDS} -timeout=5 -rss_limit_mb=2048
     -print_final_stats=1 ${found} ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_CORPUS})
   set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT 120)
+endfunction()
+
+# sluice_bpf(NAME SOURCE x.bpf.c HEADER folder/part/x.skel.h): compiles restricted C for the kernel and
+# wraps the object as a libbpf skeleton that targets linking NAME can include.
+function(sluice_bpf name)
+  cmake_parse_arguments(ARG "" "SOURCE;HEADER" "" ${ARGN})
+  find_program(BPF_CLANG NAMES clang REQUIRED)
+  find_program(BPFTOOL bpftool PATHS /usr/sbin REQUIRED)
+  sluice_folder(folder)
+  set(includes)
+  foreach(root ${SLUICE_INCLUDES_${folder}})
+    list(APPEND includes -I${root})
+  endforeach()
+  set(object ${CMAKE_CURRENT_BINARY_DIR}/${name}.bpf.o)
+  set(skeleton ${CMAKE_CURRENT_BINARY_DIR}/generated/${ARG_HEADER})
+  get_filename_component(skeleton_folder ${skeleton} DIRECTORY)
+  file(MAKE_DIRECTORY ${skeleton_folder})
+  add_custom_command(OUTPUT ${object}
+    COMMAND ${BPF_CLANG} -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror ${includes}
+      -I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE} -MD -MT ${object} -MF ${object}.d
+      -c ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_SOURCE} -o ${object}
+    DEPENDS ${ARG_SOURCE} DEPFILE ${object}.d)
+  add_custom_command(OUTPUT ${skeleton}
+    COMMAND ${BPFTOOL} gen skeleton ${object} name ${name} > ${skeleton}
+    DEPENDS ${object})
+  add_custom_target(${name}_skeleton DEPENDS ${skeleton})
+  add_library(${name} INTERFACE)
+  add_dependencies(${name} ${name}_skeleton)
+  target_include_directories(${name} SYSTEM INTERFACE ${CMAKE_CURRENT_BINARY_DIR}/generated)
 endfunction()

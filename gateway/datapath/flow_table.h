@@ -79,8 +79,8 @@ SLUICE_STAGE __u32 flow_find(const struct path_tables* tables, struct flow_query
     const __u64 entry = bucket->entry[way];
     if ((entry ^ query->hash) >> 8 != 0 || flow_entry_state(entry) == kFlowEmpty) continue;
     const __u32 index = bucket_index * kFlowWays + way;
-    const struct flow_record* record = table_flow_records(tables, index);
-    if (!record || !flow_key_equal(&record->key, &query->key)) continue;
+    const struct flow_record* record = &bucket->record[way];
+    if (!flow_key_equal(&record->key, &query->key)) continue;
     if (query->attachment != kNone16) {
       if (record->attachment == query->attachment) return index;
     } else {

@@ -64,6 +64,7 @@ SLUICE_TABLES(SLUICE_DECLARE_MAP)
 
 #include <stddef.h>
 
+#define SLUICE_OPAQUE(value) (void)(value)
 #define SLUICE_STAGE static inline __attribute__((unused))
 
 SLUICE_GATEWAY_BEGIN
@@ -105,6 +106,21 @@ SLUICE_INLINE int frame_move_tail(frame* f, int delta) {
 SLUICE_TABLES(SLUICE_DECLARE_TABLE)
 
 #endif
+
+// The record and the usage of a flow, by its index.
+SLUICE_INLINE struct flow_record* table_flow_records(const struct path_tables* tables,
+                                                     __u32 index) {
+  struct flow_bucket* bucket = table_flow_buckets(tables, index / kFlowWays);
+  if (!bucket) return 0;
+  SLUICE_OPAQUE(bucket);  // no arithmetic on it before the check
+  return &bucket->record[index & (kFlowWays - 1)];
+}
+SLUICE_INLINE struct flow_usage* table_flow_usages(const struct path_tables* tables, __u32 index) {
+  struct flow_bucket* bucket = table_flow_buckets(tables, index / kFlowWays);
+  if (!bucket) return 0;
+  SLUICE_OPAQUE(bucket);  // no arithmetic on it before the check
+  return &bucket->usage[index & (kFlowWays - 1)];
+}
 
 SLUICE_INLINE __u64 compare_and_swap(__u64* place, __u64 expected, __u64 desired) {
   return __sync_val_compare_and_swap(place, expected, desired);

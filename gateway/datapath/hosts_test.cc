@@ -158,8 +158,8 @@ TEST_F(Hosts, AgreeOnTheCorpusAndOnEverythingNearIt) {
             0);
   uint32_t flows = 0;
   for (uint32_t i = 0; i < kernel->tables().flow_buckets_count * kFlowWays; i++) {
-    const flow_record& k = kernel->tables().flow_records[i];
-    const flow_record& p = process->tables().flow_records[i];
+    const flow_record& k = *table_flow_records(&kernel->tables(), i);
+    const flow_record& p = *table_flow_records(&process->tables(), i);
     ASSERT_TRUE(flow_key_equal(&k.key, &p.key));
     ASSERT_EQ(k.cookie, p.cookie);
     ASSERT_EQ(k.flags, p.flags);

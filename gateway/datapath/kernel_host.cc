@@ -18,47 +18,46 @@ namespace {
 
 constexpr size_t kTestRunRoom = 256;  // how much longer than its input a frame may get
 
-Result<void*> map_memory(const bpf_map* map, size_t record_size, size_t* bytes) {
-  // Element sizes are multiples of 8 (tables.h), so the kernel's rounding adds nothing.
-  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  *bytes = (record_size * bpf_map__max_entries(map) + page - 1) / page * page;
-  void* memory = mmap(nullptr, *bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-  if (memory == MAP_FAILED) return fail_errno("cannot map the table", bpf_map__name(map));
-  return memory;
-}
-
 std::string interface_text(uint32_t interface_index) {
   return "interface index " + std::to_string(interface_index);
+}
+
+Result<> set_entries(bpf_object* object, const char* map_name, uint32_t entries) {
+  bpf_map* map = bpf_object__find_map_by_name(object, map_name);
+  if (!map) return fail("the program has no such table", map_name);
+  if (const int error = bpf_map__set_max_entries(map, entries))
+    return fail_errno("cannot size the table", map_name, -error);
+  return {};
 }
 
 }  // namespace
 
 Result<std::unique_ptr<KernelHost>> KernelHost::create(const HostOptions& options) {
+  size_t size = 0;
+  const void* bytes = kernel_path__elf_bytes(&size);
+  return create(options, {static_cast<const uint8_t*>(bytes), size});
+}
+
+Result<std::unique_ptr<KernelHost>> KernelHost::create(const HostOptions& options,
+                                                       std::span<const uint8_t> object_file) {
   SLUICE_TRY(const uint32_t buckets, flow_buckets_for(options));
   libbpf_set_print([](libbpf_print_level, const char*, va_list) { return 0; });
   const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
   setrlimit(RLIMIT_MEMLOCK, &unlimited);  // only kernels before 5.11 charge maps to it
 
   std::unique_ptr<KernelHost> host(new KernelHost);
-  host->skeleton_ = kernel_path_bpf__open();
-  if (!host->skeleton_) return fail_errno("cannot read the packet path's program");
-  auto& maps = host->skeleton_->maps;
-  bpf_map__set_max_entries(maps.flow_buckets, buckets);
-  bpf_map__set_max_entries(maps.flow_records, buckets * kFlowWays);
-  bpf_map__set_max_entries(maps.flow_usages, buckets * kFlowWays);
-  if (const int error = kernel_path_bpf__load(host->skeleton_))
-    return fail_errno(
-        "the kernel refuses the packet path (needs root and Linux 6.1 or later; "
-        "`host: process` needs neither)",
-        {}, -error);
+  host->object_ = bpf_object__open_mem(object_file.data(), object_file.size(), nullptr);
+  if (!host->object_) return fail_errno("cannot read the packet path's program");
+  SLUICE_TRY_VOID(set_entries(host->object_, "flow_buckets", buckets));
+  if (const int error = bpf_object__load(host->object_))
+    return fail_errno("the kernel refuses the packet path (it needs root and Linux 6.1 or later)",
+                      {}, -error);
 
   host->tables_.flow_buckets_count = buckets;
-#define X(table, record, entries)                                             \
-  {                                                                           \
-    size_t bytes = 0;                                                         \
-    SLUICE_TRY(void* memory, map_memory(maps.table, sizeof(record), &bytes)); \
-    host->tables_.table = static_cast<record*>(memory);                       \
-    host->regions_.emplace_back(memory, bytes);                               \
+#define X(table, record, entries)                                      \
+  {                                                                    \
+    SLUICE_TRY(void* memory, host->map_table(#table, sizeof(record))); \
+    host->tables_.table = static_cast<record*>(memory);                \
   }
   SLUICE_TABLES(X)
 #undef X
@@ -69,8 +68,25 @@ Result<std::unique_ptr<KernelHost>> KernelHost::create(const HostOptions& option
 KernelHost::~KernelHost() {
   for (const auto& [index, link] : links_) close(link);
   for (const auto& [memory, bytes] : regions_) munmap(memory, bytes);
-  if (skeleton_) kernel_path_bpf__destroy(skeleton_);
+  bpf_object__close(object_);
 }
+
+Result<void*> KernelHost::map_table(const char* map_name, size_t entry_size) {
+  const bpf_map* map = bpf_object__find_map_by_name(object_, map_name);
+  if (!map) return fail("the program has no such table", map_name);
+  // The kernel rounds entries up to 8 bytes; those of tables.h are multiples already.
+  if (entry_size != 0 && bpf_map__value_size(map) != entry_size)
+    return fail("the program's table has another layout", map_name);
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t entry = (bpf_map__value_size(map) + 7ul) / 8 * 8;
+  const size_t bytes = (entry * bpf_map__max_entries(map) + page - 1) / page * page;
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+  if (memory == MAP_FAILED) return fail_errno("cannot map the table", map_name);
+  regions_.emplace_back(memory, bytes);
+  return memory;
+}
+
+Result<void*> KernelHost::map_memory(const char* map_name) { return map_table(map_name, 0); }
 
 uint64_t KernelHost::now_ms() const {
   timespec now{};
@@ -80,20 +96,21 @@ uint64_t KernelHost::now_ms() const {
 
 Result<> KernelHost::attach(uint32_t interface_index) {
   if (interface_index == 0 || interface_index >= kPortsMax)
-    return fail("ports need an interface index below " + std::to_string(kPortsMax),
+    return fail("a port needs an interface index below " + std::to_string(kPortsMax),
                 interface_text(interface_index));
-  LIBBPF_OPTS(bpf_link_create_opts, create_options, .flags = XDP_FLAGS_DRV_MODE);
   if (links_.contains(interface_index)) return {};
   // By number: bpf_program__attach_xdp of libbpf 1.1 takes no flags, and without them the kernel
   // may choose the slow generic mode.
-  const int descriptor =
-      bpf_link_create(program_descriptor(Program::kPath), static_cast<int>(interface_index),
-                      BPF_XDP, &create_options);
-  if (descriptor < 0)
+  const bpf_program* program = bpf_object__find_program_by_name(object_, "sluice_xdp");
+  if (!program) return fail("the program has no entry");
+  LIBBPF_OPTS(bpf_link_create_opts, link_options, .flags = XDP_FLAGS_DRV_MODE);
+  const int link = bpf_link_create(bpf_program__fd(program), static_cast<int>(interface_index),
+                                   BPF_XDP, &link_options);
+  if (link < 0)
     return fail_errno(
-        "cannot attach native XDP (driver without it, MTU above 3,500, or another program)",
-        interface_text(interface_index), -descriptor);
-  links_[interface_index] = descriptor;
+        "cannot attach native XDP (driver without it, MTU above about 3,500, or another program)",
+        interface_text(interface_index), -link);
+  links_[interface_index] = link;
   return {};
 }
 
@@ -105,21 +122,18 @@ Result<> KernelHost::detach(uint32_t interface_index) {
   return {};
 }
 
-int KernelHost::program_descriptor(Program program) const {
-  return bpf_program__fd(program == Program::kPath ? skeleton_->progs.sluice_xdp
-                                                   : skeleton_->progs.sluice_empty);
-}
-
-Result<KernelHost::TestRun> KernelHost::test_run(std::span<const uint8_t> bytes, Program program,
-                                                 uint32_t repeat) {
+Result<KernelHost::TestRun> KernelHost::test_run(std::span<const uint8_t> bytes,
+                                                 const char* program_name, uint32_t repeat) {
+  const bpf_program* program = bpf_object__find_program_by_name(object_, program_name);
+  if (!program) return fail("there is no such program", program_name);
   TestRun run;
   run.bytes.resize(bytes.size() + kTestRunRoom);
   LIBBPF_OPTS(bpf_test_run_opts, test, .data_in = bytes.data(), .data_out = run.bytes.data(),
               .data_size_in = static_cast<uint32_t>(bytes.size()),
               .data_size_out = static_cast<uint32_t>(run.bytes.size()),
               .repeat = static_cast<int>(repeat));
-  if (const int error = bpf_prog_test_run_opts(program_descriptor(program), &test))
-    return fail_errno("test run", {}, -error);
+  if (const int error = bpf_prog_test_run_opts(bpf_program__fd(program), &test))
+    return fail_errno("test run", program_name, -error);
   run.bytes.resize(test.data_size_out);
   run.action = static_cast<int>(test.retval);
   run.duration = std::chrono::nanoseconds(test.duration);

@@ -7,17 +7,22 @@
 #include <map>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "gateway/datapath/host.h"
 
-struct kernel_path_bpf;
+struct bpf_object;
 
 namespace sluice::gateway {
 
 class KernelHost final : public DataPathHost {
  public:
+  // With the gateway's own program, or with another object file that has the same tables (a
+  // benchmark).
   static Result<std::unique_ptr<KernelHost>> create(const HostOptions& options);
+  static Result<std::unique_ptr<KernelHost>> create(const HostOptions& options,
+                                                    std::span<const uint8_t> object_file);
   ~KernelHost() override;
   KernelHost(const KernelHost&) = delete;
   KernelHost& operator=(const KernelHost&) = delete;
@@ -30,22 +35,24 @@ class KernelHost final : public DataPathHost {
   Result<> attach(uint32_t interface_index) override;
   Result<> detach(uint32_t interface_index) override;
 
-  // A test run (BPF_PROG_TEST_RUN) of the attached program, or of one that does nothing.
+  // Runs a program of the object on a frame (BPF_PROG_TEST_RUN), `repeat` times without restoring
+  // it.
   struct TestRun {
     int action = 0;  // XDP_PASS, XDP_DROP, XDP_REDIRECT
     std::vector<uint8_t> bytes;
     std::chrono::nanoseconds duration{};  // mean of one repetition
   };
-  enum class Program { kPath, kEmpty };
-  Result<TestRun> test_run(std::span<const uint8_t> bytes, Program program = Program::kPath,
+  Result<TestRun> test_run(std::span<const uint8_t> bytes, const char* program = "sluice_xdp",
                            uint32_t repeat = 1);
-  int program_descriptor(Program program) const;
+  // The memory of a further array map of the object, one that is no table.
+  Result<void*> map_memory(const char* map_name);
 
  private:
   KernelHost() = default;
+  Result<void*> map_table(const char* map_name, size_t entry_size);
 
   Tables tables_;
-  kernel_path_bpf* skeleton_ = nullptr;
+  bpf_object* object_ = nullptr;
   std::vector<std::pair<void*, size_t>> regions_;
   std::map<uint32_t, int> links_;  // descriptors by interface; closing one detaches
 };

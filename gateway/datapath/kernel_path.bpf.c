@@ -19,10 +19,3 @@ int sluice_xdp(struct xdp_md* context) {
       return bpf_redirect(departure.interface, 0);
   }
 }
-
-// Does nothing: what the harness itself costs is measured with it.
-SEC("xdp")
-int sluice_empty(struct xdp_md* context) {
-  (void)context;
-  return XDP_PASS;
-}

@@ -29,7 +29,7 @@ bool cookie_is_known(const Tables& tables, const Bytes& datagram) {
       kDropNone)
     return false;
   for (uint32_t i = 0; i < tables.flow_buckets_count * kFlowWays; i++) {
-    const flow_record& record = tables.flow_records[i];
+    const flow_record& record = *table_flow_records(&tables, i);
     if (record.cookie == header.flow_cookie &&
         tables.targets[record.target].address[0] == load_u32(&datagram[26]))
       return true;
