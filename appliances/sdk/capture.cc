@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "appliances/sdk/capture.h"
+
+#include <pcap/pcap.h>
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "appliances/sdk/worker.h"
+#include "tunnels/packet.h"
+
+namespace sluice::sdk {
+
+namespace {
+
+struct ClosePcap {
+  void operator()(pcap_t* pcap) const { pcap_close(pcap); }
+};
+using Pcap = std::unique_ptr<pcap_t, ClosePcap>;
+
+class Nowhere : public Injector {
+ public:
+  void inject(std::span<const uint8_t>) override {}
+};
+
+// Where the IP packet begins in a frame of this link type; the frame's length if it holds none.
+size_t ip_offset(int link_type, std::span<const uint8_t> frame) {
+  const auto behind = [&](size_t header, uint16_t ether_type) {
+    const bool ip = ether_type == tunnels::kEtherTypeIpv4 || ether_type == tunnels::kEtherTypeIpv6;
+    return ip ? header : frame.size();
+  };
+  switch (link_type) {
+    case DLT_EN10MB: {
+      tunnels::packet packet{};
+      const uint16_t type =
+          tunnels::parse_ethernet(frame.data(), frame.data() + frame.size(), &packet);
+      return behind(packet.l3_offset, type);
+    }
+    case DLT_LINUX_SLL:
+      return frame.size() < 16 ? frame.size() : behind(16, tunnels::load_be16(&frame[14]));
+    case DLT_LINUX_SLL2:
+      return frame.size() < 20 ? frame.size() : behind(20, tunnels::load_be16(&frame[0]));
+    case DLT_NULL:
+    case DLT_LOOP:
+      return std::min<size_t>(4, frame.size());
+    default:
+      return 0;
+  }
+}
+
+bool is_known(int link_type) {
+  constexpr int kKnown[] = {DLT_EN10MB, DLT_LINUX_SLL, DLT_LINUX_SLL2, DLT_NULL,
+                            DLT_LOOP,   DLT_RAW,       DLT_IPV4,       DLT_IPV6};
+  return std::find(std::begin(kKnown), std::end(kKnown), link_type) != std::end(kKnown);
+}
+
+}  // namespace
+
+Result<> run_capture(const std::string& file, Appliance& appliance) {
+  char message[PCAP_ERRBUF_SIZE] = "";
+  const Pcap pcap(pcap_open_offline(file.c_str(), message));
+  if (pcap == nullptr) return fail(message, file);
+  const int link_type = pcap_datalink(pcap.get());
+  if (!is_known(link_type))
+    return fail("captures of link type " + std::to_string(link_type) + " are not read", file);
+
+  Nowhere nowhere;
+  std::vector<uint8_t> ip;
+  int64_t time_us = 0;
+  int64_t next_tick_us = 0;
+  pcap_pkthdr* header = nullptr;
+  const uint8_t* bytes = nullptr;
+  int status = 0;
+  while ((status = pcap_next_ex(pcap.get(), &header, &bytes)) == 1) {
+    time_us = std::max(time_us, int64_t{header->ts.tv_sec} * 1'000'000 + header->ts.tv_usec);
+    if (time_us >= next_tick_us) {
+      appliance.tick(time_us);
+      next_tick_us = time_us + kTickIntervalUs;
+    }
+    const std::span<const uint8_t> frame(bytes, header->caplen);
+    const size_t offset = ip_offset(link_type, frame);
+    if (offset >= frame.size()) continue;
+    ip.assign(frame.begin() + static_cast<ptrdiff_t>(offset), frame.end());
+    Packet packet{ip, 0, 0, time_us};
+    (void)appliance.handle(packet, nowhere);
+  }
+  appliance.finish(time_us);
+  if (status == PCAP_ERROR) return fail(pcap_geterr(pcap.get()), file);
+  return {};
+}
+
+}  // namespace sluice::sdk

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "appliances/sdk/capture.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+#include <vector>
+
+namespace sluice::sdk {
+namespace {
+
+using Bytes = std::vector<uint8_t>;
+
+const Bytes kIp = {0x45, 0, 0, 20, 0, 0, 0, 0, 64, 47, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2};
+const Bytes kMacs(12, 2);
+
+Bytes operator+(const Bytes& a, const Bytes& b) {
+  Bytes sum = a;
+  sum.insert(sum.end(), b.begin(), b.end());
+  return sum;
+}
+
+// A pcap file (microseconds, this machine's byte order) with one frame a second.
+Bytes pcap_file(uint32_t link_type, const std::vector<Bytes>& frames) {
+  Bytes file;
+  const auto word = [&](uint32_t value) {
+    uint8_t bytes[4];
+    std::memcpy(bytes, &value, 4);
+    file.insert(file.end(), bytes, bytes + 4);
+  };
+  for (const uint32_t value : {0xa1b2c3d4u, 0x00040002u, 0u, 0u, 65535u, link_type}) word(value);
+  uint32_t second = 1000;
+  for (const Bytes& frame : frames) {
+    for (const uint32_t value : {second++, 5u, uint32_t(frame.size()), uint32_t(frame.size())})
+      word(value);
+    file.insert(file.end(), frame.begin(), frame.end());
+  }
+  return file;
+}
+
+struct Watcher : Appliance {
+  std::vector<Bytes> packets;
+  std::vector<int64_t> times;
+  unsigned ticks = 0, finishes = 0;
+  Answer handle(Packet& packet, Injector&) override {
+    packets.emplace_back(packet.ip.begin(), packet.ip.end());
+    times.push_back(packet.time_us);
+    return Answer::kReturn;
+  }
+  void tick(int64_t) override { ticks++; }
+  void finish(int64_t) override { finishes++; }
+};
+
+Result<> run_bytes(const Bytes& bytes, Watcher& watcher) {
+  const std::string file =
+      testing::TempDir() + "capture_test_" + std::to_string(getpid()) + ".pcap";
+  std::ofstream(file, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(bytes.size()));
+  Result<> result = run_capture(file, watcher);
+  std::remove(file.c_str());
+  return result;
+}
+
+TEST(Capture, ShowsIpOfEveryLinkTypeWithTheCapturesTimes) {
+  const struct {
+    uint32_t link_type;
+    Bytes frame;
+  } cases[] = {
+      {1, kMacs + Bytes{8, 0} + kIp},
+      {1, kMacs + Bytes{0x81, 0, 0, 5, 8, 0} + kIp},
+      {1, kMacs + Bytes{0x88, 0xa8, 0, 5, 0x81, 0, 0, 6, 8, 0} + kIp},
+      {101, kIp},
+      {113, Bytes(14) + Bytes{8, 0} + kIp},
+      {276, Bytes{8, 0} + Bytes(18) + kIp},
+      {0, Bytes{2, 0, 0, 0} + kIp},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.link_type);
+    Watcher watcher;
+    const auto result = run_bytes(pcap_file(c.link_type, {c.frame, c.frame}), watcher);
+    ASSERT_TRUE(result) << result.error().text();
+    EXPECT_EQ(watcher.packets, (std::vector<Bytes>{kIp, kIp}));
+    EXPECT_EQ(watcher.times, (std::vector<int64_t>{1000'000'005, 1001'000'005}));
+    EXPECT_EQ(watcher.ticks, 2u);
+    EXPECT_EQ(watcher.finishes, 1u);
+  }
+}
+
+TEST(Capture, PassesOverFramesWithoutIp) {
+  Watcher watcher;
+  ASSERT_TRUE(run_bytes(
+      pcap_file(1, {kMacs + Bytes{8, 6} + Bytes(28), Bytes(3), kMacs + Bytes{8, 0}}), watcher));
+  ASSERT_TRUE(run_bytes(pcap_file(113, {Bytes(5)}), watcher));
+  ASSERT_TRUE(run_bytes(pcap_file(0, {Bytes(2)}), watcher));
+  EXPECT_TRUE(watcher.packets.empty());
+}
+
+TEST(Capture, BadFilesAreErrorsOfOneLine) {
+  Watcher watcher;
+  EXPECT_FALSE(run_capture("/nonexistent.pcap", watcher));
+  EXPECT_FALSE(run_bytes(Bytes(100, 'x'), watcher));
+  EXPECT_FALSE(run_bytes({}, watcher));
+  const auto wifi = run_bytes(pcap_file(105, {}), watcher);
+  ASSERT_FALSE(wifi);
+  EXPECT_NE(wifi.error().text().find("captures of link type 105 are not read"), std::string::npos);
+  // Cut inside a packet: what came before counts, the rest is an error.
+  Bytes cut = pcap_file(101, {kIp, kIp});
+  cut.resize(cut.size() - 5);
+  const auto result = run_bytes(cut, watcher);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().text().find('\n'), std::string::npos);
+  EXPECT_EQ(watcher.packets.size(), 1u);
+}
+
+}  // namespace
+}  // namespace sluice::sdk
