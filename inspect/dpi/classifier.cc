@@ -60,6 +60,10 @@ Findings findings_of(const ndpi_flow_struct& flow, const Application& applicatio
 
 void FlowClassification::Free::operator()(ndpi_flow_struct* flow) const { ndpi_free_flow(flow); }
 
+Findings FlowClassification::findings() const {
+  return flow_ == nullptr ? findings_ : findings_of(*flow_, application_, false);
+}
+
 Result<std::unique_ptr<Classifier>> Classifier::create() {
   if (ndpi_detection_get_sizeof_ndpi_flow_struct() != sizeof(ndpi_flow_struct))
     return fail("the nDPI library is not the version that this program was built for",

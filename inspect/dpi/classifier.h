@@ -47,8 +47,8 @@ class FlowClassification {
   const Application& application() const { return application_; }
   // The answer will not change any more.
   bool final() const { return final_; }
-  // Filled when the answer is final.
-  const Findings& findings() const { return findings_; }
+  // As far as known now.
+  Findings findings() const;
 
  private:
   friend class Classifier;

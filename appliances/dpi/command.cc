@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "appliances/dpi/command.h"
+
+#include <CLI/CLI.hpp>
+
+#include "appliances/sdk/command_line.h"
+
+namespace sluice::dpi {
+
+void add_options(CLI::App& app, DpiCommand& command) {
+  app.add_option("--policy", command.dpi.policy_file,
+                 "YAML file of what to block; without it all is allowed");
+  app.add_option("--eve", command.eve_file,
+                 "file to append EVE JSON events to; - is standard output")
+      ->capture_default_str();
+  app.add_option("--flows-max", command.dpi.flows.flows_max, "flows known at once, per worker")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, inspect::kFlowsMaxLimit));
+  app.add_option("-r", command.capture_file,
+                 "read this pcap or pcapng file instead of the network, and end");
+  sdk::add_options(app, command.runner);
+}
+
+Result<DpiCommand> parse_arguments(std::span<const std::string> arguments) {
+  CLI::App app;
+  app.set_help_flag();
+  DpiCommand command;
+  add_options(app, command);
+  // CLI11 takes a vector from its back.
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+  try {
+    app.parse(std::move(reversed));
+  } catch (const CLI::ParseError& error) {
+    return fail(error.what(), "sluice-dpi");
+  }
+  return command;
+}
+
+}  // namespace sluice::dpi

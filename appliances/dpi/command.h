@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line of sluice-dpi, also understood where the appliance runs inside another process
+// (replay).
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "appliances/dpi/dpi_appliance.h"
+#include "appliances/sdk/runner.h"
+
+namespace CLI {
+class App;
+}
+
+namespace sluice::dpi {
+
+struct DpiCommand {
+  DpiOptions dpi;
+  sdk::RunnerOptions runner;
+  std::string eve_file = "-";
+  std::string capture_file;  // not empty: read this instead of the network
+};
+
+// Adds all options to `app`; they are written to `command` when it parses.
+void add_options(CLI::App& app, DpiCommand& command);
+
+// The arguments without the program's name.
+Result<DpiCommand> parse_arguments(std::span<const std::string> arguments);
+
+}  // namespace sluice::dpi

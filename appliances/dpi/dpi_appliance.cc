@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "appliances/dpi/dpi_appliance.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "inspect/dpi/classifier.h"
+#include "inspect/dpi/policy.h"
+#include "inspect/eve/event.h"
+#include "inspect/eve/json_line.h"
+#include "inspect/stream/reject.h"
+
+namespace sluice::dpi {
+
+namespace {
+
+using inspect::Classifier;
+using inspect::FlowEnd;
+using inspect::Policy;
+using inspect::PolicyAction;
+using sdk::Answer;
+
+struct DpiFlow {
+  inspect::FlowClassification classification;
+  inspect::PolicyDecision decision{PolicyAction::kAllow, "undecided"};
+  uint64_t packets_blocked = 0;
+
+  bool blocked() const { return decision.action != PolicyAction::kAllow; }
+};
+
+struct DpiCounters {
+  uint64_t malformed = 0;  // packets that are no valid IP packet; they are dropped
+  uint64_t flows_blocked = 0;
+  uint64_t packets_blocked = 0;
+};
+
+class DpiAppliance : public sdk::Appliance {
+ public:
+  DpiAppliance(const DpiOptions& options, std::unique_ptr<Classifier> classifier, Policy policy,
+               inspect::Sink& eve)
+      : classifier_(std::move(classifier)),
+        policy_(std::move(policy)),
+        eve_(eve),
+        flows_(options.flows, [this](Record& record, FlowEnd end) { flow_ended(record, end); }) {}
+
+  Answer handle(sdk::Packet& packet, sdk::Injector& injector) override {
+    now_us_ = std::max(now_us_, packet.time_us);
+    tunnels::packet parsed;
+    if (parse_ip_packet(packet.ip, parsed) != tunnels::kDropNone) {
+      counters_.malformed++;
+      return Answer::kDrop;
+    }
+    const std::span<const uint8_t> ip = packet.ip.first(parsed.l3_length);
+    Record& record = *flows_.see(parsed, now_us_).record;
+    // An ICMP error shares the fate of the flow that it is about, and tells nothing about its
+    // application.
+    if (!record.user.blocked() && !(parsed.flags & tunnels::kPacketIcmpError))
+      classify(record, ip, parsed);
+    if (!record.user.blocked()) return Answer::kReturn;
+    block(record, ip, parsed, injector);
+    return Answer::kDrop;
+  }
+
+  void tick(int64_t time_us) override {
+    now_us_ = std::max(now_us_, time_us);
+    flows_.expire(now_us_);
+    eve_.flush();
+  }
+
+  void finish(int64_t time_us) override {
+    now_us_ = std::max(now_us_, time_us);
+    flows_.end_all(FlowEnd::kShutdown);
+    write_stats();
+    eve_.flush();
+  }
+
+ private:
+  using Flows = inspect::FlowTable<DpiFlow>;
+  using Record = Flows::Record;
+
+  void classify(Record& record, std::span<const uint8_t> ip, const tunnels::packet& parsed) {
+    DpiFlow& flow = record.user;
+    if (!classifier_->feed(flow.classification, ip, parsed, now_us_)) return;
+    flow.decision = policy_.decide(flow.classification.application(), flow.classification.final());
+    if (!flow.blocked()) return;
+    counters_.flows_blocked++;
+    // The connection is over: a SYN with the same tuple starts a new flow.
+    record.tcp_flags[0] |= tunnels::kTcpRst;
+    inspect::begin_event(line_, now_us_, "drop", record.id, parsed.tuple);
+    inspect::write_drop(line_, static_cast<uint32_t>(ip.size()), "policy");
+    write_ndpi(flow);
+    write_verdict(flow);
+    eve_.write(line_.finish());
+  }
+
+  void block(Record& record, std::span<const uint8_t> ip, const tunnels::packet& parsed,
+             sdk::Injector& injector) {
+    record.user.packets_blocked++;
+    counters_.packets_blocked++;
+    if (record.user.decision.action != PolicyAction::kReject) return;
+    std::array<uint8_t, inspect::kRejectLengthMax> answer;
+    for (const auto reject : {inspect::reject_to_sender, inspect::reject_to_receiver})
+      if (const size_t length = reject(ip, parsed, answer))
+        injector.inject({answer.data(), length});
+  }
+
+  void flow_ended(Record& record, FlowEnd end) {
+    classifier_->finish(record.user.classification);
+    inspect::begin_event(line_, now_us_, "flow", record.id, record.to_server);
+    inspect::write_ended_flow(line_, record, end);
+    write_ndpi(record.user);
+    write_verdict(record.user);
+    eve_.write(line_.finish());
+  }
+
+  void write_ndpi(const DpiFlow& flow) {
+    const inspect::Application& application = flow.classification.application();
+    const inspect::Findings findings = flow.classification.findings();
+    line_.open("ndpi");
+    line_.string("proto", classifier_->name(application));
+    line_.string("category", classifier_->category_name(application));
+    line_.string("breed", classifier_->breed_name(application));
+    if (findings.guessed) line_.boolean("guessed", true);
+    if (!findings.host.empty()) line_.string("hostname", findings.host);
+    if (!findings.ja3_client.empty()) line_.string("ja3", findings.ja3_client);
+    if (!findings.ja3_server.empty()) line_.string("ja3s", findings.ja3_server);
+    if (findings.risks != 0) {
+      line_.open_array("risks");
+      for (const std::string_view risk : Classifier::risk_names(findings.risks))
+        line_.element(risk);
+      line_.close_array();
+    }
+    line_.close();
+  }
+
+  void write_verdict(const DpiFlow& flow) {
+    line_.open("verdict");
+    line_.string("action", policy_action_name(flow.decision.action));
+    line_.string("rule", flow.decision.rule);
+    if (flow.packets_blocked != 0) line_.unsigned_number("pkts_blocked", flow.packets_blocked);
+    line_.close();
+  }
+
+  void write_stats() {
+    inspect::begin_event(line_, now_us_, "stats", 0, {});
+    line_.open("dpi");
+    line_.unsigned_number("flows", flows_.counters().created);
+    line_.unsigned_number("flows_evicted", flows_.counters().evicted);
+    line_.unsigned_number("flows_blocked", counters_.flows_blocked);
+    line_.unsigned_number("packets_blocked", counters_.packets_blocked);
+    line_.unsigned_number("packets_malformed", counters_.malformed);
+    line_.close();
+    eve_.write(line_.finish());
+  }
+
+  std::unique_ptr<Classifier> classifier_;
+  const Policy policy_;
+  inspect::Sink& eve_;
+  inspect::JsonLine line_;
+  DpiCounters counters_;
+  int64_t now_us_ = 0;
+  Flows flows_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<sdk::Appliance>> make_dpi(const DpiOptions& options, inspect::Sink& eve) {
+  SLUICE_TRY(auto classifier, Classifier::create());
+  Policy policy;
+  if (!options.policy_file.empty()) {
+    SLUICE_TRY(policy, Policy::load(options.policy_file, classifier->names()));
+  }
+  return std::make_unique<DpiAppliance>(options, std::move(classifier), std::move(policy), eve);
+}
+
+}  // namespace sluice::dpi
