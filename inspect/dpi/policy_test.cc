@@ -14,6 +14,11 @@ const DpiNames kNames = {{"Unknown", "TLS", "HTTP", "YouTube", "Facebook", "BitT
 constexpr uint16_t kTls = 1, kHttp = 2, kYouTube = 3, kFacebook = 4, kBitTorrent = 5, kZ3950 = 6;
 constexpr uint16_t kWeb = 1, kVideo = 2;
 
+std::string read_file(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 Policy must_parse(const std::string& text) {
   auto policy = Policy::parse(text, "p", kNames);
   EXPECT_TRUE(policy) << policy.error().text();
@@ -135,9 +140,11 @@ TEST(Policy, LimitsHold) {
 TEST(Policy, LoadsTheDocumentedExample) {
   auto classifier = Classifier::create();
   ASSERT_TRUE(classifier);
-  const std::string file = std::string(SLUICE_SOURCE_DIR) + "/docs/features/examples/dpi.yaml";
+  const std::string docs = std::string(SLUICE_SOURCE_DIR) + "/docs/features/";
+  const std::string file = docs + "examples/dpi.yaml";
   const auto policy = Policy::load(file, (*classifier)->names());
   ASSERT_TRUE(policy) << policy.error().text();
+  EXPECT_NE(read_file(docs + "dpi.md").find("```yaml\n" + read_file(file) + "```"), std::string::npos);
   const auto missing = Policy::load("/nonexistent/policy", kNames);
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().text(),
