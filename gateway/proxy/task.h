@@ -18,12 +18,12 @@
 namespace sluice::gateway {
 
 void* task_frame_take(size_t bytes);
-void task_frame_give(void* frame, size_t bytes);
+void task_frame_give(void* memory, size_t bytes);
 
 class TaskPromiseBase {
  public:
   static void* operator new(size_t bytes) { return task_frame_take(bytes); }
-  static void operator delete(void* frame, size_t bytes) { task_frame_give(frame, bytes); }
+  static void operator delete(void* memory, size_t bytes) { task_frame_give(memory, bytes); }
 
   std::suspend_always initial_suspend() noexcept { return {}; }
   // Out of memory, or a fault of ours: there is nobody to tell.

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/api/commands.h"
+
+#include <map>
+
+#include "gateway/api/fields.h"
+#include "gateway/api/flows.h"
+#include "gateway/control/controller.h"
+#include "gateway/control/explain.h"
+
+namespace sluice::gateway {
+namespace {
+
+using nlohmann::json;
+
+Result<json> version(Controller& controller, Fields& fields) {
+  SLUICE_TRY_VOID(fields.finish());
+  return json{{"version", kVersion}, {"gateway", controller.config().gateway.name}};
+}
+
+json describe_target(const Controller& controller, const TargetGroup& group, const Target& target) {
+  const TargetHealth health = controller.target_health(group, target);
+  json out{{"target_group", group.name},
+           {"protocol", protocol_name(group.protocol)},
+           {"id", target.address.text()},
+           {"port", target.port},
+           {"state", health_state_name(health.state)},
+           {"reason", health.reason},
+           {"description", health.description}};
+  const auto index = controller.reconciler().target_index(group.protocol, target);
+  if (!index) return out;
+  const Tables& tables = controller.tables();
+  const target_counters& count = tables.target_counters[*index];
+  out["index"] = *index;
+  out["resolved"] = (tables.targets[*index].flags & kTargetResolved) != 0;
+  out["packets_sent"] = count.packets_sent;
+  out["bytes_sent"] = count.bytes_sent;
+  out["packets_returned"] = count.packets_returned;
+  out["bytes_returned"] = count.bytes_returned;
+  if (const auto group_index = controller.reconciler().group_index(group.name)) {
+    uint32_t rows = 0;
+    for (uint32_t i = 0; i < kRowsPerGroup; i++)
+      rows += tables.rows[*group_index * kRowsPerGroup + i].target == *index;
+    out["share"] = rows / static_cast<double>(kRowsPerGroup);
+  }
+  return out;
+}
+
+// Deregistered targets whose flows have not ended belong to no group any more.
+void describe_draining(const Controller& controller, json& list) {
+  const Tables& tables = controller.tables();
+  for (uint16_t i = 0; i < kTargetsMax; i++) {
+    if (!(tables.targets[i].flags & kTargetInUse)) continue;
+    const auto left_ms = controller.reconciler().draining_ms(i);
+    if (!left_ms) continue;
+    list.push_back({{"id", ip_address(tables.targets[i].address, tables.targets[i].version).text()},
+                    {"port", swap_be16(tables.targets[i].port)},
+                    {"state", health_state_name(HealthState::kDraining)},
+                    {"reason", "Target.DeregistrationInProgress"},
+                    {"description", "let go in " + std::to_string(*left_ms / 1000) + " s"},
+                    {"index", i}});
+  }
+}
+
+Result<json> targets(Controller& controller, Fields& fields) {
+  const std::string wanted = fields.string("target_group");
+  SLUICE_TRY_VOID(fields.finish());
+  json list = json::array();
+  bool found = wanted.empty();
+  for (const TargetGroup& group : controller.config().target_groups) {
+    if (group.protocol == Protocol::kHttp || (!wanted.empty() && group.name != wanted)) continue;
+    found = true;
+    for (const Target& target : group.targets)
+      list.push_back(describe_target(controller, group, target));
+  }
+  if (!found)
+    return fail("there is no target group '" + wanted + "' of protocol GENEVE, TCP or UDP");
+  if (wanted.empty()) describe_draining(controller, list);
+  return json{{"targets", std::move(list)}};
+}
+
+Result<json> change_target(Controller& controller, Fields& fields, bool add) {
+  const std::string group = fields.string("target_group");
+  const auto address = fields.address("id");
+  const auto port = static_cast<uint16_t>(fields.number("port", 65535));
+  SLUICE_TRY_VOID(fields.finish());
+  if (group.empty() || !address) return fail("'target_group' and 'id' are needed");
+  const Target target{*address, port};
+  SLUICE_TRY_VOID(add ? controller.register_target(group, target)
+                      : controller.deregister_target(group, target));
+  return json::object();
+}
+
+Result<json> attach(Controller& controller, Fields& fields) {
+  Attachment attachment;
+  attachment.name = fields.string("name");
+  attachment.endpoint_id = fields.number("endpoint_id", UINT64_MAX);
+  attachment.attachment_id = fields.number("attachment_id", UINT64_MAX);
+  attachment.outside = fields.string("outside");
+  attachment.inside = fields.string("inside");
+  attachment.load_balancer = fields.string("load_balancer");
+  SLUICE_TRY_VOID(fields.finish());
+  if (attachment.load_balancer.empty()) {
+    // The only one there is.
+    for (const LoadBalancer& lb : controller.config().load_balancers)
+      if (lb.type == LoadBalancerType::kGateway) {
+        if (!attachment.load_balancer.empty())
+          return fail("there are several gateway load balancers: 'load_balancer' is needed");
+        attachment.load_balancer = lb.name;
+      }
+  }
+  if (attachment.name.empty() || attachment.outside.empty() || attachment.inside.empty())
+    return fail("'name', 'outside' and 'inside' are needed");
+  SLUICE_TRY_VOID(controller.attach(attachment));
+  return json{{"load_balancer", attachment.load_balancer}};
+}
+
+Result<json> detach(Controller& controller, Fields& fields) {
+  const std::string name = fields.string("name");
+  SLUICE_TRY_VOID(fields.finish());
+  SLUICE_TRY_VOID(controller.detach(name));
+  return json::object();
+}
+
+Result<json> counters(Controller& controller, Fields& fields) {
+  SLUICE_TRY_VOID(fields.finish());
+  return describe_counters(controller.tables());
+}
+
+Result<json> flows(Controller& controller, Fields& fields) {
+  FlowFilter filter;
+  filter.address = fields.address("address");
+  filter.port = static_cast<uint16_t>(fields.number("port", 65535));
+  SLUICE_TRY(filter.protocol, parse_protocol(fields.string("protocol")));
+  filter.target = fields.address("target");
+  filter.all = fields.boolean("all");
+  filter.limit = fields.number("limit", kFlowsShownMax, 100);
+  SLUICE_TRY_VOID(fields.finish());
+  return describe_flows(controller, filter);
+}
+
+Result<json> explain_packet(Controller& controller, Fields& fields) {
+  ExplainQuestion question;
+  SLUICE_TRY(const auto protocol, parse_protocol(fields.string("protocol", "tcp")));
+  question.protocol = protocol.value_or(kProtocolTcp);
+  const auto source = fields.address("source"), destination = fields.address("destination");
+  question.source_port = static_cast<uint16_t>(fields.number("source_port", 65535));
+  question.destination_port = static_cast<uint16_t>(fields.number("destination_port", 65535));
+  question.from_inside = fields.boolean("from_inside");
+  question.attachment = fields.string("attachment");
+  SLUICE_TRY_VOID(fields.finish());
+  if (!source || !destination) return fail("'source' and 'destination' are needed");
+  question.source = *source;
+  question.destination = *destination;
+  SLUICE_TRY(const Explanation told,
+             explain(controller.tables(), controller.config(), controller.reconciler(),
+                     controller.now_ms(), question));
+  const auto address = [&](const std::optional<uint16_t>& index) -> json {
+    if (!index) return nullptr;
+    const target& t = controller.tables().targets[*index];
+    return ip_address(t.address, t.version).text();
+  };
+  return json{
+      {"attachment", told.attachment},
+      {"target_group", told.target_group},
+      {"hash", told.hash},
+      {"row", told.row ? json(*told.row) : json(nullptr)},
+      {"flow_exists", told.flow_exists},
+      {"appliance", address(told.appliance)},
+      {"backend", address(told.backend)},
+      {"drop", told.drop == kDropNone ? json(nullptr) : json(tunnels::drop_reason_name(told.drop))},
+      {"story", told.story}};
+}
+
+using Command = Result<json> (*)(Controller&, Fields&);
+
+const std::map<std::string, Command, std::less<>>& commands() {
+  static const std::map<std::string, Command, std::less<>> kCommands{
+      {"version", version},
+      {"targets", targets},
+      {"register", [](Controller& c, Fields& f) { return change_target(c, f, true); }},
+      {"deregister", [](Controller& c, Fields& f) { return change_target(c, f, false); }},
+      {"flows", flows},
+      {"explain", explain_packet},
+      {"counters", counters},
+      {"attach", attach},
+      {"detach", detach},
+  };
+  return kCommands;
+}
+
+Result<json> answer(Controller& controller, std::string_view request) {
+  const json parsed = json::parse(request, nullptr, /*allow_exceptions=*/false);
+  if (!parsed.is_object()) return fail("a request is one JSON object on one line");
+  const auto name = parsed.find("command");
+  if (name == parsed.end() || !name->is_string()) return fail("'command' is missing");
+  const auto command = commands().find(name->get_ref<const std::string&>());
+  if (command == commands().end()) {
+    std::string known;
+    for (const auto& [word, function] : commands()) known += (known.empty() ? "" : ", ") + word;
+    return fail("unknown command; known are: " + known);
+  }
+  Fields fields(parsed);
+  return command->second(controller, fields);
+}
+
+}  // namespace
+
+std::string answer_request(Controller& controller, std::string_view request) {
+  Result<json> result = answer(controller, request);
+  json reply;
+  if (result) {
+    reply = std::move(*result);
+    reply["ok"] = true;
+  } else {
+    reply = {{"ok", false}, {"error", result.error().text()}};
+  }
+  // Text from the request may be no UTF-8.
+  return reply.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace sluice::gateway

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// The requests of the API, as JSON objects: {"command": "targets"}. A reply has "ok": true, or
+// "ok": false and "error". docs/features/api.md lists them.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace sluice::gateway {
+
+class Controller;
+
+inline constexpr const char* kVersion = "0.1.0";
+inline constexpr size_t kFlowsShownMax = 10'000;
+
+// Answers one request; never fails: what is wrong with it is in the reply. One line, without its
+// end.
+std::string answer_request(Controller& controller, std::string_view request);
+
+}  // namespace sluice::gateway

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/api/flows.h"
+
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "gateway/control/controller.h"
+#include "gateway/datapath/flow_table.h"
+
+namespace sluice::gateway {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kVerdictNames[] = {"stack", "cross", "target", "outside", "inside", "drop"};
+constexpr const char* kEventNames[] = {"flow_created", "flow_evicted", "flow_expired",
+                                       "checksum_completed", "nlb_translated"};
+static_assert(std::size(kVerdictNames) == kVerdictCount);
+static_assert(std::size(kEventNames) == kEventCount);
+static_assert(kDropReasonCount <= std::size(counters{}.drop));
+
+std::string protocol_text(uint8_t protocol) {
+  switch (protocol) {
+    case kProtocolIcmp:
+      return "icmp";
+    case kProtocolTcp:
+      return "tcp";
+    case kProtocolUdp:
+      return "udp";
+    case kProtocolIcmpv6:
+      return "icmpv6";
+    default:
+      return std::to_string(protocol);
+  }
+}
+
+std::string state_text(const flow_record& record, const flow_usage& usage, bool expired) {
+  if (expired) return "expired";
+  if (flow_is_closed(&record)) return "closed";
+  return usage.packets[0] != 0 && usage.packets[1] != 0 ? "established" : "half_open";
+}
+
+std::string target_address(const Tables& tables, uint16_t index) {
+  const target& t = tables.targets[index % kTargetsMax];
+  return ip_address(t.address, t.version).text();
+}
+
+bool matches(const Tables& tables, const flow_record& record, const FlowFilter& filter) {
+  const flow_key& key = record.key;
+  if (filter.protocol && key.protocol != *filter.protocol) return false;
+  if (filter.port != 0 && swap_be16(key.port[0]) != filter.port &&
+      swap_be16(key.port[1]) != filter.port)
+    return false;
+  if (filter.address && ip_address(key.address[0], key.version) != *filter.address &&
+      ip_address(key.address[1], key.version) != *filter.address)
+    return false;
+  const target& t = tables.targets[record.target % kTargetsMax];
+  return !filter.target || ip_address(t.address, t.version) == *filter.target;
+}
+
+json describe_flow(const Controller& controller, const flow_record& record, const flow_usage& usage,
+                   bool expired) {
+  const Tables& tables = controller.tables();
+  // The client sent the first packet.
+  const int client = record.flags & kFlowClientFirst ? 0 : 1;
+  const int server = client ^ 1;
+  const auto now_ms = static_cast<uint32_t>(controller.now_ms());
+  json out{{"protocol", protocol_text(record.key.protocol)},
+           {"source", ip_address(record.key.address[client], record.key.version).text()},
+           {"source_port", swap_be16(record.key.port[client])},
+           {"destination", ip_address(record.key.address[server], record.key.version).text()},
+           {"destination_port", swap_be16(record.key.port[server])},
+           {"attachment", controller.reconciler().attachment_name(record.attachment)},
+           {"appliance", target_address(tables, record.target)},
+           {"cookie", record.cookie},
+           {"state", state_text(record, usage, expired)},
+           {"from_outside", (record.flags & kFlowFirstEndOutside) != 0 ? client == 0 : client == 1},
+           {"idle_ms", now_ms - record.last_seen_ms},
+           {"age_ms", now_ms - record.created_ms},
+           {"packets_forward", usage.packets[client]},
+           {"packets_back", usage.packets[server]},
+           {"bytes_forward", usage.bytes[client]},
+           {"bytes_back", usage.bytes[server]}};
+  if (record.flags & kFlowNlb) out["backend"] = target_address(tables, record.backend);
+  return out;
+}
+
+}  // namespace
+
+Result<std::optional<uint8_t>> parse_protocol(const std::string& text) {
+  if (text.empty()) return std::optional<uint8_t>{};
+  if (text == "tcp") return std::optional<uint8_t>{kProtocolTcp};
+  if (text == "udp") return std::optional<uint8_t>{kProtocolUdp};
+  if (text == "icmp") return std::optional<uint8_t>{kProtocolIcmp};
+  if (text == "icmpv6") return std::optional<uint8_t>{kProtocolIcmpv6};
+  uint8_t number = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || stop != text.data() + text.size())
+    return fail("protocol: expected tcp, udp, icmp, icmpv6 or a number up to 255");
+  return std::optional<uint8_t>{number};
+}
+
+json describe_flows(const Controller& controller, const FlowFilter& filter) {
+  const Tables& tables = controller.tables();
+  json list = json::array();
+  uint64_t matched = 0;
+  for (uint32_t bucket = 0; bucket < tables.flow_buckets_count; bucket++) {
+    for (uint32_t way = 0; way < kFlowWays; way++) {
+      const uint64_t entry = tables.flow_buckets[bucket].entry[way];
+      if (entry == 0 || flow_entry_state(entry) == kFlowEmpty) continue;
+      // A copy: the packet path may give the place to another flow meanwhile.
+      const flow_record record = tables.flow_records[bucket * kFlowWays + way];
+      const flow_usage usage = tables.flow_usages[bucket * kFlowWays + way];
+      if (record.flags & kFlowAlias) continue;
+      const bool expired =
+          flow_is_expired(tables.settings, &record, static_cast<uint32_t>(controller.now_ms()));
+      if ((expired && !filter.all) || !matches(tables, record, filter)) continue;
+      if (++matched <= filter.limit)
+        list.push_back(describe_flow(controller, record, usage, expired));
+    }
+  }
+  return {{"flows", std::move(list)}, {"matched", matched}};
+}
+
+json describe_counters(const Tables& tables) {
+  counters sum{};
+  for (uint32_t cpu = 0; cpu < kCpusMax; cpu++) {
+    const auto* from = reinterpret_cast<const uint64_t*>(&tables.counters[cpu]);
+    auto* to = reinterpret_cast<uint64_t*>(&sum);
+    for (size_t i = 0; i < sizeof(counters) / sizeof(uint64_t); i++) to[i] += from[i];
+  }
+  json out;
+  for (size_t i = 0; i < kVerdictCount; i++) out["verdicts"][kVerdictNames[i]] = sum.verdict[i];
+  for (size_t i = 0; i < kEventCount; i++) out["events"][kEventNames[i]] = sum.event[i];
+  for (size_t i = kDropNone + 1; i < kDropReasonCount; i++)
+    out["drops"][std::string(drop_reason_name(static_cast<DropReason>(i)))] = sum.drop[i];
+  return out;
+}
+
+}  // namespace sluice::gateway

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lines over a unix socket: one request per line, one reply line each. Whoever may open the socket
+// (mode 0600) may do everything. Requests, clients and waiting are bounded; what exceeds a bound is
+// closed.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "gateway/proxy/event_loop.h"
+#include "gateway/proxy/socket.h"
+#include "tunnels/result.h"
+
+namespace sluice::gateway {
+
+class ApiServer {
+ public:
+  static constexpr size_t kRequestBytesMax = 1 << 20;
+  static constexpr size_t kClientsMax = 32;
+  static constexpr uint64_t kWaitMaxMs = 10'000;  // for a whole request, or for a client to read
+
+  using Answer = std::function<std::string(std::string_view request)>;
+
+  // Makes the socket's directory if it is missing; takes over a socket that nobody listens on.
+  static Result<std::unique_ptr<ApiServer>> create(EventLoop& loop, const std::string& path,
+                                                   Answer answer,
+                                                   uint64_t wait_max_ms = kWaitMaxMs);
+  ~ApiServer();  // removes the socket
+
+  size_t clients() const { return clients_.size(); }
+  uint64_t refused() const { return refused_; }  // too many clients, too long, too slow
+
+ private:
+  struct Client;
+  ApiServer(EventLoop& loop, std::string path, Answer answer, uint64_t wait_max_ms);
+  void accept_some();
+  void ready(Client& client, uint32_t events);
+  bool receive(Client& client);
+  bool answer_lines(Client& client);
+  bool flush(Client& client);
+  void close(Client& client);
+
+  EventLoop& loop_;
+  std::string path_;
+  Answer answer_;
+  uint64_t wait_max_ms_;
+  uint64_t refused_ = 0;
+  uint64_t next_id_ = 0;
+  UniqueFd listener_;
+  Watch watch_;
+  std::map<uint64_t, std::unique_ptr<Client>> clients_;
+};
+
+}  // namespace sluice::gateway

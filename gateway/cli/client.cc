@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/cli/client.h"
+
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "gateway/control/config.h"
+#include "gateway/proxy/socket.h"
+
+namespace sluice::gateway {
+namespace {
+
+constexpr const char* kSocketDirectory = "/run/sluice";
+constexpr size_t kReplyBytesMax = 64 << 20;
+constexpr time_t kWaitSeconds = 15;
+
+Result<UniqueFd> connect_to(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(address.sun_path)) return fail("the path is too long", path);
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd) return fail_errno("cannot make a socket");
+  const timeval wait{kWaitSeconds, 0};
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0)
+    return fd;
+  if (errno == ENOENT || errno == ECONNREFUSED)
+    return fail("no gateway answers here; is sluiced running? (sluiced --config FILE)", path);
+  return fail_errno("cannot reach the gateway", path);
+}
+
+Result<> send_all(int fd, const std::string& text) {
+  for (size_t at = 0; at < text.size();) {
+    const ssize_t count = ::send(fd, text.data() + at, text.size() - at, MSG_NOSIGNAL);
+    if (count < 0) return fail_errno("cannot send the request");
+    at += static_cast<size_t>(count);
+  }
+  return {};
+}
+
+Result<std::string> receive_line(int fd) {
+  std::string line;
+  char chunk[65536];
+  while (line.size() < kReplyBytesMax) {
+    const ssize_t count = ::recv(fd, chunk, sizeof(chunk), 0);
+    if (count < 0) return fail_errno("the gateway does not answer");
+    if (count == 0) return fail("the gateway closed the connection without an answer");
+    line.append(chunk, static_cast<size_t>(count));
+    if (line.back() == '\n') return line;
+  }
+  return fail("the gateway's answer does not end");
+}
+
+}  // namespace
+
+Result<std::string> find_socket(const std::string& socket, const std::string& config_file) {
+  if (!socket.empty()) return socket;
+  if (!config_file.empty()) {
+    auto config = read_config(config_file);
+    if (!config) return tl::make_unexpected(config.error().front());
+    return config->gateway.socket;
+  }
+  if (const char* variable = std::getenv("SLUICE_SOCKET")) return std::string(variable);
+  std::string only;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(kSocketDirectory, error)) {
+    if (entry.path().extension() != ".sock") continue;
+    if (!only.empty())
+      return fail("several gateways run here; choose one with --socket or --config",
+                  kSocketDirectory);
+    only = entry.path();
+  }
+  if (only.empty())
+    return fail("no gateway runs here; start sluiced, or say --socket or --config",
+                kSocketDirectory);
+  return only;
+}
+
+Result<nlohmann::json> ask_daemon(const std::string& socket, const nlohmann::json& request) {
+  SLUICE_TRY(const UniqueFd fd, connect_to(socket));
+  SLUICE_TRY_VOID(send_all(
+      fd.get(), request.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"));
+  SLUICE_TRY(const std::string line, receive_line(fd.get()));
+  nlohmann::json reply = nlohmann::json::parse(line, nullptr, false);
+  if (!reply.is_object() || !reply.contains("ok"))
+    return fail("the answer is no reply of a gateway", socket);
+  if (reply["ok"] == true) return reply;
+  return fail(reply.value("error", "refused without a reason"));
+}
+
+}  // namespace sluice::gateway

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// One request to the daemon and its reply.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "tunnels/result.h"
+
+namespace sluice::gateway {
+
+// The socket to talk to: the one given, else that of the configuration file, else $SLUICE_SOCKET,
+// else the only one in /run/sluice.
+Result<std::string> find_socket(const std::string& socket, const std::string& config_file);
+
+// Sends `request` and waits for the reply. A reply that says why not is an error with that text.
+Result<nlohmann::json> ask_daemon(const std::string& socket, const nlohmann::json& request);
+
+}  // namespace sluice::gateway

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/cli/print.h"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "gateway/cli/table.h"
+
+namespace sluice::gateway {
+namespace {
+
+using nlohmann::json;
+
+// A field as text; "-" when it is not there.
+std::string text(const json& object, const char* name) {
+  const auto at = object.find(name);
+  if (at == object.end() || at->is_null()) return "-";
+  const std::string out = at->is_string() ? at->get<std::string>() : at->dump();
+  return out.empty() ? "-" : out;
+}
+
+std::string endpoint(const json& flow, const char* address, const char* port) {
+  const std::string host = text(flow, address);
+  const std::string number = text(flow, port);
+  if (number == "0") return host;
+  return host.find(':') == std::string::npos ? host + ":" + number : "[" + host + "]:" + number;
+}
+
+std::string seconds(const json& flow, const char* name) {
+  char out[32];
+  std::snprintf(out, sizeof(out), "%.1f", flow.value(name, 0.0) / 1000);
+  return out;
+}
+
+}  // namespace
+
+std::string print_targets(const json& reply) {
+  std::vector<std::vector<std::string>> rows;
+  for (const json& t : reply.at("targets")) {
+    char share[16] = "-";
+    if (t.contains("share"))
+      std::snprintf(share, sizeof(share), "%.1f%%", t["share"].get<double>() * 100);
+    rows.push_back({text(t, "target_group"), endpoint(t, "id", "port"), text(t, "state"),
+                    text(t, "reason"), share, text(t, "packets_sent"), text(t, "packets_returned"),
+                    text(t, "description")});
+  }
+  if (rows.empty()) return "no targets are registered\n";
+  return format_table(
+      {"GROUP", "TARGET", "STATE", "REASON", "NEW FLOWS", "SENT", "RETURNED", "LAST CHECK"}, rows);
+}
+
+std::string print_flows(const json& reply) {
+  std::vector<std::vector<std::string>> rows;
+  for (const json& f : reply.at("flows")) {
+    const uint64_t packets =
+        f.value("packets_forward", uint64_t{0}) + f.value("packets_back", uint64_t{0});
+    const uint64_t bytes =
+        f.value("bytes_forward", uint64_t{0}) + f.value("bytes_back", uint64_t{0});
+    rows.push_back({text(f, "protocol"), endpoint(f, "source", "source_port"),
+                    endpoint(f, "destination", "destination_port"), text(f, "attachment"),
+                    text(f, "appliance"), text(f, "backend"), text(f, "state"),
+                    seconds(f, "age_ms"), seconds(f, "idle_ms"), std::to_string(packets),
+                    std::to_string(bytes)});
+  }
+  const uint64_t matched = reply.value("matched", uint64_t{0});
+  std::string out = format_table({"PROTO", "FROM", "TO", "ATTACHMENT", "APPLIANCE", "BACKEND",
+                                  "STATE", "AGE s", "IDLE s", "PACKETS", "BYTES"},
+                                 rows);
+  if (matched > rows.size())
+    out += std::to_string(rows.size()) + " of " + std::to_string(matched) + " flows; see --limit\n";
+  return out;
+}
+
+std::string print_counters(const json& reply, bool zeros) {
+  std::vector<std::vector<std::string>> rows;
+  for (const char* kind : {"verdicts", "events", "drops"}) {
+    for (const auto& [name, count] : reply.at(kind).items())
+      if (zeros || count != 0) rows.push_back({kind, name, count.dump()});
+  }
+  if (rows.empty()) return "no packet has come yet\n";
+  return format_table({"KIND", "NAME", "COUNT"}, rows);
+}
+
+std::string print_explanation(const json& reply) {
+  std::string out;
+  int step = 1;
+  for (const json& sentence : reply.at("story"))
+    out += std::to_string(step++) + ". " + sentence.get<std::string>() + "\n";
+  return out;
+}
+
+}  // namespace sluice::gateway

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/control/explain.h"
+
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+
+#include "gateway/datapath/path.h"
+
+namespace sluice::gateway {
+namespace {
+
+std::string hexadecimal(uint64_t number, int digits) {
+  char text[24];
+  std::snprintf(text, sizeof(text), "0x%0*" PRIx64, digits, number);
+  return text;
+}
+
+class Teller {
+ public:
+  Teller(const Tables& tables, const Config& config, const Reconciler& names, uint64_t now_ms)
+      : tables_(tables), config_(config), names_(names), now_ms_(now_ms) {}
+
+  Result<Explanation> tell(const ExplainQuestion& question);
+
+ private:
+  void tell_existing(const flow_record& record);
+  void tell_new(const ExplainQuestion& question, const flow_query& query, const struct tuple& tuple,
+                uint16_t group);
+  void tell_nlb(const flow_query& query, const struct tuple& tuple);
+  void tell_appliance(uint16_t index);
+  void tell_alb(const ExplainQuestion& question);
+  uint32_t row_of(uint16_t group, const flow_query& query) const;
+  std::string tell_row(uint16_t group, uint32_t index) const;
+  std::string target_text(uint16_t index) const;
+  void drop(DropReason reason) {
+    out_.drop = reason;
+    say("dropped as " + std::string(drop_reason_name(reason)) + ": " +
+        std::string(drop_reason_text(reason)));
+  }
+  void say(std::string sentence) { out_.story.push_back(std::move(sentence)); }
+
+  const Tables& tables_;
+  const Config& config_;
+  const Reconciler& names_;
+  const uint64_t now_ms_;
+  Explanation out_;
+};
+
+struct tuple make_tuple(const ExplainQuestion& question) {
+  struct tuple out {};
+  std::memcpy(out.source, question.source.words, sizeof(out.source));
+  std::memcpy(out.destination, question.destination.words, sizeof(out.destination));
+  out.source_port = swap_be16(question.source_port);
+  out.destination_port = swap_be16(question.destination_port);
+  out.protocol = question.protocol;
+  out.version = question.source.version;
+  return out;
+}
+
+std::string Teller::target_text(uint16_t index) const {
+  const target& t = tables_.targets[index % kTargetsMax];
+  std::string out = ip_address(t.address, t.version).text();
+  if ((t.flags & kTargetNlb) != 0) out += " port " + std::to_string(swap_be16(t.port));
+  return out + " (target " + std::to_string(index) + ")";
+}
+
+Result<Explanation> Teller::tell(const ExplainQuestion& question) {
+  if (question.source.version != question.destination.version)
+    return fail("source and destination are of different IP versions");
+  const Attachment* at = nullptr;
+  for (const Attachment& attachment : config_.attachments)
+    if (question.attachment.empty() || attachment.name == question.attachment) at = &attachment;
+  if (at == nullptr)
+    return fail(question.attachment.empty()
+                    ? "the gateway has no attachment"
+                    : "there is no attachment '" + question.attachment + "'");
+  if (question.attachment.empty() && config_.attachments.size() > 1)
+    return fail("the gateway has several attachments: say which one");
+  uint32_t index = 0;
+  while (index < kAttachmentsMax &&
+         names_.attachment_name(static_cast<uint16_t>(index)) != at->name)
+    index++;
+  if (index == kAttachmentsMax)
+    return fail("attachment '" + at->name + "' is not in the tables yet");
+
+  out_.attachment = at->name;
+  say("comes in at " + (question.from_inside ? at->inside : at->outside) + ", the " +
+      (question.from_inside ? "inside" : "outside") + " of attachment " + at->name + " (endpoint " +
+      hexadecimal(at->endpoint_id, 16) + ")");
+
+  const struct tuple tuple = make_tuple(question);
+  flow_query query;
+  flow_query_from_tuple(&query, tables_.settings, &tuple, index, 0);
+  uint32_t place = flow_find(&tables_, &query);
+  const flow_record* record = table_flow_records(&tables_, place);
+  if (record != nullptr &&
+      flow_is_expired(tables_.settings, record, static_cast<uint32_t>(now_ms_)))
+    record = nullptr;
+  if (record != nullptr && (record->flags & kFlowAlias)) {
+    say("answers an NLB listener: inspection sees the listener's address; ask about the client's "
+        "flow");
+    out_.flow_exists = true;
+    out_.hash = query.hash;
+    return std::move(out_);
+  }
+  out_.hash = query.hash;
+  out_.target_group = names_.group_name(tables_.attachments[index].group);
+  const bool alive =
+      record != nullptr && (tables_.targets[record->target % kTargetsMax].flags & kTargetInUse);
+  if (alive)
+    tell_existing(*record);
+  else
+    tell_new(question, query, tuple, tables_.attachments[index].group);
+  if (out_.drop == kDropNone) tell_alb(question);
+  return std::move(out_);
+}
+
+void Teller::tell_existing(const flow_record& record) {
+  out_.flow_exists = true;
+  say("belongs to a flow in the table (cookie " + hexadecimal(record.cookie, 8) + ", last packet " +
+      std::to_string((static_cast<uint32_t>(now_ms_) - record.last_seen_ms) / 1000) + " s ago" +
+      (flow_is_closed(&record) ? ", closed: a SYN would begin a new one" : "") +
+      "); it stays with its target");
+  if (record.flags & kFlowNlb) {
+    out_.backend = record.backend;
+    say("after inspection it is translated to NLB target " + target_text(record.backend));
+  }
+  tell_appliance(record.target);
+}
+
+void Teller::tell_new(const ExplainQuestion& question, const flow_query& query,
+                      const struct tuple& tuple, uint16_t group) {
+  say("has no flow in the table (hash " + hexadecimal(query.hash, 16) + "): it would begin one");
+  if (group == kNone16) return drop(kDropNoTargetGroup);
+  const uint32_t index = row_of(group, query);
+  out_.row = index % kRowsPerGroup;
+  say("target group " + out_.target_group + ": " + tell_row(group, index));
+  const uint16_t appliance = tables_.rows[index].target;
+  if (appliance == kNone16) return drop(kDropNoTarget);
+  tell_appliance(appliance);
+  const bool ports = tuple.protocol == kProtocolTcp || tuple.protocol == kProtocolUdp;
+  if (!question.from_inside && ports && out_.drop == kDropNone) tell_nlb(query, tuple);
+}
+
+// As steer() of the packet path.
+uint32_t Teller::row_of(uint16_t group, const flow_query& query) const {
+  const uint16_t form = tables_.groups[group].stickiness;
+  const uint64_t hash = form == kFlowHash5Tuple
+                            ? query.hash
+                            : flow_hash(&tables_.settings->hash_key, &query.key, form);
+  return row_index(group, hash);
+}
+
+std::string Teller::tell_row(uint16_t group, uint32_t index) const {
+  const row& r = tables_.rows[index];
+  constexpr const char* kForms[] = {"five-tuple", "addresses and protocol", "addresses"};
+  std::string out = "row " + std::to_string(index % kRowsPerGroup) + ", chosen by " +
+                    kForms[tables_.groups[group].stickiness % 3] + ", ";
+  out += r.target == kNone16 ? "is nobody's" : "belongs to " + target_text(r.target);
+  if (r.previous != kNone16)
+    out += "; until " + std::to_string(now_ms_ / 1000 - r.since_s) + " s ago to " +
+           target_text(r.previous);
+  return out;
+}
+
+void Teller::tell_appliance(uint16_t index) {
+  const target& t = tables_.targets[index % kTargetsMax];
+  out_.appliance = index;
+  if (!(t.flags & kTargetResolved)) return drop(kDropNeighbourUnresolved);
+  say("is encapsulated and sent to " + target_text(index) + " by interface " +
+      std::to_string(t.interface) + "; packets of up to " +
+      std::to_string(t.mtu - kEncapsulationOverhead) + " bytes fit");
+}
+
+void Teller::tell_nlb(const flow_query& query, const struct tuple& tuple) {
+  const uint32_t index = nlb_find_listener(&tables_, &tuple);
+  if (index == kNone16) return;
+  const listener& l = tables_.listeners[index];
+  out_.listener = static_cast<uint16_t>(index);
+  const uint32_t row = row_of(l.group, query);
+  say("its destination is an NLB listener, target group " +
+      std::string(names_.group_name(l.group)) + ": " + tell_row(l.group, row));
+  if (tables_.rows[row].target == kNone16) return drop(kDropNlbNoTarget);
+  out_.backend = tables_.rows[row].target;
+  say("once approved it is translated to " + target_text(*out_.backend) +
+      ", with the client's address kept");
+}
+
+void Teller::tell_alb(const ExplainQuestion& question) {
+  if (!question.from_inside && !out_.backend) {
+    for (const LoadBalancer& lb : config_.load_balancers) {
+      if (lb.type != LoadBalancerType::kApplication) continue;
+      for (const Listener& listener : lb.listeners) {
+        if (question.protocol == kProtocolTcp && listener.address == question.destination &&
+            listener.port == question.destination_port)
+          say("its destination is the application load balancer " + lb.name +
+              ": sluice-proxy decides by host and path (" + std::to_string(listener.rules.size()) +
+              " rules, else target group " + listener.default_action.target_group + ")");
+      }
+    }
+  }
+  say(std::string("once approved it leaves by the ") +
+      (question.from_inside ? "outside" : "inside"));
+}
+
+}  // namespace
+
+Result<Explanation> explain(const Tables& tables, const Config& config, const Reconciler& names,
+                            uint64_t now_ms, const ExplainQuestion& question) {
+  return Teller(tables, config, names, now_ms).tell(question);
+}
+
+}  // namespace sluice::gateway

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/control/nlb_addresses.h"
+
+#include <linux/if_addr.h>
+#include <net/if.h>
+#include <netlink/netlink.h>
+#include <netlink/route/addr.h>
+
+namespace sluice::gateway {
+namespace {
+
+struct SocketFreer {
+  void operator()(nl_sock* socket) const { nl_socket_free(socket); }
+};
+struct AddressFreer {
+  void operator()(rtnl_addr* address) const { rtnl_addr_put(address); }
+};
+
+Result<> change(uint32_t interface_index, const IpAddress& address, bool add) {
+  const std::unique_ptr<nl_sock, SocketFreer> socket(nl_socket_alloc());
+  const std::unique_ptr<rtnl_addr, AddressFreer> entry(rtnl_addr_alloc());
+  if (!socket || !entry) return fail("out of memory");
+  int error = nl_connect(socket.get(), NETLINK_ROUTE);
+  const bool four = address.version == 4;
+  nl_addr* local = nl_addr_build(four ? AF_INET : AF_INET6, address.words, four ? 4 : 16);
+  rtnl_addr_set_ifindex(entry.get(), static_cast<int>(interface_index));
+  rtnl_addr_set_local(entry.get(), local);
+  rtnl_addr_set_prefixlen(entry.get(), four ? 32 : 128);
+  nl_addr_put(local);
+  // Duplicate address detection would keep it silent for a second.
+  if (!four) rtnl_addr_set_flags(entry.get(), IFA_F_NODAD);
+  if (error >= 0)
+    error = add ? rtnl_addr_add(socket.get(), entry.get(), 0)
+                : rtnl_addr_delete(socket.get(), entry.get(), 0);
+  if (error >= 0 || (add && error == -NLE_EXIST)) return {};
+  return fail(
+      std::string(add ? "cannot add" : "cannot remove") + " the address: " + nl_geterror(error),
+      address.text());
+}
+
+}  // namespace
+
+std::set<IpAddress> nlb_addresses_of(const Config& config) {
+  std::set<IpAddress> out;
+  for (const LoadBalancer& lb : config.load_balancers)
+    if (lb.type == LoadBalancerType::kNetwork)
+      for (const Listener& listener : lb.listeners) out.insert(listener.address);
+  return out;
+}
+
+NlbAddresses::~NlbAddresses() {
+  for (const IpAddress& address : present_) (void)change(interface_index_, address, false);
+}
+
+Result<> NlbAddresses::set(const std::string& interface, const std::set<IpAddress>& wanted) {
+  const uint32_t index = interface.empty() ? 0 : if_nametoindex(interface.c_str());
+  if (index == 0 && !wanted.empty())
+    return fail("there is no such interface", "interface " + interface);
+  for (auto at = present_.begin(); at != present_.end();) {
+    if (index == interface_index_ && wanted.contains(*at)) {
+      ++at;
+      continue;
+    }
+    (void)change(interface_index_, *at, false);
+    at = present_.erase(at);
+  }
+  interface_index_ = index;
+  for (const IpAddress& address : wanted) {
+    if (present_.contains(address)) continue;
+    SLUICE_TRY_VOID(change(index, address, true));
+    present_.insert(address);
+  }
+  return {};
+}
+
+}  // namespace sluice::gateway

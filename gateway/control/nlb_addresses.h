@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// The addresses of NLB listeners on the gateway's own interface, so that the kernel answers ARP and
+// neighbour discovery for them. The packet path translates before any packet reaches that
+// interface.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "gateway/control/model.h"
+#include "tunnels/result.h"
+
+namespace sluice::gateway {
+
+// Of all listeners of network load balancers.
+std::set<IpAddress> nlb_addresses_of(const Config& config);
+
+class NlbAddresses {
+ public:
+  NlbAddresses() = default;
+  ~NlbAddresses();  // takes the addresses away again
+  NlbAddresses(const NlbAddresses&) = delete;
+  NlbAddresses& operator=(const NlbAddresses&) = delete;
+
+  // Gives `interface` exactly these, as /32 and /128, beside what it has. One that is there already
+  // (a daemon that was killed) is taken over.
+  Result<> set(const std::string& interface, const std::set<IpAddress>& wanted);
+
+ private:
+  uint32_t interface_index_ = 0;
+  std::set<IpAddress> present_;
+};
+
+}  // namespace sluice::gateway

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// sluiced, the gateway's daemon: reads the configuration, puts the packet path at its interfaces,
+// checks its targets and answers on its socket, all on one loop. SIGHUP reads the configuration
+// again; SIGTERM and SIGINT take everything back and end.
+#include <signal.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/signalfd.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "gateway/api/commands.h"
+#include "gateway/api/server.h"
+#include "gateway/control/config.h"
+#include "gateway/control/controller.h"
+#include "gateway/control/nlb_addresses.h"
+#include "gateway/datapath/kernel_host.h"
+
+namespace sluice::gateway {
+namespace {
+
+class Daemon {
+ public:
+  explicit Daemon(std::string file) : file_(std::move(file)) {}
+  Result<> start(Config config);
+  void run() { loop_->run(); }
+  ~Daemon() {
+    if (controller_) controller_->detach_all();
+  }
+
+ private:
+  Result<> watch_signals();
+  void reload();
+
+  std::string file_;
+  std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<KernelHost> host_;
+  std::unique_ptr<KernelNextHops> hops_;
+  NlbAddresses addresses_;
+  std::unique_ptr<Controller> controller_;
+  std::unique_ptr<ApiServer> api_;
+  UniqueFd signals_;
+  Watch signals_watch_;
+};
+
+Result<> Daemon::start(Config config) {
+  if (config.gateway.host == HostKind::kProcess)
+    return fail(
+        "the process host moves no live packets, it is what `sluice replay` runs; use host: kernel",
+        config.file + ": gateway.host");
+  SLUICE_TRY(loop_, EventLoop::create());
+  SLUICE_TRY_VOID(watch_signals());
+  SLUICE_TRY(host_, KernelHost::create({config.gateway.flows_max}));
+  SLUICE_TRY(hops_, KernelNextHops::create(*loop_, [this] {
+               if (controller_) controller_->look_again();
+             }));
+  controller_ = std::make_unique<Controller>(*loop_, *host_, *hops_,
+                                             [](const std::string& line) { spdlog::info(line); });
+  // The socket first: a second daemon with the same configuration stops here.
+  SLUICE_TRY(api_,
+             ApiServer::create(*loop_, config.gateway.socket, [this](std::string_view request) {
+               return answer_request(*controller_, request);
+             }));
+  SLUICE_TRY_VOID(addresses_.set(config.gateway.nlb_interface, nlb_addresses_of(config)));
+  return controller_->apply(std::move(config));
+}
+
+Result<> Daemon::watch_signals() {
+  sigset_t wanted;
+  sigemptyset(&wanted);
+  for (int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&wanted, number);
+  sigprocmask(SIG_BLOCK, &wanted, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  signals_ = UniqueFd(::signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC));
+  if (!signals_) return fail_errno("cannot watch signals");
+  return signals_watch_.start(*loop_, signals_.get(), EPOLLIN, [this](uint32_t) {
+    signalfd_siginfo info{};
+    while (::read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
+      if (info.ssi_signo == SIGHUP)
+        reload();
+      else
+        loop_->stop();
+    }
+  });
+}
+
+void Daemon::reload() {
+  auto config = read_config(file_);
+  if (!config) {
+    for (const Error& error : config.error()) spdlog::error(error.text());
+    spdlog::error("the configuration stays as it was");
+    return;
+  }
+  const std::string interface = config->gateway.nlb_interface;
+  const auto addresses = nlb_addresses_of(*config);
+  auto result = controller_->apply(std::move(*config));
+  if (result) result = addresses_.set(interface, addresses);
+  if (result)
+    spdlog::info("read {} again", file_);
+  else
+    spdlog::error("the configuration stays as it was: {}", result.error().text());
+}
+
+int run(const std::string& file, bool check_only) {
+  auto config = read_config(file);
+  if (!config) {
+    for (const Error& error : config.error()) spdlog::error(error.text());
+    return 1;
+  }
+  if (check_only) {
+    std::printf("%s: valid\n", file.c_str());
+    return 0;
+  }
+  const std::string name = config->gateway.name;
+  Daemon daemon(file);
+  if (auto started = daemon.start(std::move(*config)); !started) {
+    spdlog::error(started.error().text());
+    return 1;
+  }
+  spdlog::info("gateway {} runs", name);
+  daemon.run();
+  spdlog::info("gateway {} ends", name);
+  return 0;
+}
+
+}  // namespace
+}  // namespace sluice::gateway
+
+int main(int argc, char** argv) {
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("sluiced"));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
+  spdlog::flush_on(spdlog::level::info);
+  CLI::App app{"The gateway load balancer's daemon"};
+  std::string file;
+  bool check_only = false;
+  app.add_option("--config", file, "the YAML file")->required();
+  app.add_flag("--check", check_only, "only read and validate it");
+  CLI11_PARSE(app, argc, argv);
+  return sluice::gateway::run(file, check_only);
+}
