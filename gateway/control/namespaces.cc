@@ -2,9 +2,11 @@
 #include "gateway/control/namespaces.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -59,10 +61,11 @@ Result<Namespace> Namespace::open_file(const std::string& path, std::string name
   if (fd < 0 && errno == ENOENT) return fail("no such network namespace", name);
   if (fd < 0) return fail_errno("cannot open the network namespace", name);
   struct stat status = {};
-  if (fstat(fd, &status) < 0) {
-    Failure failure = fail_errno("cannot examine the network namespace", name);
+  struct statfs system = {};
+  bool examined = fstat(fd, &status) == 0 && fstatfs(fd, &system) == 0;
+  if (!examined || system.f_type != NSFS_MAGIC) {
     close(fd);
-    return failure;
+    return fail("this file is not a network namespace", name);
   }
   return Namespace(fd, std::move(name), status.st_ino);
 }

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// sluice: the command line. It is here, above all other folders, because `lab` and `replay` put the
+// gateway and the appliances together.
+#include <CLI/CLI.hpp>
+
+#include "testbed/lab/command.h"
+
+int main(int argc, char** argv) {
+  CLI::App app("sluice: a gateway load balancer");
+  app.require_subcommand(1);
+  sluice::testbed::add_lab_command(app);
+  CLI11_PARSE(app, argc, argv);
+  return 0;
+}
