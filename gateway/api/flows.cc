@@ -109,8 +109,8 @@ json describe_flows(const Controller& controller, const FlowFilter& filter) {
       const uint64_t entry = tables.flow_buckets[bucket].entry[way];
       if (entry == 0 || flow_entry_state(entry) == kFlowEmpty) continue;
       // A copy: the packet path may give the place to another flow meanwhile.
-      const flow_record record = tables.flow_records[bucket * kFlowWays + way];
-      const flow_usage usage = tables.flow_usages[bucket * kFlowWays + way];
+      const flow_record record = tables.flow_buckets[bucket].record[way];
+      const flow_usage usage = tables.flow_buckets[bucket].usage[way];
       if (record.flags & kFlowAlias) continue;
       const bool expired =
           flow_is_expired(tables.settings, &record, static_cast<uint32_t>(controller.now_ms()));
