@@ -67,7 +67,7 @@ headers() {
 
 step "format" format
 step "shell scripts" scripts
-step "project rules" .ci/rules.py
+step "project rules" .ci/rules.py --lengths
 step "headers alone" headers
 step "clang-tidy" tidy "$@"
 exit $failed
