@@ -62,6 +62,7 @@ header() {
 export -f header
 
 headers() {
+  # shellcheck disable=SC2016
   git ls-files '*.h' | xargs -P2 -I{} bash -c 'header {} || { echo "does not compile alone: {}"; exit 1; }'
 }
 
