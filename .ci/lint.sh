@@ -3,7 +3,7 @@
 # What no compiler of ours says: lint.sh [--all], after `./dev build dev`. By default clang-tidy sees the
 # sources that differ from main (or, on main, from the commit before); --all shows it every source.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 failed=0
 
 step() {
@@ -20,7 +20,7 @@ format() {
 }
 
 scripts() {
-  git ls-files -z | xargs -0 grep -lE '^#!/bin/(ba)?sh' | xargs shellcheck
+  git ls-files -z | xargs -0 grep -lE '^#!/bin/(ba)?sh' | xargs shellcheck -S warning
 }
 
 changed() {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A bounds-checked cursor to read bytes with and one to write them with, for user-space code.
-// Integers are big-endian unless the name says otherwise. A read or write past the end returns nothing,
-// moves nothing, and leaves ok() false from then on, so a decoder may check once at its end.
+// Integers are big-endian unless the name says otherwise. A read or write past the end returns
+// nothing, moves nothing, and leaves ok() false from then on, so a decoder may check once at its
+// end.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,9 @@ class Reader {
   uint8_t u8() { return take(1) ? bytes_[at_ - 1] : 0; }
   uint16_t be16() { return take(2) ? load_be16(&bytes_[at_ - 2]) : 0; }
   uint32_t be24() {
-    return take(3) ? uint32_t{bytes_[at_ - 3]} << 16 | uint32_t{bytes_[at_ - 2]} << 8 | bytes_[at_ - 1] : 0;
+    return take(3)
+               ? uint32_t{bytes_[at_ - 3]} << 16 | uint32_t{bytes_[at_ - 2]} << 8 | bytes_[at_ - 1]
+               : 0;
   }
   uint32_t be32() { return take(4) ? load_be32(&bytes_[at_ - 4]) : 0; }
   uint64_t be64() { return take(8) ? load_be64(&bytes_[at_ - 8]) : 0; }

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 // The internet checksum (RFC 1071) and its incremental update (RFC 1624).
 //
-// Sums are kept as 64-bit numbers in the byte order of the packet as loaded, so nothing is swapped; a
-// checksum that `checksum_fold` returns is stored with store_u16.
+// Sums are kept as 64-bit numbers in the byte order of the packet as loaded, so nothing is swapped;
+// a checksum that `checksum_fold` returns is stored with store_u16.
 #pragma once
 
 #include "tunnels/integers.h"
 
 SLUICE_BEGIN
 
-// One's complement sum of `length` bytes; an odd last byte is padded with zero (RFC 1071 section 4.1).
-// Not for the kernel host's variable packet ranges: see checksum_frame in gateway/datapath.
+// One's complement sum of `length` bytes; an odd last byte is padded with zero (RFC 1071
+// section 4.1). Not for the kernel host's variable packet ranges: see checksum_frame in
+// gateway/datapath.
 SLUICE_INLINE __u64 checksum_add(__u64 sum, const void* bytes, __u32 length) {
   const __u8* p = (const __u8*)bytes;
   while (length >= 4) {

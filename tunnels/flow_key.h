@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 // The direction-independent name of a flow, and its keyed hash.
 //
-// Both directions of a flow have the same key: the two (address, port) ends are sorted. Which way a packet
-// goes is one bit beside the key: 0 when its source is the key's first end.
+// Both directions of a flow have the same key: the two (address, port) ends are sorted. Which way a
+// packet goes is one bit beside the key: 0 when its source is the key's first end.
 #pragma once
 
 #include "tunnels/packet.h"
@@ -58,8 +58,10 @@ SLUICE_INLINE __u32 flow_key_from_tuple(struct flow_key* key, const struct tuple
   return 0;
 }
 
-// SipHash-1-3 of addresses, ports, protocol, version and form: a message of 15 (IPv4) or 39 (IPv6) bytes.
-SLUICE_INLINE __u64 flow_hash(const struct siphash_key* hash_key, const struct flow_key* key, __u32 form) {
+// SipHash-1-3 of addresses, ports, protocol, version and form: a message of 15 (IPv4) or 39 (IPv6)
+// bytes.
+SLUICE_INLINE __u64 flow_hash(const struct siphash_key* hash_key, const struct flow_key* key,
+                              __u32 form) {
   struct siphash_state s;
   siphash_init(&s, hash_key);
   __u64 last = (__u64)key->version << 40 | (__u64)form << 48;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-// What the packet path needs to know about a frame: where its IP packet and transport header are, and
-// which tuple it belongs to. Nothing is copied but the tuple; offsets count from the frame's first byte.
+// What the packet path needs to know about a frame: where its IP packet and transport header are,
+// and which tuple it belongs to. Nothing is copied but the tuple; offsets count from the frame's
+// first byte.
 //
-// Sources: IEEE 802.1Q (VLAN tags), RFC 791, RFC 8200 section 4 (extension headers), RFC 9293, RFC 768,
-// RFC 792 and RFC 4443 (errors quote the packet they are about), RFC 4861 (neighbour discovery).
+// Sources: IEEE 802.1Q (VLAN tags), RFC 791, RFC 8200 section 4 (extension headers), RFC 9293, RFC
+// 768, RFC 792 and RFC 4443 (errors quote the packet they are about), RFC 4861 (neighbour
+// discovery).
 #pragma once
 
 #include "tunnels/drop_reasons.h"
@@ -39,15 +41,15 @@ enum {
 };
 
 enum PacketFlags {
-  kPacketFragment = 1,             // any fragment; its tuple has no ports
-  kPacketFirstFragment = 2,        // the fragment with offset 0
-  kPacketHasPorts = 4,             // TCP or UDP, not a fragment
-  kPacketIcmpError = 8,            // the tuple is the quoted packet's, turned to this packet's direction
+  kPacketFragment = 1,       // any fragment; its tuple has no ports
+  kPacketFirstFragment = 2,  // the fragment with offset 0
+  kPacketHasPorts = 4,       // TCP or UDP, not a fragment
+  kPacketIcmpError = 8,      // the tuple is the quoted packet's, turned to this packet's direction
   kPacketNeighbourDiscovery = 16,  // RFC 4861, hop limit 255
 };
 
-// Addresses in packet byte order; IPv4 in the first word, the others zero. Ports in packet byte order,
-// zero where there are none. 40 bytes, none hidden.
+// Addresses in packet byte order; IPv4 in the first word, the others zero. Ports in packet byte
+// order, zero where there are none. 40 bytes, none hidden.
 struct tuple {
   __u32 source[4];
   __u32 destination[4];
@@ -68,8 +70,8 @@ struct packet {
   struct tuple tuple;
 };
 
-// The Ethernet header with up to two VLAN tags. Sets l3_offset and vlan_tags and returns the EtherType of
-// what follows in host order; 0 for a frame that ends inside its header.
+// The Ethernet header with up to two VLAN tags. Sets l3_offset and vlan_tags and returns the
+// EtherType of what follows in host order; 0 for a frame that ends inside its header.
 SLUICE_INLINE __u16 parse_ethernet(const __u8* data, const __u8* end, struct packet* p) {
   if (data + kEtherHeaderLength > end) return 0;
   __u16 ether_type = load_be16(data + 12);
@@ -89,11 +91,11 @@ SLUICE_INLINE __u16 parse_ethernet(const __u8* data, const __u8* end, struct pac
   return load_be16(data + 20);
 }
 
-// Hop-by-hop, routing, fragment, AH, destination options, mobility, HIP, Shim6. ESP is none: it hides what
-// follows.
+// Hop-by-hop, routing, fragment, AH, destination options, mobility, HIP, Shim6. ESP is none: it
+// hides what follows.
 SLUICE_INLINE int is_extension_header(__u8 next) {
-  return next == 0 || next == 43 || next == 44 || next == 51 || next == 60 || next == 135 || next == 139 ||
-         next == 140;
+  return next == 0 || next == 43 || next == 44 || next == 51 || next == 60 || next == 135 ||
+         next == 139 || next == 140;
 }
 
 SLUICE_INLINE int packet_has_room(const struct packet* p, __u32 offset, __u32 length) {
@@ -117,9 +119,9 @@ SLUICE_INLINE enum DropReason parse_transport(const __u8* data, const __u8* end,
   return kDropNone;
 }
 
-// An ICMP error quotes the packet that it is about, so it belongs to that packet's flow, in the other
-// direction (RFC 792, RFC 4443 section 2.4). A quote too short or too odd to read leaves the error a
-// packet of its own: the outer tuple stays.
+// An ICMP error quotes the packet that it is about, so it belongs to that packet's flow, in the
+// other direction (RFC 792, RFC 4443 section 2.4). A quote too short or too odd to read leaves the
+// error a packet of its own: the outer tuple stays.
 SLUICE_INLINE void parse_icmp_quote(const __u8* data, const __u8* end, struct packet* p) {
   const __u32 offset = p->l4_offset;
   if (offset > kHeaderOffsetMax) return;
@@ -240,7 +242,8 @@ SLUICE_INLINE enum DropReason parse_ipv6(const __u8* data, const __u8* end, stru
 
 // The IP packet at l3_offset, which the caller has set (at most 22). `version` is 4 or 6, from the
 // EtherType. Bytes after the IP packet (Ethernet padding) are ignored.
-SLUICE_INLINE enum DropReason parse_ip(const __u8* data, const __u8* end, __u8 version, struct packet* p) {
+SLUICE_INLINE enum DropReason parse_ip(const __u8* data, const __u8* end, __u8 version,
+                                       struct packet* p) {
   p->flags = 0;
   p->tcp_flags = 0;
   __builtin_memset(&p->tuple, 0, sizeof(p->tuple));

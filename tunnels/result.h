@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a function of ours says that it could not: Result<T>, an expected value or an Error.
 //
-// For configuration, system calls, files and requests. A bad packet is not an Error: it is a verdict with
-// a DropReason. A broken invariant of our own is CHECK.
+// For configuration, system calls, files and requests. A bad packet is not an Error: it is a
+// verdict with a DropReason. A broken invariant of our own is CHECK.
 #pragma once
 
 #include <cerrno>
@@ -13,8 +13,8 @@
 
 namespace sluice {
 
-// What went wrong, where (a path, a line and column, an address; may be empty), and the system's own
-// reason if there is one.
+// What went wrong, where (a path, a line and column, an address; may be empty), and the system's
+// own reason if there is one.
 struct Error {
   std::string what;
   std::string where;
@@ -54,13 +54,13 @@ inline Failure fail_errno(std::string what, std::string where = {}, int error = 
 // TRY(value, expression) unwraps a Result or returns its error from the current function.
 #define SLUICE_TRY_NAME2(a, b) a##b
 #define SLUICE_TRY_NAME(a, b) SLUICE_TRY_NAME2(a, b)
-#define SLUICE_TRY(declaration, expression)                                    \
-  auto SLUICE_TRY_NAME(try_, __LINE__) = (expression);                         \
-  if (!SLUICE_TRY_NAME(try_, __LINE__))                                        \
+#define SLUICE_TRY(declaration, expression)                                           \
+  auto SLUICE_TRY_NAME(try_, __LINE__) = (expression);                                \
+  if (!SLUICE_TRY_NAME(try_, __LINE__))                                               \
     return ::tl::make_unexpected(std::move(SLUICE_TRY_NAME(try_, __LINE__)).error()); \
   declaration = std::move(*SLUICE_TRY_NAME(try_, __LINE__))
-#define SLUICE_TRY_VOID(expression)                                            \
-  do {                                                                         \
-    auto try_result = (expression);                                            \
+#define SLUICE_TRY_VOID(expression)                                               \
+  do {                                                                            \
+    auto try_result = (expression);                                               \
     if (!try_result) return ::tl::make_unexpected(std::move(try_result).error()); \
   } while (0)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-// SipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF"; the variant with one compression
-// and three finalisation rounds that hash tables use) over whole 64-bit words and a last partial word.
-// Keyed, so that an outsider can neither aim at one bucket of the flow table nor forge a cookie.
+// SipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF"; the variant with one
+// compression and three finalisation rounds that hash tables use) over whole 64-bit words and a
+// last partial word. Keyed, so that an outsider can neither aim at one bucket of the flow table nor
+// forge a cookie.
 #pragma once
 
 #include "tunnels/integers.h"
