@@ -75,11 +75,15 @@ void EventLoop::run_deferred() {
   for (uint64_t id : ended) tasks_.erase(id);
 }
 
-void EventLoop::spawn(Task<> task) {
+void EventLoop::spawn(Task<> task, const void* owner) {
   uint64_t id = next_task_++;
   task.on_end(&EventLoop::task_ended, this, id);
-  auto place = tasks_.emplace(id, std::move(task)).first;
-  place->second.start();
+  auto place = tasks_.emplace(id, Spawned{std::move(task), owner}).first;
+  place->second.task.start();
+}
+
+void EventLoop::cancel_tasks_of(const void* owner) {
+  std::erase_if(tasks_, [owner](const auto& entry) { return entry.second.owner == owner; });
 }
 
 void EventLoop::task_ended(void* loop, uint64_t id) {

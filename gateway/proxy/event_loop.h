@@ -95,8 +95,10 @@ class EventLoop {
   // Runs at the end of this turn, when no callback of it is on the stack any more.
   void defer(std::function<void()> work) { deferred_.push_back(std::move(work)); }
 
-  // Starts the task at once and keeps it until it ends, or until the loop is destroyed.
-  void spawn(Task<> task);
+  // Starts the task at once and keeps it until it ends, its owner cancels it or the loop is destroyed.
+  void spawn(Task<> task, const void* owner = nullptr);
+  // Destroys the owner's tasks. Not from one of them.
+  void cancel_tasks_of(const void* owner);
   size_t tasks() const { return tasks_.size(); }
 
  private:
@@ -123,7 +125,11 @@ class EventLoop {
   size_t events_count_ = 0;
   std::vector<Timer*> timers_;  // binary heap, the earliest first
   std::vector<std::function<void()>> deferred_;
-  std::unordered_map<uint64_t, Task<>> tasks_;
+  struct Spawned {
+    Task<> task;
+    const void* owner;
+  };
+  std::unordered_map<uint64_t, Spawned> tasks_;
   std::vector<uint64_t> ended_tasks_;
   uint64_t next_task_ = 0;
 };

@@ -158,6 +158,13 @@ IoResult Socket::send(std::string_view bytes) {
   return {IoResult::Kind::kDone, static_cast<size_t>(count)};
 }
 
+bool Socket::is_quiet() const {
+  if (hung_up_) return false;
+  if (!can_receive_) return true;
+  char byte;  // the edge may have been that of bytes already read
+  return recv(fd_.get(), &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
+}
+
 void Socket::shutdown_send() { shutdown(fd_.get(), SHUT_WR); }
 
 void Socket::reset_on_close() {

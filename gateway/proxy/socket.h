@@ -85,6 +85,8 @@ class Socket {
   bool can_send() const { return can_send_; }
   // The peer has sent FIN (bytes may still be unread), or the connection is broken.
   bool hung_up() const { return hung_up_; }
+  // Neither bytes nor an end are waiting: a kept connection is fit for a new request.
+  bool is_quiet() const;
   int fd() const { return fd_.get(); }
 
   // Who is woken by events; null for nobody.
