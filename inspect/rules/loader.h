@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rule files: every rule that can be honoured, and every one that cannot with its reason.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "inspect/rules/classification.h"
+#include "inspect/rules/rule.h"
+#include "inspect/rules/variables.h"
+#include "tunnels/result.h"
+
+namespace sluice::inspect {
+
+inline constexpr size_t kRulesMax = 200'000;
+inline constexpr size_t kRuleFileMax = 256u << 20;
+
+struct RefusedRule {
+  std::string file;
+  int line = 0;
+  std::string reason;
+
+  // "file:line: reason"
+  std::string text() const { return file + ":" + std::to_string(line) + ": " + reason; }
+};
+
+struct RuleSet {
+  std::vector<Rule> rules;
+  std::vector<RefusedRule> refused;
+};
+
+class RuleLoader {
+ public:
+  RuleLoader(Variables variables, Classification classification)
+      : variables_(std::move(variables)), classification_(std::move(classification)) {}
+
+  // A file that cannot be read is an error; rules in it that cannot be honoured are in refused.
+  Result<> load_file(const std::string& path);
+  // `name` stands for the file in messages.
+  Result<> load_text(std::string_view text, const std::string& name);
+
+  // The rules in the order in which they win: by action, then priority, then as loaded. A sid that
+  // was loaded before is refused.
+  RuleSet take();
+
+ private:
+  void add(std::string_view text, const std::string& name, int line);
+
+  const Variables variables_;
+  const Classification classification_;
+  RuleSet set_;
+};
+
+}  // namespace sluice::inspect

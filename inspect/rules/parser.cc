@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/rules/parser.h"
+
+#include <array>
+
+#include "inspect/rules/keywords.h"
+
+namespace sluice::inspect {
+namespace {
+
+constexpr std::string_view kBlanks = " \t";
+
+std::string quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
+
+// The next word of the header; blanks inside brackets belong to it.
+std::string_view take_word(std::string_view& text) {
+  text = trimmed_option(text);
+  int depth = 0;
+  size_t end = 0;
+  for (; end < text.size(); end++) {
+    if (text[end] == '[') depth++;
+    if (text[end] == ']') depth--;
+    if (depth <= 0 && kBlanks.find(text[end]) != std::string_view::npos) break;
+  }
+  const std::string_view word = text.substr(0, end);
+  text = trimmed_option(text.substr(end));
+  return word;
+}
+
+Result<Action> parse_action(std::string_view word) {
+  if (word == "alert") return Action::kAlert;
+  if (word == "drop") return Action::kDrop;
+  if (word == "reject") return Action::kReject;
+  if (word == "pass") return Action::kPass;
+  return fail("action " + quoted(word) + " is not supported (alert, drop, reject, pass)");
+}
+
+Result<> parse_protocol(std::string_view word, Rule& rule) {
+  if (word == "ip") {
+    rule.protocol = 0;
+  } else if (word == "tcp" || word == "tcp-pkt" || word == "tcp-stream") {
+    rule.protocol = tunnels::kProtocolTcp;
+    rule.tcp_packet = word == "tcp-pkt";
+    rule.tcp_stream = word == "tcp-stream";
+  } else if (word == "udp") {
+    rule.protocol = tunnels::kProtocolUdp;
+  } else if (word == "icmp") {
+    rule.protocol = tunnels::kProtocolIcmp;
+  } else {
+    return fail("protocol " + quoted(word) +
+                " is not supported (ip, tcp, tcp-pkt, tcp-stream, udp, icmp)");
+  }
+  return {};
+}
+
+Result<> parse_header(std::string_view text, const Variables& variables, Rule& rule) {
+  std::array<std::string_view, 7> words;
+  for (auto& word : words) word = take_word(text);
+  if (words.back().empty() || !text.empty())
+    return fail("the header is not 'action protocol source port -> destination port'");
+  SLUICE_TRY(rule.action, parse_action(words[0]));
+  SLUICE_TRY_VOID(parse_protocol(words[1], rule));
+  SLUICE_TRY(rule.source, parse_addresses(words[2], variables));
+  SLUICE_TRY(rule.source_port, parse_ports(words[3], variables));
+  if (words[4] != "->" && words[4] != "<>")
+    return fail("direction " + quoted(words[4]) + " is not supported (->, <>)");
+  rule.both_ways = words[4] == "<>";
+  SLUICE_TRY(rule.destination, parse_addresses(words[5], variables));
+  SLUICE_TRY(rule.destination_port, parse_ports(words[6], variables));
+  return {};
+}
+
+// The length of the first option: up to a ; outside quotes. \ takes the next character with it.
+size_t option_length(std::string_view text) {
+  bool in_quotes = false;
+  for (size_t i = 0; i < text.size(); i++) {
+    if (text[i] == '\\') {
+      i++;
+    } else if (text[i] == '"') {
+      in_quotes = !in_quotes;
+    } else if (text[i] == ';' && !in_quotes) {
+      return i;
+    }
+  }
+  return std::string_view::npos;
+}
+
+Result<> apply_option(std::string_view option, RuleDraft& draft) {
+  const size_t colon = option.find(':');
+  const std::string_view name = trimmed_option(option.substr(0, colon));
+  const Keyword* keyword = find_keyword(name);
+  if (keyword == nullptr) return fail("keyword " + quoted(name) + " is not supported");
+  const std::string_view value = colon == std::string_view::npos
+                                     ? std::string_view{}
+                                     : trimmed_option(option.substr(colon + 1));
+  if (keyword->value == KeywordValue::kRequired && value.empty())
+    return fail(std::string(name) + ": needs a value");
+  if (keyword->value == KeywordValue::kNone && colon != std::string_view::npos)
+    return fail(std::string(name) + ": takes no value");
+  const auto applied = keyword->apply(draft, value);
+  if (!applied) return fail(std::string(name) + ": " + applied.error().what);
+  return {};
+}
+
+Result<> parse_options(std::string_view text, RuleDraft& draft) {
+  for (size_t count = 0; !(text = trimmed_option(text)).empty(); count++) {
+    if (count == kRuleOptionsMax) return fail("more than 256 options");
+    const size_t length = option_length(text);
+    if (length == std::string_view::npos) return fail("an option is not closed with ;");
+    SLUICE_TRY_VOID(apply_option(text.substr(0, length), draft));
+    text = text.substr(length + 1);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Rule> parse_rule(std::string_view text, const Variables& variables,
+                        const Classification& classification) {
+  if (text.size() > kRuleLengthMax) return fail("rule longer than 16384 bytes");
+  text = trimmed_option(text);
+  const size_t open = text.find('(');
+  if (open == std::string_view::npos || text.back() != ')') return fail("no (options) at the end");
+  Rule rule;
+  SLUICE_TRY_VOID(parse_header(text.substr(0, open), variables, rule));
+  RuleDraft draft{rule, classification};
+  SLUICE_TRY_VOID(parse_options(text.substr(open + 1, text.size() - open - 2), draft));
+  if (!draft.sid_given) return fail("no sid");
+  SLUICE_TRY_VOID(finish_payload(rule));
+  return rule;
+}
+
+}  // namespace sluice::inspect

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/rules/parser.h"
+
+#include <gtest/gtest.h>
+
+namespace sluice::inspect {
+namespace {
+
+Result<Rule> parse(std::string_view text) {
+  static const Variables variables = default_variables();
+  static const Classification classification = default_classification();
+  return parse_rule(text, variables, classification);
+}
+
+Result<Rule> parse_options(const std::string& options) {
+  return parse("alert tcp any any -> any any (" + options + " sid:1;)");
+}
+
+std::string error_of(const std::string& options) {
+  const auto rule = parse_options(options);
+  return rule ? "accepted" : rule.error().what;
+}
+
+const Content& content(const Rule& rule, size_t i) { return std::get<Content>(rule.payload[i]); }
+
+constexpr std::string_view kFull =
+    R"(drop tcp $EXTERNAL_NET [1024:, !2000] -> [$HOME_NET, ![10.1.0.0/16]] $HTTP_PORTS )"
+    R"((msg:"a \"quoted\"\; name"; flow:established,to_server; content:"GET |2f 41|"; nocase; depth:10; )"
+    R"(content:!"x|3B|y"; distance:1; within:20; pcre:"/ab;c\/\d+/iR"; fast_pattern; classtype:web-application-attack; )"
+    R"(reference:url,example.com/a?b=c; metadata:created_at 2024_01_01, deployment Perimeter; sid:77; gid:3; rev:9;))";
+
+TEST(RuleParser, ReadsAWholeRule) {
+  std::string text(kFull);
+  text.replace(text.find(" fast_pattern;"), 14, "");
+  const auto parsed = parse(text);
+  ASSERT_TRUE(parsed) << parsed.error().what;
+  const Rule& rule = *parsed;
+  EXPECT_EQ(rule.action, Action::kDrop);
+  EXPECT_EQ(rule.protocol, 6);
+  EXPECT_EQ(rule.msg, "a \"quoted\"; name");
+  EXPECT_EQ(rule.sid, 77u);
+  EXPECT_EQ(rule.gid, 3u);
+  EXPECT_EQ(rule.rev, 9u);
+  EXPECT_EQ(rule.category, "Web Application Attack");
+  EXPECT_EQ(rule.priority, 1);
+  EXPECT_TRUE(rule.flow.established && rule.flow.to_server && !rule.flow.to_client);
+  ASSERT_EQ(rule.payload.size(), 3u);
+  EXPECT_EQ(content(rule, 0).bytes, "get /a");
+  EXPECT_EQ(content(rule, 0).depth, 10u);
+  EXPECT_EQ(content(rule, 1).bytes, "x;y");
+  EXPECT_TRUE(content(rule, 1).negated && content(rule, 1).relative);
+  EXPECT_TRUE(std::get<Pcre>(rule.payload[2]).relative);
+  EXPECT_EQ(rule.tcp_scope, TcpScope::kBoth);
+  EXPECT_EQ(rule.metadata[1], (std::pair<std::string, std::string>{"deployment", "Perimeter"}));
+  EXPECT_EQ(rule.references[0].second, "example.com/a?b=c");
+}
+
+TEST(RuleParser, WhereATcpRuleLooks) {
+  EXPECT_EQ(parse_options("content:\"a\";")->tcp_scope, TcpScope::kStream);
+  EXPECT_EQ(parse_options("content:\"a\"; startswith;")->tcp_scope, TcpScope::kBoth);
+  EXPECT_EQ(parse_options("content:\"a\"; dsize:4;")->tcp_scope, TcpScope::kPacket);
+  EXPECT_EQ(parse_options("content:\"a\"; offset:1; flow:only_stream;")->tcp_scope,
+            TcpScope::kStream);
+  EXPECT_EQ(parse_options("flow:established;")->tcp_scope, TcpScope::kPacket);
+  EXPECT_EQ(parse("alert tcp-pkt any any -> any any (content:\"a\"; sid:1;)")->tcp_scope,
+            TcpScope::kPacket);
+}
+
+TEST(RuleParser, EveryFormOfAnOption) {
+  EXPECT_EQ(content(*parse_options(R"(content:"a\;\"\\\:|00 fF|b";)"), 0).bytes,
+            std::string("a;\"\\:\0\xff"
+                        "b",
+                        8));
+  EXPECT_EQ(content(*parse_options("content:\"abcd\"; fast_pattern:1,2;"), 0).chop_length, 2);
+  for (const char* good :
+       {"content:\"a\"; fast_pattern:only;", "content:\"a\"; rawbytes;", "noalert;",
+        "content:\"a\"; endswith;", "priority:4;", "flow:stateless;",
+        "flow:from_server,not_established;", "pcre:!\"/a/smxAEGi\";", "dsize:!0;"})
+    EXPECT_EQ(error_of(good), "accepted") << good;
+  const auto between = parse_options("dsize:10<>13;")->payload_size;
+  EXPECT_TRUE(between->contains(11) && between->contains(12));
+  EXPECT_FALSE(between->contains(10) || between->contains(13));
+  EXPECT_TRUE(parse_options("dsize:<5;")->payload_size->contains(4));
+  EXPECT_FALSE(parse_options("dsize:>5;")->payload_size->contains(5));
+}
+
+struct Refusal {
+  const char* options;
+  const char* error;
+};
+
+TEST(RuleParser, RefusesByNameWhatItDoesNotHonour) {
+  for (const char* name : {"flowbits",
+                           "threshold",
+                           "http.uri",
+                           "http_uri",
+                           "file_data",
+                           "byte_test",
+                           "byte_jump",
+                           "isdataat",
+                           "bsize",
+                           "dns.query",
+                           "tls.sni",
+                           "urilen",
+                           "ttl",
+                           "flags",
+                           "itype",
+                           "xbits",
+                           "lua",
+                           "target",
+                           "detection_filter",
+                           "ip_proto",
+                           "bogus"})
+    EXPECT_EQ(error_of(std::string(name) + ":1;"),
+              "keyword '" + std::string(name) + "' is not supported");
+}
+
+TEST(RuleParser, OneClearErrorEach) {
+  const Refusal kTable[] = {
+      {"content:\"\";", "content: empty"},
+      {"content:abc;", "content: needs a text in double quotes"},
+      {"content:\"|4|\";", "content: bytes between | are not pairs of hex digits"},
+      {"content:\"|41\";", "content: | without a second one"},
+      {"content:\"a\\n\";", "content: \\ escapes only \\ \" ; :"},
+      {"content;", "content: needs a value"},
+      {"nocase;", "nocase: no content before it"},
+      {"pcre:\"/a/\"; nocase;", "nocase: does not apply to pcre"},
+      {"content:\"a\"; nocase:1;", "nocase: takes no value"},
+      {"content:\"abc\"; depth:2;", "depth: smaller than the content itself"},
+      {"content:\"abc\"; within:2;", "within: smaller than the content itself"},
+      {"content:\"abc\"; depth:x;", "depth: 'x' is not a number from 1 to 65535"},
+      {"content:\"abc\"; distance:name;",
+       "distance: 'name' is not a number from -1048576 to 1048576"},
+      {"content:\"a\"; offset:1; startswith;", "startswith: does not go with offset or depth"},
+      {"content:!\"a\"; fast_pattern;", "fast_pattern: a negated content cannot be it"},
+      {"content:\"abc\"; fast_pattern:2,2;",
+       "fast_pattern: offset and length reach past the content"},
+      {"content:\"a\"; fast_pattern; content:\"b\"; fast_pattern;",
+       "fast_pattern: more than one in the rule"},
+      {"content:\"a\"; offset:1; distance:1;",
+       "offset, depth or startswith together with distance or within on one content"},
+      {"pcre:\"/a/U\";", "pcre: flag 'U' is not supported"},
+      {"pcre:\"a\";", "pcre: needs /pattern/flags"},
+      {"pcre:\"/(/\";", "pcre: missing closing parenthesis at offset 1"},
+      {"flow:to_server,to_client;", "flow: both to_server and to_client"},
+      {"flow:no_frag;", "flow: 'no_frag' is not supported"},
+      {"classtype:nothing-known;", "classtype: 'nothing-known' is not in the classification"},
+      {"priority:0;", "priority: '0' is not a number from 1 to 255"},
+      {"msg:\"open;", "an option is not closed with ;"},
+      {"dsize:5<>6;", "dsize: nothing lies between"},
+      {"dsize:1; flow:only_stream;",
+       "asks for the stream and for what only packets have (dsize, no_stream, tcp-pkt, no "
+       "content)"},
+  };
+  for (const Refusal& row : kTable) EXPECT_EQ(error_of(row.options), row.error) << row.options;
+}
+
+TEST(RuleParser, RefusesHeadersItDoesNotHonour) {
+  const Refusal kTable[] = {
+      {"alert http any any -> any any (sid:1;)",
+       "protocol 'http' is not supported (ip, tcp, tcp-pkt, tcp-stream, udp, icmp)"},
+      {"rejectboth tcp any any -> any any (sid:1;)",
+       "action 'rejectboth' is not supported (alert, drop, reject, pass)"},
+      {"alert tcp any any <- any any (sid:1;)", "direction '<-' is not supported (->, <>)"},
+      {"alert tcp any any -> any (sid:1;)",
+       "the header is not 'action protocol source port -> destination port'"},
+      {"alert tcp any any -> any any", "no (options) at the end"},
+      {"alert tcp $NOPE any -> any any (sid:1;)", "unknown variable '$NOPE'"},
+      {"alert tcp any any -> any any (msg:\"x\";)", "no sid"},
+  };
+  for (const Refusal& row : kTable) {
+    const auto rule = parse(row.options);
+    ASSERT_FALSE(rule) << row.options;
+    EXPECT_EQ(rule.error().what, row.error);
+  }
+}
+
+TEST(RuleParser, CutAnywhereItIsRefused) {
+  for (size_t length = 0; length < kFull.size(); length++)
+    EXPECT_FALSE(parse(kFull.substr(0, length))) << length;
+}
+
+TEST(RuleParser, LimitsHold) {
+  std::string many;
+  for (int i = 0; i < 65; i++) many += "content:\"a\"; ";
+  EXPECT_EQ(error_of(many), "content: more than 64 content and pcre in one rule");
+  many.clear();
+  for (size_t i = 0; i < kRuleOptionsMax; i++) many += "rev:1; ";
+  EXPECT_EQ(error_of(many), "more than 256 options");
+  EXPECT_EQ(error_of("content:\"" + std::string(256, 'a') + "\";"),
+            "content: longer than 255 bytes");
+  EXPECT_EQ(error_of("msg:\"" + std::string(kRuleLengthMax, 'a') + "\";"),
+            "rule longer than 16384 bytes");
+}
+
+}  // namespace
+}  // namespace sluice::inspect
