@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bytes of one direction of a TCP connection in order, each delivered once.
+//
+// The first copy of a byte wins. A later segment that carries other bytes for a place that the
+// receiver has not acknowledged yet is a conflict, and whoever stands in the path drops it: the
+// receiver then never sees a view of the stream that was not inspected. Segments that arrive early
+// are held, up to a limit.
+//
+//   if (stream.accept(sequence, syn, payload) != StreamAccept::kOk) drop();
+//   for (auto piece = stream.take(); !piece.empty(); piece = stream.take()) scan(piece);
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <vector>
+
+namespace sluice::inspect {
+
+struct StreamLimits {
+  // Bytes before the newest that stay for matching, at least.
+  uint32_t window = 64 * 1024;
+  // Bytes of early segments, and of delivered bytes that the receiver has not acknowledged.
+  uint32_t held_max = 1024 * 1024;
+  // Inspection of the stream ends after this many bytes.
+  uint64_t depth = 1024 * 1024;
+};
+
+// Early segments of one direction, whatever their size.
+inline constexpr size_t kSegmentsHeldMax = 2048;
+
+// Memory that all streams of one worker share.
+struct StreamBudget {
+  size_t used = 0;
+  size_t max = 256u << 20;
+};
+
+struct StreamCounters {
+  uint64_t bytes_delivered = 0;
+  uint64_t segments_held = 0;
+  uint64_t gaps = 0;       // bytes that passed elsewhere: acknowledged, but never seen
+  uint64_t conflicts = 0;  // other bytes for the same place
+  uint64_t held_full = 0;  // early segments over held_max or kSegmentsHeldMax
+  uint64_t no_memory = 0;  // over the budget
+  uint64_t depth_reached = 0;
+};
+
+enum class StreamAccept : uint8_t { kOk, kConflict, kHeldFull, kNoMemory };
+
+class TcpStream {
+ public:
+  TcpStream(const StreamLimits& limits, StreamBudget& budget, StreamCounters& counters)
+      : limits_(limits), budget_(budget), counters_(counters) {}
+  ~TcpStream() { clear(); }
+  TcpStream(const TcpStream&) = delete;
+  TcpStream& operator=(const TcpStream&) = delete;
+
+  // One segment. Without a SYN before it, the stream begins with its first byte. Only kOk keeps
+  // anything.
+  StreamAccept accept(uint32_t sequence, bool syn, std::span<const uint8_t> payload);
+
+  // The next bytes in order, in pieces; empty when there are none. Valid until the next call.
+  std::span<const uint8_t> take();
+
+  // What the receiver has acknowledged. Bytes that it has and we never saw are a gap, and are
+  // skipped.
+  void acknowledge(uint32_t sequence);
+
+  // The last bytes delivered, at most limits.window or the last piece if longer, and the stream
+  // position of its first one.
+  std::span<const uint8_t> window() const;
+  uint64_t window_start() const { return next_ - window().size(); }
+  // The stream position after the last delivered byte.
+  uint64_t next() const { return next_; }
+  // The depth was reached: nothing more will be delivered.
+  bool finished() const { return finished_; }
+
+ private:
+  StreamAccept accept_early(uint64_t position, std::span<const uint8_t> payload);
+  bool conflicts_with_delivered(uint64_t position, std::span<const uint8_t> payload) const;
+  bool conflicts_with_held(uint64_t position, std::span<const uint8_t> payload) const;
+  StreamAccept refuse(StreamAccept why, uint64_t& counter);
+  void deliver(std::span<const uint8_t> bytes);
+  void trim();
+  void clear();
+
+  const StreamLimits& limits_;
+  StreamBudget& budget_;
+  StreamCounters& counters_;
+  bool begun_ = false;
+  bool finished_ = false;
+  uint32_t next_sequence_ = 0;
+  uint64_t next_ = 0;          // position of next_sequence_
+  uint64_t acknowledged_ = 0;  // position; at most next_
+  size_t piece_ = 0;           // delivered and not taken, at the end of buffer_
+  size_t last_piece_ = 0;
+  std::vector<uint8_t> buffer_;  // the bytes before next_
+  std::map<uint64_t, std::vector<uint8_t>> held_;
+  size_t held_bytes_ = 0;
+};
+
+}  // namespace sluice::inspect

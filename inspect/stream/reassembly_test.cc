@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/stream/reassembly.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <string>
+
+namespace sluice::inspect {
+namespace {
+
+struct Harness {
+  StreamLimits limits;
+  StreamBudget budget;
+  StreamCounters counters;
+  TcpStream stream{limits, budget, counters};
+  std::string got;
+
+  explicit Harness(StreamLimits l = {}) : limits(l) {}
+
+  StreamAccept send(uint32_t sequence, std::string_view text, bool syn = false) {
+    const auto accepted =
+        stream.accept(sequence, syn, {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+    for (auto piece = stream.take(); !piece.empty(); piece = stream.take())
+      got.append(piece.begin(), piece.end());
+    return accepted;
+  }
+  std::string window() const { return {stream.window().begin(), stream.window().end()}; }
+};
+
+TEST(TcpStream, InOrder) {
+  Harness h;
+  h.send(99, "", true);
+  EXPECT_EQ(h.send(100, "hello "), StreamAccept::kOk);
+  EXPECT_EQ(h.send(106, "world"), StreamAccept::kOk);
+  EXPECT_EQ(h.got, "hello world");
+  EXPECT_EQ(h.window(), "hello world");
+  EXPECT_EQ(h.stream.next(), 11u);
+}
+
+TEST(TcpStream, DataOnTheSyn) {
+  Harness h;
+  h.send(99, "abc", true);
+  h.send(103, "def");
+  EXPECT_EQ(h.got, "abcdef");
+}
+
+TEST(TcpStream, OutOfOrderAndAcrossTheWrap) {
+  Harness h;
+  const uint32_t base = 0xfffffffe;
+  h.send(base - 1, "", true);
+  h.send(base + 6, "ghi");
+  h.send(base + 3, "def");
+  EXPECT_EQ(h.got, "");
+  h.send(base, "abc");
+  EXPECT_EQ(h.got, "abcdefghi");
+  EXPECT_EQ(h.budget.used, 9u);
+}
+
+TEST(TcpStream, TheFirstCopyWinsAndAnotherIsAConflict) {
+  Harness h;
+  h.send(0, "abcdef");
+  EXPECT_EQ(h.send(3, "def"), StreamAccept::kOk);
+  EXPECT_EQ(h.send(3, "dXf"), StreamAccept::kConflict);
+  EXPECT_EQ(h.send(3, "dXfghi"), StreamAccept::kConflict);
+  EXPECT_EQ(h.send(3, "defghi"), StreamAccept::kOk);
+  EXPECT_EQ(h.send(12, "mno"), StreamAccept::kOk);
+  EXPECT_EQ(h.send(9, "jklX"), StreamAccept::kConflict);
+  EXPECT_EQ(h.send(11, "lmnop"), StreamAccept::kOk);
+  EXPECT_EQ(h.send(14, "X"), StreamAccept::kConflict);
+  EXPECT_EQ(h.send(9, "jk"), StreamAccept::kOk);
+  EXPECT_EQ(h.got, "abcdefghijklmnop");
+  EXPECT_EQ(h.counters.conflicts, 4u);
+}
+
+TEST(TcpStream, AcknowledgedBytesNeedNoComparison) {
+  Harness h;
+  h.send(0, "abc");
+  h.stream.acknowledge(3);
+  EXPECT_EQ(h.send(2, "\0"), StreamAccept::kOk) << "a keep-alive probe";
+}
+
+TEST(TcpStream, AGapThatTheReceiverHasIsSkipped) {
+  Harness h;
+  h.send(0, "abc");
+  h.send(10, "xyz");
+  h.stream.acknowledge(3);
+  EXPECT_EQ(h.counters.gaps, 0u);
+  h.stream.acknowledge(13);
+  h.send(13, "!");
+  EXPECT_EQ(h.got, "abcxyz!");
+  EXPECT_EQ(h.counters.gaps, 1u);
+  EXPECT_EQ(h.window(), "xyz!");
+  EXPECT_EQ(h.stream.window_start(), 10u);
+}
+
+TEST(TcpStream, EveryLimitHolds) {
+  Harness h({.window = 4, .held_max = 16, .depth = 40});
+  h.send(0, "abcdef");
+  EXPECT_EQ(h.send(7, std::string(17, 'x')), StreamAccept::kHeldFull);
+  EXPECT_EQ(h.send(100, "x"), StreamAccept::kHeldFull);
+  EXPECT_EQ(h.send(8, "ij"), StreamAccept::kOk);
+  h.budget.max = h.budget.used;
+  EXPECT_EQ(h.send(6, "g"), StreamAccept::kNoMemory);
+  EXPECT_EQ(h.send(12, "m"), StreamAccept::kNoMemory);
+  h.budget.max = 1000;
+  EXPECT_EQ(h.send(6, "gh"), StreamAccept::kOk);
+  EXPECT_EQ(h.got, "abcdefghij");
+  EXPECT_EQ(h.window(), "ghij");
+  h.send(10, std::string(50, 'z'));
+  EXPECT_EQ(h.got.size(), 40u);
+  EXPECT_TRUE(h.stream.finished());
+  EXPECT_EQ(h.budget.used, 0u);
+  EXPECT_EQ(h.counters.held_full, 2u);
+  EXPECT_EQ(h.counters.no_memory, 2u);
+}
+
+TEST(TcpStream, ManyTinyEarlySegmentsAreBounded) {
+  Harness h;
+  h.send(0, "a");
+  uint32_t refused = 0;
+  for (uint32_t i = 0; i < kSegmentsHeldMax + 5; i++)
+    refused += h.send(2 + 2 * i, "x") == StreamAccept::kHeldFull;
+  EXPECT_EQ(refused, 5u);
+}
+
+TEST(TcpStream, TheBufferStaysSmall) {
+  Harness h({.window = 100, .held_max = 1000, .depth = 1u << 30});
+  for (uint32_t i = 0; i < 1000; i++) {
+    h.send(i * 50, std::string(50, 'x'));
+    h.stream.acknowledge(i * 50);
+    EXPECT_LE(h.budget.used, 400u);
+  }
+}
+
+// Any cutting, order, repetition and overlap of the same bytes gives the same bytes.
+TEST(TcpStream, RandomSegmentsOfOneTextGiveTheText) {
+  std::mt19937 random(1);
+  for (int round = 0; round < 300; round++) {
+    std::string text(200 + random() % 800, '\0');
+    for (char& c : text) c = static_cast<char>('a' + random() % 26);
+    const auto base = static_cast<uint32_t>(random());
+    Harness h;
+    h.send(base - 1, "", true);
+    std::vector<std::pair<size_t, size_t>> segments;
+    for (size_t at = 0; at < text.size(); at += 1 + random() % 40)
+      segments.emplace_back(at, 40 + random() % 60);
+    for (int i = 0; i < 10; i++) segments.emplace_back(random() % text.size(), random() % 100);
+    std::shuffle(segments.begin(), segments.end(), random);
+    for (const auto& [at, length] : segments)
+      EXPECT_EQ(h.send(base + static_cast<uint32_t>(at), std::string_view(text).substr(at, length)),
+                StreamAccept::kOk);
+    EXPECT_EQ(h.got, text);
+    EXPECT_EQ(h.counters.bytes_delivered, text.size());
+  }
+}
+
+}  // namespace
+}  // namespace sluice::inspect
