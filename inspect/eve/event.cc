@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 
@@ -51,6 +52,24 @@ void write_flow_counts(JsonLine& line, const Flow& flow) {
   line.string("start", timestamp_text(flow.start_us));
 }
 
+using Metadata = std::span<const std::pair<std::string, std::string>>;
+
+// Each key once, with all its values.
+void write_metadata(JsonLine& line, Metadata metadata) {
+  line.open("metadata");
+  for (size_t i = 0; i < metadata.size(); i++) {
+    const auto same_key = [&](const auto& other) { return other.first == metadata[i].first; };
+    if (std::any_of(metadata.begin(), metadata.begin() + static_cast<std::ptrdiff_t>(i), same_key))
+      continue;
+    line.open_array(metadata[i].first);
+    for (const auto& [key, value] : metadata.subspan(i)) {
+      if (key == metadata[i].first) line.element(value);
+    }
+    line.close_array();
+  }
+  line.close();
+}
+
 }  // namespace
 
 void begin_event(JsonLine& line, int64_t time_us, std::string_view event_type, uint64_t flow_id,
@@ -76,6 +95,7 @@ void write_alert(JsonLine& line, const AlertFields& alert) {
   line.string("signature", alert.signature);
   line.string("category", alert.category);
   line.number("severity", alert.severity);
+  if (!alert.metadata.empty()) write_metadata(line, alert.metadata);
   line.close();
 }
 
@@ -85,13 +105,16 @@ void write_flow(JsonLine& line, const Flow& flow) {
   line.close();
 }
 
-void write_ended_flow(JsonLine& line, const Flow& flow, FlowEnd end) {
+void write_ended_flow(JsonLine& line, const Flow& flow, FlowEnd end, bool alerted,
+                      std::string_view action) {
   line.open("flow");
   write_flow_counts(line, flow);
   line.string("end", timestamp_text(flow.last_us));
   line.number("age", (flow.last_us - flow.start_us) / kMicrosecondsPerSecond);
   line.string("state", state_text(flow.state));
   line.string("reason", reason_text(end));
+  line.boolean("alerted", alerted);
+  if (!action.empty()) line.string("action", action);
   line.close();
 }
 

@@ -8,8 +8,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "inspect/stream/flow.h"
 #include "tunnels/packet.h"
@@ -27,6 +29,7 @@ struct AlertFields {
   std::string_view signature;
   std::string_view category;
   int severity = 3;
+  std::span<const std::pair<std::string, std::string>> metadata;  // key, value
 };
 
 // Starts the line: timestamp, flow_id (0: none), event_type, addresses, ports, proto.
@@ -38,7 +41,8 @@ void write_alert(JsonLine& line, const AlertFields& alert);
 // "flow": packets and bytes of each direction and when it began. For a flow that has ended also
 // end, age, state and reason.
 void write_flow(JsonLine& line, const Flow& flow);
-void write_ended_flow(JsonLine& line, const Flow& flow, FlowEnd end);
+void write_ended_flow(JsonLine& line, const Flow& flow, FlowEnd end, bool alerted = false,
+                      std::string_view action = {});
 
 // "drop" of one packet: its lengths and why, in Suricata's words ("rules", "flow drop", "stream
 // error" ...).

@@ -31,6 +31,16 @@ TEST(Event, AlertHasSuricatasFields) {
              "start": "1970-01-01T00:00:00.000000+0000"}})"));
 }
 
+TEST(Event, MetadataKeepsEveryValueOfAKey) {
+  const std::vector<std::pair<std::string, std::string>> metadata = {
+      {"a", "1"}, {"b", "2"}, {"a", "3"}};
+  JsonLine line;
+  line.begin();
+  write_alert(line, {.metadata = metadata});
+  EXPECT_EQ(nlohmann::json::parse(line.finish()).at("alert").at("metadata"),
+            nlohmann::json::parse(R"({"a": ["1", "3"], "b": ["2"]})"));
+}
+
 TEST(Event, DropAndEndedFlow) {
   Flow flow;
   flow.start_us = 0;

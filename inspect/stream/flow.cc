@@ -28,8 +28,7 @@ FlowState next_tcp_state(const Flow& flow) {
   if (((to_server | to_client) & kTcpRst) || (to_server & to_client & kTcpFin))
     return FlowState::kClosed;
   if (flow.state == FlowState::kEstablished) return flow.state;
-  const bool answered = to_client != 0 && (to_server & kTcpAck);
-  return answered ? FlowState::kEstablished : FlowState::kNew;
+  return flow.answered() || !flow.syn_seen ? FlowState::kEstablished : FlowState::kNew;
 }
 
 }  // namespace

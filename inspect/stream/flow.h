@@ -41,6 +41,13 @@ struct Flow {
   bool reversed = false;      // the key's second end is the client
   bool syn_seen = false;      // TCP: met at its first packet
 
+  // TCP: the client has acknowledged something that the server sent.
+  bool answered() const { return tcp_flags[1] != 0 && (tcp_flags[0] & tunnels::kTcpAck) != 0; }
+  // What rules call established: it has been, and may have ended since.
+  bool was_established() const {
+    return state == FlowState::kEstablished ||
+           (state == FlowState::kClosed && (answered() || !syn_seen));
+  }
   bool is_tcp() const { return key.protocol == tunnels::kProtocolTcp; }
 };
 

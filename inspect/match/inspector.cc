@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/match/inspector.h"
+
+#include <algorithm>
+
+namespace sluice::inspect {
+namespace {
+
+bool ends_match(const PacketView& view, const AddressList& source, const PortList& source_port,
+                const AddressList& destination, const PortList& destination_port) {
+  const tunnels::tuple& t = view.packet.tuple;
+  return (source_port.any() || source_port.contains(view.source_port)) &&
+         (destination_port.any() || destination_port.contains(view.destination_port)) &&
+         (source.any() || source.contains(Address{t.source, t.version})) &&
+         (destination.any() || destination.contains(Address{t.destination, t.version}));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Inspector>> Inspector::create(std::shared_ptr<const Engine> engine,
+                                                     const InspectorOptions& options,
+                                                     Sink& events) {
+  std::unique_ptr<Inspector> inspector(new Inspector(std::move(engine), options, events));
+  SLUICE_TRY_VOID(inspector->engine_->prepare(inspector->scratch_));
+  return inspector;
+}
+
+Inspector::Inspector(std::shared_ptr<const Engine> engine, const InspectorOptions& options,
+                     Sink& events)
+    : engine_(std::move(engine)),
+      options_(options),
+      reports_(events),
+      candidates_(engine_->size()),
+      flows_(options.flows, [this](Flows::Record& flow, FlowEnd end) { on_flow_end(flow, end); }) {
+  budget_.max = options.stream_memory_max;
+  matched_.reserve(engine_->size());
+}
+
+Inspector::Verdict Inspector::inspect(std::span<const uint8_t> ip, int64_t time_us,
+                                      Responses& responses) {
+  responses.clear();
+  now_us_ = std::max(now_us_, time_us);
+  counters_.packets++;
+  counters_.bytes += ip.size();
+  const auto view = view_packet(ip);
+  if (!view) {
+    counters_.dropped_malformed++;
+    return Verdict::kDrop;
+  }
+  const auto seen = flows_.see(view->packet, time_us);
+  const Current current{*view, *seen.record, seen.direction, time_us};
+  const auto* quoted = view->quoted ? flows_.find(*view->quoted) : nullptr;
+  const Decision decision = seen.record->user.decision;
+  if (decision == Decision::kDrop ||
+      (quoted != nullptr && quoted->user.decision == Decision::kDrop))
+    return drop_by_flow(current);
+  if (decision == Decision::kPass) {
+    counters_.passed_by_flow++;
+    return Verdict::kPass;
+  }
+  matched_.clear();
+  if (view->is_tcp()) {
+    const StreamAccept accepted = inspect_stream(current);
+    if (accepted != StreamAccept::kOk) return drop_by_stream(current, accepted);
+  }
+  inspect_payload(current);
+  return conclude(current, responses);
+}
+
+// --- the stream
+// -----------------------------------------------------------------------------------------
+
+StreamAccept Inspector::inspect_stream(const Current& current) {
+  const PacketView& view = current.view;
+  FlowUser& user = current.flow.user;
+  const bool syn = view.packet.tcp_flags & tunnels::kTcpSyn;
+  if (syn && !user.tcp) {
+    user.syn_seen[current.side()] = true;
+    user.initial_sequence[current.side()] = view.sequence;
+  }
+  if (view.payload.empty() && !user.tcp) return StreamAccept::kOk;
+
+  TcpInspection& tcp = tcp_of(user);
+  if (view.packet.tcp_flags & tunnels::kTcpAck)
+    tcp.sides[1 - current.side()].stream.acknowledge(view.acknowledgement);
+  StreamInspection& side = tcp.sides[current.side()];
+  const StreamAccept accepted = side.stream.accept(view.sequence, syn, view.payload);
+  for (auto piece = side.stream.take(); !piece.empty(); piece = side.stream.take())
+    inspect_piece(current, side, piece);
+  return accepted;
+}
+
+// Made at the first payload, so that a flood of connections costs nothing here; the initial
+// sequence numbers were kept, so that the first byte is known even if it comes late.
+TcpInspection& Inspector::tcp_of(FlowUser& user) {
+  if (user.tcp) return *user.tcp;
+  user.tcp = std::make_unique<TcpInspection>(options_.stream, budget_, stream_counters_);
+  for (size_t side = 0; side < 2; side++) {
+    if (user.syn_seen[side])
+      (void)user.tcp->sides[side].stream.accept(user.initial_sequence[side], true, {});
+  }
+  return *user.tcp;
+}
+
+// New bytes in order. A rule whose fast pattern occurs stays pending until its other matches have
+// arrived too, or its pattern has left the window.
+void Inspector::inspect_piece(const Current& current, StreamInspection& side,
+                              std::span<const uint8_t> piece) {
+  const RuleGroup& group = engine_->stream_group(current.direction);
+  candidates_.clear();
+  if (group.prefilter) group.prefilter->scan_stream(side.prefilter, piece, scratch_, candidates_);
+  for (const uint32_t index : candidates_.list()) {
+    if (side.remember_pending(index, side.stream.next())) continue;
+    counters_.pending_full++;
+    (void)matches_in_stream(current, side, index);
+  }
+  std::erase_if(side.pending, [&](const StreamInspection::Pending& pending) {
+    return pending.hit <= side.stream.window_start() ||
+           matches_in_stream(current, side, pending.rule);
+  });
+  for (const uint32_t index : group.always) (void)matches_in_stream(current, side, index);
+}
+
+bool Inspector::matches_in_stream(const Current& current, StreamInspection& side, uint32_t index) {
+  const CompiledRule& compiled = engine_->rule(index);
+  if (!header_matches(current, compiled.rule)) return false;
+  const uint64_t start = std::max(side.stream.window_start(), side.fired_until(index));
+  const auto window = side.stream.window();
+  const Payload payload{window.subspan(start - side.stream.window_start()), start};
+  if (payload.bytes.empty() || !matcher_.matches(compiled.plan, payload)) return false;
+  side.remember_fired(index, side.stream.next());
+  matched_.push_back({index, true});
+  return true;
+}
+
+// --- the packet
+// -----------------------------------------------------------------------------------------
+
+void Inspector::inspect_payload(const Current& current) {
+  const PacketView& view = current.view;
+  const RuleGroup& group = engine_->packet_group(view.packet.tuple.protocol, current.direction);
+  candidates_.clear();
+  if (group.prefilter && !view.payload.empty())
+    group.prefilter->scan(view.payload, scratch_, candidates_);
+  for (const uint32_t index : candidates_.list()) match_in_packet(current, index);
+  for (const uint32_t index : group.always) match_in_packet(current, index);
+}
+
+void Inspector::match_in_packet(const Current& current, uint32_t index) {
+  const CompiledRule& compiled = engine_->rule(index);
+  const Rule& rule = compiled.rule;
+  const auto payload = current.view.payload;
+  if (compiled.once_per_flow && current.flow.packets[current.side()] != 1) return;
+  if (!header_matches(current, rule)) return;
+  if (rule.payload_size && !rule.payload_size->contains(payload.size())) return;
+  if (!rule.payload.empty() && (payload.empty() || !matcher_.matches(compiled.plan, {payload, 0})))
+    return;
+  matched_.push_back({index, false});
+}
+
+bool Inspector::header_matches(const Current& current, const Rule& rule) const {
+  if (rule.flow.established && !current.flow.was_established()) return false;
+  if (rule.flow.not_established && current.flow.was_established()) return false;
+  const PacketView& view = current.view;
+  return ends_match(view, rule.source, rule.source_port, rule.destination, rule.destination_port) ||
+         (rule.both_ways &&
+          ends_match(view, rule.destination, rule.destination_port, rule.source, rule.source_port));
+}
+
+// --- the verdict
+// ----------------------------------------------------------------------------------------
+
+Inspector::Verdict Inspector::conclude(const Current& current, Responses& responses) {
+  // Rules are numbered in the order in which they win. A rule that matched in packet and stream
+  // counts once, for the stream.
+  std::sort(matched_.begin(), matched_.end(), [](const Match& a, const Match& b) {
+    return a.rule != b.rule ? a.rule < b.rule : a.in_stream > b.in_stream;
+  });
+  const auto last = std::unique(matched_.begin(), matched_.end(),
+                                [](const Match& a, const Match& b) { return a.rule == b.rule; });
+  matched_.erase(last, matched_.end());
+
+  const Rule* deciding = nullptr;
+  size_t alerts = 0;
+  for (const Match& match : matched_) {
+    const Rule& rule = engine_->rule(match.rule).rule;
+    if (rule.action == Action::kPass) return pass_by_rule(current, match);
+    if (rule.action != Action::kAlert && deciding == nullptr) deciding = &rule;
+    if (rule.noalert) continue;
+    if (alerts == kAlertsPerPacketMax) {
+      counters_.alerts_suppressed++;
+      continue;
+    }
+    alerts++;
+    counters_.alerts++;
+    current.flow.user.alerted = true;
+    reports_.alert(current.about(), rule);
+  }
+  if (deciding != nullptr) return drop_by_rule(current, *deciding, responses);
+  counters_.passed++;
+  return Verdict::kPass;
+}
+
+Inspector::Verdict Inspector::pass_by_rule(const Current& current, const Match& match) {
+  if (match.in_stream || engine_->rule(match.rule).once_per_flow) {
+    current.flow.user.decision = Decision::kPass;
+    current.flow.user.tcp.reset();
+  }
+  counters_.passed++;
+  return Verdict::kPass;
+}
+
+Inspector::Verdict Inspector::drop_by_rule(const Current& current, const Rule& rule,
+                                           Responses& responses) {
+  FlowUser& user = current.flow.user;
+  user.decision = Decision::kDrop;
+  user.tcp.reset();
+  counters_.dropped_by_rules++;
+  reports_.drop(current.about(), "rules", &rule);
+  if (rule.action == Action::kReject) {
+    counters_.rejected++;
+    responses.reject(current.view);
+  }
+  return Verdict::kDrop;
+}
+
+// Later packets are reported once for each flow and counted always.
+Inspector::Verdict Inspector::drop_by_flow(const Current& current) {
+  counters_.dropped_by_flow++;
+  if (!current.flow.user.drop_reported) reports_.drop(current.about(), "flow drop", nullptr);
+  current.flow.user.drop_reported = true;
+  return Verdict::kDrop;
+}
+
+Inspector::Verdict Inspector::drop_by_stream(const Current& current, StreamAccept why) {
+  const bool conflict = why == StreamAccept::kConflict;
+  (conflict ? counters_.dropped_stream_error : counters_.dropped_stream_memory)++;
+  if (!current.flow.user.error_reported)
+    reports_.drop(current.about(), conflict ? "stream error" : "stream memcap", nullptr);
+  current.flow.user.error_reported = true;
+  return Verdict::kDrop;
+}
+
+// --- time
+// -----------------------------------------------------------------------------------------------
+
+void Inspector::on_flow_end(Flows::Record& flow, FlowEnd end) {
+  if (!options_.flow_events) return;
+  const Decision decision = flow.user.decision;
+  const std::string_view action = decision == Decision::kDrop   ? "drop"
+                                  : decision == Decision::kPass ? "pass"
+                                                                : "";
+  reports_.flow_end(flow, end, now_us_, flow.user.alerted, action);
+}
+
+void Inspector::tick(int64_t time_us) {
+  now_us_ = std::max(now_us_, time_us);
+  flows_.expire(now_us_);
+  reports_.sink().flush();
+}
+
+void Inspector::finish(int64_t time_us) {
+  now_us_ = std::max(now_us_, time_us);
+  flows_.end_all(FlowEnd::kShutdown);
+  reports_.sink().flush();
+}
+
+}  // namespace sluice::inspect

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// One IP packet as rules see it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "tunnels/packet.h"
+
+namespace sluice::inspect {
+
+struct PacketView {
+  tunnels::packet packet;       // with the packet's own tuple, also for ICMP errors
+  std::span<const uint8_t> ip;  // the whole packet, by its own length
+  std::span<const uint8_t>
+      payload;               // behind the TCP, UDP or ICMP header; of others behind the IP header
+  uint16_t source_port = 0;  // host order; 0 without ports
+  uint16_t destination_port = 0;
+  uint32_t sequence = 0;  // TCP
+  uint32_t acknowledgement = 0;
+  std::optional<tunnels::tuple> quoted;  // ICMP error: the flow that it is about
+
+  bool is_tcp() const {
+    return packet.tuple.protocol == tunnels::kProtocolTcp &&
+           (packet.flags & tunnels::kPacketHasPorts);
+  }
+  bool is_udp() const {
+    return packet.tuple.protocol == tunnels::kProtocolUdp &&
+           (packet.flags & tunnels::kPacketHasPorts);
+  }
+  bool is_icmp() const {
+    return packet.tuple.protocol ==
+           (packet.tuple.version == 4 ? tunnels::kProtocolIcmp : tunnels::kProtocolIcmpv6);
+  }
+};
+
+// Nothing for bytes that are no whole, well-formed packet. Points into `bytes`.
+std::optional<PacketView> view_packet(std::span<const uint8_t> bytes);
+
+}  // namespace sluice::inspect

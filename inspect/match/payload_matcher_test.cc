@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/match/payload_matcher.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <random>
+
+#include "inspect/rules/parser.h"
+
+namespace sluice::inspect {
+namespace {
+
+Rule rule_of(const std::string& options) {
+  auto rule = parse_rule("alert tcp any any -> any any (" + options + " sid:1;)", {}, {});
+  EXPECT_TRUE(rule) << options << ": " << rule.error().what;
+  return std::move(*rule);
+}
+
+bool matches(const Rule& rule, std::string_view text, uint64_t start = 0) {
+  PayloadMatcher matcher;
+  return matcher.matches(PayloadPlan(rule.payload),
+                         {{reinterpret_cast<const uint8_t*>(text.data()), text.size()}, start});
+}
+
+struct Row {
+  const char* options;
+  const char* payload;
+  bool expected;
+};
+
+TEST(PayloadMatcher, TruthTable) {
+  const Row kTable[] = {
+      {"content:\"abc\";", "xxabcxx", true},
+      {"content:\"abc\";", "xxABCxx", false},
+      {"content:\"aBc\"; nocase;", "xxAbCxx", true},
+      {"content:!\"abc\";", "xxabxx", true},
+      {"content:!\"abc\";", "xxabcxx", false},
+      {"content:\"abc\"; offset:2;", "abcxx", false},
+      {"content:\"abc\"; offset:2;", "xxabc", true},
+      {"content:\"abc\"; depth:3;", "abcxx", true},
+      {"content:\"abc\"; depth:3;", "xabcx", false},
+      {"content:\"abc\"; offset:1; depth:4;", "xxabc", true},
+      {"content:\"abc\"; offset:1; depth:4;", "xxxabc", false},
+      {"content:\"abc\"; startswith;", "abcabc", true},
+      {"content:\"abc\"; startswith;", "xabc", false},
+      {"content:\"abc\"; endswith;", "abcabc", true},
+      {"content:\"abc\"; endswith;", "abcx", false},
+      {"content:\"abc\"; startswith; endswith;", "abc", true},
+      {"content:\"abc\"; startswith; endswith;", "abcabc", false},
+      {"content:\"a\"; content:\"b\"; distance:0;", "ab", true},
+      {"content:\"a\"; content:\"b\"; distance:0;", "ba", false},
+      {"content:\"a\"; content:\"b\";", "ba", true},
+      {"content:\"a\"; content:\"b\"; distance:2;", "axb", false},
+      {"content:\"a\"; content:\"b\"; distance:2;", "axxb", true},
+      {"content:\"a\"; content:\"b\"; within:2;", "axb", true},
+      {"content:\"a\"; content:\"b\"; within:2;", "axxb", false},
+      {"content:\"a\"; content:\"b\"; distance:1; within:2;", "axxb", true},
+      {"content:\"a\"; content:\"b\"; distance:1; within:2;", "axxxb", false},
+      {"content:\"b\"; content:\"a\"; distance:-3;", "axb", true},
+      {"content:\"a\"; content:!\"b\"; within:3;", "axxxb", true},
+      {"content:\"a\"; content:!\"b\"; within:3;", "axxb", false},
+      {"content:\"a\"; content:\"b\"; within:1;", "a-ab", true},
+      {"content:\"a\"; content:\"b\"; within:1; content:\"c\"; within:1;", "abxabc", true},
+      {"content:\"a\"; content:!\"b\"; within:1;", "abac", true},
+      {"content:\"a\"; content:!\"zz\"; content:\"b\"; within:1;", "a-ab", true},
+      {"content:\"a\"; content:!\"zz\"; content:\"b\"; within:1;", "a-abzz", false},
+      {"content:\"b\"; distance:2;", "xxb", true},
+      {"content:\"b\"; distance:2;", "xbx", false},
+      {"pcre:\"/a\\d+b/\";", "xa12b", true},
+      {"pcre:!\"/a\\d+b/\";", "xa12b", false},
+      {"content:\"a\"; pcre:\"/^b/R\";", "xab", true},
+      {"content:\"a\"; pcre:\"/^b/R\";", "xaxb", false},
+      {"content:\"a\"; pcre:\"/^b/R\";", "axab", true},
+      {"content:\"a\"; pcre:!\"/^b/R\";", "abac", true},
+      {"pcre:\"/a./\"; content:\"c\"; within:1;", "abdaxc", true},
+      {"pcre:\"/a./\"; content:\"c\"; within:1;", "abdaxd", false},
+      {"content:\"|00 ff|\";", "x", false},
+  };
+  for (const Row& row : kTable)
+    EXPECT_EQ(matches(rule_of(row.options), row.payload), row.expected)
+        << row.options << " on " << row.payload;
+}
+
+TEST(PayloadMatcher, PositionsCountFromTheStartOfTheStream) {
+  EXPECT_TRUE(matches(rule_of("content:\"abc\"; offset:102; depth:3;"), "xxabc", 100));
+  EXPECT_FALSE(matches(rule_of("content:\"abc\"; offset:2; depth:3;"), "xxabc", 100));
+  EXPECT_FALSE(matches(rule_of("pcre:\"/^xx/\";"), "xxabc", 100));
+  EXPECT_TRUE(matches(rule_of("content:\"x\"; pcre:\"/^x/R\";"), "xxabc", 100));
+}
+
+TEST(PayloadMatcher, EndlessSearchesStopAtTheLimit) {
+  const Rule rule = rule_of(
+      "content:\"a\"; content:\"a\"; distance:0; within:9000; content:\"a\"; distance:0; "
+      "within:9000; "
+      "content:\"b\"; distance:5; within:1;");
+  const std::string text(8000, 'a');
+  PayloadMatcher matcher;
+  EXPECT_FALSE(matcher.matches(PayloadPlan(rule.payload),
+                               {{reinterpret_cast<const uint8_t*>(text.data()), text.size()}, 0}));
+  EXPECT_EQ(matcher.cost_limit_hits(), 1u);
+}
+
+TEST(PayloadMatcher, ManyPlacesOfTheFirstContentAreNoProblem) {
+  const std::string text = std::string(60000, 'a') + "b";
+  EXPECT_TRUE(matches(rule_of("content:\"a\"; content:\"b\"; within:1;"), text));
+  EXPECT_FALSE(matches(rule_of("content:\"a\"; content:\"c\"; distance:0;"), text));
+}
+
+// --- against the definition, by trying every place of every content
+// ---------------------------------------
+
+bool equal_at(const Content& content, std::string_view text, size_t at) {
+  for (size_t i = 0; i < content.bytes.size(); i++) {
+    const char c = content.nocase ? static_cast<char>(std::tolower(text[at + i])) : text[at + i];
+    if (c != content.bytes[i]) return false;
+  }
+  return true;
+}
+
+bool allowed(const Content& content, std::string_view text, size_t at, int64_t previous) {
+  const auto begin = static_cast<int64_t>(at);
+  const auto end = begin + static_cast<int64_t>(content.bytes.size());
+  if (content.relative) {
+    if (begin < previous + content.distance) return false;
+    if (content.within && end > previous + content.distance + int64_t{*content.within})
+      return false;
+  } else {
+    if (begin < int64_t{content.offset}) return false;
+    if (content.depth && end > int64_t{content.offset} + int64_t{*content.depth}) return false;
+  }
+  return !content.ends || end == static_cast<int64_t>(text.size());
+}
+
+bool by_definition(const Rule& rule, size_t step, std::string_view text, int64_t previous) {
+  if (step == rule.payload.size()) return true;
+  const Content& content = std::get<Content>(rule.payload[step]);
+  bool anywhere = false;
+  for (size_t at = 0; at + content.bytes.size() <= text.size(); at++) {
+    if (!equal_at(content, text, at) || !allowed(content, text, at, previous)) continue;
+    anywhere = true;
+    if (!content.negated &&
+        by_definition(rule, step + 1, text, static_cast<int64_t>(at + content.bytes.size())))
+      return true;
+  }
+  return content.negated && !anywhere && by_definition(rule, step + 1, text, previous);
+}
+
+std::string random_option(std::mt19937& random) {
+  std::string bytes(1 + random() % 3, 'a');
+  for (char& c : bytes) c = "abAB"[random() % 4];
+  const auto number = [&](unsigned limit) { return std::to_string(random() % limit); };
+  std::string out =
+      std::string("content:") + (random() % 5 == 0 ? "!" : "") + "\"" + bytes + "\"; ";
+  if (random() % 3 == 0) out += "nocase; ";
+  if (random() % 6 == 0) out += "endswith; ";
+  const std::string size = std::to_string(bytes.size() + random() % 6);
+  switch (random() % 7) {
+    case 0:
+      return out + "offset:" + number(8) + "; ";
+    case 1:
+      return out + "depth:" + size + "; ";
+    case 2:
+      return out + "offset:" + number(8) + "; depth:" + size + "; ";
+    case 3:
+      return out + "distance:" + std::to_string(static_cast<int>(random() % 7) - 3) + "; ";
+    case 4:
+      return out + "within:" + size + "; ";
+    case 5:
+      return out + "distance:" + std::to_string(static_cast<int>(random() % 7) - 3) +
+             "; within:" + size + "; ";
+    default:
+      return out;
+  }
+}
+
+TEST(PayloadMatcher, AgreesWithTheDefinitionOnRandomRules) {
+  std::mt19937 random(3);
+  int matched = 0;
+  for (int i = 0; i < 4000; i++) {
+    std::string options;
+    for (size_t count = 1 + random() % 4; count > 0; count--) options += random_option(random);
+    const Rule rule = rule_of(options);
+    for (int j = 0; j < 10; j++) {
+      std::string text(random() % 20, 'a');
+      for (char& c : text) c = "abABx"[random() % 5];
+      const bool expected = by_definition(rule, 0, text, 0);
+      ASSERT_EQ(matches(rule, text), expected) << options << "on " << text;
+      matched += expected;
+    }
+  }
+  EXPECT_GT(matched, 4000);
+}
+
+}  // namespace
+}  // namespace sluice::inspect

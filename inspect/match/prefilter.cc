@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/match/prefilter.h"
+
+#include <hs.h>
+
+#include <algorithm>
+#include <map>
+
+#include "inspect/rules/rule.h"
+
+namespace sluice::inspect {
+namespace {
+
+// More of a literal makes the tables larger and the candidates no fewer.
+constexpr size_t kPatternMax = 32;
+// Hyperscan is a hundred times slower on runs of the byte that ends a literal eight times or more.
+constexpr size_t kEqualTailMax = 7;
+
+std::string escaped(std::string_view bytes) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  for (const char c : bytes) {
+    out += "\\x";
+    out += kHex[static_cast<uint8_t>(c) >> 4];
+    out += kHex[static_cast<uint8_t>(c) & 15];
+  }
+  return out;
+}
+
+// Bytes that are everywhere in binary protocols tell little.
+int rarity(const Content& content) {
+  int score = 0;
+  for (const char c : content.bytes.substr(0, kPatternMax)) {
+    const auto byte = static_cast<uint8_t>(c);
+    score += byte == 0 || byte == 0xff ? 1 : byte == ' ' ? 2 : 4;
+  }
+  return score;
+}
+
+}  // namespace
+
+struct Prefilter::Parts {
+  hs_database_t* database = nullptr;
+  // Rules of pattern i: rules[first[i]] up to rules[first[i + 1]].
+  std::vector<uint32_t> first;
+  std::vector<uint32_t> rules;
+
+  Parts() = default;
+  Parts(const Parts&) = delete;
+  Parts& operator=(const Parts&) = delete;
+  ~Parts() { hs_free_database(database); }
+};
+
+namespace {
+
+struct Scan {
+  const std::vector<uint32_t>& first;
+  const std::vector<uint32_t>& rules;
+  CandidateSink& sink;
+};
+
+int on_match(unsigned id, unsigned long long, unsigned long long, unsigned, void* context) {
+  const auto& scan = *static_cast<const Scan*>(context);
+  for (uint32_t i = scan.first[id]; i < scan.first[id + 1]; i++) scan.sink.candidate(scan.rules[i]);
+  return 0;
+}
+
+}  // namespace
+
+PrefilterScratch::~PrefilterScratch() { hs_free_scratch(scratch_); }
+
+PrefilterStream::~PrefilterStream() {
+  if (stream_ != nullptr) hs_close_stream(stream_, nullptr, nullptr, nullptr);
+}
+
+Result<Prefilter> Prefilter::compile(std::vector<Pattern> patterns, Mode mode) {
+  std::map<std::pair<std::string, bool>, std::vector<uint32_t>> by_bytes;
+  for (Pattern& pattern : patterns)
+    by_bytes[{std::move(pattern.bytes), pattern.nocase}].push_back(pattern.rule);
+
+  auto parts = std::make_shared<Parts>();
+  std::vector<std::string> expressions;
+  std::vector<unsigned> flags, ids;
+  parts->first.push_back(0);
+  for (const auto& [key, rules] : by_bytes) {
+    expressions.push_back(escaped(key.first));
+    // In a stream "once" would be once for its whole life, and mute later hits.
+    flags.push_back(HS_FLAG_DOTALL | (key.second ? HS_FLAG_CASELESS : 0) |
+                    (mode == Mode::kBlock ? HS_FLAG_SINGLEMATCH : 0));
+    ids.push_back(static_cast<unsigned>(ids.size()));
+    parts->rules.insert(parts->rules.end(), rules.begin(), rules.end());
+    parts->first.push_back(static_cast<uint32_t>(parts->rules.size()));
+  }
+  std::vector<const char*> pointers;
+  for (const std::string& expression : expressions) pointers.push_back(expression.c_str());
+  hs_compile_error_t* error = nullptr;
+  const auto status = hs_compile_multi(
+      pointers.data(), flags.data(), ids.data(), static_cast<unsigned>(ids.size()),
+      mode == Mode::kBlock ? HS_MODE_BLOCK : HS_MODE_STREAM, nullptr, &parts->database, &error);
+  if (status != HS_SUCCESS) {
+    const std::string what = error != nullptr ? error->message : "unknown reason";
+    hs_free_compile_error(error);
+    return fail("Hyperscan cannot compile the patterns: " + what);
+  }
+  return Prefilter(std::move(parts));
+}
+
+Result<> Prefilter::prepare(PrefilterScratch& scratch) const {
+  if (hs_alloc_scratch(parts_->database, &scratch.scratch_) != HS_SUCCESS)
+    return fail("Hyperscan cannot allocate its scratch");
+  return {};
+}
+
+void Prefilter::scan(std::span<const uint8_t> bytes, PrefilterScratch& scratch,
+                     CandidateSink& sink) const {
+  Scan scan{parts_->first, parts_->rules, sink};
+  const auto status =
+      hs_scan(parts_->database, reinterpret_cast<const char*>(bytes.data()),
+              static_cast<unsigned>(bytes.size()), 0, scratch.scratch_, on_match, &scan);
+  SLUICE_CHECK(status == HS_SUCCESS);
+}
+
+void Prefilter::scan_stream(PrefilterStream& stream, std::span<const uint8_t> bytes,
+                            PrefilterScratch& scratch, CandidateSink& sink) const {
+  if (stream.stream_ == nullptr)
+    SLUICE_CHECK(hs_open_stream(parts_->database, 0, &stream.stream_) == HS_SUCCESS);
+  Scan scan{parts_->first, parts_->rules, sink};
+  const auto status =
+      hs_scan_stream(stream.stream_, reinterpret_cast<const char*>(bytes.data()),
+                     static_cast<unsigned>(bytes.size()), 0, scratch.scratch_, on_match, &scan);
+  SLUICE_CHECK(status == HS_SUCCESS);
+}
+
+const Content* fast_pattern_of(const Rule& rule) {
+  const Content* best = nullptr;
+  for (const PayloadMatch& match : rule.payload) {
+    const auto* content = std::get_if<Content>(&match);
+    if (content == nullptr || content->negated) continue;
+    if (content->fast_pattern) return content;
+    if (best == nullptr || rarity(*content) > rarity(*best)) best = content;
+  }
+  return best;
+}
+
+std::string fast_pattern_bytes(const Content& content) {
+  std::string bytes = content.chop_length == 0
+                          ? content.bytes
+                          : content.bytes.substr(content.chop_offset, content.chop_length);
+  if (bytes.size() > kPatternMax) bytes.resize(kPatternMax);
+  size_t tail = 1;
+  while (tail < bytes.size() && bytes[bytes.size() - 1 - tail] == bytes.back()) tail++;
+  if (tail > kEqualTailMax) bytes.resize(bytes.size() - (tail - kEqualTailMax));
+  return bytes;
+}
+
+}  // namespace sluice::inspect

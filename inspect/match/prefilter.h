@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// One Hyperscan database: which rules can match these bytes at all. A hit is a candidate, not a
+// match.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tunnels/result.h"
+
+struct hs_database;
+struct hs_scratch;
+struct hs_stream;
+
+namespace sluice::inspect {
+
+struct Content;
+struct Rule;
+
+// Receives rules whose pattern occurs.
+class CandidateSink {
+ public:
+  virtual ~CandidateSink() = default;
+  virtual void candidate(uint32_t rule) = 0;
+};
+
+// Working memory of one worker for all its databases.
+class PrefilterScratch {
+ public:
+  PrefilterScratch() = default;
+  ~PrefilterScratch();
+  PrefilterScratch(const PrefilterScratch&) = delete;
+  PrefilterScratch& operator=(const PrefilterScratch&) = delete;
+
+ private:
+  friend class Prefilter;
+  hs_scratch* scratch_ = nullptr;
+};
+
+// One direction of one connection in a streaming database; may be empty.
+class PrefilterStream {
+ public:
+  PrefilterStream() = default;
+  ~PrefilterStream();
+  PrefilterStream(const PrefilterStream&) = delete;
+  PrefilterStream& operator=(const PrefilterStream&) = delete;
+
+ private:
+  friend class Prefilter;
+  hs_stream* stream_ = nullptr;
+};
+
+class Prefilter {
+ public:
+  enum class Mode { kBlock, kStream };
+  struct Pattern {
+    std::string bytes;
+    bool nocase = false;
+    uint32_t rule = 0;
+  };
+
+  static Result<Prefilter> compile(std::vector<Pattern> patterns, Mode mode);
+
+  // Makes the scratch large enough; before the first scan with it.
+  Result<> prepare(PrefilterScratch& scratch) const;
+
+  void scan(std::span<const uint8_t> bytes, PrefilterScratch& scratch, CandidateSink& sink) const;
+  // The next bytes of a stream; patterns are found across calls.
+  void scan_stream(PrefilterStream& stream, std::span<const uint8_t> bytes,
+                   PrefilterScratch& scratch, CandidateSink& sink) const;
+
+ private:
+  struct Parts;
+  explicit Prefilter(std::shared_ptr<const Parts> parts) : parts_(std::move(parts)) {}
+  std::shared_ptr<const Parts> parts_;
+};
+
+// The content of the rule that a payload must hold for the rule to match, as rare as possible: the
+// one marked fast_pattern or the best positive one. nullptr if the rule has none.
+const Content* fast_pattern_of(const Rule& rule);
+// The bytes of it to look for: as the rule chops it, or the part that suits the search best.
+std::string fast_pattern_bytes(const Content& content);
+
+}  // namespace sluice::inspect

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rules on TCP streams: however the sender cuts, orders and repeats its bytes.
+#include <algorithm>
+#include <random>
+
+#include "inspect/match/test_harness.h"
+
+namespace sluice::inspect {
+namespace {
+
+using testing::Ends;
+using testing::Harness;
+using testing::kAck;
+using testing::kSyn;
+using testing::Sids;
+using testing::tcp;
+
+constexpr const char* kAttack = "drop tcp any any -> any any (content:\"attack\"; sid:1;)";
+
+TEST(StreamRules, APatternCutAnywhereIsFound) {
+  const std::string_view text = "xxattackyy";
+  for (size_t cut = 1; cut < text.size(); cut++) {
+    Harness h(kAttack);
+    const Ends c;
+    h.connect(c);
+    const bool first = h.data(c, 0, text.substr(0, cut));
+    const bool second = h.data(c, static_cast<uint32_t>(cut), text.substr(cut));
+    EXPECT_FALSE(second) << cut;
+    EXPECT_EQ(first, cut < 8) << cut;
+    EXPECT_EQ(h.alerts(), Sids{1});
+  }
+}
+
+TEST(StreamRules, ByteByByteAndBackwards) {
+  const std::string_view text = "xxattack";
+  Harness forwards(kAttack);
+  Harness backwards(kAttack);
+  const Ends c;
+  forwards.connect(c);
+  backwards.connect(c);
+  for (uint32_t i = 0; i < text.size(); i++) {
+    EXPECT_EQ(forwards.data(c, i, text.substr(i, 1)), i != 7);
+    const auto back = static_cast<uint32_t>(text.size() - 1 - i);
+    EXPECT_EQ(backwards.data(c, back, text.substr(back, 1)), back != 0)
+        << "the last one fills the gap";
+  }
+}
+
+TEST(StreamRules, TheFirstPacketAfterTheHandshakeMayBeLate) {
+  Harness h(kAttack);
+  const Ends c;
+  h.connect(c);
+  EXPECT_TRUE(h.data(c, 3, "ack"));
+  EXPECT_FALSE(h.data(c, 0, "att"));
+}
+
+TEST(StreamRules, AnotherCopyOfAByteNeverPasses) {
+  Harness h(kAttack);
+  const Ends c;
+  h.connect(c);
+  EXPECT_TRUE(h.data(c, 3, "XXX"));
+  EXPECT_FALSE(h.data(c, 3, "ack")) << "held bytes: the first copy wins";
+  EXPECT_TRUE(h.data(c, 0, "att"));
+  EXPECT_FALSE(h.data(c, 0, "xxxack")) << "delivered bytes";
+  EXPECT_TRUE(h.data(c, 0, "attXXX")) << "a true retransmission";
+  EXPECT_EQ(h.inspector().counters().dropped_stream_error, 2u);
+  const auto events = h.events();
+  ASSERT_EQ(events.size(), 1u) << "once for each flow";
+  EXPECT_EQ(events[0].at("drop").at("reason"), "stream error");
+}
+
+TEST(StreamRules, ContentsMayArriveInAnyOrderAndPacket) {
+  Harness h(
+      "alert tcp any any -> any any (content:\"second-long-one\"; content:\"first\"; sid:1;)\n"
+      "alert tcp any any -> any any (content:\"first\"; content:\"last\"; distance:0; sid:2;)\n"
+      "alert tcp any any -> any any (content:\"first\"; pcre:\"/^.{0,20}end$/R\"; sid:3;)");
+  const Ends c;
+  h.connect(c);
+  h.data(c, 0, "second-long-one ");
+  h.data(c, 16, "first ");
+  EXPECT_EQ(h.alerts(), Sids{1});
+  h.data(c, 22, "last ");
+  EXPECT_EQ(h.alerts(), (Sids{1, 2}));
+  h.data(c, 27, "end");
+  EXPECT_EQ(h.alerts(), (Sids{1, 2, 3}));
+}
+
+TEST(StreamRules, AMatchIsReportedOnceAndTheNextOneAgain) {
+  Harness h("alert tcp any any -> any any (content:\"one\"; content:\"two\"; distance:0; sid:1;)");
+  const Ends c;
+  h.connect(c);
+  h.data(c, 0, "one two ");
+  h.data(c, 8, "one ");
+  h.data(c, 12, "more ");
+  EXPECT_EQ(h.alerts(), Sids{1});
+  h.data(c, 17, "two");
+  EXPECT_EQ(h.alerts(), (Sids{1, 1}));
+}
+
+TEST(StreamRules, PositionsAreOfTheStreamAndOfThePacket) {
+  Harness h(
+      "alert tcp any any -> any any (content:\"GET\"; startswith; sid:1;)\n"
+      "alert tcp any any -> any any (flow:only_stream; content:\"GET\"; startswith; sid:2;)\n"
+      "alert tcp-pkt any any -> any any (content:\"GET\"; startswith; sid:3;)");
+  const Ends c;
+  h.connect(c);
+  h.data(c, 0, "G");
+  h.data(c, 1, "ET");
+  EXPECT_EQ(h.alerts(), (Sids{1, 2}));
+  h.data(c, 3, "GET");
+  EXPECT_EQ(h.alerts(), (Sids{1, 2, 1, 3}));
+}
+
+TEST(StreamRules, ThePacketScopeSeesNoStream) {
+  Harness h(
+      "alert tcp-pkt any any -> any any (content:\"attack\"; sid:1;)\n"
+      "alert tcp any any -> any any (flow:no_stream; content:\"attack\"; sid:2;)");
+  const Ends c;
+  h.connect(c);
+  h.data(c, 0, "att");
+  h.data(c, 3, "ack");
+  EXPECT_EQ(h.alerts(), Sids{});
+  h.data(c, 6, "attack");
+  EXPECT_EQ(h.alerts(), (Sids{1, 2}));
+}
+
+TEST(StreamRules, RejectedStreamsAreReset) {
+  Harness h("reject tcp any any -> any any (content:\"attack\"; sid:1;)");
+  const Ends c;
+  h.connect(c);
+  h.data(c, 0, "att");
+  EXPECT_FALSE(h.data(c, 3, "ack"));
+  ASSERT_EQ(h.responses().count(), 2u);
+  EXPECT_EQ(tunnels::load_be32(&h.responses()[1][24]), 1004u) << "where the server waits";
+  EXPECT_FALSE(h.data(c, 3, "ack"));
+  EXPECT_EQ(h.responses().count(), 0u);
+}
+
+TEST(StreamRules, PatternsOlderThanTheWindowAreForgotten) {
+  InspectorOptions options;
+  options.stream.window = 1000;
+  Harness h(
+      "alert tcp any any -> any any (content:\"first\"; content:\"last\"; fast_pattern; sid:1;)",
+      options);
+  const Ends c;
+  h.connect(c);
+  h.data(c, 0, "first");
+  for (uint32_t i = 0; i < 3; i++) h.data(c, 5 + 500 * i, std::string(500, 'x'));
+  h.data(c, 1505, "last");
+  EXPECT_EQ(h.alerts(), Sids{});
+  h.data(c, 1509, "first");
+  EXPECT_EQ(h.alerts(), Sids{1});
+}
+
+TEST(StreamRules, MemoryIsBoundedAndDropsWhatDoesNotFit) {
+  InspectorOptions options;
+  options.stream_memory_max = 10'000;
+  Harness h(kAttack, options);
+  uint32_t dropped = 0;
+  for (uint16_t port = 1; port <= 100; port++) {
+    const Ends c{"10.0.0.1", "10.0.0.2", port, 80};
+    h.connect(c);
+    dropped += !h.data(c, 0, std::string(1000, 'x'));
+  }
+  EXPECT_EQ(dropped, 90u);
+  EXPECT_EQ(h.inspector().counters().dropped_stream_memory, 90u);
+}
+
+// The same bytes in any segments give the same alert as in one.
+TEST(StreamRules, RandomSegmentsFindTheSame) {
+  std::mt19937 random(11);
+  for (int round = 0; round < 200; round++) {
+    std::string text(50 + random() % 400, 'x');
+    for (char& c : text) c = static_cast<char>('a' + random() % 4);
+    const bool has = random() % 2;
+    if (has) text.replace(random() % (text.size() - 20), 10, "needle12ab");
+    const size_t at = text.find("needle12");
+    const bool expected = at != std::string::npos && text.find("ab", at + 8) != std::string::npos;
+    std::vector<std::pair<uint32_t, uint32_t>> segments;
+    for (uint32_t begin = 0; begin < text.size(); begin += 1 + random() % 30)
+      segments.emplace_back(begin, 30 + random() % 30);
+    std::shuffle(segments.begin(), segments.end(), random);
+    Harness h(
+        "alert tcp any any -> any any (content:\"needle12\"; content:\"ab\"; distance:0; sid:1;)");
+    const Ends c;
+    h.connect(c);
+    for (const auto& [begin, length] : segments)
+      EXPECT_TRUE(h.data(c, begin, std::string_view(text).substr(begin, length)));
+    EXPECT_EQ(h.alerts(), expected ? Sids{1} : Sids{}) << text;
+  }
+}
+
+}  // namespace
+}  // namespace sluice::inspect

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/match/tcp_inspection.h"
+
+#include <algorithm>
+
+namespace sluice::inspect {
+
+bool StreamInspection::remember_pending(uint32_t rule, uint64_t hit) {
+  const auto found = std::find_if(pending.begin(), pending.end(),
+                                  [&](const Pending& p) { return p.rule == rule; });
+  if (found != pending.end()) {
+    found->hit = hit;
+    return true;
+  }
+  if (pending.size() == kPendingMax) return false;
+  pending.push_back({rule, hit});
+  return true;
+}
+
+void StreamInspection::forget_pending(uint32_t rule) {
+  std::erase_if(pending, [&](const Pending& p) { return p.rule == rule; });
+}
+
+uint64_t StreamInspection::fired_until(uint32_t rule) const {
+  const auto found =
+      std::find_if(fired.begin(), fired.end(), [&](const Fired& f) { return f.rule == rule; });
+  return found == fired.end() ? 0 : found->until;
+}
+
+void StreamInspection::remember_fired(uint32_t rule, uint64_t until) {
+  const auto found =
+      std::find_if(fired.begin(), fired.end(), [&](const Fired& f) { return f.rule == rule; });
+  if (found != fired.end()) {
+    found->until = until;
+  } else if (fired.size() < kFiredMax) {
+    fired.push_back({rule, until});
+  }
+}
+
+}  // namespace sluice::inspect

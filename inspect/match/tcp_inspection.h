@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// What stream rules remember about one connection.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "inspect/match/prefilter.h"
+#include "inspect/stream/reassembly.h"
+
+namespace sluice::inspect {
+
+// Rules of one direction of a connection whose fast pattern occurred but whose other contents have
+// not yet.
+inline constexpr size_t kPendingMax = 32;
+// Rules that matched in one direction of a connection and may match again further on.
+inline constexpr size_t kFiredMax = 64;
+
+// One direction.
+struct StreamInspection {
+  StreamInspection(const StreamLimits& limits, StreamBudget& budget, StreamCounters& counters)
+      : stream(limits, budget, counters) {}
+
+  struct Pending {
+    uint32_t rule;
+    uint64_t hit;  // stream position at which its pattern occurred last
+  };
+  struct Fired {
+    uint32_t rule;
+    uint64_t until;  // bytes before this position belong to a match that was reported
+  };
+
+  TcpStream stream;
+  PrefilterStream prefilter;
+  std::vector<Pending> pending;
+  std::vector<Fired> fired;
+
+  // Adds or renews; false if there is no room.
+  bool remember_pending(uint32_t rule, uint64_t hit);
+  void forget_pending(uint32_t rule);
+  // Where a further match of the rule may begin.
+  uint64_t fired_until(uint32_t rule) const;
+  // Without room it is not remembered: the rule may report the same bytes again.
+  void remember_fired(uint32_t rule, uint64_t until);
+};
+
+struct TcpInspection {
+  TcpInspection(const StreamLimits& limits, StreamBudget& budget, StreamCounters& counters)
+      : sides{{limits, budget, counters}, {limits, budget, counters}} {}
+
+  StreamInspection sides[2];  // by Direction
+};
+
+}  // namespace sluice::inspect
