@@ -220,6 +220,11 @@ Inspector::Verdict Inspector::drop_by_rule(const Current& current, const Rule& r
   if (rule.action == Action::kReject) {
     counters_.rejected++;
     responses.reject(current.view);
+    // The resets end the connection: the next SYN with its tuple is another one.
+    if (current.flow.is_tcp()) {
+      current.flow.tcp_flags[0] |= tunnels::kTcpRst;
+      current.flow.state = FlowState::kClosed;
+    }
   }
   return Verdict::kDrop;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packets from the fuzzer through the whole engine: [length 2 bytes][IP packet] repeated. All rule kinds are
-// loaded; every event must be valid JSON text on one line, every response a well-formed packet.
+// Packets from the fuzzer through the whole engine: [length 2 bytes][IP packet] repeated. All rule
+// kinds are loaded; every event must be valid JSON text on one line, every response a well-formed
+// packet.
 #include <cstdlib>
 #include <memory>
 

@@ -134,6 +134,7 @@ TEST(StreamRules, RejectedStreamsAreReset) {
   EXPECT_EQ(tunnels::load_be32(&h.responses()[1][24]), 1004u) << "where the server waits";
   EXPECT_FALSE(h.data(c, 3, "ack"));
   EXPECT_EQ(h.responses().count(), 0u);
+  EXPECT_TRUE(h.send(tcp(c, kSyn, 77, 0))) << "another connection";
 }
 
 TEST(StreamRules, PatternsOlderThanTheWindowAreForgotten) {
