@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "appliances/ids/command.h"
+
+#include <CLI/CLI.hpp>
+
+#include "appliances/sdk/command_line.h"
+
+namespace sluice::ids {
+namespace {
+
+void add_rule_options(CLI::App& app, IdsCommand& command) {
+  app.add_option("-S,--rules", command.ids.rules.rule_files,
+                 "file of Suricata rules; may be given more than once");
+  app.add_option("--classification", command.ids.rules.classification_file,
+                 "file of `config classification:` lines, on top of the built-in ones");
+  app.add_option_function<std::vector<std::string>>(
+         "--var",
+         [&command](const std::vector<std::string>& assignments) {
+           for (const std::string& assignment : assignments) {
+             const auto set = inspect::set_variable(command.ids.rules.variables, assignment);
+             if (!set) throw CLI::ValidationError("--var", set.error().text());
+           }
+         },
+         "NAME=VALUE of a variable that rules use, e.g. HOME_NET=[10.0.0.0/8]; may be given more "
+         "than once")
+      ->type_name("NAME=VALUE");
+}
+
+}  // namespace
+
+void add_options(CLI::App& app, IdsCommand& command) {
+  add_rule_options(app, command);
+  app.add_option("--eve", command.eve_file,
+                 "file to append EVE JSON events to; - is standard output")
+      ->capture_default_str();
+  app.add_option("-l", command.log_directory, "directory of eve.json, instead of --eve");
+  app.add_option("-r", command.capture_file,
+                 "read this pcap or pcapng file instead of the network, and end");
+  app.add_option("--flows-max", command.ids.inspection.flows.flows_max,
+                 "flows known at once, per worker")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, inspect::kFlowsMaxLimit));
+  app.add_option("--stream-memory", command.ids.inspection.stream_memory_max,
+                 "bytes that TCP streams may hold, per worker")
+      ->capture_default_str()
+      ->check(CLI::Range(size_t{1} << 20, size_t{1} << 40));
+  sdk::add_options(app, command.runner);
+
+  CLI::App* rules =
+      app.add_subcommand("rules", "say which rules load, and why others do not; then end");
+  rules->parse_complete_callback([&command] { command.list_rules = true; });
+  rules->add_flag("--failed", command.only_failed, "only the refused ones");
+  add_rule_options(*rules, command);
+}
+
+Result<IdsCommand> parse_arguments(std::span<const std::string> arguments) {
+  CLI::App app;
+  app.set_help_flag();
+  IdsCommand command;
+  add_options(app, command);
+  // CLI11 takes a vector from its back.
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+  try {
+    app.parse(std::move(reversed));
+  } catch (const CLI::ParseError& error) {
+    return fail(error.what(), "sluice-ids");
+  }
+  return command;
+}
+
+}  // namespace sluice::ids

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line of sluice-ids, also understood where the appliance runs inside another process
+// (replay).
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "appliances/ids/ids_appliance.h"
+#include "appliances/sdk/runner.h"
+
+namespace CLI {
+class App;
+}
+
+namespace sluice::ids {
+
+struct IdsCommand {
+  IdsOptions ids;
+  sdk::RunnerOptions runner;
+  std::string eve_file = "-";
+  std::string capture_file;   // not empty: read this instead of the network
+  std::string log_directory;  // not empty: eve.json in it instead of eve_file
+  bool list_rules = false;    // `rules`: say what was loaded and end
+  bool only_failed = false;   // `rules --failed`: only what was refused
+
+  std::string eve_path() const {
+    return log_directory.empty() ? eve_file : log_directory + "/eve.json";
+  }
+};
+
+// Adds all options to `app`; they are written to `command` when it parses.
+void add_options(CLI::App& app, IdsCommand& command);
+
+// The arguments without the program's name.
+Result<IdsCommand> parse_arguments(std::span<const std::string> arguments);
+
+}  // namespace sluice::ids

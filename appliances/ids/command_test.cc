@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "appliances/ids/command.h"
+
+#include <gtest/gtest.h>
+
+namespace sluice::ids {
+namespace {
+
+Result<IdsCommand> parse(std::vector<std::string> arguments) { return parse_arguments(arguments); }
+
+TEST(IdsCommand, ReadsEveryOption) {
+  const auto command = parse({"--rules",       "a.rules",   "-S",          "b.rules",
+                              "--eve",         "e.json",    "--var",       "HOME_NET=10.0.0.0/8",
+                              "--var",         "X=[1:5]",   "--flows-max", "1000",
+                              "--listen",      "10.9.0.11", "--port",      "6082",
+                              "--health-port", "81",        "--workers",   "2"});
+  ASSERT_TRUE(command) << command.error().text();
+  EXPECT_EQ(command->ids.rules.rule_files, (std::vector<std::string>{"a.rules", "b.rules"}));
+  EXPECT_EQ(command->ids.rules.variables.at("HOME_NET"), "10.0.0.0/8");
+  EXPECT_EQ(command->ids.rules.variables.at("X"), "[1:5]");
+  EXPECT_EQ(command->ids.inspection.flows.flows_max, 1000u);
+  EXPECT_EQ(command->eve_path(), "e.json");
+  EXPECT_EQ(command->runner.listen, "10.9.0.11");
+  EXPECT_EQ(command->runner.port, 6082);
+  EXPECT_EQ(command->runner.workers, 2u);
+  EXPECT_FALSE(command->list_rules);
+}
+
+TEST(IdsCommand, RulesSubcommandAndDirectory) {
+  const auto list = parse({"rules", "--failed", "-S", "a.rules"});
+  ASSERT_TRUE(list) << list.error().text();
+  EXPECT_TRUE(list->list_rules && list->only_failed);
+  EXPECT_EQ(list->ids.rules.rule_files, std::vector<std::string>{"a.rules"});
+  EXPECT_EQ(parse({"-r", "x.pcap", "-l", "/tmp"})->eve_path(), "/tmp/eve.json");
+}
+
+TEST(IdsCommand, RefusesWhatItDoesNotKnow) {
+  for (const auto& bad : {std::vector<std::string>{"--bogus"},
+                          {"--var", "HOME_NET"},
+                          {"--var", "A=$NONE"},
+                          {"--workers", "-1"},
+                          {"extra"}})
+    EXPECT_FALSE(parse(bad)) << bad.front();
+}
+
+}  // namespace
+}  // namespace sluice::ids

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "appliances/ids/command.h"
+#include "appliances/sdk/capture.h"
+#include "appliances/sdk/command_line.h"
+
+using namespace sluice;
+
+namespace {
+
+void print_refused(const inspect::Engine& engine, std::FILE* out) {
+  for (const inspect::RefusedRule& refused : engine.refused())
+    std::fprintf(out, "%s\n", refused.text().c_str());
+}
+
+void print_loaded(const inspect::Engine& engine) {
+  for (uint32_t i = 0; i < engine.size(); i++) {
+    const inspect::Rule& rule = engine.rule(i).rule;
+    std::printf("%s:%d: sid %u: %s\n", rule.file.c_str(), rule.line, rule.sid, rule.msg.c_str());
+  }
+}
+
+Result<> run(const ids::IdsCommand& command) {
+  SLUICE_TRY(const auto engine, ids::load_rules(command.ids));
+  if (command.list_rules) {
+    if (!command.only_failed) print_loaded(*engine);
+    print_refused(*engine, stdout);
+    return {};
+  }
+  print_refused(*engine, stderr);
+  std::fprintf(stderr, "sluice-ids: %zu rules loaded, %zu refused\n", engine->size(),
+               engine->refused().size());
+  SLUICE_TRY(const std::unique_ptr<inspect::FileSink> eve,
+             inspect::FileSink::open(command.eve_path()));
+  const auto make = [&](unsigned) { return ids::make_ids(engine, command.ids, *eve); };
+  if (command.capture_file.empty()) return sdk::run(command.runner, make);
+  SLUICE_TRY(const auto appliance, make(0));
+  return sdk::run_capture(command.capture_file, *appliance);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "sluice-ids: an appliance that alerts on, drops and rejects traffic by Suricata rules");
+  ids::IdsCommand command;
+  add_options(app, command);
+  CLI11_PARSE(app, argc, argv);
+  const Result<> result = run(command);
+  if (result) return 0;
+  std::fprintf(stderr, "%s\n", result.error().text().c_str());
+  return 1;
+}

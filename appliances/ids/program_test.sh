@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# sluice-ids as a program: rules that load, rules that do not, a capture file, mistakes.
+set -euo pipefail
+ids=$SLUICE_BIN/sluice-ids
+dir=$(mktemp -d "${TMPDIR:-/tmp}/ids_program_test.XXXXXX")
+trap 'rm -rf "$dir"' EXIT
+
+fail() {
+  echo "FAIL: $*" >&2
+  exit 1
+}
+
+cat >"$dir/test.rules" <<'RULES'
+alert udp any any -> any 53 (msg:"a query for evil"; content:"evil"; sid:1;)
+alert http any any -> any any (sid:2;)
+alert tcp any any -> any any (flowbits:set,x; sid:3;)
+RULES
+
+"$ids" rules --failed -S "$dir/test.rules" >"$dir/failed"
+diff "$dir/failed" - <<TEXT || fail "rules --failed"
+$dir/test.rules:2: protocol 'http' is not supported (ip, tcp, tcp-pkt, tcp-stream, udp, icmp)
+$dir/test.rules:3: keyword 'flowbits' is not supported
+TEXT
+"$ids" rules -S "$dir/test.rules" | grep -q "test.rules:1: sid 1: a query for evil" || fail "rules"
+
+# A raw-IP capture (link type 101) of one UDP datagram "evil" from 10.0.0.1:1000 to 10.0.0.2:53.
+{
+  printf '\xd4\xc3\xb2\xa1\x02\x00\x04\x00\0\0\0\0\0\0\0\0\xff\xff\0\0\x65\0\0\0'
+  printf '\x00\xf1\x53\x65\x01\0\0\0\x20\0\0\0\x20\0\0\0'
+  printf '\x45\0\0\x20\0\x01\0\0\x40\x11\x66\xca\x0a\0\0\x01\x0a\0\0\x02'
+  printf '\x03\xe8\0\x35\0\x0c\0\0evil'
+} >"$dir/one.pcap"
+"$ids" -r "$dir/one.pcap" -S "$dir/test.rules" -l "$dir" 2>"$dir/log"
+grep -q "1 rules loaded, 2 refused" "$dir/log" || fail "the summary: $(cat "$dir/log")"
+grep -q '"timestamp":"2023-11-14T22:13:20.000001+0000".*"signature_id":1,' "$dir/eve.json" ||
+  fail "no alert: $(cat "$dir/eve.json")"
+cp "$dir/eve.json" "$dir/first.json"
+rm "$dir/eve.json"
+"$ids" -r "$dir/one.pcap" -S "$dir/test.rules" -l "$dir" 2>"$dir/log"
+cmp "$dir/first.json" "$dir/eve.json" || fail "not the same twice"
+
+"$ids" -S /nonexistent -r "$dir/one.pcap" 2>"$dir/log" && fail "a missing rule file was taken"
+grep -q "/nonexistent: cannot read the rules: No such file or directory" "$dir/log" || fail "$(cat "$dir/log")"
+"$ids" -S "$dir/test.rules" -r "$dir/test.rules" --eve "$dir/x" 2>/dev/null && fail "a text was taken for a capture"
+"$ids" --var NONSENSE 2>/dev/null && fail "a wrong --var was taken"
+echo ok
