@@ -26,14 +26,15 @@ Framing framing_to_client(Framing framing, int client_minor_version) {
 Task<> Session::exchange() {
   PooledTarget* avoid = nullptr;
   bool fresh = false;
+  size_t refusals = 0;
   if (!pool_->any_healthy()) ++alb_.counters().fail_open;
   for (size_t tries = 0; tries < kTriesMax; ++tries) {
     target_ = pool_->pick(avoid);
-    if (target_ == avoid) break;
     record_.target = target_->text();
     bool connected = co_await connect(fresh);
     if (end_ != End::kRunning) co_return;
     if (!connected) {
+      if (++refusals == pool_->targets().size()) break;
       avoid = target_;
       continue;
     }
@@ -82,7 +83,7 @@ Task<> Session::relay() {
     if (end_ != End::kRunning) co_return;
     if (moved) {
       last_move_ms_ = alb_.loop().now_ms();
-      if (++steps % kStepsPerTurnMax == 0) co_await wakeup_.until(last_move_ms_);
+      if (++steps % kStepsPerTurnMax == 0) co_await wakeup_.pause();
       continue;
     }
     bool woken = co_await wakeup_.until(last_move_ms_ + alb_.options().idle_timeout_ms);

@@ -63,6 +63,9 @@ Task<> Session::run() {
     bool complete = co_await read_head();
     if (!complete) break;
     more = co_await serve_request();
+    // Our own answers wait for nobody: a client that pipelines such requests must not keep the
+    // loop.
+    if (more && end_ == End::kAnswered) co_await wakeup_.pause();
   }
   if (linger_) co_await linger();
 }
@@ -107,7 +110,11 @@ Task<bool> Session::read_head() {
 // True when the connection is to carry another request.
 Task<bool> Session::serve_request() {
   begin_record();
-  if (end_ == End::kRunning) prepare();
+  if (end_ == End::kRunning) {
+    prepare();
+    client_in_.consume(request_scanner_.end());
+    client_in_.release_if_empty();
+  }
   if (end_ == End::kRunning) co_await exchange();
   bool stays = client_stays_ && end_ == End::kDone;
   if (end_ == End::kAnswered) {
@@ -152,8 +159,6 @@ void Session::prepare() {
   std::string host = frontend_.address.text();
   write_request_head(to_target_, request, {peer, frontend_.port_text, host, fresh_id},
                      &record_.trace_id);
-  client_in_.consume(request_scanner_.end());
-  client_in_.release_if_empty();
 }
 
 bool Session::route(const RequestHead& request) {

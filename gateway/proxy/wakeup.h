@@ -40,6 +40,12 @@ class Wakeup {
     return Awaiter{*this};
   }
 
+  // Lets the loop's other work go first; always suspends, which also empties the stack.
+  Awaiter pause() {
+    pending_ = false;
+    return until(loop_.now_ms());
+  }
+
   void wake() {
     if (!waiter_) {
       pending_ = true;
