@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/control/controller.h"
 
-#include <net/if.h>
-
 #include <algorithm>
 
 #include "gateway/control/config.h"
@@ -202,9 +200,7 @@ TargetHealth Controller::health(const TargetName& name) { return checker_.health
 Result<NextHop> Controller::next_hop(const IpAddress& target) { return hops_.find(target); }
 
 Result<uint32_t> Controller::interface_index(const std::string& name) {
-  const uint32_t index = if_nametoindex(name.c_str());
-  if (index == 0) return fail("there is no such interface", "interface " + name);
-  return index;
+  return hops_.interface_index(name);
 }
 
 }  // namespace sluice::gateway

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/targets/neighbours.h"
 
+#include <net/if.h>
 #include <netlink/cache.h>
 #include <netlink/netlink.h>
 #include <netlink/route/link.h>
@@ -183,6 +184,12 @@ Result<NextHop> KernelNextHops::find(const IpAddress& target) {
   const auto neighbour = state_->known.find({out.interface, via});
   if (neighbour != state_->known.end()) out.to = neighbour->second;
   return out;
+}
+
+Result<uint32_t> KernelNextHops::interface_index(const std::string& name) {
+  const uint32_t index = if_nametoindex(name.c_str());
+  if (index == 0) return fail("there is no such interface", "interface " + name);
+  return index;
 }
 
 }  // namespace sluice::gateway

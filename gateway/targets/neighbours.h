@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "gateway/control/address.h"
 #include "gateway/targets/header.h"
@@ -27,6 +28,7 @@ class NextHops {
  public:
   virtual ~NextHops() = default;
   virtual Result<NextHop> find(const IpAddress& target) = 0;
+  virtual Result<uint32_t> interface_index(const std::string& name) = 0;
 };
 
 // The kernel's view of the network namespace that it was created in. It sends nothing: a neighbour
@@ -39,6 +41,7 @@ class KernelNextHops : public NextHops {
                                                         std::function<void()> changed);
   ~KernelNextHops() override;
   Result<NextHop> find(const IpAddress& target) override;
+  Result<uint32_t> interface_index(const std::string& name) override;
 
  private:
   struct State;
