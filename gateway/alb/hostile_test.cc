@@ -40,7 +40,7 @@ std::string post(const std::string& lines, const std::string& body = "") {
 TEST(Hostile, RefusedWithItsStatusAndClosed) {
   const std::string evil = "GET /evil HTTP/1.1\r\nHost: a\r\n\r\n";
   std::string many;
-  for (int i = 0; i < 30; ++i) many += (i > 0 ? "," : "") + std::string("10.0.0.1");
+  for (int i = 0; i <= 30; ++i) many += (i > 0 ? "," : "") + std::string("10.0.0.1");
   const HostileCase cases[] = {
       {"CL.TE", post("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n" + evil),
        "400"},

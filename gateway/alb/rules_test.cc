@@ -5,6 +5,7 @@
 
 #include "gateway/alb/access_log.h"
 #include "gateway/alb/target_pool.h"
+#include "gateway/control/config.h"
 
 namespace sluice::gateway {
 namespace {
@@ -73,6 +74,22 @@ TEST(RuleTable, LowestPriorityWhoseConditionsAllHold) {
     EXPECT_EQ(match.priority, one.priority) << one.host << one.path;
     EXPECT_EQ(match.group, one.group) << one.host << one.path;
   }
+}
+
+TEST(RuleTable, OfTheDocumentedExample) {
+  auto config = read_config(SLUICE_SOURCE_DIR "/docs/features/examples/alb.yaml");
+  ASSERT_TRUE(config) << config.error().front().text();
+  const LoadBalancer* alb = config->load_balancer("web-alb");
+  ASSERT_NE(alb, nullptr);
+  std::vector<std::string> names;
+  RuleTable rules(alb->listeners[0], [&](const std::string& name) {
+    names.push_back(name);
+    return names.size() - 1;
+  });
+  EXPECT_EQ(names[rules.route("www.shop.example", "/api/cart").group], "api");
+  EXPECT_EQ(names[rules.route("shop.example", "/v2/cart").group], "api");
+  EXPECT_EQ(names[rules.route("shop.example", "/").group], "web");
+  EXPECT_EQ(names[rules.route("other.example", "/api/cart").group], "web");
 }
 
 TEST(TargetPool, TakesTurnsAmongTheHealthyAndFailsOpen) {

@@ -150,7 +150,7 @@ void Session::prepare() {
   request_writer_ = BodyWriter(request.framing);
   replayable_ = request_body_.done() && is_idempotent(request.method);
   if (wants_other_protocol(request)) return answer(501, "connection upgrade is not available");
-  if (forwarded_addresses(request) >= kForwardedForMax) {
+  if (forwarded_addresses(request) > kForwardedForMax) {
     return answer(463, "too many addresses in X-Forwarded-For");
   }
   if (!route(request)) return;
