@@ -236,6 +236,20 @@ Result<> copy_properties(RouteSocket& socket, const std::string& name, const Lin
   return socket.send(request, quoted("cannot set the properties of", name));
 }
 
+Result<bool> has_traffic_control(RouteSocket& socket, int index) {
+  NetlinkRequest request(RTM_GETQDISC, NLM_F_DUMP);
+  request.header(tcmsg{});
+  SLUICE_TRY(auto records, socket.exchange(request, "cannot list the queueing disciplines"));
+  for (const NetlinkRecord& record : records) {
+    auto header = record.header<tcmsg>();
+    if (!header || header->tcm_ifindex != index) continue;
+    auto kind = find_attribute(attributes_of(record.payload, sizeof *header), TCA_KIND);
+    // The kernel's own choice has handle 0.
+    if (kind && header->tcm_handle != 0) return true;
+  }
+  return false;
+}
+
 Result<Namespace> namespace_by_id(RouteSocket& socket, int id) {
   auto has_id = [&](const Namespace& candidate) {
     NetlinkRequest request(RTM_GETNSID);

@@ -67,6 +67,10 @@ Result<> set_master(RouteSocket& socket, const std::string& name, const std::str
 // queue length, group, alias.
 Result<> copy_properties(RouteSocket& socket, const std::string& name, const Link& from);
 
+// True if the device has a queueing discipline that somebody chose, or filters on its way in or
+// out.
+Result<bool> has_traffic_control(RouteSocket& socket, int index);
+
 // The namespace that `socket`'s namespace knows by `id` (Link::lower_namespace).
 Result<Namespace> namespace_by_id(RouteSocket& socket, int id);
 
