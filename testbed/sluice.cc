@@ -3,11 +3,13 @@
 // gateway and the appliances together.
 #include <CLI/CLI.hpp>
 
+#include "gateway/cli/commands.h"
 #include "testbed/lab/command.h"
 
 int main(int argc, char** argv) {
   CLI::App app("sluice: a gateway load balancer");
   app.require_subcommand(1);
+  sluice::gateway::add_gateway_commands(app);
   sluice::testbed::add_lab_command(app);
   CLI11_PARSE(app, argc, argv);
   return 0;
