@@ -144,7 +144,8 @@ TEST(Policy, LoadsTheDocumentedExample) {
   const std::string file = docs + "examples/dpi.yaml";
   const auto policy = Policy::load(file, (*classifier)->names());
   ASSERT_TRUE(policy) << policy.error().text();
-  EXPECT_NE(read_file(docs + "dpi.md").find("```yaml\n" + read_file(file) + "```"), std::string::npos);
+  EXPECT_NE(read_file(docs + "dpi.md").find("```yaml\n" + read_file(file) + "```"),
+            std::string::npos);
   const auto missing = Policy::load("/nonexistent/policy", kNames);
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().text(),
