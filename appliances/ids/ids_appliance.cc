@@ -60,6 +60,8 @@ void IdsAppliance::write_stats(int64_t time_us) {
   line.unsigned_number("flow_drop", c.dropped_by_flow);
   line.unsigned_number("stream_error", c.dropped_stream_error);
   line.unsigned_number("stream_memcap", c.dropped_stream_memory);
+  line.unsigned_number("defrag_error", c.dropped_fragment_error);
+  line.unsigned_number("defrag_memcap", c.dropped_fragment_memory);
   line.close();
   line.close();
   line.open("detect");

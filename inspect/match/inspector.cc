@@ -47,9 +47,37 @@ Inspector::Verdict Inspector::inspect(std::span<const uint8_t> ip, int64_t time_
     counters_.dropped_malformed++;
     return Verdict::kDrop;
   }
-  const auto seen = flows_.see(view->packet, time_us);
-  const Current current{*view, *seen.record, seen.direction, time_us};
-  const auto* quoted = view->quoted ? flows_.find(*view->quoted) : nullptr;
+  if (view->packet.flags & tunnels::kPacketFragment)
+    return inspect_fragment(*view, time_us, responses);
+  return inspect_view(*view, time_us, responses);
+}
+
+// Fragments wait for nobody: all but the one that completes the datagram pass, and that one shares
+// the verdict on the whole.
+Inspector::Verdict Inspector::inspect_fragment(const PacketView& fragment, int64_t time_us,
+                                               Responses& responses) {
+  const auto added = defragmenter_.add(fragment.ip, fragment.packet, time_us);
+  if (added.state == FragmentState::kHeld) {
+    counters_.passed++;
+    return Verdict::kPass;
+  }
+  if (added.state != FragmentState::kComplete) return drop_fragment(fragment, time_us, added.state);
+  const auto whole = view_packet(added.datagram);
+  if (!whole || (whole->packet.flags & tunnels::kPacketFragment)) {
+    counters_.dropped_malformed++;
+    defragmenter_.refuse_last();
+    return Verdict::kDrop;
+  }
+  const Verdict verdict = inspect_view(*whole, time_us, responses);
+  if (verdict == Verdict::kDrop) defragmenter_.refuse_last();
+  return verdict;
+}
+
+Inspector::Verdict Inspector::inspect_view(const PacketView& view, int64_t time_us,
+                                           Responses& responses) {
+  const auto seen = flows_.see(view.packet, time_us);
+  const Current current{view, *seen.record, seen.direction, time_us};
+  const auto* quoted = view.quoted ? flows_.find(*view.quoted) : nullptr;
   const Decision decision = seen.record->user.decision;
   if (decision == Decision::kDrop ||
       (quoted != nullptr && quoted->user.decision == Decision::kDrop))
@@ -59,7 +87,7 @@ Inspector::Verdict Inspector::inspect(std::span<const uint8_t> ip, int64_t time_
     return Verdict::kPass;
   }
   matched_.clear();
-  if (view->is_tcp()) {
+  if (view.is_tcp()) {
     const StreamAccept accepted = inspect_stream(current);
     if (accepted != StreamAccept::kOk) return drop_by_stream(current, accepted);
   }
@@ -67,8 +95,7 @@ Inspector::Verdict Inspector::inspect(std::span<const uint8_t> ip, int64_t time_
   return conclude(current, responses);
 }
 
-// --- the stream
-// -----------------------------------------------------------------------------------------
+// --- the stream ---
 
 StreamAccept Inspector::inspect_stream(const Current& current) {
   const PacketView& view = current.view;
@@ -133,8 +160,7 @@ bool Inspector::matches_in_stream(const Current& current, StreamInspection& side
   return true;
 }
 
-// --- the packet
-// -----------------------------------------------------------------------------------------
+// --- the packet ---
 
 void Inspector::inspect_payload(const Current& current) {
   const PacketView& view = current.view;
@@ -167,8 +193,7 @@ bool Inspector::header_matches(const Current& current, const Rule& rule) const {
           ends_match(view, rule.destination, rule.destination_port, rule.source, rule.source_port));
 }
 
-// --- the verdict
-// ----------------------------------------------------------------------------------------
+// --- the verdict ---
 
 Inspector::Verdict Inspector::conclude(const Current& current, Responses& responses) {
   // Rules are numbered in the order in which they win. A rule that matched in packet and stream
@@ -246,8 +271,20 @@ Inspector::Verdict Inspector::drop_by_stream(const Current& current, StreamAccep
   return Verdict::kDrop;
 }
 
-// --- time
-// -----------------------------------------------------------------------------------------------
+// Reported at most once between two ticks: fragments have no flow to say it once for.
+Inspector::Verdict Inspector::drop_fragment(const PacketView& fragment, int64_t time_us,
+                                            FragmentState why) {
+  const bool no_room = why == FragmentState::kNoRoom;
+  (no_room ? counters_.dropped_fragment_memory : counters_.dropped_fragment_error)++;
+  const Flow none;
+  if (!fragment_error_reported_)
+    reports_.drop({fragment, none, Direction::kToServer, time_us},
+                  no_room ? "defrag memcap" : "defrag error", nullptr);
+  fragment_error_reported_ = true;
+  return Verdict::kDrop;
+}
+
+// --- time ---
 
 void Inspector::on_flow_end(Flows::Record& flow, FlowEnd end) {
   if (!options_.flow_events) return;
@@ -261,6 +298,7 @@ void Inspector::on_flow_end(Flows::Record& flow, FlowEnd end) {
 void Inspector::tick(int64_t time_us) {
   now_us_ = std::max(now_us_, time_us);
   flows_.expire(now_us_);
+  fragment_error_reported_ = false;
   reports_.sink().flush();
 }
 

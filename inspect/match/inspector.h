@@ -21,6 +21,7 @@
 #include "inspect/match/reports.h"
 #include "inspect/match/responses.h"
 #include "inspect/match/tcp_inspection.h"
+#include "inspect/stream/defrag.h"
 #include "inspect/stream/flow_table.h"
 
 namespace sluice::inspect {
@@ -47,6 +48,8 @@ struct InspectorCounters {
   uint64_t dropped_by_flow = 0;       // later packets of such flows
   uint64_t dropped_stream_error = 0;  // other bytes for a place in the stream
   uint64_t dropped_stream_memory = 0;
+  uint64_t dropped_fragment_error = 0;  // fragments that no receiver should put together
+  uint64_t dropped_fragment_memory = 0;
   uint64_t passed_by_flow = 0;  // not inspected: a pass rule decided for the flow
   uint64_t rejected = 0;
   uint64_t alerts = 0;
@@ -74,6 +77,7 @@ class Inspector {
   const StreamCounters& stream_counters() const { return stream_counters_; }
   const FlowTableCounters& flow_counters() const { return flows_.counters(); }
   const PayloadMatcher& matcher() const { return matcher_; }
+  const FragmentCounters& fragment_counters() const { return defragmenter_.counters(); }
   uint32_t flows() const { return flows_.size(); }
 
  private:
@@ -128,6 +132,8 @@ class Inspector {
 
   Inspector(std::shared_ptr<const Engine> engine, const InspectorOptions& options, Sink& events);
 
+  Verdict inspect_view(const PacketView& view, int64_t time_us, Responses& responses);
+  Verdict inspect_fragment(const PacketView& fragment, int64_t time_us, Responses& responses);
   StreamAccept inspect_stream(const Current& current);
   TcpInspection& tcp_of(FlowUser& user);
   void inspect_piece(const Current& current, StreamInspection& side,
@@ -142,6 +148,7 @@ class Inspector {
   Verdict drop_by_rule(const Current& current, const Rule& rule, Responses& responses);
   Verdict drop_by_flow(const Current& current);
   Verdict drop_by_stream(const Current& current, StreamAccept why);
+  Verdict drop_fragment(const PacketView& fragment, int64_t time_us, FragmentState why);
   void on_flow_end(Flows::Record& flow, FlowEnd end);
 
   const std::shared_ptr<const Engine> engine_;
@@ -151,6 +158,8 @@ class Inspector {
   PayloadMatcher matcher_;
   Candidates candidates_;
   std::vector<Match> matched_;
+  Defragmenter defragmenter_;
+  bool fragment_error_reported_ = false;  // since the last tick
   StreamBudget budget_;
   StreamCounters stream_counters_;
   InspectorCounters counters_;

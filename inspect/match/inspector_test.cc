@@ -198,6 +198,24 @@ TEST(Inspector, MalformedPacketsAreDroppedAndCounted) {
   EXPECT_EQ(h.inspector().counters().dropped_malformed, whole.size() + 2);
 }
 
+TEST(Inspector, FragmentsAreInspectedAsOneDatagram) {
+  for (const Ends& ends : {Ends{}, Ends{"fd00::1", "fd00::2", 4000, 53}}) {
+    Harness h("drop udp any any -> any any (content:\"split attack\"; sid:1;)");
+    const Bytes attack = udp(ends, "a very split attack");
+    const Bytes first = testing::fragment(attack, 0, 16, 9);
+    const Bytes last = testing::fragment(attack, 16, 100, 9);
+    EXPECT_TRUE(h.send(first));
+    EXPECT_FALSE(h.send(last));
+    EXPECT_FALSE(h.send(last)) << "and again: the receiver still holds the first one";
+    EXPECT_EQ(h.alerts(), Sids{1});
+    EXPECT_EQ(h.events().back().at("drop").at("reason"), "defrag error");
+    const Bytes good = udp({"10.0.0.7", "10.0.0.2", 1, 2}, "a very good datagram");
+    EXPECT_TRUE(h.send(testing::fragment(good, 16, 100, 10)));
+    EXPECT_TRUE(h.send(testing::fragment(good, 0, 16, 10)));
+    EXPECT_EQ(h.inspector().fragment_counters().datagrams, 2u);
+  }
+}
+
 TEST(Inspector, FlowEventsTellHowFlowsEnded) {
   MemorySink sink;
   EngineOptions options;

@@ -107,8 +107,7 @@ TEST(PayloadMatcher, ManyPlacesOfTheFirstContentAreNoProblem) {
   EXPECT_FALSE(matches(rule_of("content:\"a\"; content:\"c\"; distance:0;"), text));
 }
 
-// --- against the definition, by trying every place of every content
-// ---------------------------------------
+// --- against the definition, by trying every place of every content ---
 
 bool equal_at(const Content& content, std::string_view text, size_t at) {
   for (size_t i = 0; i < content.bytes.size(); i++) {

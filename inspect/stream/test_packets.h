@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -102,6 +103,33 @@ inline Bytes icmp(const Ends& ends, uint8_t type, uint8_t code, std::string_view
                           : transport_checksum(ip, offset, 58);
   tunnels::store_u16(&ip[offset + 2], sum);
   return ip;
+}
+
+// One fragment of a packet without options: `length` payload bytes from `offset` on, or what is
+// left; more follow unless it reaches the end.
+inline Bytes fragment(const Bytes& whole, size_t offset, size_t length, uint16_t id) {
+  const bool v4 = whole[0] >> 4 == 4;
+  const size_t header = v4 ? 20 : 40;
+  const size_t size = std::min(length, whole.size() - header - offset);
+  const bool more = header + offset + size < whole.size();
+  Bytes out(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(header));
+  if (v4) {
+    tunnels::store_be16(&out[2], static_cast<uint16_t>(header + size));
+    tunnels::store_be16(&out[4], id);
+    tunnels::store_be16(&out[6], static_cast<uint16_t>(offset / 8 | (more ? 0x2000 : 0)));
+    tunnels::store_u16(&out[10], 0);
+    tunnels::store_u16(&out[10], tunnels::checksum_fold(tunnels::checksum_add(0, out.data(), 20)));
+  } else {
+    tunnels::store_be16(&out[4], static_cast<uint16_t>(8 + size));
+    out.resize(48);
+    out[40] = out[6];
+    out[6] = 44;
+    tunnels::store_be16(&out[42], static_cast<uint16_t>(offset | (more ? 1 : 0)));
+    tunnels::store_be32(&out[44], id);
+  }
+  const auto begin = whole.begin() + static_cast<std::ptrdiff_t>(header + offset);
+  out.insert(out.end(), begin, begin + static_cast<std::ptrdiff_t>(size));
+  return out;
 }
 
 inline tunnels::packet parsed(const Bytes& ip) {
