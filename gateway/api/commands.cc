@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/api/commands.h"
 
+#include <sys/stat.h>
+
 #include <map>
 
 #include "gateway/api/fields.h"
@@ -15,7 +17,11 @@ using nlohmann::json;
 
 Result<json> version(Controller& controller, Fields& fields) {
   SLUICE_TRY_VOID(fields.finish());
-  return json{{"version", kVersion}, {"gateway", controller.config().gateway.name}};
+  struct stat status {};
+  (void)::stat("/proc/self/ns/net", &status);
+  return json{{"version", kVersion},
+              {"gateway", controller.config().gateway.name},
+              {"network_namespace", status.st_ino}};
 }
 
 json describe_target(const Controller& controller, const TargetGroup& group, const Target& target) {
