@@ -35,8 +35,8 @@ CaptureReader::CaptureReader(std::string path, std::unique_ptr<pcap, Close> hand
 
 Result<CaptureReader> CaptureReader::open(const std::string& path) {
   char reason[PCAP_ERRBUF_SIZE] = "";
-  std::unique_ptr<pcap, Close> handle(pcap_open_offline_with_tstamp_precision(
-      path.c_str(), PCAP_TSTAMP_PRECISION_NANO, reason));
+  std::unique_ptr<pcap, Close> handle(
+      pcap_open_offline_with_tstamp_precision(path.c_str(), PCAP_TSTAMP_PRECISION_NANO, reason));
   if (handle == nullptr) {
     const std::string text = reason;  // some begin with the path
     return fail(text.starts_with(path + ": ") ? text.substr(path.size() + 2)
@@ -81,8 +81,8 @@ CaptureWriter::CaptureWriter(std::string path, std::unique_ptr<pcap, Close> hand
 
 Result<CaptureWriter> CaptureWriter::create(const std::string& path) {
   constexpr int kSnapLength = 65535;
-  std::unique_ptr<pcap, Close> handle(pcap_open_dead_with_tstamp_precision(
-      DLT_EN10MB, kSnapLength, PCAP_TSTAMP_PRECISION_NANO));
+  std::unique_ptr<pcap, Close> handle(
+      pcap_open_dead_with_tstamp_precision(DLT_EN10MB, kSnapLength, PCAP_TSTAMP_PRECISION_NANO));
   if (handle == nullptr) return fail("no memory for a capture file", path);
   std::unique_ptr<pcap_dumper, Close> dumper(pcap_dump_open(handle.get(), path.c_str()));
   if (dumper == nullptr) return fail_errno("cannot write the capture file", path);

@@ -18,7 +18,8 @@ struct pcap_dumper;
 
 namespace sluice::testbed {
 
-// Longer frames are counted and left out; jumbo frames fit, an offloading card's super-packets do not.
+// Longer frames are counted and left out; jumbo frames fit, an offloading card's super-packets do
+// not.
 inline constexpr size_t kFrameLengthMax = 9216;
 // Times are kept within the years 1970 to 9999.
 inline constexpr int64_t kTimeNsMax = INT64_C(9'223'372'036'000'000'000);
@@ -30,10 +31,11 @@ struct CapturedFrame {
 
 // What a file held, whether or not it could be used.
 struct CaptureCounts {
-  uint64_t frames = 0;        // read from the file
-  uint64_t truncated = 0;     // of them: shorter in the file than on the wire, passed on as they are
-  uint64_t too_long = 0;      // of them: longer than kFrameLengthMax, left out
-  uint64_t not_ethernet = 0;  // of them: with a link header that has no Ethernet counterpart, left out
+  uint64_t frames = 0;     // read from the file
+  uint64_t truncated = 0;  // of them: shorter in the file than on the wire, passed on as they are
+  uint64_t too_long = 0;   // of them: longer than kFrameLengthMax, left out
+  uint64_t not_ethernet =
+      0;  // of them: with a link header that has no Ethernet counterpart, left out
 };
 
 class CaptureReader {
@@ -41,8 +43,8 @@ class CaptureReader {
   // "-" is standard input.
   static Result<CaptureReader> open(const std::string& path);
 
-  // False at the end of the file. A file that ends inside a frame or contradicts itself is an error;
-  // the frames before it were good.
+  // False at the end of the file. A file that ends inside a frame or contradicts itself is an
+  // error; the frames before it were good.
   Result<bool> next(CapturedFrame& frame);
 
   const CaptureCounts& counts() const { return counts_; }

@@ -38,18 +38,20 @@ enum class FlowVerdict {
 std::string_view flow_verdict_name(FlowVerdict verdict);
 
 struct ReplayFlow {
-  inspect::Flow flow;  // who the client is
+  inspect::Flow flow;             // who the client is
   std::array<WayCounts, 2> ways;  // by inspect::Direction
   uint64_t crossed = 0;
   std::map<tunnels::DropReason, uint64_t> drops;  // by the gateway
   std::vector<std::string> alerts;                // what the appliance said without blocking
   std::string blocked_by;                         // what it said when it blocked
   bool known_to_gateway = false;                  // the gateway made a flow; then also:
+  uint16_t attachment = gateway::kNone16;
   uint16_t group = gateway::kNone16;
   uint16_t target = gateway::kNone16;   // index of the appliance
   uint16_t backend = gateway::kNone16;  // index of the NLB target
   uint32_t row = 0;
-  bool row_owner = false;  // the target is its row's; else the flow was there before the row changed
+  bool row_owner =
+      false;  // the target is its row's; else the flow was there before the row changed
 
   FlowVerdict verdict() const;
 };

@@ -48,7 +48,7 @@ Parts read_cooked(std::span<const uint8_t> frame, bool version2) {
   tunnels::Reader reader(frame);
   Parts parts;
   if (version2) parts.ether_type = reader.be16();
-  reader.skip(version2 ? 8 : 4);  // reserved, interface, ARPHRD type, packet type
+  reader.skip(version2 ? 9 : 4);  // reserved, interface, ARPHRD type, packet type
   const unsigned address_length = version2 ? reader.u8() : reader.be16();
   const auto address = reader.bytes(8);
   if (!version2) parts.ether_type = reader.be16();

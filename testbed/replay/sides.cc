@@ -36,7 +36,8 @@ Result<Prefix> parse_prefix(const std::string& text) {
 
 std::optional<Side> Sides::of(const tunnels::tuple& t) const {
   const auto among = [&](const std::vector<Prefix>& prefixes, const uint32_t(&words)[4]) {
-    return std::ranges::any_of(prefixes, [&](const Prefix& p) { return p.holds(words, t.version); });
+    return std::ranges::any_of(prefixes,
+                               [&](const Prefix& p) { return p.holds(words, t.version); });
   };
   if (among(outside, t.source)) return Side::kOutside;
   if (among(inside, t.source)) return Side::kInside;

@@ -15,9 +15,7 @@ namespace sluice::testbed {
 
 enum class Side : uint8_t { kOutside = 0, kInside = 1 };
 
-inline Side opposite(Side side) {
-  return side == Side::kOutside ? Side::kInside : Side::kOutside;
-}
+inline Side opposite(Side side) { return side == Side::kOutside ? Side::kInside : Side::kOutside; }
 
 struct Prefix {
   gateway::IpAddress address;
