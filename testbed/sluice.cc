@@ -5,12 +5,14 @@
 
 #include "gateway/cli/commands.h"
 #include "testbed/lab/command.h"
+#include "testbed/replay/command.h"
 
 int main(int argc, char** argv) {
   CLI::App app("sluice: a gateway load balancer");
   app.require_subcommand(1);
   sluice::gateway::add_gateway_commands(app);
   sluice::testbed::add_lab_command(app);
+  sluice::testbed::add_replay_command(app);
   CLI11_PARSE(app, argc, argv);
   return 0;
 }

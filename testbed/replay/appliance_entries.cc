@@ -1,92 +1,99 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "testbed/replay/appliance_entries.h"
 
+#include <algorithm>
 #include <filesystem>
 
+#include "appliances/dpi/command.h"
+#include "appliances/ids/command.h"
 #include "appliances/pass/pass_appliance.h"
 #include "gateway/control/yaml.h"
+#include "testbed/lab/topology.h"
 
 namespace sluice::testbed {
 
 namespace {
 
-using gateway::YamlNode;
+using Notes = std::vector<std::string>;
+using ApplianceResult = Result<std::unique_ptr<sdk::Appliance>>;
 
-const std::vector<YamlNode>& elements(const YamlNode* node) {
-  static const std::vector<YamlNode> none;
-  return node != nullptr && node->kind == YamlNode::Kind::kSequence ? node->children : none;
+ApplianceResult make_ids(std::span<const std::string> arguments, inspect::Sink& eve, Notes& notes) {
+  SLUICE_TRY(const ids::IdsCommand command, ids::parse_arguments(arguments));
+  SLUICE_TRY(const auto engine, ids::load_rules(command.ids));
+  for (const inspect::RefusedRule& refused : engine->refused()) notes.push_back(refused.text());
+  return ids::make_ids(engine, command.ids, eve);
 }
 
-// "10.9.0.11/24" without its length.
-Result<gateway::IpAddress> address_of(const YamlNode& node) {
-  return gateway::parse_ip_address(node.scalar.substr(0, node.scalar.find('/')));
+ApplianceResult make_dpi(std::span<const std::string> arguments, inspect::Sink& eve) {
+  SLUICE_TRY(const dpi::DpiCommand command, dpi::parse_arguments(arguments));
+  return dpi::make_dpi(command.dpi, eve);
 }
 
-void replace_all(std::string& text, std::string_view from, const std::string& to) {
-  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
-    text.replace(at, from.size(), to);
-}
-
-// {dir} is the folder of the file, {config} the file.
-std::vector<std::string> arguments_of(const YamlNode& appliance, const std::string& config_path) {
-  const std::string folder = std::filesystem::path(config_path).parent_path().string();
-  std::vector<std::string> out;
-  for (const YamlNode& argument : elements(appliance.find("arguments"))) {
-    out.push_back(argument.scalar);
-    replace_all(out.back(), "{dir}", folder.empty() ? "." : folder);
-    replace_all(out.back(), "{config}", config_path);
-  }
-  return out;
-}
-
-Result<std::unique_ptr<sdk::Appliance>> make_appliance(const ApplianceEntry& entry,
-                                                       std::shared_ptr<EveTap>) {
+ApplianceResult make_appliance(const ApplianceEntry& entry, inspect::Sink& eve, Notes& notes) {
+  if (entry.program == "sluice-ids") return make_ids(entry.arguments, eve, notes);
+  if (entry.program == "sluice-dpi") return make_dpi(entry.arguments, eve);
   if (entry.program == "sluice-pass") return pass::make_pass();
   return fail("replay has no appliance '" + entry.program +
                   "': it knows sluice-pass, sluice-ids and sluice-dpi",
               "target " + entry.address.text());
 }
 
+// "10.9.0.11/24" without its length.
+Result<gateway::IpAddress> address_of(const std::string& text) {
+  return gateway::parse_ip_address(text.substr(0, text.find('/')));
+}
+
+uint16_t mtu_of(const Interface& interface, const Topology& topology) {
+  if (interface.mtu != 0) return static_cast<uint16_t>(interface.mtu);
+  const auto at = std::ranges::find(topology.switches, interface.switch_name, &Switch::name);
+  return static_cast<uint16_t>(at != topology.switches.end() ? at->mtu : Switch{}.mtu);
+}
+
+void add_namespace(const LabNamespace& space, const Topology& topology,
+                   const gateway::IpAddress& tunnel_address, LabEntries& out) {
+  const auto appliance = std::ranges::find(space.programs, true, &Program::appliance);
+  for (const Interface& interface : space.interfaces) {
+    for (const std::string& text : interface.addresses) {
+      const auto address = address_of(text);
+      if (!address) continue;
+      if (*address == tunnel_address) out.tunnel_mtu = mtu_of(interface, topology);
+      if (appliance == space.programs.end()) continue;
+      const std::vector<std::string>& command = appliance->command;
+      out.appliances.push_back({*address,
+                                std::filesystem::path(command[0]).filename().string(),
+                                {command.begin() + 1, command.end()}});
+    }
+  }
+}
+
+Result<bool> has_lab_section(const std::string& config_path) {
+  SLUICE_TRY(const std::string text, gateway::read_yaml_file(config_path));
+  gateway::YamlErrors errors(config_path);
+  return gateway::parse_yaml(text, errors).find("lab") != nullptr;
+}
+
 }  // namespace
 
 Result<LabEntries> read_lab_entries(const std::string& config_path,
                                     const gateway::IpAddress& tunnel_address) {
-  SLUICE_TRY(const std::string text, gateway::read_yaml_file(config_path));
-  gateway::YamlErrors errors(config_path);
-  const YamlNode root = gateway::parse_yaml(text, errors);
-  if (!errors.empty()) return tl::make_unexpected(errors.take().front());
   LabEntries out;
-  const YamlNode* lab = root.find("lab");
-  if (lab == nullptr) return out;
-  for (const YamlNode& space : elements(lab->find("namespaces"))) {
-    const YamlNode* appliance = space.find("appliance");
-    for (const YamlNode& interface : elements(space.find("interfaces"))) {
-      for (const YamlNode& place : elements(interface.find("addresses"))) {
-        const auto address = address_of(place);
-        if (!address) continue;
-        const YamlNode* mtu = interface.find("mtu");
-        uint64_t number = 0;
-        if (*address == tunnel_address && mtu != nullptr &&
-            gateway::read_yaml_integer(*mtu, errors, 68, UINT16_MAX, number))
-          out.tunnel_mtu = static_cast<uint16_t>(number);
-        const YamlNode* program = appliance != nullptr ? appliance->find("program") : nullptr;
-        if (program != nullptr)
-          out.appliances.push_back(
-              {*address, program->scalar, arguments_of(*appliance, config_path)});
-      }
-    }
-  }
+  SLUICE_TRY(const bool has_lab, has_lab_section(config_path));
+  if (!has_lab) return out;
+  const TopologyResult topology = read_topology(config_path);
+  if (!topology) return tl::make_unexpected(topology.error().front());
+  for (const LabNamespace& space : topology->namespaces)
+    add_namespace(space, *topology, tunnel_address, out);
   return out;
 }
 
-Result<std::unique_ptr<StandingAppliance>> make_standing_appliance(const ApplianceEntry& entry,
-                                                                   const std::string& eve_path) {
+Result<std::unique_ptr<StandingAppliance>> make_standing_appliance(
+    const ApplianceEntry& entry, const std::string& eve_path, std::vector<std::string>& notes) {
   std::unique_ptr<inspect::Sink> file;
   if (!eve_path.empty()) {
     SLUICE_TRY(file, inspect::FileSink::open(eve_path));
   }
   auto tap = std::make_shared<EveTap>(std::move(file));
-  SLUICE_TRY(auto appliance, make_appliance(entry, tap));
+  SLUICE_TRY(auto appliance, make_appliance(entry, *tap, notes));
   return std::make_unique<StandingAppliance>(entry.address.text(), tap, std::move(appliance));
 }
 

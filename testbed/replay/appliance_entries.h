@@ -16,7 +16,7 @@ namespace sluice::testbed {
 
 struct ApplianceEntry {
   gateway::IpAddress address;
-  std::string program;
+  std::string program;  // sluice-pass, sluice-ids, sluice-dpi
   std::vector<std::string> arguments;
 };
 
@@ -30,9 +30,11 @@ struct LabEntries {
 Result<LabEntries> read_lab_entries(const std::string& config_path,
                                     const gateway::IpAddress& tunnel_address);
 
-// The appliance of an entry. Its events go to the file `eve_path`, or nowhere when that is empty;
-// where its own arguments would write them does not matter.
+// The appliance of an entry. Its events go to the file `eve_path`, or nowhere when that is empty:
+// where its own arguments would write them does not matter. Adds to `notes` what a person should
+// know, e.g. rules that were refused.
 Result<std::unique_ptr<StandingAppliance>> make_standing_appliance(const ApplianceEntry& entry,
-                                                                   const std::string& eve_path);
+                                                                   const std::string& eve_path,
+                                                                   std::vector<std::string>& notes);
 
 }  // namespace sluice::testbed

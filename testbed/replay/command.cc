@@ -41,6 +41,7 @@ void run_offline(ReplayArguments& arguments, const gateway::Config& config) {
   arguments.offline.sides = {prefixes_of(arguments.outside), prefixes_of(arguments.inside)};
   const auto replay = replay_offline(config, arguments.offline);
   if (!replay) refuse({replay.error()});
+  for (const std::string& note : replay->notes) std::fprintf(stderr, "%s\n", note.c_str());
   const std::string report = arguments.json ? report_json(*replay) : report_text(*replay);
   std::fwrite(report.data(), 1, report.size(), stdout);
   if (std::fflush(stdout) != 0)

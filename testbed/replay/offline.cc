@@ -22,7 +22,8 @@ Result<uint16_t> choose_attachment(const gateway::Config& config, const std::str
 
 Result<std::unique_ptr<StandingAppliance>> stand_at(const gateway::IpAddress& address,
                                                     const LabEntries& lab,
-                                                    const OfflineOptions& options) {
+                                                    const OfflineOptions& options,
+                                                    std::vector<std::string>& notes) {
   const auto entry = std::ranges::find(lab.appliances, address, &ApplianceEntry::address);
   if (entry == lab.appliances.end() && !options.pass_by_default)
     return fail(
@@ -33,12 +34,13 @@ Result<std::unique_ptr<StandingAppliance>> stand_at(const gateway::IpAddress& ad
   if (!options.eve_directory.empty())
     eve_path = (std::filesystem::path(options.eve_directory) / (address.text() + ".json")).string();
   return make_standing_appliance(
-      entry != lab.appliances.end() ? *entry : ApplianceEntry{address, "sluice-pass", {}},
-      eve_path);
+      entry != lab.appliances.end() ? *entry : ApplianceEntry{address, "sluice-pass", {}}, eve_path,
+      notes);
 }
 
 Result<StandingAppliances> make_appliances(const gateway::Config& config, const LabEntries& lab,
-                                           const OfflineOptions& options) {
+                                           const OfflineOptions& options,
+                                           std::vector<std::string>& notes) {
   if (!options.eve_directory.empty()) {
     std::error_code error;
     std::filesystem::create_directories(options.eve_directory, error);
@@ -51,7 +53,7 @@ Result<StandingAppliances> make_appliances(const gateway::Config& config, const 
     for (const gateway::Target& target : group.targets) {
       auto& place = out[target.address.words[0]];
       if (place != nullptr) continue;
-      SLUICE_TRY(place, stand_at(target.address, lab, options));
+      SLUICE_TRY(place, stand_at(target.address, lab, options, notes));
     }
   }
   return out;
@@ -70,16 +72,16 @@ Result<> run_capture(CaptureReader& reader, OfflineReplay& replay, uint64_t fram
 }  // namespace
 
 Result<OfflineReplay> replay_offline(const gateway::Config& config, const OfflineOptions& options) {
+  OfflineReplay replay;
   SLUICE_TRY(const uint16_t chosen, choose_attachment(config, options.attachment));
   SLUICE_TRY(const LabEntries lab, read_lab_entries(config.file, config.gateway.tunnel_address));
-  SLUICE_TRY(StandingAppliances appliances, make_appliances(config, lab, options));
+  SLUICE_TRY(StandingAppliances appliances, make_appliances(config, lab, options, replay.notes));
   SLUICE_TRY(CaptureReader reader, CaptureReader::open(options.capture));
   std::optional<CaptureWriter> writer;
   if (!options.out.empty()) {
     SLUICE_TRY(writer, CaptureWriter::create(options.out));
   }
 
-  OfflineReplay replay;
   SLUICE_TRY(replay.host, gateway::ProcessHost::create({.flows_max = config.gateway.flows_max}));
   replay.reconciler = std::make_unique<gateway::Reconciler>(*replay.host);
   gateway::OfflineWorld world;

@@ -31,6 +31,7 @@ struct OfflineReplay {
   std::unique_ptr<gateway::Reconciler> reconciler;  // knows the names
   std::unique_ptr<Simulation> simulation;
   CaptureCounts capture;
+  std::vector<std::string> notes;  // what a person should know about the appliances
   // Why the capture could not be read to its end. What was read before counts.
   std::optional<Error> capture_error;
 };

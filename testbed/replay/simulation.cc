@@ -145,7 +145,8 @@ void Simulation::learn_from_gateway(const tunnels::packet& packet, ReplayFlow& f
   gateway::flow_query_from_tuple(&query, tables_.settings, &packet.tuple, attachment_, 0);
   const uint32_t index = gateway::flow_find(&tables_, &query);
   if (index == gateway::kFlowNotFound) return;
-  const gateway::flow_record& record = tables_.flow_records[index];
+  const gateway::flow_record& record =
+      tables_.flow_buckets[index / gateway::kFlowWays].record[index % gateway::kFlowWays];
   flow.known_to_gateway = true;
   flow.attachment = attachment_;
   flow.group = tables_.attachments[attachment_].group;

@@ -13,9 +13,26 @@ namespace {
 // The largest datagram whose frame the data path takes.
 constexpr size_t kReplyLengthMax = kFrameLengthMax - 42;
 
-std::string alert_text(const nlohmann::json& alert) {
-  return "rule " + std::to_string(alert.value("signature_id", uint64_t{0})) + " (" +
-         alert.value("signature", "") + ")";
+// The text at a path of objects; empty if there is none.
+std::string text_at(const nlohmann::json& event, const char* object, const char* field) {
+  const auto at = event.find(object);
+  return at != event.end() && at->is_object() && at->contains(field) && (*at)[field].is_string()
+             ? (*at)[field].get<std::string>()
+             : "";
+}
+
+std::string alert_text(const nlohmann::json& event) {
+  return "rule " + event.at("alert").value("signature_id", nlohmann::json()).dump() + " (" +
+         text_at(event, "alert", "signature") + ")";
+}
+
+// Why a packet was dropped without an alert: the application and the policy about it, or the
+// reason.
+std::string drop_text(const nlohmann::json& event) {
+  const std::string application = text_at(event, "ndpi", "proto");
+  if (application.empty()) return text_at(event, "drop", "reason");
+  const std::string rule = text_at(event, "verdict", "rule");
+  return application + (rule.empty() ? "" : " (policy: " + rule + ")");
 }
 
 }  // namespace
@@ -24,13 +41,13 @@ void EveTap::write(std::string_view line) {
   if (next_) next_->write(line);
   const auto event = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!event.is_object()) return;
-  const auto alert = event.find("alert");
-  if (alert == event.end() || !alert->is_object()) return;
-  const std::string text = alert_text(*alert);
-  if (alert->value("action", "") == "blocked")
-    heard_.blocked_by = text;
-  else if (heard_.alerts.size() < kHeardMax)
-    heard_.alerts.push_back(text);
+  const bool is_alert = event.contains("alert") && event["alert"].is_object();
+  if (is_alert && text_at(event, "alert", "action") == "blocked")
+    heard_.blocked_by = alert_text(event);
+  else if (is_alert && heard_.alerts.size() < kHeardMax)
+    heard_.alerts.push_back(alert_text(event));
+  else if (event.contains("drop") && heard_.blocked_by.empty())
+    heard_.blocked_by = drop_text(event);
 }
 
 void EveTap::flush() {
