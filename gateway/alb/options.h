@@ -17,7 +17,7 @@ struct AlbOptions {
   uint32_t health_second_ms = 1000;           // shortens the health checks of tests
 };
 
-constexpr size_t kIdlePerTargetMax = 64;    // unused connections kept to one target
+constexpr size_t kIdlePerTargetMax = 256;   // unused connections kept to one target
 constexpr size_t kTriesMax = 3;             // targets tried for one request
 constexpr size_t kForwardedForMax = 30;     // addresses in X-Forwarded-For; more: 463
 constexpr size_t kInterimResponsesMax = 8;  // 1xx answers to one request; more: 502

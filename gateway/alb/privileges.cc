@@ -18,7 +18,7 @@ constexpr bool kSanitized = true;  // its leak check at exit is a thread that tr
 constexpr bool kSanitized = false;
 #endif
 
-constexpr size_t kOtherFiles = 1024;  // listeners, health checks, kept connections, log
+constexpr size_t kOtherFiles = 2048;  // listeners, health checks, kept connections, log
 
 Result<> become(const std::string& user) {
   const passwd* entry = getpwnam(user.c_str());
