@@ -58,11 +58,10 @@ uint32_t mtu_of(const Topology& topology, const Interface& interface) {
   return 1500;
 }
 
-// One end: up, ready to be a target of XDP redirects from its peer, checksums as asked.
-Result<> finish_end(Place& place, const std::string& name, bool transmit_checksum) {
+// Ready to receive XDP redirects into its peer, checksums as asked.
+Result<> prepare_end(const Place& place, const std::string& name, bool transmit_checksum) {
   SLUICE_TRY_VOID(write_offload(place.where, name, Offload::kReceiveMerging, true));
-  SLUICE_TRY_VOID(write_offload(place.where, name, Offload::kTransmitChecksum, transmit_checksum));
-  return set_up(place.socket, name, true);
+  return write_offload(place.where, name, Offload::kTransmitChecksum, transmit_checksum);
 }
 
 Result<> create_interface(const Topology& topology, Place& place, const std::string& owner,
@@ -70,17 +69,21 @@ Result<> create_interface(const Topology& topology, Place& place, const std::str
   bool wired = interface.switch_name.empty();
   SLUICE_TRY(Place far,
              open_place(topology.name, wired ? interface.peer_namespace : interface.switch_name));
-  // A port is named after what it leads to; the number of letters of an interface's name is 15.
+  // A port is named after what it leads to; an interface's name has at most 15 letters.
   std::string far_name =
       wired ? interface.peer_name : owner.substr(0, 8) + "." + interface.name.substr(0, 6);
   uint32_t mtu = mtu_of(topology, interface);
   SLUICE_TRY_VOID(create_veth(place.socket, {interface.name, 0, mtu, {}, nullptr},
                               {far_name, 0, mtu, {}, &far.where}));
   if (!wired) SLUICE_TRY_VOID(set_master(far.socket, far_name, kBridge));
-  SLUICE_TRY_VOID(finish_end(far, far_name, !wired || interface.transmit_checksum));
   for (const std::string& address : interface.addresses)
     SLUICE_TRY_VOID(add_address(place.socket, interface.name, address));
-  return finish_end(place, interface.name, interface.transmit_checksum);
+  // Both before either goes up: a veth looks then whether its peer can receive redirects, and never
+  // again.
+  SLUICE_TRY_VOID(prepare_end(far, far_name, !wired || interface.transmit_checksum));
+  SLUICE_TRY_VOID(prepare_end(place, interface.name, interface.transmit_checksum));
+  SLUICE_TRY_VOID(set_up(far.socket, far_name, true));
+  return set_up(place.socket, interface.name, true);
 }
 
 }  // namespace
