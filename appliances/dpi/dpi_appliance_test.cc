@@ -150,7 +150,8 @@ TEST_F(DpiApplianceTest, RejectResetsBothEnds) {
 TEST_F(DpiApplianceTest, RejectAnswersUdpWithAnError) {
   start("applications: [{name: DNS, action: reject}]");
   const std::string query(
-      "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03www\x07example\x03"
+      "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03www\x07"
+      "example\x03"
       "com\x00\x00\x01\x00\x01",
       33);
   EXPECT_EQ(show(inspect::testing::udp({"10.0.0.1", "10.0.0.53", 5555, 53}, query)), Answer::kDrop);

@@ -29,15 +29,15 @@ class ClassifierTest : public ::testing::Test {
   static void SetUpTestSuite() {
     auto created = Classifier::create();
     ASSERT_TRUE(created) << created.error().text();
-    classifier_ = created->release();
+    classifier = created->release();
   }
-  static void TearDownTestSuite() { delete classifier_; }
+  static void TearDownTestSuite() { delete classifier; }
 
   bool feed(const Bytes& ip) {
     const tunnels::packet packet = testing::parsed(ip);
-    return classifier_->feed(flow_, ip, packet, time_us_ += 1000);
+    return classifier->feed(flow_, ip, packet, time_us_ += 1000);
   }
-  std::string name() { return classifier_->name(flow_.application()); }
+  std::string name() { return classifier->name(flow_.application()); }
 
   // The client's side of a TCP connection up to its first data.
   void handshake(const Ends& ends) {
@@ -46,11 +46,11 @@ class ClassifierTest : public ::testing::Test {
     feed(testing::tcp(ends, tunnels::kTcpAck, 101, 501));
   }
 
-  static Classifier* classifier_;
+  static Classifier* classifier;
   FlowClassification flow_;
   int64_t time_us_ = 1'700'000'000'000'000;
 };
-Classifier* ClassifierTest::classifier_ = nullptr;
+Classifier* ClassifierTest::classifier = nullptr;
 
 TEST_F(ClassifierTest, HttpByItsHost) {
   const Ends ends;
@@ -58,7 +58,7 @@ TEST_F(ClassifierTest, HttpByItsHost) {
   EXPECT_EQ(name(), "Unknown");
   EXPECT_TRUE(feed(testing::tcp(ends, tunnels::kTcpAck, 101, 501, kHttpRequest)));
   EXPECT_EQ(name(), "HTTP.NetFlix");
-  EXPECT_EQ(classifier_->category_name(flow_.application()), "Video");
+  EXPECT_EQ(classifier->category_name(flow_.application()), "Video");
   EXPECT_FALSE(flow_.final());
   EXPECT_TRUE(feed(testing::tcp(ends.turned(), tunnels::kTcpAck, 501, 101 + kHttpRequest.size(),
                                 kHttpResponse)));
@@ -72,7 +72,7 @@ TEST_F(ClassifierTest, TlsByItsServerName) {
   handshake(ends);
   feed(testing::tcp(ends, tunnels::kTcpAck, 101, 501, testing::client_hello("www.youtube.com")));
   EXPECT_EQ(name(), "TLS.YouTube");
-  EXPECT_TRUE(classifier_->finish(flow_));
+  EXPECT_TRUE(classifier->finish(flow_));
   EXPECT_EQ(flow_.findings().host, "www.youtube.com");
   EXPECT_EQ(flow_.findings().ja3_client.size(), 32u);
 }
@@ -89,7 +89,7 @@ TEST_F(ClassifierTest, TlsHelloInTwoSegments) {
 TEST_F(ClassifierTest, DnsByItsPayload) {
   EXPECT_TRUE(feed(testing::udp({"10.0.0.1", "10.0.0.53", 5353, 53}, kDnsQuery)));
   EXPECT_EQ(name().substr(0, 3), "DNS");
-  classifier_->finish(flow_);
+  classifier->finish(flow_);
   EXPECT_EQ(flow_.findings().host, "www.youtube.com");
 }
 
@@ -100,7 +100,7 @@ TEST_F(ClassifierTest, SshOnAnotherPortCarriesARisk) {
                     "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"));
   feed(testing::tcp(ends, tunnels::kTcpAck, 101, 533, "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"));
   EXPECT_EQ(name(), "SSH");
-  classifier_->finish(flow_);
+  classifier->finish(flow_);
   const auto risks = Classifier::risk_names(flow_.findings().risks);
   EXPECT_NE(std::find(risks.begin(), risks.end(), "Known Protocol on Non Standard Port"),
             risks.end());
@@ -108,10 +108,10 @@ TEST_F(ClassifierTest, SshOnAnotherPortCarriesARisk) {
 
 TEST_F(ClassifierTest, HandshakesAloneStayUnknown) {
   handshake({});
-  EXPECT_TRUE(classifier_->finish(flow_));
+  EXPECT_TRUE(classifier->finish(flow_));
   EXPECT_TRUE(flow_.final());
   EXPECT_EQ(name(), "Unknown");
-  EXPECT_FALSE(classifier_->finish(flow_));
+  EXPECT_FALSE(classifier->finish(flow_));
 }
 
 TEST_F(ClassifierTest, GivesUpAfterEnoughPackets) {
@@ -147,13 +147,13 @@ TEST_F(ClassifierTest, CutPacketsAreHarmless) {
     tunnels::packet packet;
     if (tunnels::parse_ip_packet(cut, packet) != tunnels::kDropNone) continue;
     FlowClassification flow;
-    classifier_->feed(flow, cut, packet, time_us_);
-    classifier_->finish(flow);
+    classifier->feed(flow, cut, packet, time_us_);
+    classifier->finish(flow);
   }
 }
 
 TEST_F(ClassifierTest, KnowsItsNames) {
-  const auto& names = classifier_->names();
+  const auto& names = classifier->names();
   EXPECT_NE(std::find(names.applications.begin(), names.applications.end(), "YouTube"),
             names.applications.end());
   EXPECT_NE(std::find(names.categories.begin(), names.categories.end(), "Video"),
