@@ -42,7 +42,11 @@ Controller::Controller(EventLoop& loop, DataPathHost& host, NextHops& hops,
       checker_(loop, [this](const TargetName& name) { health_changed(name); }),
       soon_(loop,
             [this] {
-              if (auto result = reconcile(); !result) log_(result.error().text());
+              auto result = reconcile();
+              // The tick tries again every second: say it once.
+              const std::string trouble = result ? "" : result.error().text();
+              if (trouble != trouble_ && !result) log_(trouble);
+              trouble_ = trouble;
             }),
       tick_(loop, [this] {
         tick_.set_after(kTickMs);

@@ -61,6 +61,7 @@ class Controller : private World {
   Config config_;
   std::vector<Attachment> inserted_;  // by hand
   std::set<TargetName> watched_;
+  std::string trouble_;  // what the reconciler said last
   Reconciler reconciler_;
   HealthChecker checker_;
   Timer soon_;

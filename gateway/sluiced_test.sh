@@ -1,0 +1,102 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# sluiced and sluice on real interfaces.
+#
+#   [client eth0] ----------------------- [server eth0]     before insert, and after remove
+#   [client eth0] == inside [gateway] outside -- [server]   between; gen0 == [appliance]
+#
+# The appliance is the kernel: DNAT to the gateway's own address and MASQUERADE send each datagram back with
+# its outer addresses swapped.
+set -eu
+[ "$(id -u)" = 0 ] || { echo "SKIP: needs root"; exit 77; }
+for tool in iptables ethtool curl python3; do
+  command -v $tool > /dev/null || { echo "SKIP: needs $tool"; exit 77; }
+done
+P=sd$$
+DIR=$(mktemp -d)
+DAEMON=
+cleanup() {
+  [ -z "$DAEMON" ] || kill "$DAEMON" 2> /dev/null || true
+  [ -z "$HEALTH" ] || kill "$HEALTH" "$SERVER" 2> /dev/null || true
+  wait
+  for n in client server gateway appliance; do ip netns del "$P$n" 2> /dev/null || true; done
+  rm -rf "$DIR"
+}
+HEALTH= SERVER=
+trap cleanup EXIT
+fail() { echo "FAIL: $1"; exit 1; }
+until_true() {  # SECONDS COMMAND...: waits for the condition
+  local tries=$(($1 * 10)); shift
+  for _ in $(seq "$tries"); do "$@" > /dev/null 2>&1 && return 0; sleep 0.1; done
+  return 1
+}
+in_ns() { ip netns exec "$P$1" "${@:2}"; }
+sluice() { in_ns gateway "$SLUICE_BIN/sluice" "$@"; }
+
+for n in client server gateway appliance; do ip netns add "$P$n"; ip -n "$P$n" link set lo up; done
+ip -n ${P}client link add eth0 type veth peer name eth0 netns ${P}server
+ip -n ${P}gateway link add gen0 mtu 1600 type veth peer name eth0 mtu 1600 netns ${P}appliance
+in_ns appliance ethtool -K eth0 gro on
+in_ns server ethtool -K eth0 gro on
+ip -n ${P}client addr add 10.1.0.2/24 dev eth0
+ip -n ${P}server addr add 10.1.0.3/24 dev eth0
+ip -n ${P}gateway addr add 10.9.0.1/24 dev gen0
+ip -n ${P}appliance addr add 10.9.0.11/24 dev eth0
+for n in client server appliance; do ip -n $P$n link set eth0 up; done
+ip -n ${P}gateway link set gen0 up
+in_ns appliance sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0 \
+  net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth0.send_redirects=0
+in_ns appliance iptables -t nat -A PREROUTING -p udp --dport 6081 -j DNAT --to-destination 10.9.0.1:6081
+in_ns appliance iptables -t nat -A POSTROUTING -p udp --dport 6081 -j MASQUERADE
+ip netns exec ${P}appliance python3 -m http.server 8080 --bind 10.9.0.11 > /dev/null 2>&1 &
+HEALTH=$!
+ip netns exec ${P}server python3 -m http.server 8000 --bind 10.1.0.3 --directory "$DIR" > /dev/null 2>&1 &
+SERVER=$!
+fetch() { in_ns client curl -sf -m 3 -o /dev/null http://10.1.0.3:8000/; }
+
+cat > "$DIR/gateway.yaml" << YAML
+gateway:
+  name: $P
+  key: 00112233445566778899aabbccddeeff
+  socket: $DIR/gateway.sock
+  flow_table: {flows_max: 4096}
+  tunnel: {interface: gen0, address: 10.9.0.1}
+load_balancers:
+  - {name: inspect, type: gateway, listeners: [{default_actions: [{type: forward, target_group: ids}]}]}
+target_groups:
+  - name: ids
+    protocol: GENEVE
+    health_check: {port: 8080, interval_seconds: 1, timeout_seconds: 1}
+    targets: [{id: 10.9.0.11}]
+YAML
+ip netns exec ${P}gateway "$SLUICE_BIN/sluiced" --config "$DIR/gateway.yaml" &
+DAEMON=$!
+export SLUICE_SOCKET=$DIR/gateway.sock
+healthy() { sluice targets health --json | grep -q '"state":"healthy"'; }
+until_true 10 healthy || fail "the appliance does not become healthy"
+
+before=$(ip -n ${P}client addr show eth0; ip -n ${P}client route)
+until_true 5 fetch || fail "no way to the server before insert"
+sluice insert ${P}client eth0
+until_true 3 fetch || { sluice counters; fail "nothing passes the gateway"; }
+sluice flows --protocol tcp --port 8000 | grep -q 10.9.0.11 || fail "the flow is not in the table"
+sluice explain tcp 10.1.0.2:4242 10.1.0.3:8000 --from-inside | grep -q "sent to 10.9.0.11" || fail "explain does not name the appliance"
+
+# A bad file changes nothing; then the appliance leaves and comes back.
+cp "$DIR/gateway.yaml" "$DIR/good.yaml"
+echo "nonsense: 1" >> "$DIR/gateway.yaml"
+kill -HUP "$DAEMON"
+sleep 0.3
+fetch || fail "a bad file changed something"
+cp "$DIR/good.yaml" "$DIR/gateway.yaml"
+
+sluice remove ${P}client eth0
+fetch || fail "no way to the server after remove"
+after=$(ip -n ${P}client addr show eth0; ip -n ${P}client route)
+[ "$(echo "$before" | grep -E "inet |ether|10\.")" = "$(echo "$after" | grep -E "inet |ether|10\.")" ] ||
+  fail "the interface is not what it was: $after"
+kill -TERM "$DAEMON"
+wait "$DAEMON" || fail "the daemon ended with $?"
+DAEMON=
+[ ! -e "$DIR/gateway.sock" ] || fail "the socket is still there"
+echo "PASS"
