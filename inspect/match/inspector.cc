@@ -76,7 +76,8 @@ Inspector::Verdict Inspector::inspect_fragment(const PacketView& fragment, int64
 Inspector::Verdict Inspector::inspect_view(const PacketView& view, int64_t time_us,
                                            Responses& responses) {
   const auto seen = flows_.see(view.packet, time_us);
-  const Current current{view, *seen.record, seen.direction, time_us};
+  const Current current{view, *seen.record, seen.direction, time_us,
+                        established_for(view, *seen.record)};
   const auto* quoted = view.quoted ? flows_.find(*view.quoted) : nullptr;
   const Decision decision = seen.record->user.decision;
   if (decision == Decision::kDrop ||
@@ -93,6 +94,14 @@ Inspector::Verdict Inspector::inspect_view(const PacketView& view, int64_t time_
   }
   inspect_payload(current);
   return conclude(current, responses);
+}
+
+// As in Suricata, the bare ACK that ends the handshake is not yet in the established connection.
+// Data in that segment is: nobody can hide it there.
+bool Inspector::established_for(const PacketView& view, Flows::Record& flow) {
+  const bool before = flow.user.established;
+  flow.user.established = flow.was_established();
+  return view.is_tcp() && view.payload.empty() ? before : flow.user.established;
 }
 
 // --- the stream ---
@@ -185,8 +194,8 @@ void Inspector::match_in_packet(const Current& current, uint32_t index) {
 }
 
 bool Inspector::header_matches(const Current& current, const Rule& rule) const {
-  if (rule.flow.established && !current.flow.was_established()) return false;
-  if (rule.flow.not_established && current.flow.was_established()) return false;
+  if (rule.flow.established && !current.established) return false;
+  if (rule.flow.not_established && current.established) return false;
   const PacketView& view = current.view;
   return ends_match(view, rule.source, rule.source_port, rule.destination, rule.destination_port) ||
          (rule.both_ways &&

@@ -86,6 +86,7 @@ class Inspector {
     std::unique_ptr<TcpInspection> tcp;  // from the first payload on
     uint32_t initial_sequence[2] = {};
     bool syn_seen[2] = {};
+    bool established = false;  // at the packet before
     Decision decision = Decision::kInspect;
     bool alerted = false;
     bool drop_reported = false;
@@ -125,6 +126,7 @@ class Inspector {
     Flows::Record& flow;
     Direction direction;
     int64_t time_us;
+    bool established;  // what flow:established asks
 
     Reports::About about() const { return {view, flow, direction, time_us}; }
     size_t side() const { return static_cast<size_t>(direction); }
@@ -132,6 +134,7 @@ class Inspector {
 
   Inspector(std::shared_ptr<const Engine> engine, const InspectorOptions& options, Sink& events);
 
+  static bool established_for(const PacketView& view, Flows::Record& flow);
   Verdict inspect_view(const PacketView& view, int64_t time_us, Responses& responses);
   Verdict inspect_fragment(const PacketView& fragment, int64_t time_us, Responses& responses);
   StreamAccept inspect_stream(const Current& current);

@@ -78,6 +78,21 @@ alert tcp any any -> any any (flow:established; dsize:1; sid:5;)
   EXPECT_EQ(fast_open.alerts(), (Sids{1, 4}));
 }
 
+TEST(Inspector, TheHandshakeItselfIsNotEstablished) {
+  Harness h(
+      "alert tcp any any -> any any (flow:established; sid:1;)\n"
+      "alert tcp any any -> any any (flow:not_established,to_server; sid:2;)");
+  const Ends c;
+  h.connect(c);
+  EXPECT_EQ(h.alerts(), (Sids{2, 2}));
+  h.send(tcp(c, kAck, 1001, 5001));
+  EXPECT_EQ(h.alerts(), (Sids{2, 2, 1}));
+  Harness data("drop tcp any any -> any any (flow:established; content:\"attack\"; sid:1;)");
+  data.send(tcp(c, kSyn, 1000, 0));
+  data.send(tcp(c.turned(), kSyn | kAck, 5000, 1001));
+  EXPECT_FALSE(data.data(c, 0, "attack")) << "data on the last segment of the handshake";
+}
+
 TEST(Inspector, PassBeforeDropBeforeRejectBeforeAlert) {
   const std::string pass = "pass udp any any -> any any (content:\"p\"; sid:1;)\n";
   const std::string drop = "drop udp any any -> any any (content:\"x\"; sid:2;)\n";
