@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "gateway/control/links.h"
 #include "gateway/control/namespaces.h"
@@ -138,6 +139,38 @@ class SpliceTest : public testing::Test {
     return connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 ? fd : -1;
   }
 
+  // A TCP connection from the host to the application: its two ends.
+  std::pair<int, int> connect_tcp() {
+    int listener = open_tcp(app_, ""), client = open_tcp(host_, "10.1.0.11");
+    int server = accept(listener, nullptr, nullptr);
+    close(listener);
+    return {client, server};
+  }
+
+  static int open_tcp(const std::string& where, const std::string& to) {
+    auto opened = Namespace::open(where);
+    auto scope = NamespaceScope::enter(*opened);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(7001);
+    if (!to.empty()) inet_pton(AF_INET, to.c_str(), &address.sin_addr);
+    auto* any = reinterpret_cast<sockaddr*>(&address);
+    if (!to.empty()) return connect(fd, any, sizeof address) == 0 ? fd : -1;
+    return bind(fd, any, sizeof address) == 0 && listen(fd, 1) == 0 ? fd : -1;
+  }
+
+  // Both ways; a packet that was lost meanwhile is sent again in its time.
+  static bool still_talk(std::pair<int, int> ends) {
+    char byte = 'x';
+    for (auto [from, to] : {ends, std::pair(ends.second, ends.first)}) {
+      if (send(from, &byte, 1, MSG_NOSIGNAL) != 1) return false;
+      pollfd waiting = {to, POLLIN, 0};
+      if (poll(&waiting, 1, 10'000) != 1 || recv(to, &byte, 1, 0) != 1) return false;
+    }
+    return true;
+  }
+
   // In place of the data path. The outside port gives up its MAC, which a bridge would take as its
   // own.
   void bridge_ports(const Splice& splice) {
@@ -205,6 +238,8 @@ Json without_clocks(Json json) {
 TEST_F(SpliceTest, InsertedAndRemovedNothingIsDifferent) {
   Json before = everything(), seen_before = as_seen_by_programs();
   ASSERT_TRUE(answers("10.1.0.11"));
+  auto connection = connect_tcp();
+  ASSERT_TRUE(still_talk(connection));
   auto splice = insert_splice(app_, "eth0", options_);
   ASSERT_TRUE(splice) << splice.error().text();
   EXPECT_EQ(splice->outside, "spl0-out");
@@ -214,6 +249,7 @@ TEST_F(SpliceTest, InsertedAndRemovedNothingIsDifferent) {
   bridge_ports(*splice);
   EXPECT_TRUE(answers("10.1.0.11"));
   EXPECT_TRUE(answers("fd01::11"));
+  EXPECT_TRUE(still_talk(connection));
   auto listed = list_splices(state_);
   ASSERT_TRUE(listed && listed->size() == 1);
   EXPECT_EQ(listed->front().device, "eth0");
@@ -223,7 +259,10 @@ TEST_F(SpliceTest, InsertedAndRemovedNothingIsDifferent) {
   EXPECT_SAME(before, everything());
   EXPECT_TRUE(answers("10.1.0.11"));
   EXPECT_TRUE(answers("fd01::11"));
+  EXPECT_TRUE(still_talk(connection));
   EXPECT_TRUE(list_splices(state_)->empty());
+  close(connection.first);
+  close(connection.second);
 }
 
 TEST_F(SpliceTest, PortsCarryNothingOfTheGateway) {
