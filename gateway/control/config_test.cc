@@ -92,7 +92,6 @@ struct Bad {
   const char* error;
 };
 
-// clang-format off: one line, one error
 const Bad kBad[] = {
     {"name: demo", "name: De_mo",
      "f:2:9: gateway.name: a name is 1 to 15 letters, digits and hyphens\n"},
@@ -203,7 +202,6 @@ const Bad kBad[] = {
     {"attachments:", "attachements:",
      "f:24:3: attachements: unknown key 'attachements', did you mean 'attachments'?\n"},
 };
-// clang-format on
 
 TEST(Config, NamesEachErrorWithLineAndColumn) {
   for (const Bad& bad : kBad) EXPECT_EQ(errors_of(with(bad.before, bad.after)), bad.error);

@@ -136,6 +136,7 @@ void Reconciler::write_rows(uint16_t group, const TargetGroup& config, World& wo
   }
   const auto& chosen = healthy.empty() ? all : healthy;
   std::vector<uint16_t> indexes;
+  indexes.reserve(chosen.size());
   for (const RendezvousTarget& target : chosen) indexes.push_back(target.index);
   const auto known = candidates_.find(group);
   if (known != candidates_.end() && known->second == indexes) return;

@@ -28,7 +28,7 @@ struct Freer {
     Free(object);
   }
 };
-using Socket_ = std::unique_ptr<nl_sock, Freer<nl_socket_free>>;
+using RouteConnection = std::unique_ptr<nl_sock, Freer<nl_socket_free>>;
 using Route = std::unique_ptr<rtnl_route, Freer<rtnl_route_put>>;
 using Link = std::unique_ptr<rtnl_link, Freer<rtnl_link_put>>;
 using Neighbour = std::unique_ptr<rtnl_neigh, Freer<rtnl_neigh_put>>;
@@ -57,8 +57,8 @@ std::optional<MacAddress> mac_of(nl_addr* address) {
   return out;
 }
 
-Result<Socket_> connect_route() {
-  Socket_ socket(nl_socket_alloc());
+Result<RouteConnection> connect_route() {
+  RouteConnection socket(nl_socket_alloc());
   if (!socket) return fail("out of memory for a netlink socket");
   const int error = nl_connect(socket.get(), NETLINK_ROUTE);
   if (error < 0) return fail_netlink("cannot connect to netlink", error);
@@ -72,8 +72,8 @@ struct KernelNextHops::State {
       : loop(event_loop), settle(event_loop, std::move(on_change)) {}
 
   EventLoop& loop;
-  Socket_ requests;  // asks and waits for the answer
-  Socket_ events;    // is told
+  RouteConnection requests;  // asks and waits for the answer
+  RouteConnection events;    // is told
   std::map<std::pair<uint32_t, IpAddress>, MacAddress> known;
   Timer settle;
   Watch watch;
