@@ -38,10 +38,12 @@ size_t search(std::span<const uint8_t> haystack, std::string_view wanted, bool n
 PayloadPlan::PayloadPlan(const std::vector<PayloadMatch>& payload) {
   for (const PayloadMatch& match : payload) {
     Step step;
-    step.content = std::get_if<Content>(&match);
-    step.pcre = std::get_if<Pcre>(&match);
-    step.negated = step.content != nullptr ? step.content->negated : step.pcre->negated;
-    step.relative = step.content != nullptr ? step.content->relative : step.pcre->relative;
+    if (const auto* content = std::get_if<Content>(&match)) {
+      step = {content, nullptr, content->negated, content->relative};
+    } else {
+      const Pcre& pcre = std::get<Pcre>(match);
+      step = {nullptr, &pcre, pcre.negated, pcre.relative};
+    }
     if (!steps_.empty() && !step.relative && !step.negated) chain_ends_.push_back(steps_.size());
     steps_.push_back(step);
   }

@@ -92,6 +92,7 @@ Result<Prefilter> Prefilter::compile(std::vector<Pattern> patterns, Mode mode) {
     parts->first.push_back(static_cast<uint32_t>(parts->rules.size()));
   }
   std::vector<const char*> pointers;
+  pointers.reserve(expressions.size());
   for (const std::string& expression : expressions) pointers.push_back(expression.c_str());
   hs_compile_error_t* error = nullptr;
   const auto status = hs_compile_multi(

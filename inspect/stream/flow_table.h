@@ -54,13 +54,13 @@ class FlowTable {
 
    private:
     friend class FlowTable;
-    uint32_t chain = kNone;  // next in bucket, or next free
-    uint32_t older = kNone;
-    uint32_t newer = kNone;
-    uint8_t list = 0;
-    bool used = false;
-    uint32_t index = 0;
-    uint64_t hash = 0;
+    uint32_t chain_ = kNone;  // next in bucket, or next free
+    uint32_t older_ = kNone;
+    uint32_t newer_ = kNone;
+    uint8_t list_ = 0;
+    bool used_ = false;
+    uint32_t index_ = 0;
+    uint64_t hash_ = 0;
   };
   struct Seen {
     Record* record;
@@ -120,7 +120,7 @@ class FlowTable {
   // Ends every flow, in the order of the records.
   void end_all(FlowEnd reason) {
     for (uint32_t i = 0; i < records_made_; i++) {
-      if (at(i).used) end(at(i), reason);
+      if (at(i).used_) end(at(i), reason);
     }
   }
 
@@ -140,9 +140,9 @@ class FlowTable {
   uint32_t& bucket(uint64_t hash) { return buckets_[hash & (buckets_.size() - 1)]; }
 
   Record* lookup(const tunnels::flow_key& key, uint64_t hash) {
-    for (uint32_t i = bucket(hash); i != kNone; i = at(i).chain) {
+    for (uint32_t i = bucket(hash); i != kNone; i = at(i).chain_) {
       Record& record = at(i);
-      if (record.hash == hash && tunnels::flow_key_equal(&record.key, &key)) return &record;
+      if (record.hash_ == hash && tunnels::flow_key_equal(&record.key, &key)) return &record;
     }
     return nullptr;
   }
@@ -160,10 +160,10 @@ class FlowTable {
     if (size_ == flows_max_) evict();
     Record& record = take_free();
     start_flow(record, key, packet, hash, time_us);
-    record.hash = hash;
-    record.used = true;
-    record.chain = bucket(hash);
-    bucket(hash) = record.index;
+    record.hash_ = hash;
+    record.used_ = true;
+    record.chain_ = bucket(hash);
+    bucket(hash) = record.index_;
     link_newest(record);
     size_++;
     counters_.created++;
@@ -173,12 +173,12 @@ class FlowTable {
   Record& take_free() {
     if (free_ != kNone) {
       Record& record = at(free_);
-      free_ = record.chain;
+      free_ = record.chain_;
       return record;
     }
     if (records_made_ % kChunk == 0) chunks_.push_back(std::make_unique<Record[]>(kChunk));
     Record& record = at(records_made_);
-    record.index = records_made_++;
+    record.index_ = records_made_++;
     return record;
   }
 
@@ -202,13 +202,13 @@ class FlowTable {
     if (reason == FlowEnd::kReplaced) counters_.replaced++;
     if (on_end_) on_end_(record, reason);
     unlink(record);
-    uint32_t* link = &bucket(record.hash);
-    while (*link != record.index) link = &at(*link).chain;
-    *link = record.chain;
-    const uint32_t index = record.index;
+    uint32_t* link = &bucket(record.hash_);
+    while (*link != record.index_) link = &at(*link).chain_;
+    *link = record.chain_;
+    const uint32_t index = record.index_;
     record = Record{};
-    record.index = index;
-    record.chain = free_;
+    record.index_ = index;
+    record.chain_ = free_;
     free_ = index;
     size_--;
   }
@@ -218,18 +218,18 @@ class FlowTable {
   }
 
   void link_newest(Record& record) {
-    record.list = list_of(record.is_tcp(), record.state);
-    List& list = lists_[record.list];
-    record.older = list.newest;
-    record.newer = kNone;
-    (list.newest == kNone ? list.oldest : at(list.newest).newer) = record.index;
-    list.newest = record.index;
+    record.list_ = list_of(record.is_tcp(), record.state);
+    List& list = lists_[record.list_];
+    record.older_ = list.newest;
+    record.newer_ = kNone;
+    (list.newest == kNone ? list.oldest : at(list.newest).newer_) = record.index_;
+    list.newest = record.index_;
   }
 
   void unlink(Record& record) {
-    List& list = lists_[record.list];
-    (record.older == kNone ? list.oldest : at(record.older).newer) = record.newer;
-    (record.newer == kNone ? list.newest : at(record.newer).older) = record.older;
+    List& list = lists_[record.list_];
+    (record.older_ == kNone ? list.oldest : at(record.older_).newer_) = record.newer_;
+    (record.newer_ == kNone ? list.newest : at(record.newer_).older_) = record.older_;
   }
 
   const FlowTableOptions options_;
