@@ -57,7 +57,7 @@ std::vector<Setting> read_settings(const std::string& device) {
     std::error_code error;
     fs::path directory = fs::path(kRoot) / family / device;
     for (const auto& entry : fs::directory_iterator(directory, error)) {
-      std::string name = family + "/" + device + "/" + entry.path().filename().string();
+      const std::string name = (fs::path(family) / device / entry.path().filename()).string();
       std::string value = read_value(name);
       if (!value.empty() && settings.size() < kSettingsMax) settings.push_back({name, value});
     }

@@ -17,7 +17,6 @@ using gateway::Namespace;
 using gateway::NamespaceScope;
 using gateway::Offload;
 using gateway::RouteSocket;
-using gateway::VethEnd;
 
 constexpr char kBridge[] = "bridge";
 

@@ -141,7 +141,7 @@ Result<std::string> find_program(const std::string& name) {
   std::istringstream directories(program_directory() + ":" +
                                  (path == nullptr ? "/usr/sbin:/usr/bin:/sbin:/bin" : path));
   for (std::string directory; std::getline(directories, directory, ':');) {
-    std::string file = directory + "/" + name;
+    std::string file = (fs::path(directory) / name).string();
     if (access(file.c_str(), X_OK) == 0) return file;
   }
   return fail("no such program, neither beside this one nor in PATH", name);
