@@ -125,9 +125,9 @@ json describe_flows(const Controller& controller, const FlowFilter& filter) {
 json describe_counters(const Tables& tables) {
   counters sum{};
   for (uint32_t cpu = 0; cpu < kCpusMax; cpu++) {
-    const auto* from = reinterpret_cast<const uint64_t*>(&tables.counters[cpu]);
-    auto* to = reinterpret_cast<uint64_t*>(&sum);
-    for (size_t i = 0; i < sizeof(counters) / sizeof(uint64_t); i++) to[i] += from[i];
+    const auto* from = reinterpret_cast<const __u64*>(&tables.counters[cpu]);
+    auto* to = reinterpret_cast<__u64*>(&sum);
+    for (size_t i = 0; i < sizeof(counters) / sizeof(__u64); i++) to[i] += from[i];
   }
   json out;
   for (size_t i = 0; i < kVerdictCount; i++) out["verdicts"][kVerdictNames[i]] = sum.verdict[i];

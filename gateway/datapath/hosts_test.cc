@@ -24,8 +24,8 @@ constexpr uint32_t kLoopback = 1;  // test runs come in at the loopback interfac
 counters total(const Tables& tables) {
   counters sum{};
   for (int cpu = 0; cpu < kCpusMax; cpu++) {
-    const auto* from = reinterpret_cast<const uint64_t*>(&tables.counters[cpu]);
-    auto* to = reinterpret_cast<uint64_t*>(&sum);
+    const auto* from = reinterpret_cast<const __u64*>(&tables.counters[cpu]);
+    auto* to = reinterpret_cast<__u64*>(&sum);
     for (size_t i = 0; i < sizeof(counters) / 8; i++) to[i] += from[i];
   }
   return sum;

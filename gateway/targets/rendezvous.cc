@@ -8,6 +8,9 @@
 namespace sluice::gateway {
 namespace {
 
+// May stand for any struct of eight bytes.
+using AnyWord [[gnu::may_alias]] = uint64_t;
+
 // The finaliser of MurmurHash3 (Austin Appleby, public domain): every input bit reaches every
 // output bit.
 uint64_t mix(uint64_t x) {
@@ -18,7 +21,7 @@ uint64_t mix(uint64_t x) {
 
 void store_row(row& place, const row& value) {
   // One 64-bit store: the packet path sees the old row or the new one.
-  __atomic_store_n(reinterpret_cast<uint64_t*>(&place), std::bit_cast<uint64_t>(value),
+  __atomic_store_n(reinterpret_cast<AnyWord*>(&place), std::bit_cast<uint64_t>(value),
                    __ATOMIC_RELEASE);
 }
 
