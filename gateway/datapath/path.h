@@ -115,6 +115,18 @@ SLUICE_INLINE int flow_has_ended(const struct passage* way, const struct flow_re
   return flow_is_closed(record) && (p->tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn;
 }
 
+// Whether a flow that nobody has answered may go to another target: its SYN is sent again and its
+// row has a new owner, so the first target died, or left, before it approved anything.
+SLUICE_INLINE int flow_may_move(const struct passage* way, const struct flow_record* record,
+                                __u32 index, const struct flow_query* query, const struct packet* p,
+                                __u32 group_index) {
+  if ((p->tcp_flags & (kTcpSyn | kTcpAck)) != kTcpSyn || group_index == kNone16) return 0;
+  const struct flow_usage* usage = table_flow_usages(way->tables, index);
+  if (!usage || usage->packets[(query->direction ^ 1) & 1] != 0) return 0;
+  const __u32 owner = steer(way, group_index, query);
+  return owner != kNone16 && owner != record->target;
+}
+
 // Keeps the frame's own header for its flow's direction.
 SLUICE_INLINE enum DropReason flow_remember_layer2(const struct passage* way, const frame* f,
                                                    __u32 length, struct flow_record* record,
@@ -274,7 +286,8 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
   }
 
   const struct target* target = record ? table_targets(way->tables, record->target) : 0;
-  if (!target || !(target->flags & kTargetInUse) || flow_has_ended(way, record, &p)) {
+  if (!target || !(target->flags & kTargetInUse) || flow_has_ended(way, record, &p) ||
+      flow_may_move(way, record, index, &query, &p, attachment->group)) {
     reason = flow_open(way, &p, &query, attachment->group, side, &index);
     if (reason != kDropNone) return path_drop(way, reason);
     record = table_flow_records(way->tables, index);

@@ -342,6 +342,7 @@ TEST_F(Path, IdleFlowsEnd) {
 
 TEST_F(Path, ExistingFlowsStayWhenRowsMove) {
   const Step before = from_outside(request());
+  from_inside(reply());
   for (uint32_t i = 0; i < kRowsPerGroup; i++) host->tables().rows[i].target = 3;
   EXPECT_EQ(load_u32(&from_outside(request()).bytes[30]), load_u32(&before.bytes[30]));
   // A target that is gone keeps nobody.
@@ -349,6 +350,21 @@ TEST_F(Path, ExistingFlowsStayWhenRowsMove) {
   if (before.bytes[33] != 14) {
     EXPECT_EQ(from_outside(request()).bytes[33], 14);
   }
+}
+
+TEST_F(Path, AnUnansweredSynFollowsItsRow) {
+  const Step before = from_outside(request());
+  const auto other = static_cast<uint16_t>((before.bytes[33] - 11 + 1) % kAppliances);
+  for (uint32_t i = 0; i < kRowsPerGroup; i++) host->tables().rows[i].target = other;
+  EXPECT_EQ(from_outside(request(kTcpAck)).bytes[33], before.bytes[33]) << "no SYN";
+  const Step again = from_outside(request());
+  EXPECT_EQ(again.bytes[33], 11 + other);
+  EXPECT_NE(cookie_of(again.bytes), cookie_of(before.bytes));
+  // Answered, it stays.
+  from_inside(reply());
+  for (uint32_t i = 0; i < kRowsPerGroup; i++)
+    host->tables().rows[i].target = (other + 1) % kAppliances;
+  EXPECT_EQ(from_outside(request()).bytes[33], 11 + other);
 }
 
 TEST_F(Path, NoTargetIsNamed) {
