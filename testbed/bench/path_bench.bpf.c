@@ -10,14 +10,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(map_flags, BPF_F_MMAPABLE);
-  __uint(max_entries, kBenchFramesMax);
-  __type(key, __u32);
-  __type(value, struct bench_frame);
-} bench_frames SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(map_flags, BPF_F_MMAPABLE);
   __uint(max_entries, 1);
   __type(key, __u32);
   __type(value, struct bench_state);
@@ -27,23 +19,23 @@ struct {
 static __attribute__((noinline)) int restore(struct xdp_md* context) {
   const __u32 zero = 0;
   struct bench_state* state = bpf_map_lookup_elem(&bench_state, &zero);
-  if (!state) return -1;
-  const __u32 step = state->step++;
-  const __u32 index = SLUICE_BENCH_FRAME(step, state->frame_mask);
-  const struct bench_frame* from = bpf_map_lookup_elem(&bench_frames, &index);
-  if (!from) return -1;
-  const int grow = (int)from->length - (int)frame_length(context);
+  const struct settings* path_settings = bpf_map_lookup_elem(&settings, &zero);
+  if (!state || !path_settings) return -1;
+  const int grow = (int)state->length - (int)frame_length(context);
   if (grow != 0 && frame_move_head(context, -grow) != 0) return -1;
   __u8* data = frame_data(context);
   const __u8* end = frame_end(context);
-  for (int i = 0; i < kBenchFrameLength; i += 8) {
-    if (data + i + 8 > end) break;
-    store_u64(data + i, load_u64(from->bytes + i));
+  for (int i = 0; i < kBenchFrameLength; i += 4) {
+    if (data + i + 4 > end) break;
+    store_u32(data + i, load_u32(state->frame + i));
   }
-  if (state->new_flows) {
-    if (data + 38 > end) return -1;
-    store_be32(data + 26, 0x0b000000 + (step >> 8));
-    store_be16(data + 34, (__u16)(1024 + (step & 0xff)));
+  const __u32 flow = bench_flow(state, state->step++);
+  if (state->returns) {
+    if (data + kTargetHeaderLength + 24 > end) return -1;
+    bench_stamp(data, flow, path_settings, 1);
+  } else {
+    if (data + 14 + 24 > end) return -1;
+    bench_stamp(data, flow, path_settings, 0);
   }
   return 0;
 }
