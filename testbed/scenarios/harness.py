@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the scenarios stand on: a lab of their own, sockets inside of its namespaces, the gateway's API.
+
+    with Lab("testbed/lab/demo.yaml") as lab, lab.inside("client"):
+        socket.create_connection(("10.1.0.11", 80))
+
+A lab has a name with the process id in it, so scenarios of several users do not meet. Leaving it takes it down,
+and fails if a namespace stays or a program of it had something to say about memory (AddressSanitizer).
+"""
+import contextlib
+import ctypes
+import json
+import os
+import pathlib
+import re
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+SOURCE = pathlib.Path(os.environ.get("SLUICE_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
+BIN = pathlib.Path(os.environ.get("SLUICE_BIN", SOURCE / "build/dev/bin"))
+CLONE_NEWNET = 0x40000000
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class Failure(Exception):
+    """An expectation that does not hold."""
+
+
+def expect(what, got, wanted):
+    if got != wanted:
+        raise Failure(f"{what}: {got!r} instead of {wanted!r}")
+
+
+def wait_for(what, condition, timeout=15):
+    """Returns the first true value of condition()."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise Failure(f"not within {timeout} s: {what}")
+        time.sleep(0.02)  # between two questions
+    return value
+
+
+def wait_for_equal(counts, timeout=15):
+    """Waits until all values of the dictionary that counts() returns are the same; returns that value."""
+    last = {}
+
+    def equal():
+        last.update(counts())
+        return len(set(last.values())) == 1
+    try:
+        wait_for("equal counts", equal, timeout)
+    except Failure as failure:
+        raise Failure(f"{failure}: {last}") from None
+    return next(iter(last.values()))
+
+
+def command(*words):
+    """Runs a command and returns what it printed."""
+    done = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode != 0:
+        raise Failure(f"{' '.join(str(w) for w in words)}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class Lab:
+    """The lab of a configuration file, under a name of its own; `edits` are (old, new) texts of the copy."""
+
+    def __init__(self, topology, edits=()):
+        self.topology = SOURCE / topology
+        self.edits = edits
+        stem = re.sub("[^a-z]", "", self.topology.stem)[:6]
+        self.name = f"{stem}{os.getpid()}"
+        self.socket = f"/run/sluice/{self.name}.sock"
+        self.folder = None
+        self.resources = contextlib.ExitStack()  # what a scenario leaves open for the next ones
+
+    def __enter__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
+        self.folder.chmod(0o755)
+        for file in self.topology.parent.iterdir():
+            if file.suffix in (".rules", ".conf", ".yaml"):
+                shutil.copy(file, self.folder)
+        self.config = self.folder / self.topology.name
+        text = self.config.read_text()
+        old = re.search(r"^gateway:\n  name: (\S+)", text, re.MULTILINE)[1]
+        text = text.replace(f"  name: {old}\n", f"  name: {self.name}\n", 1)
+        text = text.replace(f"/run/sluice/{old}.sock", self.socket)
+        for before, after in self.edits:
+            if before not in text:
+                raise Failure(f"{self.topology} does not contain {before!r}")
+            text = text.replace(before, after)
+        self.config.write_text(text)
+        try:
+            command(BIN / "sluice", "lab", "up", self.config)
+            self.logs = {path.name: path.open() for path in (self.run_folder / "logs").iterdir()}
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
+        return self
+
+    def __exit__(self, kind, error, _):
+        if kind:
+            self.show()
+        self.resources.close()
+        subprocess.run([BIN / "sluice", "lab", "down", self.name], capture_output=True, check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if kind:
+            return
+        expect("namespaces left", [n for n in os.listdir("/run/netns") if n.startswith(self.name + "-")], [])
+        for name, log in self.logs.items():  # deleted, but still open here: with the programs' last words
+            log.seek(0)
+            said = log.read()
+            log.close()
+            if "Sanitizer" in said or "runtime error" in said:
+                raise Failure(f"{name}: {said}")
+
+    @property
+    def run_folder(self):
+        return pathlib.Path("/run/sluice/lab", self.name)
+
+    def show(self):
+        """The end of every log, for whoever has to find out what went wrong."""
+        for path in sorted(self.run_folder.glob("logs/*")):
+            lines = path.read_text(errors="replace").splitlines()[-8:]
+            print(f"--- {path.name}", *lines, sep="\n    ")
+        with contextlib.suppress(OSError, ValueError):
+            print("--- drops", self.drops())
+
+    @contextlib.contextmanager
+    def inside(self, namespace):
+        """This thread's sockets, commands and threads are the namespace's for as long."""
+        with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{self.name}-{namespace}") as there:
+            _enter(there)
+            try:
+                yield
+            finally:
+                _enter(home)
+
+    def run(self, namespace, *words):
+        with self.inside(namespace):
+            return command(*words)
+
+    # ---- the gateway ----
+
+    def ask(self, name, **fields):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            s.connect(self.socket)
+            s.sendall(json.dumps({"command": name, **fields}).encode() + b"\n")
+            reply = json.loads(s.makefile().readline())
+        if not reply.pop("ok"):
+            raise Failure(f"{name}: {reply['error']}")
+        return reply
+
+    def drops(self):
+        return {name: n for name, n in self.ask("counters")["drops"].items() if n}
+
+    def verdicts(self):
+        return self.ask("counters")["verdicts"]
+
+    def targets(self, group):
+        return {t["id"]: t for t in self.ask("targets", target_group=group)["targets"]}
+
+    def flows(self, **wanted):
+        return self.ask("flows", limit=10000, **wanted)["flows"]
+
+    def flow(self, **wanted):
+        """The only flow there is like this."""
+        flows = self.flows(**wanted)
+        expect(f"flows with {wanted}", len(flows), 1)
+        return flows[0]
+
+    def closed_flow(self, **wanted):
+        """The same of a TCP connection, when the last FIN has come."""
+        wait_for(f"the end of {wanted}", lambda: self.flow(protocol="tcp", **wanted)["state"] == "closed")
+        return self.flow(protocol="tcp", **wanted)
+
+    def wait_until_healthy(self, *groups, timeout=20):
+        for group in groups:
+            wait_for(f"all of {group} healthy", lambda: all(
+                t["state"] == "healthy" and t["resolved"] for t in self.targets(group).values()), timeout)
+
+    def pid(self, namespace):
+        """Of the namespace's first program."""
+        state = json.loads((self.run_folder / "state.json").read_text())
+        return next(p["process"]["pid"] for p in state["programs"] if p["namespace"] == namespace)
+
+    def log(self, namespace, program):
+        return (self.run_folder / "logs" / f"{namespace}-{program}.log").read_text(errors="replace")
+
+
+def _enter(namespace):
+    if LIBC.setns(namespace.fileno(), CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), f"cannot enter {namespace.name}")
+
+
+def http(address, port=80, path="/", headers=(), body=b"", timeout=5, local=None):
+    """One request; (status, body), or None if the connection fails or no whole answer comes."""
+    host = f"[{address}]" if ":" in address else address
+    head = [f"{'POST' if body else 'GET'} {path} HTTP/1.1", *headers, "Connection: close"]
+    if not any(h.lower().startswith("host:") for h in headers):
+        head.append(f"Host: {host}")
+    if body:
+        head.append(f"Content-Length: {len(body)}")
+    try:
+        with socket.create_connection((address, port), timeout, local) as s:
+            s.sendall("\r\n".join(head + ["", ""]).encode() + body)
+            answer = b"".join(iter(lambda: s.recv(65536), b""))
+    except OSError:
+        return None
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    return (int(head.split()[1]), rest) if head.startswith(b"HTTP/1.") else None
+
+
+def connects(address, port, timeout=1):
+    try:
+        socket.create_connection((address, port), timeout).close()
+        return True
+    except OSError:
+        return False
+
+
+def udp_socket(address, port=0, timeout=5):
+    s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(timeout)
+    s.bind((address, port))
+    return s
+
+
+class Server:
+    """An application: answers "NAME CLIENT-ADDRESS" to each datagram and at the start of each connection, then
+    sends back what comes. Made inside a namespace, it stays there."""
+
+    def __init__(self, name, port):
+        self.name = name
+        self.seen = []  # (protocol, client address)
+        self.listener = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+        self.datagrams = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        self.datagrams.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        self.datagrams.bind(("::", port))
+        self.stop, self.stopped = socket.socketpair()
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.stop.close()
+        self.thread.join()  # done when it was closed already
+        for s in (self.listener, self.datagrams, self.stopped):
+            s.close()
+
+    def greeting(self, protocol, peer):
+        client = peer[0].removeprefix("::ffff:")
+        self.seen.append((protocol, client))
+        return f"{self.name} {client} ".encode()
+
+    def _serve(self):
+        connections = []
+        while True:
+            ready, _, _ = select.select([self.stopped, self.listener, self.datagrams, *connections], [], [])
+            for s in ready:
+                if s is self.stopped:
+                    for c in connections:
+                        c.close()
+                    return
+                with contextlib.suppress(OSError):
+                    if s is self.listener:
+                        connection, peer = s.accept()
+                        connection.sendall(self.greeting("tcp", peer))
+                        connections.append(connection)
+                    elif s is self.datagrams:
+                        data, peer = s.recvfrom(65536)
+                        s.sendto(self.greeting("udp", peer) + data, peer)
+                    else:
+                        data = s.recv(65536)
+                        s.sendall(data)
+                        if data:
+                            continue
+                        connections.remove(s)
+                        s.close()
+                    continue
+                if s in connections:
+                    connections.remove(s)
+                    s.close()
+
+
+def missing_tools(tools):
+    if os.geteuid() != 0:
+        return "needs root"
+    if not (BIN / "sluice").exists():
+        return f"needs {BIN}/sluice"
+    missing = [t for t in ("ip", *tools) if not shutil.which(t)]
+    if missing:
+        return "needs " + ", ".join(missing)
+    probe = f"scn{os.getpid()}"
+    made = subprocess.run(["ip", "netns", "add", probe], capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        return "cannot make a network namespace: " + made.stderr.strip()
+    subprocess.run(["ip", "netns", "del", probe], check=False)
+    return None
+
+
+def run(lab, *scenarios, tools=()):
+    """Brings the lab up, runs the scenarios one after the other in it, and exits."""
+    if reason := missing_tools(tools):
+        print("SKIP:", reason)
+        sys.exit(77)
+    try:
+        with lab:
+            for scenario in scenarios:
+                start = time.monotonic()
+                note = scenario(lab)
+                print(f"ok   {scenario.__name__} ({time.monotonic() - start:.1f} s){': ' + note if note else ''}",
+                      flush=True)
+    except Exception as error:  # pylint: disable=broad-except
+        if not isinstance(error, Failure):
+            traceback.print_exc(file=sys.stdout)
+        else:
+            frame = next(f for f in reversed(traceback.extract_tb(error.__traceback__)) if "harness" not in f.filename)
+            print(f"FAIL {frame.name}, line {frame.lineno}: {error}")
+        sys.exit(1)
