@@ -57,7 +57,7 @@
     "The MAC pair to deliver with was replaced while the packet was at the appliance.")          \
   X(kDropNlbNoTarget, "nlb_no_target", "The NLB listener's target group has no healthy target.") \
   X(kDropNlbTupleConflict, "nlb_tuple_conflict",                                                 \
-    "Two NLB flows would look the same to their target; the later one is refused.")              \
+    "A flow would look to an NLB target like an NLB flow that it has; the later one is refused.")              \
   X(kDropNlbTranslation, "nlb_translation",                                                      \
     "A fragment or a packet without ports reached an NLB listener and cannot be translated.")
 

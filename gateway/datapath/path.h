@@ -178,6 +178,9 @@ SLUICE_INLINE enum DropReason nlb_return_to_listener(struct passage* way, frame*
                                                      __u32* index) {
   struct flow_record* alias = table_flow_records(way->tables, *index);
   if (!alias) return kDropFlowUnknown;
+  // From the client's end it is no answer, but a packet past the listener with an NLB flow's tuple.
+  if ((query->direction == 0) == ((alias->flags & kFlowClientFirst) != 0))
+    return kDropNlbTupleConflict;
   const struct listener* l = table_listeners(way->tables, alias->backend);
   if (!l || !l->in_use) return kDropNlbNoTarget;
   alias->last_seen_ms = way->now_ms;

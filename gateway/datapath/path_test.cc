@@ -555,6 +555,14 @@ TEST_F(Path, NlbRefusesWhatItsTargetCouldNotTellApart) {
   EXPECT_EQ(from_tunnel(returned(there.bytes)).outcome.reason, kDropNlbTupleConflict);
 }
 
+TEST_F(Path, NlbRefusesAClientThatGoesPastTheListenerWithTheSameTuple) {
+  const NlbCase c = nlb_cases()[1];
+  ASSERT_EQ(round_trip(c.to_listener, kOutside).outcome.verdict, kVerdictInside);
+  EXPECT_EQ(from_outside(c.to_target).outcome.reason, kDropNlbTupleConflict);
+  EXPECT_EQ(round_trip(c.from_target, kInside).outcome.verdict, kVerdictOutside)
+      << "the NLB flow works on";
+}
+
 TEST_F(Path, NlbNamesItsTroubles) {
   const NlbCase c = nlb_cases()[0];
   const Step there = from_outside(c.to_listener);
