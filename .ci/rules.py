@@ -13,8 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LINES_MAX = 400
 # Longer files that are known. A number here may only get smaller; a file below LINES_MAX leaves the list.
 LONG_FILES = {
-    "gateway/datapath/path.h": 408,
-    "gateway/datapath/path_test.cc": 585,  # one table of packets against one path
+    "gateway/datapath/path_test.cc": 445,  # one table of packets against one path
 }
 SOURCE = {".h", ".cc", ".c", ".py", ".sh", ".cmake"}
 BAD_FOLDERS = {"common", "utils", "misc", "src", "include"}

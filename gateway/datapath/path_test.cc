@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The packet path as tables: a frame in, a verdict and a frame out.
-#include <gtest/gtest.h>
-
 #include <functional>
 #include <set>
 
-#include "gateway/datapath/path_fixture.h"
-#include "gateway/datapath/process_host.h"
+#include "gateway/datapath/path_test_base.h"
 #include "tunnels/geneve.h"
 
 namespace sluice::gateway {
@@ -14,58 +11,6 @@ namespace {
 
 using namespace fixture;          // NOLINT
 using namespace tunnels::frames;  // NOLINT
-
-struct Step {
-  Outcome outcome;
-  Bytes bytes;
-};
-
-class Path : public testing::Test {
- protected:
-  void SetUp() override {
-    auto created = ProcessHost::create({.flows_max = 1 << 12});
-    ASSERT_TRUE(created) << created.error().text();
-    host = std::move(*created);
-    host->set_now_ms(1'000'000);
-    configure(host->tables());
-  }
-
-  Step send(const Bytes& in, uint32_t interface_index) {
-    FrameBuffer buffer;
-    buffer.assign(in);
-    const Outcome outcome = host->run(buffer, interface_index);
-    return {outcome, Bytes(buffer.bytes().begin(), buffer.bytes().end())};
-  }
-  Step from_outside(const Bytes& in) { return send(in, kOutside); }
-  Step from_inside(const Bytes& in) { return send(in, kInside); }
-  Step from_tunnel(const Bytes& in) { return send(in, kTunnel); }
-
-  uint64_t drops(DropReason reason) { return host->tables().counters[0].drop[reason]; }
-  uint64_t events(PathEvent event) { return host->tables().counters[0].event[event]; }
-
-  // Through the appliance and out: what the other side receives.
-  Step round_trip(const Bytes& in, uint32_t interface_index) {
-    const Step out = send(in, interface_index);
-    EXPECT_EQ(out.outcome.verdict, kVerdictTarget) << drop_reason_name(out.outcome.reason);
-    return from_tunnel(returned(out.bytes));
-  }
-
-  std::unique_ptr<ProcessHost> host;
-};
-
-Bytes request(uint8_t flags = kTcpSyn, const Bytes& payload = {}) {
-  return ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(4242, 80, flags, payload)));
-}
-
-Bytes reply(uint8_t flags = kTcpSyn | kTcpAck, const Bytes& payload = {}) {
-  Bytes out = ethernet(kEtherTypeIpv4, {},
-                       ipv4(kProtocolTcp, tcp(80, 4242, flags, payload),
-                            {.source = {10, 0, 0, 2}, .destination = {10, 0, 0, 1}}));
-  for (size_t i = 0; i < 6; i++) std::swap(out[i], out[6 + i]);
-  return out;
-}
-
-uint32_t cookie_of(const Bytes& datagram) { return load_be32(&datagram[78]); }
 
 TEST_F(Path, EncapsulatesWithTheExactHeader) {
   const Bytes in = request();
@@ -464,115 +409,6 @@ TEST_F(Path, CompletesPartialChecksums) {
     EXPECT_EQ(inner_of(from_outside(whole).bytes), Bytes(whole.begin() + 14, whole.end()));
   }
   EXPECT_EQ(events(kEventChecksumCompleted), 3u);
-}
-
-// ---- the NLB stage ----
-
-struct NlbCase {
-  const char* name;
-  Bytes to_listener, to_target, from_target, from_listener;
-};
-
-std::vector<NlbCase> nlb_cases() {
-  const Bytes client = {10, 0, 0, 1};
-  const Bytes vip = {10, 0, 0, 100};
-  const Bytes backend = {10, 0, 0, 21};
-  const Bytes client6 = {0xfd, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
-  const Bytes vip6 = {0xfd, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0};
-  Bytes backend6 = vip6;
-  backend6[14] = 1;
-  backend6[15] = 0x21;
-  auto frame4 = [](const Bytes& source, const Bytes& destination, uint8_t protocol,
-                   const Bytes& payload) {
-    return with_checksum(
-        ethernet(kEtherTypeIpv4, {},
-                 ipv4(protocol, payload, {.source = source, .destination = destination})));
-  };
-  auto frame6 = [](const Bytes& source, const Bytes& destination, uint8_t protocol,
-                   const Bytes& payload) {
-    return with_checksum(
-        ethernet(kEtherTypeIpv6, {},
-                 ipv6(protocol, payload, {.source = source, .destination = destination})));
-  };
-  const Bytes data = {'h', 'e', 'l', 'l', 'o'};
-  return {
-      {"tcp", frame4(client, vip, 6, tcp(4242, 7000, kTcpSyn)),
-       frame4(client, backend, 6, tcp(4242, 7001, kTcpSyn)),
-       frame4(backend, client, 6, tcp(7001, 4242, kTcpSyn | kTcpAck)),
-       frame4(vip, client, 6, tcp(7000, 4242, kTcpSyn | kTcpAck))},
-      {"udp", frame4(client, vip, 17, udp(4242, 7000, data)),
-       frame4(client, backend, 17, udp(4242, 7001, data)),
-       frame4(backend, client, 17, udp(7001, 4242, data)),
-       frame4(vip, client, 17, udp(7000, 4242, data))},
-      {"tcp6", frame6(client6, vip6, 6, tcp(4242, 7000, kTcpSyn)),
-       frame6(client6, backend6, 6, tcp(4242, 7001, kTcpSyn)),
-       frame6(backend6, client6, 6, tcp(7001, 4242, kTcpSyn | kTcpAck)),
-       frame6(vip6, client6, 6, tcp(7000, 4242, kTcpSyn | kTcpAck))},
-  };
-}
-
-TEST_F(Path, NlbTranslatesBothWaysAndInspectsTheListenersFlow) {
-  for (const NlbCase& c : nlb_cases()) {
-    SCOPED_TRACE(c.name);
-    const Step there = from_outside(c.to_listener);
-    ASSERT_EQ(there.outcome.verdict, kVerdictTarget);
-    EXPECT_EQ(inner_of(there.bytes), Bytes(c.to_listener.begin() + 14, c.to_listener.end()))
-        << "inspected untranslated";
-    const Step delivered = from_tunnel(returned(there.bytes));
-    ASSERT_EQ(delivered.outcome.verdict, kVerdictInside)
-        << drop_reason_name(delivered.outcome.reason);
-    EXPECT_EQ(Bytes(delivered.bytes.begin() + 14, delivered.bytes.end()),
-              Bytes(c.to_target.begin() + 14, c.to_target.end()));
-    if (c.to_listener[12] == 0x08) {
-      EXPECT_EQ(delivered.bytes[5], 0x21) << "to the target's MAC";
-    }
-
-    const Step back = from_inside(c.from_target);
-    ASSERT_EQ(back.outcome.verdict, kVerdictTarget) << drop_reason_name(back.outcome.reason);
-    EXPECT_EQ(cookie_of(back.bytes), cookie_of(there.bytes)) << "the same flow, the same appliance";
-    EXPECT_EQ(load_u32(&back.bytes[30]), load_u32(&there.bytes[30]));
-    const Step answered = from_tunnel(returned(back.bytes));
-    ASSERT_EQ(answered.outcome.verdict, kVerdictOutside);
-    EXPECT_EQ(Bytes(answered.bytes.begin() + 14, answered.bytes.end()),
-              Bytes(c.from_listener.begin() + 14, c.from_listener.end()));
-  }
-}
-
-TEST_F(Path, NlbKeepsAnAbsentUdpChecksum) {
-  Bytes in =
-      ethernet(kEtherTypeIpv4, {},
-               ipv4(kProtocolUdp, udp(4242, 7000, {1, 2, 3}), {.destination = {10, 0, 0, 100}}));
-  const Step delivered = round_trip(in, kOutside);
-  ASSERT_EQ(delivered.outcome.verdict, kVerdictInside);
-  EXPECT_EQ(load_u16(&delivered.bytes[14 + 20 + 6]), 0);
-}
-
-TEST_F(Path, NlbRefusesWhatItsTargetCouldNotTellApart) {
-  const NlbCase c = nlb_cases()[1];
-  // A direct flow with the tuple that the NLB flow would have at the target.
-  ASSERT_EQ(round_trip(c.to_target, kOutside).outcome.verdict, kVerdictInside);
-  const Step there = from_outside(c.to_listener);
-  EXPECT_EQ(from_tunnel(returned(there.bytes)).outcome.reason, kDropNlbTupleConflict);
-}
-
-TEST_F(Path, NlbRefusesAClientThatGoesPastTheListenerWithTheSameTuple) {
-  const NlbCase c = nlb_cases()[1];
-  ASSERT_EQ(round_trip(c.to_listener, kOutside).outcome.verdict, kVerdictInside);
-  EXPECT_EQ(from_outside(c.to_target).outcome.reason, kDropNlbTupleConflict);
-  EXPECT_EQ(round_trip(c.from_target, kInside).outcome.verdict, kVerdictOutside)
-      << "the NLB flow works on";
-}
-
-TEST_F(Path, NlbNamesItsTroubles) {
-  const NlbCase c = nlb_cases()[0];
-  const Step there = from_outside(c.to_listener);
-  host->tables().targets[kBackend].flags = 0;
-  EXPECT_EQ(from_tunnel(returned(there.bytes)).outcome.reason, kDropNlbNoTarget);
-  host->tables().targets[kBackend].flags = kTargetInUse;
-  EXPECT_EQ(from_tunnel(returned(there.bytes)).outcome.reason, kDropNeighbourUnresolved);
-  for (uint32_t i = 0; i < kRowsPerGroup; i++)
-    host->tables().rows[kRowsPerGroup + i].target = kNone16;
-  EXPECT_EQ(from_outside(nlb_cases()[1].to_listener).outcome.reason, kDropNlbNoTarget);
 }
 
 TEST_F(Path, TenantsWithEqualTuplesAreToldApart) {

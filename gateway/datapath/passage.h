@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+// What one packet carries along on its way through the path, and how it ends.
+#pragma once
+
+#include "gateway/datapath/frame.h"
+
+SLUICE_GATEWAY_BEGIN
+
+// How a packet leaves the path, beside its verdict.
+struct departure {
+  __u32 interface;  // to leave by, with kVerdictCross, Target, Outside, Inside
+  __u32 reason;     // DropReason, with kVerdictDrop
+};
+
+// What a packet's way through the path carries along; lives on the stack of path_enter.
+struct passage {
+  const struct path_tables* tables;
+  const struct settings* settings;
+  struct counters* counters;
+  __u32 cpu;
+  __u32 now_ms;
+  struct departure departure;
+};
+
+SLUICE_INLINE enum Verdict path_drop(struct passage* way, enum DropReason reason) {
+  way->counters->drop[(__u32)reason & 63]++;
+  way->departure.reason = reason;
+  return kVerdictDrop;
+}
+
+SLUICE_END

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+// The NLB stage in the packet path: which packets are translated, and how answers are recognised.
+#pragma once
+
+#include "gateway/datapath/flow.h"
+#include "gateway/datapath/partial_checksum.h"
+#include "gateway/nlb/translate.h"
+
+SLUICE_GATEWAY_BEGIN
+
+// An answer of an NLB target: gives it the listener's address back, so that the appliance sees the
+// flow that the client opened. *index is the alias's place and becomes that flow's.
+SLUICE_INLINE enum DropReason nlb_return_to_listener(struct passage* way, frame* f,
+                                                     struct packet* p, struct flow_query* query,
+                                                     __u32* index) {
+  struct flow_record* alias = table_flow_records(way->tables, *index);
+  if (!alias) return kDropFlowUnknown;
+  // From the client's end it is no answer, but a packet past the listener with an NLB flow's tuple.
+  if ((query->direction == 0) == ((alias->flags & kFlowClientFirst) != 0))
+    return kDropNlbTupleConflict;
+  const struct listener* l = table_listeners(way->tables, alias->backend);
+  if (!l || !l->in_use) return kDropNlbNoTarget;
+  alias->last_seen_ms = way->now_ms;
+  flow_publish(way->tables, way->settings, *index, query->hash, kFlowEstablished, way->now_ms);
+  if (checksum_is_partial(frame_data(f), frame_end(f), p) && checksum_complete(f, p))
+    way->counters->event[kEventChecksumCompleted]++;
+  struct nlb_change change = {
+      {l->address[0], l->address[1], l->address[2], l->address[3]}, l->port, kNlbSource};
+  const enum DropReason reason = nlb_translate(f, p, &change);
+  if (reason != kDropNone) return reason;
+  way->counters->event[kEventNlbTranslated]++;
+  flow_query_from_tuple(query, way->settings, &p->tuple, query->attachment, 0);
+  *index = flow_find(way->tables, query);
+  return *index == kFlowNotFound ? kDropFlowUnknown : kDropNone;
+}
+
+// Makes sure that the answers of an NLB target are recognised: a record of the tuple as the target
+// sees it.
+SLUICE_INLINE enum DropReason nlb_keep_alias(struct passage* way, const struct tuple* translated,
+                                             __u32 attachment_index, __u32 listener_index) {
+  struct flow_query query;
+  flow_query_from_tuple(&query, way->settings, translated, attachment_index, 0);
+  __u32 index = flow_find(way->tables, &query);
+  struct flow_record* record = table_flow_records(way->tables, index);
+  if (record && !flow_is_expired(way->settings, record, way->now_ms)) {
+    if (!(record->flags & kFlowAlias) || record->backend != listener_index)
+      return kDropNlbTupleConflict;
+    record->last_seen_ms = way->now_ms;
+    return kDropNone;
+  }
+  if (index == kFlowNotFound) index = flow_claim(way->tables, query.hash, way->now_ms, way->cpu);
+  record = table_flow_records(way->tables, index);
+  struct flow_usage* usage = table_flow_usages(way->tables, index);
+  if (!record || !usage) return kDropFlowTableFull;
+  const __u16 flags =
+      kFlowAlias | (query.direction == 0 ? kFlowClientFirst | kFlowFirstEndOutside : 0);
+  flow_start(way, record, usage, &query, 0, flags, (__u16)listener_index);
+  flow_publish(way->tables, way->settings, index, query.hash, kFlowEstablished, way->now_ms);
+  return kDropNone;
+}
+
+// An approved packet from the client of an NLB flow: to the target's address, port and MAC.
+SLUICE_INLINE enum DropReason nlb_send_to_target(struct passage* way, frame* f, struct packet* p,
+                                                 const struct flow_record* record) {
+  const struct target* target = table_targets(way->tables, record->backend);
+  if (!target || !(target->flags & kTargetInUse)) return kDropNlbNoTarget;
+  if (!(target->flags & kTargetResolved)) return kDropNeighbourUnresolved;
+  const __u32 listener_index = nlb_find_listener(way->tables, &p->tuple);
+  if (listener_index == kNone16) return kDropNlbTranslation;  // the listener was removed
+  struct nlb_change change = {
+      {target->address[0], target->address[1], target->address[2], target->address[3]},
+      target->port != 0 ? target->port : p->tuple.destination_port,
+      kNlbDestination};
+  enum DropReason reason = nlb_translate(f, p, &change);
+  if (reason != kDropNone) return reason;
+  reason = nlb_keep_alias(way, &p->tuple, record->attachment, listener_index);
+  if (reason != kDropNone) return reason;
+  way->counters->event[kEventNlbTranslated]++;
+
+  const __u8* mac = target->mac;
+  if (load_u32(mac) == 0 && load_u16(mac + 4) == 0) return kDropNone;
+  __u8* data = frame_data(f);
+  if (data + 6 > frame_end(f)) return kDropNoRoom;
+  store_u32(data, load_u32(mac));
+  store_u16(data + 4, load_u16(mac + 4));
+  return kDropNone;
+}
+
+SLUICE_END
