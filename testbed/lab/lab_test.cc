@@ -126,6 +126,17 @@ constexpr char kAsk[] =
     "    s = socket.socket(socket.AF_INET6 if \":\" in to else socket.AF_INET, kind)\n"
     "    s.settimeout(3); s.connect((to, 7000)); s.send(b\"hello\"); print(s.recv(99).decode())'";
 
+// Names that are equal as far as an interface's name reaches.
+TEST_F(LabTest, LongNamesOnOneSwitch) {
+  std::ofstream(file_) << "gateway: {name: " << name_ << "}\n"
+                       << "lab:\n  switches: [{name: apps}]\n  namespaces:\n"
+                       << "    - {name: netfilter1, interfaces: [{name: eth0, switch: apps}]}\n"
+                       << "    - {name: netfilter2, interfaces: [{name: eth0, switch: apps}]}\n";
+  Outcome up = lab("up " + file_);
+  EXPECT_EQ(up.status, 0) << up.text;
+  EXPECT_EQ(lab("down " + name_).status, 0);
+}
+
 TEST_F(LabTest, GoesUpAnswersAndGoesDown) {
   Outcome up = lab("up " + file_);
   ASSERT_EQ(up.status, 0) << up.text;

@@ -19,6 +19,7 @@ using gateway::Offload;
 using gateway::RouteSocket;
 
 constexpr char kBridge[] = "bridge";
+constexpr size_t kInterfaceNameMax = 15;  // letters
 
 // A namespace of the lab with a socket that acts in it.
 struct Place {
@@ -63,14 +64,19 @@ Result<> prepare_end(const Place& place, const std::string& name, bool transmit_
   return write_offload(place.where, name, Offload::kTransmitChecksum, transmit_checksum);
 }
 
+// A switch's port is named after what it leads to or, when that is too long, by the number of the
+// interface in the lab, which no other port has.
+std::string port_name(const std::string& owner, const std::string& interface, size_t number) {
+  std::string name = owner + "." + interface;
+  return name.size() <= kInterfaceNameMax ? name : "port" + std::to_string(number);
+}
+
 Result<> create_interface(const Topology& topology, Place& place, const std::string& owner,
-                          const Interface& interface) {
+                          const Interface& interface, size_t number) {
   bool wired = interface.switch_name.empty();
   SLUICE_TRY(Place far,
              open_place(topology.name, wired ? interface.peer_namespace : interface.switch_name));
-  // A port is named after what it leads to; an interface's name has at most 15 letters.
-  std::string far_name =
-      wired ? interface.peer_name : owner.substr(0, 8) + "." + interface.name.substr(0, 6);
+  std::string far_name = wired ? interface.peer_name : port_name(owner, interface.name, number);
   uint32_t mtu = mtu_of(topology, interface);
   SLUICE_TRY_VOID(create_veth(place.socket, {interface.name, 0, mtu, {}, nullptr},
                               {far_name, 0, mtu, {}, &far.where}));
@@ -107,10 +113,11 @@ Result<> create_network(const Topology& topology) {
     SLUICE_TRY_VOID(set_up(place.socket, "lo", true));
   }
   for (const Switch& made : topology.switches) SLUICE_TRY_VOID(create_switch(topology.name, made));
+  size_t number = 0;
   for (const LabNamespace& made : topology.namespaces) {
     SLUICE_TRY(Place place, open_place(topology.name, made.name));
     for (const Interface& interface : made.interfaces)
-      SLUICE_TRY_VOID(create_interface(topology, place, made.name, interface));
+      SLUICE_TRY_VOID(create_interface(topology, place, made.name, interface, number++));
   }
   for (const LabNamespace& made : topology.namespaces) {
     SLUICE_TRY(Place place, open_place(topology.name, made.name));

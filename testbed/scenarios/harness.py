@@ -86,7 +86,7 @@ class Lab:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
         self.folder.chmod(0o755)
         for file in self.topology.parent.iterdir():
-            if file.suffix in (".rules", ".conf", ".yaml"):
+            if file.suffix in (".rules", ".conf", ".yaml", ".sh"):
                 shutil.copy(file, self.folder)
         self.config = self.folder / self.topology.name
         text = self.config.read_text()
@@ -182,6 +182,13 @@ class Lab:
         """The same of a TCP connection, when the last FIN has come."""
         wait_for(f"the end of {wanted}", lambda: self.flow(protocol="tcp", **wanted)["state"] == "closed")
         return self.flow(protocol="tcp", **wanted)
+
+    def wait_until_settled(self):
+        """Until all that was sent to appliances was delivered; returns how many packets that were."""
+        def counts():
+            verdicts = self.verdicts()
+            return {"sent": verdicts["target"], "delivered": verdicts["inside"] + verdicts["outside"]}
+        return wait_for_equal(counts)
 
     def wait_until_healthy(self, *groups, timeout=20):
         for group in groups:

@@ -66,8 +66,8 @@ def tcp(lab):
     data = bytes(range(256)) * 400
     for client, listener in LISTENERS.items():
         for port in range(43000, 43040):
-            with lab.inside("client"), socket.create_connection((listener, 80), 10, (client, port)) as s:
-                stream = s.makefile("rb")
+            with lab.inside("client"), socket.create_connection((listener, 80), 10, (client, port)) as s, \
+                    s.makefile("rb") as stream:
                 greeting = b""
                 while greeting.count(b" ") < 2:
                     greeting += stream.read(1)
@@ -102,10 +102,7 @@ def server_gone(lab):
 
 def nothing_lost(lab):
     expect("drops by the load balancer", {n: c for n, c in lab.drops().items() if n.startswith("nlb_")}, {})
-    targets = lab.targets("ids")
-    harness.wait_for_equal(lambda: {what: sum(t[f"packets_{what}"] for t in lab.targets("ids").values())
-                                    for what in ("sent", "returned")})
-    return f"{sum(t['packets_sent'] for t in targets.values())} packets"
+    return f"{lab.wait_until_settled()} packets sent, inspected and delivered"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,92 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A file with mistakes is read while the gateway runs: every mistake is named, and nothing changes."""
+import os
+import signal
+import subprocess
+
+import harness
+from harness import expect, wait_for
+
+MISTAKES = [
+    ("target_group: dpi", "target_group: dip"),
+    ("protocol: UDP, address", "protocol: ICMP, address"),
+    ("address: 10.1.0.80", "address: 10.1.0.800"),
+    ("attachments:", "attachements:"),
+    ("interval_seconds: 5", "interval_seconds: 0"),
+]
+
+
+def place(text, needle):
+    """LINE:COLUMN of the first occurrence."""
+    at = text.index(needle)
+    return f"{text.count(chr(10), 0, at) + 1}:{at - text.rfind(chr(10), 0, at)}"
+
+
+def ready(lab):
+    lab.wait_until_healthy("ids")
+    with lab.inside("client"):
+        wait_for("the application answers", lambda: harness.connects("10.1.0.11", 80))
+
+
+def hang_up(lab, text):
+    """Puts the text into the file, sends SIGHUP; returns the lines that the gateway logs until `done` is among them."""
+    before = len(lab.log("gateway", "sluiced"))
+    lab.config.write_text(text)
+    os.kill(lab.pid("gateway"), signal.SIGHUP)
+    return lambda: lab.log("gateway", "sluiced")[before:].splitlines()
+
+
+def state(lab):
+    """All that a configuration makes."""
+    targets = [{name: t.get(name) for name in ("target_group", "id", "port", "state", "index", "share")}
+               for t in lab.ask("targets")["targets"]]
+    return targets, lab.ask("explain", protocol="tcp", source="10.1.0.2", source_port=4242, destination="10.1.0.11",
+                            destination_port=80, attachment="front")["story"]
+
+
+def every_mistake_is_named(lab):
+    good, bad, before = lab.config.read_text(), lab.config.read_text(), state(lab)
+    for right, wrong in MISTAKES:
+        bad = bad.replace(right, wrong)
+    log = hang_up(lab, bad)
+    validated = subprocess.run([harness.BIN / "sluice", "validate", lab.config], capture_output=True, text=True,
+                               check=False)
+    expect("exit status of validate", validated.returncode, 1)
+    errors = validated.stderr.splitlines()
+    for _, wrong in MISTAKES[1:]:
+        word = wrong.split(": ")[1].split(",")[0] if ": " in wrong else wrong.rstrip(":")
+        line = place(bad, wrong).split(":")[0]
+        expect(f"a line about {word}", any(e.startswith(f"{lab.config}:{line}:") for e in errors), True)
+    wait_for("every error is logged", lambda: all(any(line.endswith(e) for line in log()) for e in errors))
+    expect("state", state(lab), before)
+    with lab.inside("client"):
+        expect("traffic", harness.http("10.1.0.11")[0], 200)
+    lab.config.write_text(good)
+    return f"{len(errors)} errors"
+
+
+def no_yaml(lab):
+    good, before = lab.config.read_text(), state(lab)
+    for text in ("", "gateway: [", "\0\1\2", "a: " + "[" * 100, "x" * 2_000_000):
+        log = hang_up(lab, text)
+        wait_for("an error is logged", lambda: any(" error " in line for line in log()))
+        expect("state", state(lab), before)
+        with lab.inside("client"):
+            expect("traffic", harness.http("10.1.0.11")[0], 200)
+    lab.config.write_text(good)
+
+
+def a_good_file_is_taken(lab):
+    text = lab.config.read_text()
+    hang_up(lab, text.replace("targets: [{id: 10.9.0.11}, {id: 10.9.0.12}]", "targets: [{id: 10.9.0.12}]"))
+    wait_for("one is drained", lambda: lab.targets("ids")["10.9.0.11"]["state"] == "draining")
+    with lab.inside("client"):
+        for port in range(42000, 42020):
+            expect("traffic", harness.http("10.1.0.11", local=("10.1.0.2", port))[0], 200)
+    expect("appliances in use", {f["appliance"] for f in lab.flows(protocol="tcp") if f["source_port"] >= 42000 and
+                                 f["source_port"] < 42020}, {"10.9.0.12"})
+
+
+if __name__ == "__main__":
+    harness.run(harness.Lab("testbed/lab/demo.yaml"), ready, every_mistake_is_named, no_yaml, a_good_file_is_taken)
