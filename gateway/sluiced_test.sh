@@ -22,7 +22,7 @@ cleanup() {
   for n in client server gateway appliance; do ip netns del "$P$n" 2> /dev/null || true; done
   rm -rf "$DIR"
 }
-HEALTH= SERVER=
+HEALTH='' SERVER=''
 trap cleanup EXIT
 fail() { echo "FAIL: $1"; exit 1; }
 until_true() {  # SECONDS COMMAND...: waits for the condition

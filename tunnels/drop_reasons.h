@@ -6,59 +6,59 @@
 #include "tunnels/integers.h"
 
 // X(enumerator, name, what happened and what to do about it)
-#define SLUICE_DROP_REASONS(X)                                                                   \
-  X(kDropNone, "none", "Not dropped.")                                                           \
-  X(kDropFrameTruncated, "frame_truncated",                                                      \
-    "The frame ends inside its Ethernet, VLAN or IP header.")                                    \
-  X(kDropIpInvalid, "ip_invalid",                                                                \
-    "The IP header contradicts itself: version, header length or total length.")                 \
-  X(kDropExtensionHeaders, "extension_headers",                                                  \
-    "More than 8 IPv6 extension headers, or one that runs past the packet.")                     \
-  X(kDropTransportTruncated, "transport_truncated",                                              \
-    "The packet is not a fragment but ends inside its TCP or UDP header.")                       \
-  X(kDropNoTargetGroup, "no_target_group",                                                       \
-    "The attachment's load balancer has no target group; configure a listener for it.")          \
-  X(kDropNoTarget, "no_target",                                                                  \
-    "The target group has no target to send to; see `sluice targets health`.")                   \
-  X(kDropFlowTableFull, "flow_table_full",                                                       \
-    "The flow's bucket holds only established flows that are not idle; raise "                   \
-    "flow_table.flows_max.")                                                                     \
-  X(kDropLayer2TableFull, "layer2_table_full",                                                   \
-    "Too many distinct MAC and VLAN pairs are in use at once; the frame's pair found no place.") \
-  X(kDropNeighbourUnresolved, "neighbour_unresolved",                                            \
-    "The MAC address of the target, or of the router to it, is not known yet.")                  \
-  X(kDropTooBig, "too_big",                                                                      \
-    "The packet with its 68 bytes of encapsulation does not fit the MTU towards the target.")    \
-  X(kDropNoRoom, "no_room", "The frame's buffer has no head room left for the new headers.")     \
-  X(kDropOuterInvalid, "outer_invalid",                                                          \
-    "A datagram to the GENEVE port with a bad outer IP or UDP header, or a fragment of one.")    \
-  X(kDropGeneveTruncated, "geneve_truncated",                                                    \
-    "The datagram ends inside the GENEVE header, an option or the inner packet.")                \
-  X(kDropGeneveVersion, "geneve_version", "GENEVE version other than 0.")                        \
-  X(kDropGeneveControl, "geneve_control",                                                        \
-    "A GENEVE control (OAM) packet; the gateway takes none.")                                    \
-  X(kDropGeneveProtocol, "geneve_protocol", "The GENEVE payload is neither IPv4 nor IPv6.")      \
-  X(kDropGeneveCriticalOption, "geneve_critical_option",                                         \
-    "A critical GENEVE option that the gateway does not know (RFC 8926 section 3.5).")           \
-  X(kDropGeneveOptionMissing, "geneve_option_missing",                                           \
-    "One of the profile's options is absent or has another length; echo the header unchanged.")  \
-  X(kDropInnerInvalid, "inner_invalid", "The packet inside a returned datagram is malformed.")   \
-  X(kDropSourceUnregistered, "source_unregistered",                                              \
-    "A GENEVE datagram from an address that is no registered target.")                           \
-  X(kDropFlowUnknown, "flow_unknown",                                                            \
-    "A returned packet that belongs to no flow; appliances cannot open flows.")                  \
-  X(kDropTargetMismatch, "target_mismatch",                                                      \
-    "A registered target returned a packet of a flow that was sent to another target.")          \
-  X(kDropCookieMismatch, "cookie_mismatch",                                                      \
-    "A returned packet without its flow's current cookie.")                                      \
-  X(kDropEndpointMismatch, "endpoint_mismatch",                                                  \
-    "A returned packet with an endpoint or attachment id that is not its flow's.")               \
-  X(kDropLayer2Gone, "layer2_gone",                                                              \
-    "The MAC pair to deliver with was replaced while the packet was at the appliance.")          \
-  X(kDropNlbNoTarget, "nlb_no_target", "The NLB listener's target group has no healthy target.") \
-  X(kDropNlbTupleConflict, "nlb_tuple_conflict",                                                 \
-    "A flow would look to an NLB target like an NLB flow that it has; the later one is refused.")              \
-  X(kDropNlbTranslation, "nlb_translation",                                                      \
+#define SLUICE_DROP_REASONS(X)                                                                    \
+  X(kDropNone, "none", "Not dropped.")                                                            \
+  X(kDropFrameTruncated, "frame_truncated",                                                       \
+    "The frame ends inside its Ethernet, VLAN or IP header.")                                     \
+  X(kDropIpInvalid, "ip_invalid",                                                                 \
+    "The IP header contradicts itself: version, header length or total length.")                  \
+  X(kDropExtensionHeaders, "extension_headers",                                                   \
+    "More than 8 IPv6 extension headers, or one that runs past the packet.")                      \
+  X(kDropTransportTruncated, "transport_truncated",                                               \
+    "The packet is not a fragment but ends inside its TCP or UDP header.")                        \
+  X(kDropNoTargetGroup, "no_target_group",                                                        \
+    "The attachment's load balancer has no target group; configure a listener for it.")           \
+  X(kDropNoTarget, "no_target",                                                                   \
+    "The target group has no target to send to; see `sluice targets health`.")                    \
+  X(kDropFlowTableFull, "flow_table_full",                                                        \
+    "The flow's bucket holds only established flows that are not idle; raise "                    \
+    "flow_table.flows_max.")                                                                      \
+  X(kDropLayer2TableFull, "layer2_table_full",                                                    \
+    "Too many distinct MAC and VLAN pairs are in use at once; the frame's pair found no place.")  \
+  X(kDropNeighbourUnresolved, "neighbour_unresolved",                                             \
+    "The MAC address of the target, or of the router to it, is not known yet.")                   \
+  X(kDropTooBig, "too_big",                                                                       \
+    "The packet with its 68 bytes of encapsulation does not fit the MTU towards the target.")     \
+  X(kDropNoRoom, "no_room", "The frame's buffer has no head room left for the new headers.")      \
+  X(kDropOuterInvalid, "outer_invalid",                                                           \
+    "A datagram to the GENEVE port with a bad outer IP or UDP header, or a fragment of one.")     \
+  X(kDropGeneveTruncated, "geneve_truncated",                                                     \
+    "The datagram ends inside the GENEVE header, an option or the inner packet.")                 \
+  X(kDropGeneveVersion, "geneve_version", "GENEVE version other than 0.")                         \
+  X(kDropGeneveControl, "geneve_control",                                                         \
+    "A GENEVE control (OAM) packet; the gateway takes none.")                                     \
+  X(kDropGeneveProtocol, "geneve_protocol", "The GENEVE payload is neither IPv4 nor IPv6.")       \
+  X(kDropGeneveCriticalOption, "geneve_critical_option",                                          \
+    "A critical GENEVE option that the gateway does not know (RFC 8926 section 3.5).")            \
+  X(kDropGeneveOptionMissing, "geneve_option_missing",                                            \
+    "One of the profile's options is absent or has another length; echo the header unchanged.")   \
+  X(kDropInnerInvalid, "inner_invalid", "The packet inside a returned datagram is malformed.")    \
+  X(kDropSourceUnregistered, "source_unregistered",                                               \
+    "A GENEVE datagram from an address that is no registered target.")                            \
+  X(kDropFlowUnknown, "flow_unknown",                                                             \
+    "A returned packet that belongs to no flow; appliances cannot open flows.")                   \
+  X(kDropTargetMismatch, "target_mismatch",                                                       \
+    "A registered target returned a packet of a flow that was sent to another target.")           \
+  X(kDropCookieMismatch, "cookie_mismatch",                                                       \
+    "A returned packet without its flow's current cookie.")                                       \
+  X(kDropEndpointMismatch, "endpoint_mismatch",                                                   \
+    "A returned packet with an endpoint or attachment id that is not its flow's.")                \
+  X(kDropLayer2Gone, "layer2_gone",                                                               \
+    "The MAC pair to deliver with was replaced while the packet was at the appliance.")           \
+  X(kDropNlbNoTarget, "nlb_no_target", "The NLB listener's target group has no healthy target.")  \
+  X(kDropNlbTupleConflict, "nlb_tuple_conflict",                                                  \
+    "A flow would look to an NLB target like an NLB flow that it has; the later one is refused.") \
+  X(kDropNlbTranslation, "nlb_translation",                                                       \
     "A fragment or a packet without ports reached an NLB listener and cannot be translated.")
 
 SLUICE_BEGIN

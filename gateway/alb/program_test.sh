@@ -18,7 +18,7 @@ fi
 
 dir=$(mktemp -d /tmp/alb_program.XXXXXX)
 chmod 755 "$dir"
-proxy= nginx=
+proxy='' nginx=''
 cleanup() {
   [ -z "$proxy" ] || kill "$proxy" 2>/dev/null || true
   [ -z "$nginx" ] || kill "$nginx" 2>/dev/null || true

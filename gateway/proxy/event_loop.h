@@ -95,7 +95,8 @@ class EventLoop {
   // Runs at the end of this turn, when no callback of it is on the stack any more.
   void defer(std::function<void()> work) { deferred_.push_back(std::move(work)); }
 
-  // Starts the task at once and keeps it until it ends, its owner cancels it or the loop is destroyed.
+  // Starts the task at once and keeps it until it ends, its owner cancels it or the loop is
+  // destroyed.
   void spawn(Task<> task, const void* owner = nullptr);
   // Destroys the owner's tasks. Not from one of them.
   void cancel_tasks_of(const void* owner);
