@@ -53,6 +53,15 @@ std::string with(const std::string& before, const std::string& after) {
   return yaml.replace(at, before.size(), after);
 }
 
+TEST(Config, NlbExampleIsValid) {
+  auto config = read_config(SLUICE_SOURCE_DIR "/docs/features/examples/nlb.yaml");
+  ASSERT_TRUE(config) << config.error()[0].text();
+  const LoadBalancer& names = *config->load_balancer("names");
+  ASSERT_EQ(names.listeners.size(), 3u);
+  EXPECT_EQ(names.listeners[2].address.text(), "fd01::53");
+  EXPECT_EQ(config->target_group("dns-udp")->targets[0].port, 5353);
+}
+
 TEST(Config, ReadsTheExampleOfTheManual) {
   auto config = read_config(SLUICE_SOURCE_DIR "/docs/features/examples/gateway.yaml");
   ASSERT_TRUE(config) << config.error()[0].text();
