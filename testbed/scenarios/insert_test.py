@@ -1,0 +1,149 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""`sluice insert` and `sluice remove` on a path in use: traffic goes on, is inspected in between, and afterwards
+everything is as it was. The lab is drawn in insert.yaml."""
+import json
+import os
+import socket
+import threading
+
+import harness
+from harness import expect, wait_for
+
+SERVERS = {"10.2.0.2": "10.2.0.11", "fd02::2": "fd02::11"}
+conversation = []  # a connection that lives through all of it
+before = {}
+
+
+def ready(lab):
+    lab.wait_until_healthy("ids")
+    with lab.inside("server"):
+        lab.resources.enter_context(harness.Server("server", 7000))
+    lab.run("office", "ip", "neigh", "replace", "10.2.0.99", "lladdr", "02:00:00:00:00:99", "dev", "eth0")
+    lab.run("office", "ip", "link", "set", "eth0", "alias", "uplink", "txqueuelen", "500")
+    with lab.inside("office"):
+        for client, server in SERVERS.items():
+            wait_for(f"{server} answers", lambda: harness.connects(server, 7000))
+            s = lab.resources.enter_context(socket.create_connection((server, 7000), 5, (client, 42000)))
+            expect("the greeting", s.recv(100).decode(), f"server {client} ")
+            conversation.append(s)
+    before.update(look(lab))
+
+
+def look(lab):
+    """All that `ip` and `ethtool` know about the office's interface."""
+    def ip(*words):
+        return json.loads(lab.run("office", "ip", "-d", "-j", *words) or "[]")
+    neighbours = [n for n in ip("neigh", "show", "dev", "eth0") if "PERMANENT" in n["state"]]
+    return {"link": ip("link", "show", "dev", "eth0"), "addresses": ip("addr", "show", "dev", "eth0"),
+            "routes": ip("route", "show", "table", "all"), "routes6": ip("-6", "route", "show", "table", "all"),
+            "neighbours": neighbours, "offloads": lab.run("office", "ethtool", "-k", "eth0"),
+            "gateway": [link["ifname"] for link in json.loads(lab.run("gateway", "ip", "-j", "link"))]}
+
+
+def say(s, text):
+    """Whether the server sends the text back."""
+    s.sendall(text)
+    return s.recv(100) == text
+
+
+def asks(lab, marked):
+    """Which servers answer a request on a new connection."""
+    request = b"MARKED REQUEST" if marked else b"a request"
+    answered = []
+    with lab.inside("office"):
+        for client, server in SERVERS.items():
+            with socket.create_connection((server, 7000), 5) as s:
+                s.recv(len(f"server {client} "), socket.MSG_WAITALL)
+                s.settimeout(1 if marked else 5)
+                s.sendall(request)
+                try:
+                    answered.append(s.recv(100) == request)
+                except TimeoutError:
+                    answered.append(False)
+    return answered
+
+
+def uninspected(lab):
+    expect("a request, a marked request", [asks(lab, False), asks(lab, True)], [[True] * 2, [True] * 2])
+    expect("packets at the gateway", lab.ask("targets")["targets"][0]["packets_sent"], 0)
+
+
+def sluice(lab, *words):
+    return harness.command(harness.BIN / "sluice", *words, "--socket", lab.socket)
+
+
+def while_talking(lab, action):
+    """Does it while a datagram goes to the server and back every few milliseconds; says how many were lost."""
+    stop, lost, answered = threading.Event(), [], []
+
+    def talk(s):
+        number = 0
+        while not stop.is_set() or answered[-1:] != [number]:  # the last one must be answered
+            number += 1
+            s.sendto(b"%d" % number, ("10.2.0.11", 7000))
+            try:
+                while int(s.recv(100).split()[2]) != number:
+                    pass
+                answered.append(number)
+            except TimeoutError:
+                lost.append(number)
+    with lab.inside("office"), harness.udp_socket("10.2.0.2", timeout=0.01) as s:
+        talker = threading.Thread(target=talk, args=(s,))
+        talker.start()
+        wait_for("a conversation", lambda: len(answered) > 10)
+        action()
+        stop.set()
+        talker.join(10)
+    expect("the conversation goes on", talker.is_alive(), False)
+    return f"{len(answered)} datagrams answered, {len(lost)} lost"
+
+
+def insert(lab):
+    note = while_talking(lab, lambda: sluice(lab, "insert", f"{lab.name}-office", "eth0", "--gateway-netns",
+                                             f"{lab.name}-gateway"))
+    now = look(lab)
+    for what in ("routes", "routes6", "neighbours"):
+        expect(f"{what} of the office", now[what], before[what])
+    for what in ("ifindex", "ifname", "address", "mtu", "txqlen", "ifalias"):
+        expect(f"{what} of eth0", now["link"][0][what], before["link"][0][what])
+    expect("addresses", now["addresses"][0]["addr_info"], before["addresses"][0]["addr_info"])
+    return note
+
+
+def inspected(lab):
+    """The connections that were there go on, new ones work, and marked requests end at the appliance."""
+    expect("the old connections", [say(s, b"still there?") for s in conversation], [True, True])
+    expect("a request, a marked request", [asks(lab, False), asks(lab, True)], [[True] * 2, [False] * 2])
+    flow = lab.flow(protocol="tcp", port=42000, address="10.2.0.2")
+    expect("both directions", min(flow["packets_forward"], flow["packets_back"]) > 0, True)
+    return f"{lab.ask('targets')['targets'][0]['packets_returned']} packets inspected"
+
+
+def remove(lab):
+    note = while_talking(lab, lambda: sluice(lab, "remove", f"{lab.name}-office", "eth0"))
+    now = look(lab)
+    for what, was in before.items():
+        expect(what, now[what], was)
+    expect("the record", [n for n in os.listdir("/run/sluice/splices") if n.startswith(lab.name)], [])
+    return note
+
+
+def uninspected_again(lab):
+    expect("the old connections", [say(s, b"and now?") for s in conversation], [True, True])
+    sent = lab.ask("targets")["targets"][0]["packets_sent"]
+    expect("a request, a marked request", [asks(lab, False), asks(lab, True)], [[True] * 2, [True] * 2])
+    expect("packets at the gateway", lab.ask("targets")["targets"][0]["packets_sent"], sent)
+
+
+def once_more(lab):
+    """It can be done again."""
+    insert(lab)
+    expect("a marked request", asks(lab, True), [False] * 2)
+    remove(lab)
+    expect("a marked request", asks(lab, True), [True] * 2)
+
+
+if __name__ == "__main__":
+    harness.run(harness.Lab("testbed/scenarios/insert.yaml"), ready, uninspected, insert, inspected, remove, uninspected_again, once_more,
+                tools=("ethtool",))
