@@ -93,7 +93,8 @@ def all_new_flows_work(lab):
 def comes_back(lab):
     """It is healthy again, gets new flows, and its old ones go on where they were."""
     with lab.inside("ids1"):
-        again = subprocess.Popen([harness.BIN / "sluice-ids", *killed[1:]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        again = subprocess.Popen([harness.BIN / "sluice-ids", *killed[1:]],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for("it is healthy", lambda: state(lab) == "healthy")
         with lab.inside("client"):

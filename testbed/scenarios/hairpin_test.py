@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Traffic through appliances that know nothing of Sluice: two kernels with NAT rules. The lab is drawn in hairpin.yaml."""
+"""Traffic through appliances that know nothing of Sluice: two kernels with NAT rules.
+The lab is drawn in hairpin.yaml."""
 import collections
 import socket
 
@@ -61,4 +62,5 @@ def nothing_lost(lab):
 
 
 if __name__ == "__main__":
-    harness.run(harness.Lab("testbed/scenarios/hairpin.yaml"), ready, udp, tcp, nothing_lost, tools=("iptables", "nft"))
+    harness.run(harness.Lab("testbed/scenarios/hairpin.yaml"), ready, udp, tcp, nothing_lost,
+                tools=("iptables", "nft"))

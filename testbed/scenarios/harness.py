@@ -336,6 +336,7 @@ def run(lab, *scenarios, tools=()):
         if not isinstance(error, Failure):
             traceback.print_exc(file=sys.stdout)
         else:
-            frame = next(f for f in reversed(traceback.extract_tb(error.__traceback__)) if "harness" not in f.filename or f.name == "__enter__")
+            frames = traceback.extract_tb(error.__traceback__)
+            frame = next((f for f in reversed(frames) if "harness" not in f.filename), frames[-1])
             print(f"FAIL {frame.name}, line {frame.lineno}: {error}")
         sys.exit(1)
