@@ -86,6 +86,74 @@ SLUICE_INLINE void geneve_encode(__u8* out, const struct geneve_profile* profile
   }
 }
 
+// The value of an option of the profile. 0 if it does not fit.
+SLUICE_INLINE int geneve_take(struct geneve* out, const struct geneve_option* option,
+                              const __u8* value, const __u8* end) {
+  if (option->field == kGeneveFlowCookie) {
+    if (value + 4 > end) return 0;
+    out->flow_cookie = load_be32(value);
+    return 1;
+  }
+  if (value + 8 > end) return 0;
+  if (option->field == kGeneveEndpointId)
+    out->endpoint_id = load_be64(value);
+  else
+    out->attachment_id = load_be64(value);
+  return 1;
+}
+
+// The layout that geneve_encode writes, which nearly every appliance echoes: compared word by word
+// instead of walked. Returns whether it is that; header_length bytes are there.
+SLUICE_INLINE int geneve_decode_as_encoded(const __u8* data, const __u8* end,
+                                           const struct geneve_profile* profile,
+                                           struct geneve* out) {
+  if (out->header_length != profile->header_length || data + profile->header_length > end) return 0;
+  __u32 at = kGeneveBaseLength;
+  for (int i = 0; i < kGeneveProfileOptionsMax; i++) {
+    if (i >= profile->options) break;
+    const struct geneve_option* option = &profile->option[i];
+    const __u32 expected =
+        (__u32)profile->option_class << 16 | (__u32)option->type << 8 | option->words;
+    if (load_be32(data + at) != expected) return 0;
+    if (!geneve_take(out, option, data + at + 4, end)) return 0;
+    at += 4 + option->words * 4u;
+  }
+  return 1;
+}
+
+// Options in any order, with others between them.
+SLUICE_INLINE enum DropReason geneve_walk_options(const __u8* data, const __u8* end,
+                                                  const struct geneve_profile* profile,
+                                                  struct geneve* out) {
+  const __u32 options_end = out->header_length;
+  __u32 found = 0;
+  __u32 at = kGeneveBaseLength;
+  for (int i = 0; i < kGeneveOptionsMax; i++) {
+    at = forget(at);
+    found = forget(found);
+    if (at >= options_end) break;
+    if (at > kGeneveBaseLength + kGeneveOptionsLengthMax) return kDropGeneveTruncated;
+    const __u8* option = data + at;
+    if (option + 4 > end) return kDropGeneveTruncated;
+    const __u32 words = option[3] & 0x1f;
+    if (at + 4 + words * 4 > options_end) return kDropGeneveTruncated;
+    int known = 0;
+    if (load_be16(option) == profile->option_class) {
+      for (int k = 0; k < kGeneveProfileOptionsMax; k++) {
+        if (k >= profile->options || profile->option[k].type != option[2]) continue;
+        if (profile->option[k].words != words) return kDropGeneveOptionMissing;
+        if (!geneve_take(out, &profile->option[k], option + 4, end)) return kDropGeneveTruncated;
+        found |= 1u << k;
+        known = 1;
+        break;
+      }
+    }
+    if (!known && (option[2] & 0x80)) return kDropGeneveCriticalOption;
+    at += 4 + words * 4;
+  }
+  return found == (1u << profile->options) - 1 ? kDropNone : kDropGeneveOptionMissing;
+}
+
 // Reads the header at `data`. Options may come in any order and with unknown ones between them; an
 // unknown critical one refuses the packet. Every field of the profile must be there, once or more
 // (the last counts), with its exact length.
@@ -106,43 +174,8 @@ SLUICE_INLINE enum DropReason geneve_decode(const __u8* data, const __u8* end,
   out->attachment_id = 0;
   out->flow_cookie = 0;
   out->zero = 0;
-
-  __u32 found = 0;
-  __u32 at = kGeneveBaseLength;
-  for (int i = 0; i < kGeneveOptionsMax; i++) {
-    at = forget(at);
-    found = forget(found);
-    if (at >= options_end) break;
-    if (at > kGeneveBaseLength + kGeneveOptionsLengthMax) return kDropGeneveTruncated;
-    const __u8* option = data + at;
-    if (option + 4 > end) return kDropGeneveTruncated;
-    const __u32 words = option[3] & 0x1f;
-    if (at + 4 + words * 4 > options_end) return kDropGeneveTruncated;
-    int known = 0;
-    if (load_be16(option) == profile->option_class) {
-      for (int k = 0; k < kGeneveProfileOptionsMax; k++) {
-        if (k >= profile->options || profile->option[k].type != option[2]) continue;
-        if (profile->option[k].words != words) return kDropGeneveOptionMissing;
-        if (words == 1) {
-          if (option + 8 > end) return kDropGeneveTruncated;
-          out->flow_cookie = load_be32(option + 4);
-        } else {
-          if (option + 12 > end) return kDropGeneveTruncated;
-          if (profile->option[k].field == kGeneveEndpointId)
-            out->endpoint_id = load_be64(option + 4);
-          else
-            out->attachment_id = load_be64(option + 4);
-        }
-        found |= 1u << k;
-        known = 1;
-        break;
-      }
-    }
-    if (!known && (option[2] & 0x80)) return kDropGeneveCriticalOption;
-    at += 4 + words * 4;
-  }
-  if (found != (1u << profile->options) - 1) return kDropGeneveOptionMissing;
-  return kDropNone;
+  if (geneve_decode_as_encoded(data, end, profile, out)) return kDropNone;
+  return geneve_walk_options(data, end, profile, out);
 }
 
 SLUICE_END

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One packet corpus through both hosts: the same bytes, verdicts, counters and flows.
+#include <bpf/libbpf.h>
 #include <gtest/gtest.h>
 #include <linux/bpf.h>
 #include <sched.h>
@@ -40,8 +41,10 @@ class Hosts : public testing::Test {
  protected:
   void SetUp() override {
     if (geteuid() != 0) GTEST_SKIP() << "the kernel host needs root";
+    if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_XDP, nullptr) != 1)
+      GTEST_SKIP() << "this kernel has no XDP";
     auto created = KernelHost::create({.flows_max = 1 << 12});
-    if (!created) GTEST_SKIP() << created.error().text();
+    ASSERT_TRUE(created) << created.error().text();
     kernel = std::move(*created);
     process = std::move(*ProcessHost::create({.flows_max = 1 << 12}));
     configure(kernel->tables());
