@@ -36,7 +36,7 @@ def look(lab):
     """All that `ip` and `ethtool` know about the office's interface."""
     def ip(*words):
         return json.loads(lab.run("office", "ip", "-d", "-j", *words) or "[]")
-    neighbours = [n for n in ip("neigh", "show", "dev", "eth0") if "PERMANENT" in n["state"]]
+    neighbours = ip("neigh", "show", "dev", "eth0", "nud", "permanent")
     return {"link": ip("link", "show", "dev", "eth0"), "addresses": ip("addr", "show", "dev", "eth0"),
             "routes": ip("route", "show", "table", "all"), "routes6": ip("-6", "route", "show", "table", "all"),
             "neighbours": neighbours, "offloads": lab.run("office", "ethtool", "-k", "eth0"),
