@@ -5,6 +5,12 @@
 #include <cstring>
 
 namespace sluice::inspect {
+namespace {
+
+// What the map and the heap add to a held segment, however short that is.
+constexpr size_t kHeldOverhead = 128;
+
+}  // namespace
 
 StreamAccept TcpStream::refuse(StreamAccept why, uint64_t& counter) {
   counter++;
@@ -17,7 +23,10 @@ StreamAccept TcpStream::accept(uint32_t sequence, bool syn, std::span<const uint
   if (!begun_ || (syn && next_ == 0 && held_.empty())) {
     // A client may try again with another initial sequence number as long as nothing was sent.
     begun_ = syn || !payload.empty();
+    from_syn_ = syn;
     next_sequence_ = sequence;
+  } else if (syn && from_syn_ && sequence != next_sequence_ - static_cast<uint32_t>(next_)) {
+    return refuse(StreamAccept::kConflict, counters_.conflicts);
   }
   if (payload.empty()) return StreamAccept::kOk;
 
@@ -26,7 +35,12 @@ StreamAccept TcpStream::accept(uint32_t sequence, bool syn, std::span<const uint
 
   const uint64_t behind = static_cast<uint64_t>(-int64_t{ahead});
   const size_t old = static_cast<size_t>(std::min<uint64_t>(behind, payload.size()));
-  if (behind <= next_ && conflicts_with_delivered(next_ - behind, payload.first(old)))
+  // Before the first byte is only the place of the SYN, which a keep-alive probe may repeat.
+  if (from_syn_ && behind > next_ + 1) return refuse(StreamAccept::kConflict, counters_.conflicts);
+  const size_t before =
+      static_cast<size_t>(std::min<uint64_t>(behind - std::min(behind, next_), old));
+  if (conflicts_with_delivered(next_ - std::min(behind, next_),
+                               payload.subspan(before, old - before)))
     return refuse(StreamAccept::kConflict, counters_.conflicts);
   const auto fresh = payload.subspan(old);
   if (fresh.empty()) return StreamAccept::kOk;
@@ -44,7 +58,7 @@ StreamAccept TcpStream::accept_early(uint64_t position, std::span<const uint8_t>
   if (position + payload.size() - next_ > limits_.held_max ||
       held_bytes_ + payload.size() > limits_.held_max || held_.size() >= kSegmentsHeldMax)
     return refuse(StreamAccept::kHeldFull, counters_.held_full);
-  if (budget_.used + payload.size() > budget_.max)
+  if (budget_.used + payload.size() + kHeldOverhead > budget_.max)
     return refuse(StreamAccept::kNoMemory, counters_.no_memory);
 
   // The parts that no held segment covers yet.
@@ -63,7 +77,7 @@ StreamAccept TcpStream::accept_early(uint64_t position, std::span<const uint8_t>
     const auto part = payload.subspan(at - position, stop - at);
     held_.emplace(at, std::vector<uint8_t>(part.begin(), part.end()));
     held_bytes_ += part.size();
-    budget_.used += part.size();
+    budget_.used += part.size() + kHeldOverhead;
     at = stop;
   }
   counters_.segments_held++;
@@ -108,11 +122,11 @@ void TcpStream::deliver(std::span<const uint8_t> bytes) {
 }
 
 std::span<const uint8_t> TcpStream::take() {
-  while (piece_ == 0 && !held_.empty() && held_.begin()->first <= next_) {
+  while (!held_.empty() && held_.begin()->first <= next_) {
     const auto first = held_.extract(held_.begin());
     const std::vector<uint8_t>& bytes = first.mapped();
     held_bytes_ -= bytes.size();
-    budget_.used -= bytes.size();
+    budget_.used -= bytes.size() + kHeldOverhead;
     const uint64_t old = next_ - first.key();
     if (old < bytes.size()) deliver(std::span(bytes).subspan(old));
   }
@@ -169,7 +183,7 @@ void TcpStream::trim() {
 }
 
 void TcpStream::clear() {
-  budget_.used -= buffer_.size() + held_bytes_;
+  budget_.used -= buffer_.size() + held_bytes_ + held_.size() * kHeldOverhead;
   held_bytes_ = 0;
   held_.clear();
   buffer_ = {};

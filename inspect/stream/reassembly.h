@@ -59,7 +59,7 @@ class TcpStream {
   // anything.
   StreamAccept accept(uint32_t sequence, bool syn, std::span<const uint8_t> payload);
 
-  // The next bytes in order, in pieces; empty when there are none. Valid until the next call.
+  // All new bytes in order; empty when there are none. Valid until the next call.
   std::span<const uint8_t> take();
 
   // What the receiver has acknowledged. Bytes that it has and we never saw are a gap, and are
@@ -88,6 +88,7 @@ class TcpStream {
   StreamBudget& budget_;
   StreamCounters& counters_;
   bool begun_ = false;
+  bool from_syn_ = false;  // begun by a SYN, so that the first byte is known
   bool finished_ = false;
   uint32_t next_sequence_ = 0;
   uint64_t next_ = 0;          // position of next_sequence_

@@ -156,5 +156,54 @@ TEST(TcpStream, RandomSegmentsOfOneTextGiveTheText) {
   }
 }
 
+TEST(TcpStream, ACopyThatBeginsBeforeTheFirstByteIsComparedToo) {
+  Harness h;
+  h.send(99, "", true);
+  h.send(100, "good");
+  EXPECT_EQ(h.send(95, "12345evil"), StreamAccept::kConflict);
+  EXPECT_EQ(h.send(99, "?evil"), StreamAccept::kConflict);
+  EXPECT_EQ(h.send(99, "?"), StreamAccept::kOk) << "a keep-alive probe";
+}
+
+TEST(TcpStream, MetInItsMiddleItMayBeginEarlier) {
+  Harness h;
+  h.send(100, "good");
+  EXPECT_EQ(h.send(95, "12345"), StreamAccept::kOk);
+  EXPECT_EQ(h.send(95, "12345evil"), StreamAccept::kConflict);
+  EXPECT_EQ(h.send(95, "12345good more"), StreamAccept::kOk);
+  EXPECT_EQ(h.got, "good more");
+}
+
+TEST(TcpStream, BytesBeforeTheSynAreRefused) {
+  Harness h;
+  h.send(99, "", true);
+  EXPECT_EQ(h.send(50, "hidden"), StreamAccept::kConflict);
+}
+
+TEST(TcpStream, AnotherSynAfterTheFirstBytesIsRefused) {
+  Harness h;
+  h.send(99, "a", true);
+  EXPECT_EQ(h.send(99, "a", true), StreamAccept::kOk);
+  EXPECT_EQ(h.send(5000, "", true), StreamAccept::kConflict);
+}
+
+TEST(TcpStream, HeldSegmentsComeAsOnePiece) {
+  Harness h;
+  h.send(99, "", true);
+  for (uint32_t i = 1; i < 100; i++) h.send(100 + i, "x");
+  h.stream.accept(100, false, std::vector<uint8_t>{'x'});
+  EXPECT_EQ(h.stream.take().size(), 100u) << "one search, however it was cut";
+}
+
+TEST(TcpStream, ShortHeldSegmentsCostTheBudgetMoreThanTheirBytes) {
+  Harness h;
+  h.budget.max = 64 * 1024;
+  h.send(99, "", true);
+  uint32_t held = 0;
+  while (held < 2000 && h.send(102 + 2 * held, "x") == StreamAccept::kOk) held++;
+  EXPECT_LT(held, 600u);
+  EXPECT_EQ(h.counters.no_memory, 1u);
+}
+
 }  // namespace
 }  // namespace sluice::inspect
