@@ -60,9 +60,10 @@ void update_flow(Flow& flow, const tunnels::packet& packet, Direction direction,
   }
 }
 
-bool starts_new_connection(const Flow& flow, const tunnels::packet& packet) {
-  return flow.is_tcp() && flow.state == FlowState::kClosed &&
-         (packet.tcp_flags & (kTcpSyn | kTcpAck | kTcpRst)) == kTcpSyn;
+bool starts_new_connection(const Flow& flow, const tunnels::packet& packet, Direction direction) {
+  if (!flow.is_tcp() || (packet.tcp_flags & (kTcpSyn | kTcpAck | kTcpRst)) != kTcpSyn) return false;
+  const bool client_unheard = direction == Direction::kToClient && flow.packets[0] == 0;
+  return flow.state == FlowState::kClosed || client_unheard;
 }
 
 }  // namespace sluice::inspect

@@ -58,7 +58,8 @@ void start_flow(Flow& flow, const tunnels::flow_key& key, const tunnels::packet&
 // Counts the packet and follows the connection's state.
 void update_flow(Flow& flow, const tunnels::packet& packet, Direction direction, int64_t time_us);
 
-// A SYN that opens a connection with the tuple of one that has ended.
-bool starts_new_connection(const Flow& flow, const tunnels::packet& packet);
+// A SYN that opens a connection with the tuple of one that has ended, or that shows who the client
+// is when only the other side was thought to be it, by a SYN with ACK that nothing came before.
+bool starts_new_connection(const Flow& flow, const tunnels::packet& packet, Direction direction);
 
 }  // namespace sluice::inspect

@@ -84,14 +84,14 @@ class FlowTable {
     if (record != nullptr && idle_too_long(*record, time_us)) {
       end(*record, FlowEnd::kTimeout);
       record = nullptr;
-    } else if (record != nullptr && starts_new_connection(*record, packet)) {
+    } else if (record != nullptr &&
+               starts_new_connection(*record, packet, direction_of(*record, reversed))) {
       end(*record, FlowEnd::kReplaced);
       record = nullptr;
     }
     const bool created = record == nullptr;
     if (created) record = &create(key, hash, packet, time_us);
-    const Direction direction =
-        reversed == record->reversed ? Direction::kToServer : Direction::kToClient;
+    const Direction direction = direction_of(*record, reversed);
     update_flow(*record, packet, direction, time_us);
     unlink(*record);
     link_newest(*record);
@@ -136,6 +136,9 @@ class FlowTable {
     uint32_t newest = kNone;
   };
 
+  static Direction direction_of(const Record& record, bool reversed) {
+    return reversed == record.reversed ? Direction::kToServer : Direction::kToClient;
+  }
   Record& at(uint32_t index) { return chunks_[index / kChunk][index % kChunk]; }
   uint32_t& bucket(uint64_t hash) { return buckets_[hash & (buckets_.size() - 1)]; }
 

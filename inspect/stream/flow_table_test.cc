@@ -72,6 +72,16 @@ TEST(FlowTable, SynAckFirstMeansTheReceiverIsTheClient) {
   EXPECT_EQ(table.see(parsed(tcp(c, kAck, 2, 10)), 2).direction, Direction::kToServer);
 }
 
+TEST(FlowTable, AClientCannotPassForTheServerByASynAckBeforeItsSyn) {
+  Table table({}, nullptr);
+  const Ends c;
+  table.see(parsed(tcp(c, kSyn | kAck, 9, 2)), 1);
+  EXPECT_EQ(table.see(parsed(tcp(c, kSyn, 1, 0)), 2).direction, Direction::kToServer);
+  EXPECT_EQ(table.see(parsed(tcp(c.turned(), kSyn | kAck, 9, 2)), 3).direction,
+            Direction::kToClient);
+  EXPECT_FALSE(table.see(parsed(tcp(c.turned(), kSyn, 9, 0)), 4).created) << "nor the server";
+}
+
 TEST(FlowTable, NewSynReplacesAClosedFlow) {
   std::vector<FlowEnd> ends;
   Table table({}, [&](Table::Record&, FlowEnd end) { ends.push_back(end); });
