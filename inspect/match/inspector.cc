@@ -83,6 +83,7 @@ Inspector::Verdict Inspector::inspect_view(const PacketView& view, int64_t time_
   if (decision == Decision::kDrop ||
       (quoted != nullptr && quoted->user.decision == Decision::kDrop))
     return drop_by_flow(current);
+  if (seen.record->state != FlowState::kClosed) seen.record->user.open_state = seen.record->state;
   if (decision == Decision::kPass) {
     counters_.passed_by_flow++;
     return Verdict::kPass;
@@ -106,14 +107,30 @@ bool Inspector::established_for(const PacketView& view, Flows::Record& flow) {
 
 // --- the stream ---
 
+// The sequence number that the other end acknowledges is the one that it took. A SYN with another
+// one is only answered by it, and begins no stream.
+void Inspector::note_handshake(const Current& current) {
+  FlowUser& user = current.flow.user;
+  const size_t side = current.side();
+  const size_t other = 1 - side;
+  const uint8_t flags = current.view.packet.tcp_flags;
+  if ((flags & tunnels::kTcpSyn) && !user.acknowledged[side]) {
+    user.syn_seen[side] = true;
+    user.initial_sequence[side] = current.view.sequence;
+  }
+  if ((flags & tunnels::kTcpAck) && user.syn_seen[other] && !user.tcp) {
+    user.acknowledged[other] = true;
+    user.initial_sequence[other] = current.view.acknowledgement - 1;
+  }
+}
+
 StreamAccept Inspector::inspect_stream(const Current& current) {
   const PacketView& view = current.view;
   FlowUser& user = current.flow.user;
   const bool syn = view.packet.tcp_flags & tunnels::kTcpSyn;
-  if (syn && !user.tcp) {
-    user.syn_seen[current.side()] = true;
-    user.initial_sequence[current.side()] = view.sequence;
-  }
+  note_handshake(current);
+  if (syn && view.sequence != user.initial_sequence[current.side()])
+    return view.payload.empty() ? StreamAccept::kOk : StreamAccept::kConflict;
   if (view.payload.empty() && !user.tcp) return StreamAccept::kOk;
 
   TcpInspection& tcp = tcp_of(user);
@@ -146,6 +163,8 @@ void Inspector::inspect_piece(const Current& current, StreamInspection& side,
   candidates_.clear();
   if (group.prefilter) group.prefilter->scan_stream(side.prefilter, piece, scratch_, candidates_);
   for (const uint32_t index : candidates_.list()) {
+    // Nobody can fill the places with rules about other addresses and ports.
+    if (!addresses_match(current, engine_->rule(index).rule)) continue;
     if (side.remember_pending(index, side.stream.next())) continue;
     counters_.pending_full++;
     (void)matches_in_stream(current, side, index);
@@ -193,9 +212,13 @@ void Inspector::match_in_packet(const Current& current, uint32_t index) {
   matched_.push_back({index, false});
 }
 
-bool Inspector::header_matches(const Current& current, const Rule& rule) const {
+bool Inspector::header_matches(const Current& current, const Rule& rule) {
   if (rule.flow.established && !current.established) return false;
   if (rule.flow.not_established && current.established) return false;
+  return addresses_match(current, rule);
+}
+
+bool Inspector::addresses_match(const Current& current, const Rule& rule) {
   const PacketView& view = current.view;
   return ends_match(view, rule.source, rule.source_port, rule.destination, rule.destination_port) ||
          (rule.both_ways &&
@@ -249,6 +272,7 @@ Inspector::Verdict Inspector::drop_by_rule(const Current& current, const Rule& r
   FlowUser& user = current.flow.user;
   user.decision = Decision::kDrop;
   user.tcp.reset();
+  keep_open(current.flow);
   counters_.dropped_by_rules++;
   reports_.drop(current.about(), "rules", &rule);
   if (rule.action == Action::kReject) {
@@ -257,15 +281,26 @@ Inspector::Verdict Inspector::drop_by_rule(const Current& current, const Rule& r
     // The resets end the connection: the next SYN with its tuple is another one.
     if (current.flow.is_tcp()) {
       current.flow.tcp_flags[0] |= tunnels::kTcpRst;
-      current.flow.state = FlowState::kClosed;
+      current.flow.state = user.open_state = FlowState::kClosed;
     }
   }
   return Verdict::kDrop;
 }
 
+// Nobody receives a packet that is dropped, so nothing that it says ends the connection: a reset
+// with a SYN behind it does not lead out of a drop.
+void Inspector::keep_open(Flows::Record& flow) {
+  const bool rejected = flow.user.open_state == FlowState::kClosed;
+  if (flow.state != FlowState::kClosed || rejected) return;
+  flow.state = flow.user.open_state;
+  for (uint8_t& flags : flow.tcp_flags)
+    flags &= static_cast<uint8_t>(~(tunnels::kTcpRst | tunnels::kTcpFin));
+}
+
 // Later packets are reported once for each flow and counted always.
 Inspector::Verdict Inspector::drop_by_flow(const Current& current) {
   counters_.dropped_by_flow++;
+  if (current.flow.user.decision == Decision::kDrop) keep_open(current.flow);
   if (!current.flow.user.drop_reported) reports_.drop(current.about(), "flow drop", nullptr);
   current.flow.user.drop_reported = true;
   return Verdict::kDrop;

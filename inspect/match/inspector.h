@@ -86,7 +86,9 @@ class Inspector {
     std::unique_ptr<TcpInspection> tcp;  // from the first payload on
     uint32_t initial_sequence[2] = {};
     bool syn_seen[2] = {};
-    bool established = false;  // at the packet before
+    bool acknowledged[2] = {};               // the other end has taken that sequence number
+    FlowState open_state = FlowState::kNew;  // the last one that was not closed
+    bool established = false;                // at the packet before
     Decision decision = Decision::kInspect;
     bool alerted = false;
     bool drop_reported = false;
@@ -137,6 +139,7 @@ class Inspector {
   static bool established_for(const PacketView& view, Flows::Record& flow);
   Verdict inspect_view(const PacketView& view, int64_t time_us, Responses& responses);
   Verdict inspect_fragment(const PacketView& fragment, int64_t time_us, Responses& responses);
+  static void note_handshake(const Current& current);
   StreamAccept inspect_stream(const Current& current);
   TcpInspection& tcp_of(FlowUser& user);
   void inspect_piece(const Current& current, StreamInspection& side,
@@ -144,7 +147,8 @@ class Inspector {
   bool matches_in_stream(const Current& current, StreamInspection& side, uint32_t index);
   void inspect_payload(const Current& current);
   void match_in_packet(const Current& current, uint32_t index);
-  bool header_matches(const Current& current, const Rule& rule) const;
+  static bool header_matches(const Current& current, const Rule& rule);
+  static bool addresses_match(const Current& current, const Rule& rule);
 
   Verdict conclude(const Current& current, Responses& responses);
   Verdict pass_by_rule(const Current& current, const Match& match);
@@ -152,6 +156,7 @@ class Inspector {
   Verdict drop_by_flow(const Current& current);
   Verdict drop_by_stream(const Current& current, StreamAccept why);
   Verdict drop_fragment(const PacketView& fragment, int64_t time_us, FragmentState why);
+  static void keep_open(Flows::Record& flow);
   void on_flow_end(Flows::Record& flow, FlowEnd end);
 
   const std::shared_ptr<const Engine> engine_;

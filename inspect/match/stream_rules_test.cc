@@ -191,5 +191,75 @@ TEST(StreamRules, RandomSegmentsFindTheSame) {
   }
 }
 
+TEST(StreamRules, ASecondSynDoesNotMoveTheStream) {
+  for (const uint32_t other : {1u, 900u, 100'000u}) {
+    Harness h(kAttack);
+    const Ends c;
+    h.connect(c);
+    EXPECT_TRUE(h.send(tcp(c, kSyn, other, 0))) << "only answered";
+    EXPECT_TRUE(h.data(c, 0, "att"));
+    EXPECT_FALSE(h.data(c, 3, "ack")) << other;
+  }
+}
+
+TEST(StreamRules, TheServerSaysWhichOfTwoSynsItTook) {
+  Harness h(kAttack);
+  const Ends c;
+  h.send(tcp(c, kSyn, 1000, 0));
+  h.send(tcp(c, kSyn, 100'000, 0));
+  h.send(tcp(c.turned(), kSyn | kAck, 5000, 1001));
+  h.send(tcp(c, kAck, 1001, 5001));
+  EXPECT_TRUE(h.data(c, 0, "att"));
+  EXPECT_FALSE(h.data(c, 3, "ack"));
+}
+
+TEST(StreamRules, ASynAfterTheServersGreetingDoesNotMoveTheStream) {
+  Harness h(kAttack);
+  const Ends c;
+  h.connect(c);
+  h.send(tcp(c.turned(), kAck, 5001, 1001, "220 hello"));
+  EXPECT_TRUE(h.send(tcp(c, kSyn, 100'000, 0)));
+  EXPECT_TRUE(h.data(c, 0, "att"));
+  EXPECT_FALSE(h.data(c, 3, "ack"));
+}
+
+TEST(StreamRules, AResetAndASynDoNotLeadOutOfADrop) {
+  Harness h(kAttack);
+  const Ends c;
+  h.connect(c);
+  h.data(c, 0, "att");
+  EXPECT_FALSE(h.data(c, 3, "ack"));
+  EXPECT_FALSE(h.send(tcp(c, testing::kRst, 1004, 0)));
+  EXPECT_FALSE(h.send(tcp(c, kSyn, 1003, 0)));
+  EXPECT_FALSE(h.data(c, 3, "ack"));
+}
+
+TEST(StreamRules, AfterARejectTheSameTupleMayConnectAgain) {
+  Harness h("reject tcp any any -> any any (content:\"attack\"; sid:1;)");
+  const Ends c;
+  h.connect(c);
+  EXPECT_FALSE(h.data(c, 0, "attack"));
+  EXPECT_FALSE(h.data(c, 0, "other")) << "of the old connection";
+  EXPECT_FALSE(h.data(c, 0, "other"));
+  EXPECT_TRUE(h.send(tcp(c, kSyn, 70'000, 0)));
+}
+
+TEST(StreamRules, RulesForOtherPortsTakeNoPendingPlaces) {
+  std::string rules = "drop tcp any any -> any 80 (content:\"attack\"; content:\"now\"; sid:1;)\n";
+  std::string junk;
+  for (int i = 100; i < 150; i++) {
+    const std::string word = "junk" + std::to_string(i);
+    rules += "alert tcp any any -> any 81 (content:\"" + word +
+             "\"; content:\"x\"; sid:" + std::to_string(i) + ";)\n";
+    junk += word;
+  }
+  Harness h(rules);
+  const Ends c;
+  h.connect(c);
+  EXPECT_TRUE(h.data(c, 0, junk + "attack"));
+  EXPECT_FALSE(h.data(c, static_cast<uint32_t>(junk.size()) + 6, "now"));
+  EXPECT_EQ(h.inspector().counters().pending_full, 0u);
+}
+
 }  // namespace
 }  // namespace sluice::inspect
