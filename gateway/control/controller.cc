@@ -42,7 +42,8 @@ Controller::Controller(EventLoop& loop, DataPathHost& host, NextHops& hops,
       checker_(loop, [this](const TargetName& name) { health_changed(name); }),
       soon_(loop,
             [this] {
-              auto result = reconcile();
+              Result<> result = keep_up();
+              if (result) result = reconciler_.missing();
               // The tick tries again every second: say it once.
               const std::string trouble = result ? "" : result.error().text();
               if (trouble != trouble_ && !result) log_(trouble);
@@ -81,6 +82,11 @@ Result<> Controller::apply(Config config) {
 }
 
 Result<> Controller::reconcile() { return reconciler_.reconcile(config_, *this); }
+
+// An interface that was taken away must not keep the other flows from leaving a dead target.
+Result<> Controller::keep_up() {
+  return reconciler_.reconcile(config_, *this, Reconciler::OnMissing::kGoOn);
+}
 
 void Controller::look_again() {
   if (!soon_.armed()) soon_.set_after(kSoonMs);
@@ -131,7 +137,7 @@ Result<> Controller::register_target(const std::string& group_name, const Target
   if (group->targets.size() >= kTargetsPerGroupMax)
     return fail("target group '" + group_name + "' is full");
   group->targets.push_back(added);
-  if (auto result = reconcile(); !result) {
+  if (auto result = keep_up(); !result) {
     group->targets.pop_back();
     look_again();
     return result;
@@ -149,7 +155,7 @@ Result<> Controller::deregister_target(const std::string& group_name, const Targ
     return fail("target " + text(gone) + " is not registered in '" + group_name + "'");
   group->targets.erase(at);
   watch_targets();
-  return reconcile();
+  return keep_up();
 }
 
 Result<> Controller::attach(const Attachment& attachment) {
@@ -174,7 +180,7 @@ Result<> Controller::attach(const Attachment& attachment) {
   config_.attachments.push_back(attachment);
   if (auto result = reconcile(); !result) {
     config_.attachments.pop_back();
-    (void)reconcile();  // takes back what was written
+    (void)keep_up();  // takes back what was written
     return result;
   }
   inserted_.push_back(attachment);
@@ -190,7 +196,7 @@ Result<> Controller::detach(const std::string& name) {
   inserted_.erase(inserted);
   std::erase_if(config_.attachments, [&](const Attachment& a) { return a.name == name; });
   log_("attachment " + name + " left");
-  return reconcile();
+  return keep_up();
 }
 
 TargetHealth Controller::target_health(const TargetGroup& group, const Target& target) const {

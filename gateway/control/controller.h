@@ -52,6 +52,7 @@ class Controller : private World {
 
   Result<TargetGroup*> find_group(const std::string& name);
   Result<> reconcile();
+  Result<> keep_up();
   void watch_targets();
   void health_changed(const TargetName& name);
 

@@ -47,8 +47,10 @@ std::set<std::string, std::less<>> steered_groups(const Config& config) {
 
 Reconciler::Reconciler(DataPathHost& host) : host_(host), tables_(host.tables()) {}
 
-Result<> Reconciler::reconcile(const Config& config, World& world) {
-  SLUICE_TRY(const Interfaces interfaces, find_interfaces(config, world));
+Result<> Reconciler::reconcile(const Config& config, World& world, OnMissing on_missing) {
+  const Interfaces interfaces = find_interfaces(config, world);
+  if (!interfaces.missing && on_missing == OnMissing::kRefuse) return interfaces.missing;
+  missing_ = interfaces.missing;
   write_settings(config);
   Result<> first;
   const auto keep = [&](Result<> result) {
@@ -63,26 +65,24 @@ Result<> Reconciler::reconcile(const Config& config, World& world) {
   return first;
 }
 
-Result<Reconciler::Interfaces> Reconciler::find_interfaces(const Config& config,
-                                                           World& world) const {
+Reconciler::Interfaces Reconciler::find_interfaces(const Config& config, World& world) const {
   Interfaces out;
-  const auto find = [&](const std::string& name) -> Result<uint32_t> {
-    SLUICE_TRY(const uint32_t index, world.interface_index(name));
-    if (index == 0 || index >= kPortsMax)
-      return fail(
-          "its index " + std::to_string(index) + " is not below " + std::to_string(kPortsMax),
+  const auto find = [&](const std::string& name) -> uint32_t {
+    Result<uint32_t> index = world.interface_index(name);
+    if (index && (*index == 0 || *index >= kPortsMax))
+      index = fail(
+          "its index " + std::to_string(*index) + " is not below " + std::to_string(kPortsMax),
           "interface " + name);
-    return index;
+    if (index) return *index;
+    if (out.missing) out.missing = tl::make_unexpected(index.error());
+    return 0;
   };
   for (const Attachment& attachment : config.attachments) {
-    SLUICE_TRY(const uint32_t outside, find(attachment.outside));
-    SLUICE_TRY(const uint32_t inside, find(attachment.inside));
-    out.attachments.push_back({outside, inside});
+    const uint32_t outside = find(attachment.outside);
+    out.attachments.push_back({outside, find(attachment.inside)});
   }
-  for (const std::string& name : config.gateway.tunnel_interfaces) {
-    SLUICE_TRY(const uint32_t index, find(name));
-    out.tunnels.push_back(index);
-  }
+  for (const std::string& name : config.gateway.tunnel_interfaces)
+    out.tunnels.push_back(find(name));
   return out;
 }
 
@@ -180,6 +180,7 @@ Result<> Reconciler::write_attachments(const Config& config, const Interfaces& i
 }
 
 void Reconciler::set_port(uint32_t interface_index, uint16_t role, uint16_t attachment) {
+  if (interface_index == 0) return;
   port& place = tables_.ports[interface_index];
   if (place.role != role || place.attachment != attachment) place = {role, attachment, 0};
 }
@@ -194,6 +195,7 @@ Result<> Reconciler::write_ports(const Config& config, const Interfaces& interfa
     set_port(inside, kPortInside, attachment);
     wanted.insert({outside, inside});
   }
+  wanted.erase(0);
   for (auto at = ports_.begin(); at != ports_.end();) {
     if (wanted.contains(*at)) {
       ++at;

@@ -39,9 +39,15 @@ class Reconciler {
  public:
   explicit Reconciler(DataPathHost& host);
 
-  // An error about an interface leaves everything as it was. Any other error leaves what it is
-  // about undone and the rest done.
-  Result<> reconcile(const Config& config, World& world);
+  // What to do when an interface of the configuration is not there: refuse, and everything is as it
+  // was; or go on without it until it comes back (missing() tells). Any other error leaves what it
+  // is about undone and the rest done.
+  enum class OnMissing { kRefuse, kGoOn };
+  Result<> reconcile(const Config& config, World& world, OnMissing on_missing = OnMissing::kRefuse);
+
+  // What the last reconcile() went on without, or nothing.
+  const Result<>& missing() const { return missing_; }
+
 
   // Detaches every interface.
   void detach_all();
@@ -62,6 +68,7 @@ class Reconciler {
     };
     std::vector<Pair> attachments;  // like config.attachments
     std::vector<uint32_t> tunnels;
+    Result<> missing;  // the first that is not there; its number is 0
   };
   // A target's identity in the table: one place serves all groups that have it.
   struct TargetKey {
@@ -80,7 +87,7 @@ class Reconciler {
     auto operator<=>(const ListenerKey&) const = default;
   };
 
-  Result<Interfaces> find_interfaces(const Config& config, World& world) const;
+  Interfaces find_interfaces(const Config& config, World& world) const;
   void write_settings(const Config& config);
   Result<> write_targets(const Config& config, World& world);
   Result<uint16_t> take_target(const TargetKey& key);
@@ -107,6 +114,7 @@ class Reconciler {
   std::map<ListenerKey, uint16_t> listeners_;
   std::map<std::string, uint16_t, std::less<>> attachments_;
   std::set<uint32_t> ports_;
+  Result<> missing_;
 };
 
 // Which target groups the packet path steers to: those of gateway and network listeners.

@@ -215,6 +215,25 @@ TEST_F(ReconcilerTest, UnresolvedTargetsAreMarked) {
   EXPECT_FALSE(tables.targets[index].flags & kTargetResolved);
 }
 
+TEST_F(ReconcilerTest, AnInterfaceThatGoesAwayDoesNotStopTheRest) {
+  reconcile();
+  world.interfaces.erase("in0");
+  world.sick.insert("10.9.0.12");
+  ASSERT_TRUE(reconciler.reconcile(config, world, Reconciler::OnMissing::kGoOn));
+  EXPECT_EQ(reconciler.missing().error().text(), "in0: there is no such interface");
+  EXPECT_FALSE(owners("ids").contains(index_of("10.9.0.12")));
+  EXPECT_EQ(tables.ports[5].role, kPortOutside);
+  EXPECT_EQ(tables.ports[6].role, kPortUnused);
+  EXPECT_EQ(tables.ports[0].role, kPortUnused);
+
+  // It comes back, with another number.
+  world.interfaces["in0"] = 7;
+  ASSERT_TRUE(reconciler.reconcile(config, world, Reconciler::OnMissing::kGoOn));
+  EXPECT_TRUE(reconciler.missing());
+  EXPECT_EQ(tables.ports[7].role, kPortInside);
+  EXPECT_EQ(tables.attachments[0].interface[1], 7u);
+}
+
 TEST_F(ReconcilerTest, AMissingInterfaceChangesNothing) {
   world.interfaces.erase("in0");
   auto result = reconciler.reconcile(config, world);
