@@ -15,6 +15,7 @@
 #include "gateway/control/config.h"
 #include "gateway/control/controller.h"
 #include "gateway/control/nlb_addresses.h"
+#include "gateway/control/offloads.h"
 #include "gateway/datapath/kernel_host.h"
 
 namespace sluice::gateway {
@@ -32,6 +33,7 @@ class Daemon {
  private:
   Result<> watch_signals();
   void reload();
+  void network_changed();
 
   std::string file_;
   std::unique_ptr<EventLoop> loop_;
@@ -44,6 +46,17 @@ class Daemon {
   Watch signals_watch_;
 };
 
+void warn_of_redirects(const Config& config) {
+  auto here = Namespace::current();
+  if (!here) return;
+  std::vector<std::string> interfaces = config.gateway.tunnel_interfaces;
+  for (const Attachment& attachment : config.attachments)
+    interfaces.insert(interfaces.end(), {attachment.outside, attachment.inside});
+  for (const std::string& name : interfaces)
+    if (const std::string trouble = redirect_trouble(*here, name); !trouble.empty())
+      spdlog::warn(trouble);
+}
+
 Result<> Daemon::start(Config config) {
   if (config.gateway.host == HostKind::kProcess)
     return fail(
@@ -52,9 +65,7 @@ Result<> Daemon::start(Config config) {
   SLUICE_TRY(loop_, EventLoop::create());
   SLUICE_TRY_VOID(watch_signals());
   SLUICE_TRY(host_, KernelHost::create({config.gateway.flows_max}));
-  SLUICE_TRY(hops_, KernelNextHops::create(*loop_, [this] {
-               if (controller_) controller_->look_again();
-             }));
+  SLUICE_TRY(hops_, KernelNextHops::create(*loop_, [this] { network_changed(); }));
   controller_ = std::make_unique<Controller>(*loop_, *host_, *hops_,
                                              [](const std::string& line) { spdlog::info(line); });
   // The socket first: a second daemon with the same configuration stops here.
@@ -63,7 +74,17 @@ Result<> Daemon::start(Config config) {
                return answer_request(*controller_, request);
              }));
   SLUICE_TRY_VOID(addresses_.set(config.gateway.nlb_interface, nlb_addresses_of(config)));
-  return controller_->apply(std::move(config));
+  SLUICE_TRY_VOID(controller_->apply(std::move(config)));
+  warn_of_redirects(controller_->config());
+  return {};
+}
+
+void Daemon::network_changed() {
+  if (!controller_) return;
+  controller_->look_again();
+  // An interface that was made anew has lost them; one that is missing gets them when it is back.
+  const Config& config = controller_->config();
+  (void)addresses_.set(config.gateway.nlb_interface, nlb_addresses_of(config));
 }
 
 Result<> Daemon::watch_signals() {
@@ -92,14 +113,13 @@ void Daemon::reload() {
     spdlog::error("the configuration stays as it was");
     return;
   }
-  const std::string interface = config->gateway.nlb_interface;
-  const auto addresses = nlb_addresses_of(*config);
-  auto result = controller_->apply(std::move(*config));
-  if (result) result = addresses_.set(interface, addresses);
-  if (result)
-    spdlog::info("read {} again", file_);
-  else
-    spdlog::error("the configuration stays as it was: {}", result.error().text());
+  if (auto result = controller_->apply(std::move(*config)); !result)
+    return spdlog::error("the configuration stays as it was: {}", result.error().text());
+  spdlog::info("read {} again", file_);
+  const Config& now = controller_->config();
+  if (auto result = addresses_.set(now.gateway.nlb_interface, nlb_addresses_of(now)); !result)
+    spdlog::error(result.error().text());
+  warn_of_redirects(now);
 }
 
 int run(const std::string& file, bool check_only) {

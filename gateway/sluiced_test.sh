@@ -36,6 +36,9 @@ sluice() { in_ns gateway "$SLUICE_BIN/sluice" "$@"; }
 for n in client server gateway appliance; do ip netns add "$P$n"; ip -n "$P$n" link set lo up; done
 ip -n ${P}client link add eth0 type veth peer name eth0 netns ${P}server
 ip -n ${P}gateway link add gen0 mtu 1600 type veth peer name eth0 mtu 1600 netns ${P}appliance
+ip -n ${P}gateway link add gen1 mtu 1600 type veth peer name eth1 mtu 1600 netns ${P}appliance
+in_ns appliance ethtool -K eth1 gro off
+ip -n ${P}gateway link add mgmt0 type veth peer name eth2 netns ${P}appliance
 in_ns appliance ethtool -K eth0 gro on
 in_ns server ethtool -K eth0 gro on
 ip -n ${P}client addr add 10.1.0.2/24 dev eth0
@@ -60,20 +63,27 @@ gateway:
   key: 00112233445566778899aabbccddeeff
   socket: $DIR/gateway.sock
   flow_table: {flows_max: 4096}
-  tunnel: {interface: gen0, address: 10.9.0.1}
+  tunnel: {interface: [gen0, gen1], address: 10.9.0.1}
+  nlb: {interface: mgmt0}
 load_balancers:
+  - name: nlb
+    type: network
+    listeners: [{protocol: UDP, address: 10.1.0.100, port: 7000, default_actions: [{type: forward, target_group: echo}]}]
   - {name: inspect, type: gateway, listeners: [{default_actions: [{type: forward, target_group: ids}]}]}
 target_groups:
   - name: ids
     protocol: GENEVE
     health_check: {port: 8080, interval_seconds: 1, timeout_seconds: 1}
     targets: [{id: 10.9.0.11}]
+  - {name: echo, protocol: UDP, port: 7000, targets: [{id: 10.1.0.3}]}
 YAML
-ip netns exec ${P}gateway "$SLUICE_BIN/sluiced" --config "$DIR/gateway.yaml" &
+ip netns exec ${P}gateway "$SLUICE_BIN/sluiced" --config "$DIR/gateway.yaml" 2> >(tee "$DIR/log" >&2) &
 DAEMON=$!
 export SLUICE_SOCKET=$DIR/gateway.sock
-healthy() { sluice targets health --json | grep -q '"state":"healthy"'; }
+healthy() { sluice targets health ids --json | grep -q '"state":"healthy"'; }
 until_true 10 healthy || fail "the appliance does not become healthy"
+until_true 2 grep -q "warning interface gen1: .*ethtool -K eth1 gro on" "$DIR/log" || fail "no word about the end that does not merge"
+grep -q "warning interface gen0" "$DIR/log" && fail "a word about the end that merges"
 
 before=$(ip -n ${P}client addr show eth0; ip -n ${P}client route)
 until_true 5 fetch || fail "no way to the server before insert"
@@ -89,6 +99,18 @@ kill -HUP "$DAEMON"
 sleep 0.3
 fetch || fail "a bad file changed something"
 cp "$DIR/good.yaml" "$DIR/gateway.yaml"
+
+# Interfaces that go away stop only what needs them; one that comes back has its address again.
+has_address() { ip -n ${P}gateway addr show mgmt0 | grep -q 10.1.0.100/32; }
+has_address || fail "the NLB address is not there"
+ip -n ${P}gateway link del gen1
+ip -n ${P}gateway link del mgmt0
+until_true 3 grep -q "gen1: there is no such interface" "$DIR/log" || fail "no word about the missing interface"
+sluice targets register ids 10.9.0.12 || fail "a missing interface stops registration"
+sluice targets deregister ids 10.9.0.12 || fail "a missing interface stops deregistration"
+fetch || fail "a missing interface stops traffic"
+ip -n ${P}gateway link add mgmt0 type veth peer name eth2 netns ${P}appliance
+until_true 3 has_address || fail "the NLB address does not come back"
 
 sluice remove ${P}client eth0
 fetch || fail "no way to the server after remove"

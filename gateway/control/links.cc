@@ -263,4 +263,18 @@ Result<Namespace> namespace_by_id(RouteSocket& socket, int id) {
   return find_namespace(has_id);
 }
 
+Result<VethPeer> find_veth_peer(const Namespace& where, const Link& link) {
+  SLUICE_TRY(RouteSocket here, RouteSocket::open(where));
+  SLUICE_TRY(NamespaceScope scope, NamespaceScope::enter(where));
+  Result<Namespace> there =
+      link.lower_namespace < 0 ? Namespace::current() : namespace_by_id(here, link.lower_namespace);
+  if (!there)
+    return fail("the namespace of the other end of the veth pair is not to be found", link.name);
+  SLUICE_TRY(RouteSocket socket, RouteSocket::open(*there));
+  SLUICE_TRY(std::vector<Link> links, list_links(socket));
+  for (Link& each : links)
+    if (each.index == link.lower) return VethPeer{std::move(*there), std::move(each)};
+  return fail("the other end of the veth pair is not to be found", link.name);
+}
+
 }  // namespace sluice::gateway

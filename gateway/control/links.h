@@ -71,6 +71,13 @@ Result<> copy_properties(RouteSocket& socket, const std::string& name, const Lin
 // out.
 Result<bool> has_traffic_control(RouteSocket& socket, int index);
 
+// The other end of the veth pair that `link` of `where` belongs to.
+struct VethPeer {
+  Namespace where;
+  Link link;
+};
+Result<VethPeer> find_veth_peer(const Namespace& where, const Link& link);
+
 // The namespace that `socket`'s namespace knows by `id` (Link::lower_namespace).
 Result<Namespace> namespace_by_id(RouteSocket& socket, int id);
 

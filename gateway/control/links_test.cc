@@ -169,6 +169,21 @@ TEST_F(Links, OffloadsAreReadAndPutBack) {
   EXPECT_FALSE(*bound);
 }
 
+TEST_F(Links, AVethWhosePeerDoesNotMergeIsNamed) {
+  auto a = Namespace::open(a_name_), b = Namespace::open(b_name_);
+  auto in_a = RouteSocket::open(*a);
+  ASSERT_OK(in_a);
+  ASSERT_OK(create_veth(*in_a, {"left"}, {"right", 0, 0, {}, &*b}));
+  ASSERT_OK(write_offload(*b, "right", Offload::kReceiveMerging, false));
+  const std::string trouble = redirect_trouble(*a, "left");
+  EXPECT_NE(trouble.find("interface left"), std::string::npos) << trouble;
+  EXPECT_NE(trouble.find("ethtool -K right gro on"), std::string::npos) << trouble;
+  ASSERT_OK(write_offload(*b, "right", Offload::kReceiveMerging, true));
+  EXPECT_EQ(redirect_trouble(*a, "left"), "");
+  EXPECT_EQ(redirect_trouble(*a, "lo"), "");
+  EXPECT_EQ(redirect_trouble(*a, "absent"), "");
+}
+
 TEST(Records, AShortOneIsNoHeader) {
   NetlinkRecord record{RTM_NEWROUTE, Bytes(5)};
   EXPECT_FALSE(record.header<rtmsg>().has_value());

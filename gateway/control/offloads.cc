@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "gateway/control/links.h"
+
 namespace sluice::gateway {
 namespace {
 
@@ -82,6 +84,23 @@ Result<> write_offload(const Namespace& where, const std::string& device, Offloa
   value.data = on ? 1 : 0;
   SLUICE_TRY_VOID(ethtool(where, device, &value));
   return {};
+}
+
+std::string redirect_trouble(const Namespace& where, const std::string& device) {
+  auto socket = RouteSocket::open(where);
+  if (!socket) return {};
+  const auto link = find_link(*socket, device);
+  if (!link || link->kind != "veth") return {};
+  const auto peer = find_veth_peer(where, *link);
+  // A program of its own makes the peer poll as well.
+  if (!peer || peer->link.xdp_program != 0) return {};
+  const auto merges = read_offload(peer->where, peer->link.name, Offload::kReceiveMerging);
+  if (!merges || *merges) return {};
+  return "interface " + device +
+         ": what is redirected into it is lost, because the other end of the veth pair does not "
+         "merge "
+         "received packets; say in its namespace: ethtool -K " +
+         peer->link.name + " gro on";
 }
 
 Result<Features> read_features(const Namespace& where, const std::string& device) {

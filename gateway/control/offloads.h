@@ -19,6 +19,10 @@ enum class Offload {
 Result<bool> read_offload(const Namespace& where, const std::string& device, Offload offload);
 Result<> write_offload(const Namespace& where, const std::string& device, Offload offload, bool on);
 
+// Why frames that XDP redirects into `device` of `where` would be lost, and the remedy; empty if
+// they arrive, or if it cannot be known.
+std::string redirect_trouble(const Namespace& where, const std::string& device);
+
 // All that a user has asked for, as the kernel's own bit words, to be put back later.
 struct Features {
   std::vector<uint32_t> available;

@@ -70,9 +70,9 @@ Reconciler::Interfaces Reconciler::find_interfaces(const Config& config, World& 
   const auto find = [&](const std::string& name) -> uint32_t {
     Result<uint32_t> index = world.interface_index(name);
     if (index && (*index == 0 || *index >= kPortsMax))
-      index = fail(
-          "its index " + std::to_string(*index) + " is not below " + std::to_string(kPortsMax),
-          "interface " + name);
+      index =
+          fail("its index " + std::to_string(*index) + " is not below " + std::to_string(kPortsMax),
+               "interface " + name);
     if (index) return *index;
     if (out.missing) out.missing = tl::make_unexpected(index.error());
     return 0;

@@ -48,7 +48,6 @@ class Reconciler {
   // What the last reconcile() went on without, or nothing.
   const Result<>& missing() const { return missing_; }
 
-
   // Detaches every interface.
   void detach_all();
 

@@ -85,20 +85,10 @@ Result<> choose_ports(RouteSocket& gateway, const SpliceOptions& options, Splice
 Result<> find_peer(Places& places, SpliceState& state) {
   const Link& link = state.snapshot.link;
   if (link.kind != "veth" || link.lower == 0) return {};
-  Result<Namespace> where = link.lower_namespace < 0
-                                ? Namespace::open(state.splice.netns)
-                                : namespace_by_id(places.in_netns, link.lower_namespace);
-  if (!where)
-    return fail("the namespace of the other end of the veth pair is not to be found", link.name);
-  SLUICE_TRY(RouteSocket socket, RouteSocket::open(*where));
-  SLUICE_TRY(std::vector<Link> links, list_links(socket));
-  auto peer = std::find_if(links.begin(), links.end(),
-                           [&](const Link& each) { return each.index == link.lower; });
-  if (peer == links.end())
-    return fail("the other end of the veth pair is not to be found", link.name);
-  state.peer = peer->name;
-  state.peer_inode = where->inode();
-  SLUICE_TRY(state.peer_features, read_features(*where, peer->name));
+  SLUICE_TRY(VethPeer peer, find_veth_peer(places.netns, link));
+  state.peer = peer.link.name;
+  state.peer_inode = peer.where.inode();
+  SLUICE_TRY(state.peer_features, read_features(peer.where, state.peer));
   return {};
 }
 
