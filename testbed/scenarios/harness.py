@@ -95,6 +95,7 @@ class Lab:
         text = text.replace(f"/run/sluice/{old}.sock", self.socket)
         for before, after in self.edits:
             if before not in text:
+                shutil.rmtree(self.folder)
                 raise Failure(f"{self.topology} does not contain {before!r}")
             text = text.replace(before, after)
         self.config.write_text(text)
@@ -113,6 +114,8 @@ class Lab:
         subprocess.run([BIN / "sluice", "lab", "down", self.name], capture_output=True, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
         if kind:
+            for record in pathlib.Path("/run/sluice/splices").glob(f"{self.name}-*"):
+                record.unlink()  # of an insert whose namespaces are gone now
             return
         expect("namespaces left", [n for n in os.listdir("/run/netns") if n.startswith(self.name + "-")], [])
         for name, log in self.logs.items():  # deleted, but still open here: with the programs' last words
