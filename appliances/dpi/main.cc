@@ -3,20 +3,16 @@
 #include <cstdio>
 
 #include "appliances/dpi/command.h"
-#include "appliances/sdk/capture.h"
 #include "appliances/sdk/command_line.h"
+#include "appliances/sdk/eve_program.h"
 
 using namespace sluice;
 
 namespace {
 
 Result<> run(const dpi::DpiCommand& command) {
-  SLUICE_TRY(const std::unique_ptr<inspect::FileSink> eve,
-             inspect::FileSink::open(command.eve_file));
-  const auto make = [&](unsigned) { return dpi::make_dpi(command.dpi, *eve); };
-  if (command.capture_file.empty()) return sdk::run(command.runner, make);
-  SLUICE_TRY(const auto appliance, make(0));
-  return sdk::run_capture(command.capture_file, *appliance);
+  return sdk::run_with_eve(command.eve_file, command.capture_file, command.runner,
+                           [&](inspect::Sink& eve) { return dpi::make_dpi(command.dpi, eve); });
 }
 
 }  // namespace

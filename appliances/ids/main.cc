@@ -3,8 +3,8 @@
 #include <cstdio>
 
 #include "appliances/ids/command.h"
-#include "appliances/sdk/capture.h"
 #include "appliances/sdk/command_line.h"
+#include "appliances/sdk/eve_program.h"
 
 using namespace sluice;
 
@@ -32,12 +32,9 @@ Result<> run(const ids::IdsCommand& command) {
   print_refused(*engine, stderr);
   std::fprintf(stderr, "sluice-ids: %zu rules loaded, %zu refused\n", engine->size(),
                engine->refused().size());
-  SLUICE_TRY(const std::unique_ptr<inspect::FileSink> eve,
-             inspect::FileSink::open(command.eve_path()));
-  const auto make = [&](unsigned) { return ids::make_ids(engine, command.ids, *eve); };
-  if (command.capture_file.empty()) return sdk::run(command.runner, make);
-  SLUICE_TRY(const auto appliance, make(0));
-  return sdk::run_capture(command.capture_file, *appliance);
+  return sdk::run_with_eve(
+      command.eve_path(), command.capture_file, command.runner,
+      [&](inspect::Sink& eve) { return ids::make_ids(engine, command.ids, eve); });
 }
 
 }  // namespace

@@ -43,5 +43,7 @@ cmp "$dir/first.json" "$dir/eve.json" || fail "not the same twice"
 "$ids" -S /nonexistent -r "$dir/one.pcap" 2>"$dir/log" && fail "a missing rule file was taken"
 grep -q "/nonexistent: cannot read the rules: No such file or directory" "$dir/log" || fail "$(cat "$dir/log")"
 "$ids" -S "$dir/test.rules" -r "$dir/test.rules" --eve "$dir/x" 2>/dev/null && fail "a text was taken for a capture"
+"$ids" -r "$dir/one.pcap" -S "$dir/test.rules" --eve /dev/full 2>"$dir/log" && fail "lost events went unsaid"
+grep -Eq "/dev/full: [1-9][0-9]* lines could not be written" "$dir/log" || fail "$(cat "$dir/log")"
 "$ids" --var NONSENSE 2>/dev/null && fail "a wrong --var was taken"
 echo ok

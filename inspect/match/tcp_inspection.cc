@@ -17,10 +17,6 @@ bool StreamInspection::remember_pending(uint32_t rule, uint64_t hit) {
   return true;
 }
 
-void StreamInspection::forget_pending(uint32_t rule) {
-  std::erase_if(pending, [&](const Pending& p) { return p.rule == rule; });
-}
-
 uint64_t StreamInspection::fired_until(uint32_t rule) const {
   const auto found =
       std::find_if(fired.begin(), fired.end(), [&](const Fired& f) { return f.rule == rule; });

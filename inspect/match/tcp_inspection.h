@@ -37,7 +37,6 @@ struct StreamInspection {
 
   // Adds or renews; false if there is no room.
   bool remember_pending(uint32_t rule, uint64_t hit);
-  void forget_pending(uint32_t rule);
   // Where a further match of the rule may begin.
   uint64_t fired_until(uint32_t rule) const;
   // Without room it is not remembered: the rule may report the same bytes again.
