@@ -33,7 +33,7 @@
   X(kDropOuterInvalid, "outer_invalid",                                                           \
     "A datagram to the GENEVE port with a bad outer IP or UDP header, or a fragment of one.")     \
   X(kDropGeneveTruncated, "geneve_truncated",                                                     \
-    "The datagram ends inside the GENEVE header, an option or the inner packet.")                 \
+    "The datagram ends inside the GENEVE header or an option.")                                   \
   X(kDropGeneveVersion, "geneve_version", "GENEVE version other than 0.")                         \
   X(kDropGeneveControl, "geneve_control",                                                         \
     "A GENEVE control (OAM) packet; the gateway takes none.")                                     \
@@ -42,7 +42,8 @@
     "A critical GENEVE option that the gateway does not know (RFC 8926 section 3.5).")            \
   X(kDropGeneveOptionMissing, "geneve_option_missing",                                            \
     "One of the profile's options is absent or has another length; echo the header unchanged.")   \
-  X(kDropInnerInvalid, "inner_invalid", "The packet inside a returned datagram is malformed.")    \
+  X(kDropInnerInvalid, "inner_invalid",                                                           \
+    "The packet inside a returned datagram is malformed or cut off.")                             \
   X(kDropSourceUnregistered, "source_unregistered",                                               \
     "A GENEVE datagram from an address that is no registered target.")                            \
   X(kDropFlowUnknown, "flow_unknown",                                                             \
