@@ -56,13 +56,23 @@ def completed(lab):
     return lab.ask("counters")["events"]["checksum_completed"]
 
 
+# A complete checksum looks like half a one in 1 of 65,536 packets; finishing it gives the same value again, but it
+# is counted. More than this many of some 5,000 packets happens once in millions of runs.
+COINCIDENCES_MAX = 5
+
+
+def expect_completed(lab, before, wanted):
+    more = completed(lab) - before - wanted
+    expect(f"checksums completed: {wanted} and {more} by coincidence", 0 <= more <= COINCIDENCES_MAX, True)
+
+
 def offload_off(lab):
     # Otherwise the switch merges the echo's segments and leaves the checksums of what it splits again to the wire.
     lab.run("apps", "ethtool", "-K", "gateway.in0", "tx", "off")
     both_ends(lab, "off")
     before = completed(lab)
     packets = transfer(lab, 42001)
-    expect("checksums completed", completed(lab) - before, 0)
+    expect_completed(lab, before, 0)
     return f"{packets} packets from the client"
 
 
@@ -71,7 +81,7 @@ def offload_on(lab):
     both_ends(lab, "on")
     before = completed(lab)
     packets = transfer(lab, 42002)
-    expect("checksums completed", completed(lab) - before, packets)
+    expect_completed(lab, before, packets)
     return f"{packets} packets from the client"
 
 
