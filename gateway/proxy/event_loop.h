@@ -4,13 +4,20 @@
 // Everything here belongs to the thread that calls run(). A callback may destroy the very Watch or
 // Timer that called it, if it then touches nothing that it captured; it may not destroy the loop.
 //
-// With callbacks:                             With a coroutine (task.h, socket.h):
-//   Timer timer(loop, [&] { check(); });        Task<> check(EventLoop& loop, SocketAddress to) {
-//   timer.set_after(5000);                        auto socket = co_await connect_tcp(loop, to,
-//   loop.now_ms() + 2000); Watch watch;                                  ... watch.start(loop, fd,
-//   EPOLLIN, [&](auto) {    co_await sleep_until(loop, loop.now_ms() + 5000);
-//     accept_some(); });                        }
-//   loop.run();                                 loop.spawn(check(loop, address));
+// clang-format off
+// With callbacks:
+//   Timer timer(loop, [&] { check(); });
+//   timer.set_after(5000);
+//   Watch watch;
+//   watch.start(loop, fd, EPOLLIN, [&](uint32_t) { accept_some(); });
+//   loop.run();
+// With a coroutine (task.h, socket.h, wakeup.h):
+//   Task<> check(EventLoop& loop, SocketAddress to) {
+//     auto socket = co_await connect_tcp(loop, to, loop.now_ms() + 2000);
+//     co_await sleep_until(loop, loop.now_ms() + 5000);
+//   }
+//   loop.spawn(check(loop, address));
+// clang-format on
 #pragma once
 
 #include <sys/epoll.h>
