@@ -7,6 +7,11 @@
 
 namespace sluice::sdk {
 
+// Packets that an appliance may add while it handles one.
+inline constexpr unsigned kInjectionsMax = 64;
+// Hints are 1 to this.
+inline constexpr uint32_t kHintMax = 65535;
+
 // A packet that the gateway asks about. `ip` is the inner IPv4 or IPv6 packet without any Ethernet
 // header, not parsed and not trusted. It may be changed in place, but not in length.
 struct Packet {
@@ -14,6 +19,9 @@ struct Packet {
   uint64_t endpoint_id;  // the gateway endpoint (attachment) that it came in at
   uint32_t flow_cookie;  // names the flow at the gateway; opaque
   int64_t time_us;       // when it arrived, microseconds since 1970 (virtual in replay)
+  // Set by the appliance: advice about the flow that the gateway finds in the GENEVE header of the
+  // returned packet, and maps by its configuration to another way for the flow. 0 is none.
+  uint32_t hint = 0;
 };
 
 enum class Answer {
@@ -22,8 +30,9 @@ enum class Answer {
 };
 
 // Sends further packets of the same flow, in either direction, under the same GENEVE header:
-// resets, ICMP errors, block pages. The gateway routes by the inner destination. Valid during one
-// call of handle().
+// resets, ICMP errors, block pages, packets that were held back. They leave in the order of the
+// calls and before the packet that is being handled. The gateway routes by the inner destination.
+// Valid during one call of handle().
 class Injector {
  public:
   virtual ~Injector() = default;

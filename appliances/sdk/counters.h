@@ -29,7 +29,10 @@ struct Counters {
   Counter dropped;             // kept back by the appliance
   Counter injected;            // packets that the appliance added
   Counter injections_refused;  // not IP, too long, or too many for one packet
-  Counter segmented;           // of the replies, those that left in a UDP_SEGMENT send
+  Counter hinted;              // of the returned, those with a hint
+  Counter hints_refused;       // not a hint, or no room for it in the header: returned without
+  Counter hints_dropped;   // sent without, because the datagram was too long for the link with it
+  Counter segmented;       // of the replies, those that left in a UDP_SEGMENT send
   Counter send_failed;     // replies that the kernel did not take, e.g. larger than the link's MTU
   Counter receive_failed;  // receive calls that failed
   Counter receive_overflow;  // datagrams lost in the socket's queue because the worker was too slow

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "appliances/sdk/geneve_reply.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace sluice::sdk {
@@ -69,10 +70,31 @@ size_t write_datagram(std::span<const uint8_t> header, std::span<const uint8_t> 
   return header.size() + ip.size();
 }
 
-void answer_datagram(std::span<uint8_t> datagram, int64_t time_us, Appliance& appliance,
-                     ReplySink& replies, Counters& counters) {
+size_t append_hint(std::span<uint8_t> buffer, size_t length, uint32_t hint) {
+  const size_t words = buffer[0] & 0x3f;
+  if (length + kHintOptionLength > buffer.size() || words + kHintOptionLength / 4 > 0x3f) return 0;
+  const size_t header_length = tunnels::kGeneveBaseLength + words * 4;
+  uint8_t* option = &buffer[header_length];
+  std::memmove(option + kHintOptionLength, option, length - header_length);
+  tunnels::store_be16(option, kHintOptionClass);
+  option[2] = kHintOptionType;
+  option[3] = kHintOptionLength / 4 - 1;
+  tunnels::store_be32(option + 4, hint);
+  buffer[0] += kHintOptionLength / 4;
+  return length + kHintOptionLength;
+}
+
+std::span<uint8_t> without_hint(std::span<uint8_t> datagram) {
+  const size_t header_length = tunnels::kGeneveBaseLength + (datagram[0] & 0x3f) * 4u;
+  datagram[0] -= kHintOptionLength / 4;
+  std::memmove(&datagram[kHintOptionLength], &datagram[0], header_length - kHintOptionLength);
+  return datagram.subspan(kHintOptionLength);
+}
+
+void answer_datagram(std::span<uint8_t> buffer, size_t length, int64_t time_us,
+                     Appliance& appliance, ReplySink& replies, Counters& counters) {
   counters.received.add();
-  const auto opened = open_datagram(datagram);
+  const auto opened = open_datagram(buffer.first(length));
   if (!opened) {
     counters.refused[opened.error()].add();
     return;
@@ -84,7 +106,11 @@ void answer_datagram(std::span<uint8_t> datagram, int64_t time_us, Appliance& ap
     return;
   }
   counters.returned.add();
-  replies.returned(datagram);
+  if (packet.hint == 0) return replies.returned(buffer.first(length), false);
+  const size_t longer =
+      packet.hint <= kHintMax ? append_hint(buffer, length, packet.hint) : size_t{0};
+  (longer != 0 ? counters.hinted : counters.hints_refused).add();
+  replies.returned(buffer.first(std::max(length, longer)), longer != 0);
 }
 
 }  // namespace sluice::sdk

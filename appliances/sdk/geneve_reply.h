@@ -4,7 +4,8 @@
 //
 // The gateway takes a packet back only under the header that it was sent with, so the whole GENEVE
 // header is echoed byte for byte, unknown options included. A packet that the appliance adds
-// travels under the same header; only the protocol type follows the added packet's IP version.
+// travels under the same header; only the protocol type follows the added packet's IP version. A
+// hint of the appliance is one more option, behind those that are echoed (docs/wire/geneve.md).
 #pragma once
 
 #include <cstdint>
@@ -19,8 +20,10 @@ namespace sluice::sdk {
 
 // The largest UDP payload over IPv4.
 inline constexpr size_t kDatagramLengthMax = 65507;
-// Packets that an appliance may add while it handles one.
-inline constexpr unsigned kInjectionsMax = 8;
+// What a hint adds to a datagram: class, type, length and one word.
+inline constexpr uint16_t kHintOptionClass = 0xff53;
+inline constexpr uint8_t kHintOptionType = 1;
+inline constexpr size_t kHintOptionLength = 8;
 
 struct Datagram {
   std::span<const uint8_t> header;  // GENEVE header with all its options
@@ -36,19 +39,26 @@ Result<Datagram, tunnels::DropReason> open_datagram(std::span<uint8_t> bytes);
 size_t write_datagram(std::span<const uint8_t> header, std::span<const uint8_t> ip,
                       std::span<uint8_t> out);
 
+// The datagram in the first `length` bytes of `buffer` (as open_datagram takes it), with the hint
+// behind its options. 0 if there is no room for it in the buffer or among the options.
+size_t append_hint(std::span<uint8_t> buffer, size_t length, uint32_t hint);
+// The same datagram without its last option, which is a hint: the end of `datagram`.
+std::span<uint8_t> without_hint(std::span<uint8_t> datagram);
+
 // Takes the answers to one datagram, in the order in which they shall leave.
 class ReplySink {
  public:
   virtual ~ReplySink() = default;
-  // The received datagram itself, its inner packet perhaps changed; the bytes stay the caller's.
-  virtual void returned(std::span<const uint8_t> datagram) = 0;
+  // The received datagram itself, its inner packet perhaps changed; `hinted`: with a hint as its
+  // last option. The bytes stay the caller's.
+  virtual void returned(std::span<uint8_t> datagram, bool hinted) = 0;
   // An added packet; both spans are valid during the call only. False if it was refused.
   virtual bool injected(std::span<const uint8_t> header, std::span<const uint8_t> ip) = 0;
 };
 
-// Asks `appliance` about the packet in `datagram` and hands the answers to `replies`. Counts
-// everything.
-void answer_datagram(std::span<uint8_t> datagram, int64_t time_us, Appliance& appliance,
-                     ReplySink& replies, Counters& counters);
+// Asks `appliance` about the packet in the first `length` bytes of `buffer` and hands the answers
+// to `replies`. Counts everything. A buffer that is not kHintOptionLength longer loses a hint.
+void answer_datagram(std::span<uint8_t> buffer, size_t length, int64_t time_us,
+                     Appliance& appliance, ReplySink& replies, Counters& counters);
 
 }  // namespace sluice::sdk

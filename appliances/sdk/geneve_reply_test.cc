@@ -40,7 +40,7 @@ Bytes operator+(const Bytes& a, const Bytes& b) {
 
 struct Recorder : ReplySink {
   std::vector<Bytes> replies;
-  void returned(std::span<const uint8_t> datagram) override {
+  void returned(std::span<uint8_t> datagram, bool) override {
     replies.emplace_back(datagram.begin(), datagram.end());
   }
   bool injected(std::span<const uint8_t> header, std::span<const uint8_t> ip) override {
@@ -58,6 +58,14 @@ struct Scripted : Appliance {
   Answer handle(Packet& packet, Injector& injector) override { return script(packet, injector); }
 };
 
+// In a buffer with room for a hint, as a worker's.
+void answer(const Bytes& datagram, int64_t time_us, Appliance& appliance, Recorder& recorder,
+            Counters& counters) {
+  Bytes buffer = datagram;
+  buffer.resize(datagram.size() + kHintOptionLength);
+  answer_datagram(buffer, datagram.size(), time_us, appliance, recorder, counters);
+}
+
 TEST(GeneveReply, EchoesTheHeaderAndTheChangedPacket) {
   Bytes datagram = kHeader + ipv4(60);
   Scripted appliance([](Packet& packet, Injector&) {
@@ -70,7 +78,7 @@ TEST(GeneveReply, EchoesTheHeaderAndTheChangedPacket) {
   });
   Recorder recorder;
   Counters counters;
-  answer_datagram(datagram, 7, appliance, recorder, counters);
+  answer(datagram, 7, appliance, recorder, counters);
   Bytes expected = kHeader + ipv4(60);
   expected[40 + 8] = 63;
   ASSERT_EQ(recorder.replies.size(), 1u);
@@ -89,7 +97,7 @@ TEST(GeneveReply, EchoesUnknownOptionsAndReservedBits) {
   Scripted appliance([](Packet&, Injector&) { return Answer::kReturn; });
   Recorder recorder;
   Counters counters;
-  answer_datagram(datagram, 0, appliance, recorder, counters);
+  answer(datagram, 0, appliance, recorder, counters);
   ASSERT_EQ(recorder.replies.size(), 1u);
   EXPECT_EQ(recorder.replies[0], before);
 }
@@ -99,7 +107,7 @@ TEST(GeneveReply, DropSendsNothing) {
   Scripted appliance([](Packet&, Injector&) { return Answer::kDrop; });
   Recorder recorder;
   Counters counters;
-  answer_datagram(datagram, 0, appliance, recorder, counters);
+  answer(datagram, 0, appliance, recorder, counters);
   EXPECT_TRUE(recorder.replies.empty());
   EXPECT_EQ(counters.dropped.get(), 1u);
 }
@@ -113,7 +121,7 @@ TEST(GeneveReply, InjectedPacketsPrecedeAndCarryTheirOwnProtocolType) {
   });
   Recorder recorder;
   Counters counters;
-  answer_datagram(datagram, 0, appliance, recorder, counters);
+  answer(datagram, 0, appliance, recorder, counters);
   Bytes header6 = kHeader;
   header6[2] = 0x86;
   header6[3] = 0xdd;
@@ -122,6 +130,78 @@ TEST(GeneveReply, InjectedPacketsPrecedeAndCarryTheirOwnProtocolType) {
   EXPECT_EQ(recorder.replies[1], kHeader + ipv4(40));
   EXPECT_EQ(recorder.replies[2], kHeader + ipv4(28));
   EXPECT_EQ(counters.injected.get(), 2u);
+}
+
+TEST(GeneveReply, AHintIsOneMoreOption) {
+  const Bytes datagram = kHeader + ipv4(28);
+  Scripted appliance([](Packet& packet, Injector& injector) {
+    injector.inject(ipv4(40));
+    packet.hint = 0x1234;
+    return Answer::kReturn;
+  });
+  Recorder recorder;
+  Counters counters;
+  answer(datagram, 0, appliance, recorder, counters);
+  Bytes header = kHeader;
+  header[0] = 0x0a;
+  ASSERT_EQ(recorder.replies.size(), 2u);
+  EXPECT_EQ(recorder.replies[0], kHeader + ipv4(40));  // an added packet carries no hint
+  const Bytes option = {0xff, 0x53, 0x01, 0x01, 0, 0, 0x12, 0x34};
+  EXPECT_EQ(recorder.replies[1], header + option + ipv4(28));
+  EXPECT_EQ(counters.hinted.get(), 1u);
+  EXPECT_TRUE(open_datagram(recorder.replies[1]));
+  const auto plain = without_hint(recorder.replies[1]);
+  EXPECT_EQ(Bytes(plain.begin(), plain.end()), datagram);
+}
+
+TEST(GeneveReply, AHintWithoutRoomOrOutOfRangeIsLeftOut) {
+  const auto with_options = [](uint8_t words) {
+    Bytes header = kHeader;
+    header[0] = words;
+    if (words > 8) {
+      const uint8_t left = words - 9;  // an option's data is at most 31 words
+      const uint8_t first = std::min<uint8_t>(left, 31);
+      header = header + Bytes{0xaa, 0xbb, 0x01, first} + Bytes(first * 4u);
+      if (left > 31) {
+        const uint8_t second = left - 32;
+        header = header + Bytes{0xaa, 0xbb, 0x01, second} + Bytes(second * 4u);
+      }
+    }
+    return header + ipv4(28);
+  };
+  const struct {
+    const char* name;
+    Bytes datagram;
+    uint32_t hint;
+    size_t room;
+    bool taken;
+  } cases[] = {
+      {"room to the byte", with_options(8), kHintMax, 8, true},
+      {"a byte too few", with_options(8), 1, 7, false},
+      {"too large", with_options(8), kHintMax + 1, 8, false},
+      {"61 words of options", with_options(61), 1, 8, true},
+      {"62 words of options", with_options(62), 1, 8, false},
+      {"63 words of options", with_options(63), 1, 8, false},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.name);
+    Scripted appliance([&](Packet& packet, Injector&) {
+      packet.hint = c.hint;
+      return Answer::kReturn;
+    });
+    Bytes buffer = c.datagram;
+    buffer.resize(c.datagram.size() + c.room);
+    Recorder recorder;
+    Counters counters;
+    answer_datagram(buffer, c.datagram.size(), 0, appliance, recorder, counters);
+    ASSERT_EQ(recorder.replies.size(), 1u);
+    EXPECT_EQ(recorder.replies[0].size(), c.datagram.size() + (c.taken ? 8 : 0));
+    if (!c.taken) {
+      EXPECT_EQ(recorder.replies[0], c.datagram);
+    }
+    EXPECT_EQ(counters.hinted.get(), c.taken ? 1u : 0u);
+    EXPECT_EQ(counters.hints_refused.get(), c.taken ? 0u : 1u);
+  }
 }
 
 TEST(GeneveReply, RefusesBadInjections) {
@@ -137,7 +217,7 @@ TEST(GeneveReply, RefusesBadInjections) {
   });
   Recorder recorder;
   Counters counters;
-  answer_datagram(datagram, 0, appliance, recorder, counters);
+  answer(datagram, 0, appliance, recorder, counters);
   EXPECT_TRUE(recorder.replies.empty());
   EXPECT_EQ(counters.injections_refused.get(), 4u);
 }
@@ -150,7 +230,7 @@ TEST(GeneveReply, InjectionsAreBounded) {
   });
   Recorder recorder;
   Counters counters;
-  answer_datagram(datagram, 0, appliance, recorder, counters);
+  answer(datagram, 0, appliance, recorder, counters);
   EXPECT_EQ(recorder.replies.size(), kInjectionsMax);
   EXPECT_EQ(counters.injections_refused.get(), 3u);
 }
@@ -188,7 +268,7 @@ TEST(GeneveReply, RefusesHostileDatagrams) {
     Bytes datagram = c.datagram;
     Recorder recorder;
     Counters counters;
-    answer_datagram(datagram, 0, never, recorder, counters);
+    answer(datagram, 0, never, recorder, counters);
     EXPECT_TRUE(recorder.replies.empty());
     EXPECT_EQ(counters.refused[c.reason].get(), 1u);
   }
@@ -213,8 +293,8 @@ TEST(Counters, JsonNamesWhatHappened) {
   const Counters* workers[] = {&a, &b};
   EXPECT_EQ(
       counters_json(workers),
-      R"({"received":3,"returned":0,"dropped":0,"injected":0,"injections_refused":0,"segmented":0,)"
-      R"("send_failed":0,"receive_failed":0,"receive_overflow":0,"refused":{"geneve_version":1}})");
+      R"({"received":3,"returned":0,"dropped":0,"injected":0,"injections_refused":0,"hinted":0,)"
+      R"("hints_refused":0,"hints_dropped":0,"segmented":0,"send_failed":0,"receive_failed":0,"receive_overflow":0,"refused":{"geneve_version":1}})");
 }
 
 }  // namespace

@@ -21,8 +21,8 @@ ReplyBatch::ReplyBatch(int socket, uint16_t port, Counters& counters)
   messages_.reserve(kRepliesMax);
 }
 
-void ReplyBatch::returned(std::span<const uint8_t> datagram) {
-  add({const_cast<uint8_t*>(datagram.data()), datagram.size()});
+void ReplyBatch::returned(std::span<uint8_t> datagram, bool hinted) {
+  add({datagram.data(), datagram.size()}, hinted);
 }
 
 bool ReplyBatch::injected(std::span<const uint8_t> header, std::span<const uint8_t> ip) {
@@ -33,13 +33,13 @@ bool ReplyBatch::injected(std::span<const uint8_t> header, std::span<const uint8
   const size_t written = write_datagram(header, ip, {at, length});
   if (written == 0) return false;
   injected_used_ += written;
-  add({at, written});
+  add({at, written}, false);
   return true;
 }
 
 // The reply is put in before a full batch is sent: a send before it would free its injected bytes.
-void ReplyBatch::add(iovec bytes) {
-  replies_.push_back({path_, bytes});
+void ReplyBatch::add(iovec bytes, bool hinted) {
+  replies_.push_back({path_, bytes, hinted});
   if (replies_.size() == kRepliesMax) send();
 }
 
@@ -114,8 +114,8 @@ void ReplyBatch::prepare(size_t first, size_t count) {
   std::memcpy(CMSG_DATA(header), &segment, sizeof(segment));
 }
 
-// Each round sends at least one message or gives one up, so it ends. A GSO send that the kernel
-// refuses (a link without checksum offload, a segment above the MTU) is sent again datagram by
+// Each round sends at least one message or gives one up, so it ends. What the kernel refuses (a GSO
+// send on a link without checksum offload, a segment above the MTU) is sent again datagram by
 // datagram.
 void ReplyBatch::send_prepared() {
   size_t at = 0;
@@ -129,17 +129,26 @@ void ReplyBatch::send_prepared() {
       continue;
     }
     if (sent < 0 && errno == EINTR) continue;
-    msghdr message = messages_[at++].msg_hdr;
-    if (message.msg_iovlen == 1) {
-      counters_.send_failed.add();
-      continue;
+    send_singly(messages_[at++].msg_hdr);
+  }
+}
+
+// Datagram by datagram. The vectors are those of the replies, in their order.
+void ReplyBatch::send_singly(msghdr message) {
+  message.msg_controllen = CMSG_SPACE(sizeof(in_pktinfo));
+  const size_t count = message.msg_iovlen;
+  message.msg_iovlen = 1;
+  for (size_t i = 0; i < count; i++, message.msg_iov++) {
+    if (sendmsg(socket_, &message, MSG_NOSIGNAL) >= 0) continue;
+    iovec& bytes = *message.msg_iov;
+    const bool hinted = replies_[static_cast<size_t>(&bytes - vectors_.data())].hinted;
+    if (hinted && errno == EMSGSIZE) {
+      const auto shorter = without_hint({static_cast<uint8_t*>(bytes.iov_base), bytes.iov_len});
+      bytes = {shorter.data(), shorter.size()};
+      counters_.hints_dropped.add();
+      if (sendmsg(socket_, &message, MSG_NOSIGNAL) >= 0) continue;
     }
-    message.msg_controllen = CMSG_SPACE(sizeof(in_pktinfo));
-    const size_t count = message.msg_iovlen;
-    message.msg_iovlen = 1;
-    for (size_t i = 0; i < count; i++, message.msg_iov++) {
-      if (sendmsg(socket_, &message, MSG_NOSIGNAL) < 0) counters_.send_failed.add();
-    }
+    counters_.send_failed.add();
   }
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Replies on their way out: gathered while a batch of datagrams is handled, then sent with one
 // system call. Consecutive replies to one gateway that have the same length leave as one
-// UDP_SEGMENT (GSO) send, which the kernel cuts into datagrams again.
+// UDP_SEGMENT (GSO) send, which the kernel cuts into datagrams again. A datagram that only its hint
+// makes longer than the link's MTU leaves without the hint: the next shorter one carries it.
 #pragma once
 
 #include <netinet/in.h>
@@ -38,7 +39,7 @@ class ReplyBatch : public ReplySink {
   // The following replies belong to a datagram that came along `path`.
   void answer_to(const Path& path) { path_ = path; }
   // `datagram` must stay as it is until send().
-  void returned(std::span<const uint8_t> datagram) override;
+  void returned(std::span<uint8_t> datagram, bool hinted) override;
   bool injected(std::span<const uint8_t> header, std::span<const uint8_t> ip) override;
   void send();
 
@@ -46,16 +47,18 @@ class ReplyBatch : public ReplySink {
   struct Reply {
     Path path;
     iovec bytes;
+    bool hinted;
   };
   // One message to the kernel with room for its two control messages.
   struct Control {
     alignas(cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(in_pktinfo)) + CMSG_SPACE(sizeof(uint16_t))];
   };
 
-  void add(iovec bytes);
+  void add(iovec bytes, bool hinted);
   size_t group_length(size_t first) const;
   void prepare(size_t first, size_t count);
   void send_prepared();
+  void send_singly(msghdr message);
 
   int socket_;
   uint16_t port_;

@@ -45,7 +45,7 @@ class ReplyBatchTest : public testing::Test {
       sent.emplace_back(lengths[i], static_cast<uint8_t>(i));
     ReplyBatch batch(sender_.fd(), port_, counters_);
     batch.answer_to(path_);
-    for (const Bytes& bytes : sent) batch.returned(bytes);
+    for (Bytes& bytes : sent) batch.returned(bytes, false);
     batch.send();
     return sent;
   }
@@ -83,12 +83,12 @@ TEST_F(ReplyBatchTest, AFullBatchIsSentNotLost) {
 
 TEST_F(ReplyBatchTest, PathsAreNotMixed) {
   ReplyBatch batch(sender_.fd(), port_, counters_);
-  const Bytes bytes(100, 1);
+  Bytes bytes(100, 1);
   Path elsewhere = path_;
   elsewhere.gateway.s_addr = htonl(INADDR_LOOPBACK + 1);
   for (int i = 0; i < 6; i++) {
     batch.answer_to(i % 2 == 0 ? path_ : elsewhere);
-    batch.returned(bytes);
+    batch.returned(bytes, false);
   }
   batch.send();
   EXPECT_EQ(arrived().size(), 3u);
@@ -120,6 +120,32 @@ TEST_F(ReplyBatchTest, ARefusedSegmentedSendIsRepeatedSingly) {
   ASSERT_EQ(setsockopt(sender_.fd(), SOL_SOCKET, SO_NO_CHECK, &on, sizeof(on)), 0);
   expect_arrival(send_lengths({500, 500, 500}));
   EXPECT_EQ(counters_.segmented.get(), 0u);
+  EXPECT_EQ(counters_.send_failed.get(), 0u);
+}
+
+// Loopback takes 65536 bytes: what only the hint makes longer leaves without it.
+TEST_F(ReplyBatchTest, AHintThatDoesNotFitTheLinkIsLeftOut) {
+  const int probe = IP_PMTUDISC_PROBE;
+  ASSERT_EQ(setsockopt(sender_.fd(), IPPROTO_IP, IP_MTU_DISCOVER, &probe, sizeof(probe)), 0);
+  ReplyBatch batch(sender_.fd(), port_, counters_);
+  batch.answer_to(path_);
+  Bytes sent[2];
+  for (const size_t length : {size_t{100}, kDatagramLengthMax}) {
+    Bytes& bytes = sent[length > 100];
+    bytes.assign(length + kHintOptionLength, 7);
+    bytes[0] = 0;
+    ASSERT_EQ(append_hint(bytes, length, 9), bytes.size());
+    batch.returned(bytes, true);
+  }
+  const Bytes hinted = sent[0];
+  batch.send();
+  const auto all = arrived();
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0], hinted);
+  Bytes plain(kDatagramLengthMax, 7);
+  plain[0] = 0;
+  EXPECT_EQ(all[1], plain);
+  EXPECT_EQ(counters_.hints_dropped.get(), 1u);
   EXPECT_EQ(counters_.send_failed.get(), 0u);
 }
 

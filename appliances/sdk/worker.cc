@@ -27,7 +27,7 @@ namespace {
 
 // Not a power of two: the headers of one batch must not all fall into the same cache sets.
 constexpr size_t kBufferStride = 65536 + 17 * 64;
-static_assert(kBufferStride >= kDatagramLengthMax);
+static_assert(kBufferStride >= kDatagramLengthMax + kHintOptionLength);
 
 int64_t wall_us() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -157,8 +157,8 @@ void Worker::handle_batch(int count, int64_t time_us) {
     if (arrival.overflow > counters_.receive_overflow.get())
       counters_.receive_overflow.set(arrival.overflow);
     replies_.answer_to({senders_[i].sin_addr, arrival.local});
-    answer_datagram({&buffers_[i * kBufferStride], messages_[i].msg_len}, time_us, *appliance_,
-                    replies_, counters_);
+    answer_datagram({&buffers_[i * kBufferStride], kBufferStride}, messages_[i].msg_len, time_us,
+                    *appliance_, replies_, counters_);
   }
   replies_.send();
 }

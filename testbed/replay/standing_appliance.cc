@@ -58,11 +58,13 @@ StandingAppliance::StandingAppliance(std::string name, std::shared_ptr<EveTap> t
                                      std::unique_ptr<sdk::Appliance> appliance)
     : name_(std::move(name)), tap_(std::move(tap)), appliance_(std::move(appliance)) {}
 
-std::span<const StandingAppliance::Reply> StandingAppliance::answer(std::span<uint8_t> datagram,
-                                                                    int64_t time_us) {
+std::span<const StandingAppliance::Reply> StandingAppliance::answer(
+    std::span<const uint8_t> datagram, int64_t time_us) {
   replies_.clear();
   if (tap_) tap_->forget();
-  sdk::answer_datagram(datagram, time_us, *appliance_, *this, counters_);
+  received_.assign(datagram.begin(), datagram.end());
+  received_.resize(datagram.size() + sdk::kHintOptionLength);
+  sdk::answer_datagram(received_, datagram.size(), time_us, *appliance_, *this, counters_);
   return replies_;
 }
 
@@ -77,7 +79,9 @@ void StandingAppliance::finish(int64_t time_us) {
   if (tap_) tap_->flush();
 }
 
-void StandingAppliance::returned(std::span<const uint8_t> datagram) {
+void StandingAppliance::returned(std::span<uint8_t> datagram, bool hinted) {
+  // As live, where it is too long for the link.
+  if (hinted && datagram.size() > kReplyLengthMax) datagram = sdk::without_hint(datagram);
   replies_.push_back({false, {datagram.begin(), datagram.end()}});
 }
 

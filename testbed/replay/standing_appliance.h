@@ -51,7 +51,7 @@ class StandingAppliance : private sdk::ReplySink {
   };
   // What the live appliance would send back for `datagram`, in its order. Valid until the next
   // call.
-  std::span<const Reply> answer(std::span<uint8_t> datagram, int64_t time_us);
+  std::span<const Reply> answer(std::span<const uint8_t> datagram, int64_t time_us);
   // As a worker does; times never go back.
   void tick(int64_t time_us);
   void finish(int64_t time_us);
@@ -61,13 +61,14 @@ class StandingAppliance : private sdk::ReplySink {
   EveTap::Heard heard() const { return tap_ ? tap_->heard() : EveTap::Heard{}; }
 
  private:
-  void returned(std::span<const uint8_t> datagram) override;
+  void returned(std::span<uint8_t> datagram, bool hinted) override;
   bool injected(std::span<const uint8_t> header, std::span<const uint8_t> ip) override;
 
   std::string name_;
   std::shared_ptr<EveTap> tap_;
   std::unique_ptr<sdk::Appliance> appliance_;  // writes to the tap until it ends
   sdk::Counters counters_;
+  std::vector<uint8_t> received_;  // with room for a hint
   std::vector<Reply> replies_;
   int64_t next_tick_us_ = 0;
 };
