@@ -10,9 +10,19 @@
 #include <vector>
 
 #include "gateway/control/config.h"
-#include "gateway/control/yaml.h"
+#include "tunnels/yaml.h"
 
 namespace sluice::gateway {
+
+using tunnels::did_you_mean;
+using tunnels::each_yaml;
+using tunnels::parse_yaml;
+using tunnels::read_yaml;
+using tunnels::read_yaml_file;
+using tunnels::read_yaml_integer;
+using tunnels::YamlErrors;
+using tunnels::YamlMap;
+using tunnels::YamlNode;
 
 class ConfigReader {
  public:

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "gateway/control/yaml.h"
+#include "tunnels/yaml.h"
 
 namespace sluice::gateway {
 namespace {

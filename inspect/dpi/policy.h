@@ -14,8 +14,7 @@
 
 namespace sluice::inspect {
 
-inline constexpr size_t kPolicyBytesMax = 1 << 20;
-inline constexpr size_t kPolicyErrorsMax = 50;
+inline constexpr size_t kPolicyNamesMax = 1000;  // entries of one list
 
 enum class PolicyAction : uint8_t { kAllow, kDrop, kReject };
 

@@ -10,14 +10,14 @@
 #include <utility>
 
 #include "gateway/control/links.h"
-#include "gateway/control/yaml.h"
+#include "tunnels/yaml.h"
 
 namespace sluice::testbed {
 namespace {
 
-using gateway::YamlErrors;
-using gateway::YamlMap;
-using gateway::YamlNode;
+using tunnels::YamlErrors;
+using tunnels::YamlMap;
+using tunnels::YamlNode;
 
 constexpr size_t kNameLengthMax = 15;
 constexpr uint32_t kMtuMin = 1280, kMtuMax = 9216;
@@ -77,7 +77,7 @@ class TopologyReader {
     const YamlNode* name = gateway == nullptr ? nullptr : gateway->find("name");
     if (name == nullptr)
       return errors_.add(root, "gateway.name is needed: it is the name of the lab");
-    if (!gateway::read_yaml(*name, errors_, topology_.name)) return;
+    if (!tunnels::read_yaml(*name, errors_, topology_.name)) return;
     if (!valid_name(topology_.name)) errors_.add(*name, "a name is 1 to 15 of a-z, 0-9 and '-'");
     substitutions_.push_back({"{run}", run_directory(topology_.name)});
   }
@@ -123,7 +123,7 @@ class TopologyReader {
       claim_interface(*map.find("name"), owner.name, made.name);
     map.each("addresses", kAddressesMax, [&](const YamlNode& each) {
       std::string prefix;
-      if (!gateway::read_yaml(each, errors_, prefix)) return;
+      if (!tunnels::read_yaml(each, errors_, prefix)) return;
       if (!valid_prefix(prefix))
         errors_.add(each, "not an address with a prefix length, as in 10.1.0.2/16");
       made.addresses.push_back(std::move(prefix));
@@ -281,7 +281,7 @@ class TopologyReader {
 
 TopologyResult parse_topology(std::string_view text, const std::string& path) {
   YamlErrors errors(path);
-  YamlNode root = gateway::parse_yaml(text, errors);
+  YamlNode root = tunnels::parse_yaml(text, errors);
   if (!errors.empty()) return tl::make_unexpected(errors.take());
   Topology topology = TopologyReader(errors, path).read(root);
   if (!errors.empty()) return tl::make_unexpected(errors.take());
@@ -289,7 +289,7 @@ TopologyResult parse_topology(std::string_view text, const std::string& path) {
 }
 
 TopologyResult read_topology(const std::string& path) {
-  Result<std::string> text = gateway::read_yaml_file(path);
+  Result<std::string> text = tunnels::read_yaml_file(path);
   if (!text) return tl::make_unexpected(std::vector<Error>{text.error()});
   return parse_topology(*text, path);
 }

@@ -7,8 +7,8 @@
 #include "appliances/dpi/command.h"
 #include "appliances/ids/command.h"
 #include "appliances/pass/pass_appliance.h"
-#include "gateway/control/yaml.h"
 #include "testbed/lab/topology.h"
+#include "tunnels/yaml.h"
 
 namespace sluice::testbed {
 
@@ -67,9 +67,9 @@ void add_namespace(const LabNamespace& space, const Topology& topology,
 }
 
 Result<bool> has_lab_section(const std::string& config_path) {
-  SLUICE_TRY(const std::string text, gateway::read_yaml_file(config_path));
-  gateway::YamlErrors errors(config_path);
-  return gateway::parse_yaml(text, errors).find("lab") != nullptr;
+  SLUICE_TRY(const std::string text, tunnels::read_yaml_file(config_path));
+  tunnels::YamlErrors errors(config_path);
+  return tunnels::parse_yaml(text, errors).find("lab") != nullptr;
 }
 
 }  // namespace

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "gateway/control/yaml.h"
+#include "tunnels/yaml.h"
 
 #include <algorithm>
 #include <charconv>
 #include <fstream>
 #include <numeric>
 
-namespace sluice::gateway {
+namespace sluice::tunnels {
 namespace {
 
 constexpr std::string_view kKindNames[] = {"nothing", "a value", "a list", "a map"};
@@ -19,6 +19,9 @@ std::string shortened(const std::string& text) {
   return text.size() <= 60 ? text : text.substr(0, 57) + "...";
 }
 
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+// Without regard to case.
 size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), size_t{0});
@@ -26,7 +29,7 @@ size_t edit_distance(std::string_view a, std::string_view b) {
     size_t diagonal = row[0];
     row[0] = i;
     for (size_t j = 1; j <= b.size(); j++) {
-      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      const size_t replaced = diagonal + (lower(a[i - 1]) == lower(b[j - 1]) ? 0 : 1);
       diagonal = row[j];
       row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
     }
@@ -146,7 +149,7 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string_vi
   size_t best = std::max<size_t>(1, word.size() / 3) + 1;
   std::string_view choice;
   for (std::string_view candidate : candidates) {
-    if (candidate.size() > kWordMax) continue;
+    if (candidate.size() > kWordMax || candidate == word) continue;
     const size_t distance = edit_distance(word, candidate);
     if (distance < best) {
       best = distance;
@@ -226,4 +229,4 @@ void YamlMap::finish() {
   }
 }
 
-}  // namespace sluice::gateway
+}  // namespace sluice::tunnels

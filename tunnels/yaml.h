@@ -23,7 +23,7 @@
 
 #include "tunnels/result.h"
 
-namespace sluice::gateway {
+namespace sluice::tunnels {
 
 inline constexpr size_t kYamlFileBytesMax = 1 << 20;
 inline constexpr int kYamlDepthMax = 32;
@@ -146,4 +146,4 @@ class YamlMap {
   std::vector<std::string_view> refused_;
 };
 
-}  // namespace sluice::gateway
+}  // namespace sluice::tunnels

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "gateway/control/yaml.h"
+#include "tunnels/yaml.h"
 
 #include <gtest/gtest.h>
 
-namespace sluice::gateway {
+namespace sluice::tunnels {
 namespace {
 
 std::string all(YamlErrors& errors) {
@@ -96,6 +96,15 @@ TEST(Yaml, MapReadsTypesAndNamesTheRest) {
             "f:10:6: big: 99999999999999999999 is not between 0 and 9\n");
 }
 
+TEST(Yaml, SuggestsWhatIsNear) {
+  const std::vector<std::string_view> names = {"TLS", "YouTube", "", "BitTorrent"};
+  EXPECT_EQ(did_you_mean("Youtub", names), ", did you mean 'YouTube'?");
+  EXPECT_EQ(did_you_mean("youtube", names), ", did you mean 'YouTube'?");
+  EXPECT_EQ(did_you_mean("YouTube", names), "");  // known, and wrong here
+  EXPECT_EQ(did_you_mean("qqqqqqqq", names), "");
+  EXPECT_EQ(did_you_mean(std::string(1000, 'x'), names), "");
+}
+
 TEST(Yaml, WrongKindsAreErrorsNotCrashes) {
   YamlErrors errors("f");
   const YamlNode root = parse_yaml("[1, {a: b}, c]", errors);
@@ -119,4 +128,4 @@ TEST(Yaml, KeepsABoundedNumberOfErrors) {
 }
 
 }  // namespace
-}  // namespace sluice::gateway
+}  // namespace sluice::tunnels

@@ -9,9 +9,9 @@
 #include <algorithm>
 #include <sstream>
 
-#include "gateway/control/yaml.h"
+#include "tunnels/yaml.h"
 
-namespace sluice::gateway {
+namespace sluice::tunnels {
 namespace {
 
 // Ends the parse from inside a callback; never leaves parse_yaml().
@@ -138,4 +138,4 @@ YamlNode parse_yaml(std::string_view text, YamlErrors& errors) {
   return {};
 }
 
-}  // namespace sluice::gateway
+}  // namespace sluice::tunnels
