@@ -3,6 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "appliances/sdk/metrics_page.h"
+
 namespace sluice::sdk {
 
 namespace {
@@ -27,24 +29,46 @@ constexpr Named kNamed[] = {
     {"receive_overflow", &Counters::receive_overflow},
 };
 
+uint64_t sum_of(std::span<const Counters* const> workers, Counter Counters::*counter) {
+  uint64_t sum = 0;
+  for (const Counters* worker : workers) sum += (worker->*counter).get();
+  return sum;
+}
+
+uint64_t refused_sum(std::span<const Counters* const> workers, size_t reason) {
+  uint64_t sum = 0;
+  for (const Counters* worker : workers) sum += worker->refused[reason].get();
+  return sum;
+}
+
+std::string reason_name(size_t reason) {
+  return std::string(drop_reason_name(static_cast<tunnels::DropReason>(reason)));
+}
+
 }  // namespace
 
 std::string counters_json(std::span<const Counters* const> workers) {
   nlohmann::ordered_json json;
-  for (const auto& [name, counter] : kNamed) {
-    uint64_t sum = 0;
-    for (const Counters* worker : workers) sum += (worker->*counter).get();
-    json[name] = sum;
-  }
+  for (const auto& [name, counter] : kNamed) json[name] = sum_of(workers, counter);
   json["refused"] = nlohmann::ordered_json::object();
   for (size_t reason = 0; reason < tunnels::kDropReasonCount; reason++) {
-    uint64_t sum = 0;
-    for (const Counters* worker : workers) sum += worker->refused[reason].get();
-    if (sum != 0)
-      json["refused"][std::string(drop_reason_name(static_cast<tunnels::DropReason>(reason)))] =
-          sum;
+    const uint64_t sum = refused_sum(workers, reason);
+    if (sum != 0) json["refused"][reason_name(reason)] = sum;
   }
   return json.dump();
+}
+
+void add_counters(std::span<const Counters* const> workers, MetricsPage& page) {
+  page.gauge("sluice_appliance_workers", "Worker threads.");
+  page.sample(static_cast<double>(workers.size()));
+  page.counter("sluice_appliance_events_total",
+               "Datagrams and replies by what happened to them, as in /stats.");
+  for (const auto& [name, counter] : kNamed)
+    page.sample(static_cast<double>(sum_of(workers, counter)), {{"event", name}});
+  page.counter("sluice_appliance_refused_total", "Datagrams that were not proper GENEVE, by why.");
+  for (size_t reason = 0; reason < tunnels::kDropReasonCount; reason++)
+    if (const uint64_t sum = refused_sum(workers, reason))
+      page.sample(static_cast<double>(sum), {{"reason", reason_name(reason)}});
 }
 
 }  // namespace sluice::sdk

@@ -42,4 +42,8 @@ struct Counters {
 // The sum over all workers as one JSON object; `refused` holds the reasons that happened.
 std::string counters_json(std::span<const Counters* const> workers);
 
+class MetricsPage;
+// The same for Prometheus: sluice_appliance_packets_total{result="returned"} and so on.
+void add_counters(std::span<const Counters* const> workers, MetricsPage& page);
+
 }  // namespace sluice::sdk

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "appliances/sdk/appliance.h"
+#include "appliances/sdk/controls.h"
 #include "appliances/sdk/runner.h"
 #include "tunnels/result.h"
 
@@ -22,6 +23,7 @@ using EveApplianceFactory = std::function<Result<std::unique_ptr<Appliance>>(ins
 // `capture_file` if that is not empty. An error too when lines were lost, with how many: a full
 // disk stops no packet, but it is said.
 Result<> run_with_eve(const std::string& eve_file, const std::string& capture_file,
-                      const RunnerOptions& options, const EveApplianceFactory& make);
+                      const RunnerOptions& options, const EveApplianceFactory& make,
+                      Controls controls = {});
 
 }  // namespace sluice::sdk

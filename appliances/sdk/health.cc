@@ -64,8 +64,10 @@ void HealthEndpoint::poll_once(int timeout_ms) {
   follow_liveness();
   std::vector<pollfd> waits;
   waits.reserve(connections_.size() + 1);
-  for (const Connection& connection : connections_)
-    waits.push_back({connection.socket.fd(), POLLIN, 0});
+  for (const Connection& connection : connections_) {
+    const short events = connection.answer.empty() ? POLLIN : POLLOUT;
+    waits.push_back({connection.socket.fd(), events, 0});
+  }
   waits.push_back({listener_.fd(), POLLIN, 0});  // a closed one is -1, which poll ignores
   if (poll(waits.data(), waits.size(), timeout_ms) < 0) return;
 
@@ -83,32 +85,60 @@ void HealthEndpoint::accept_all() {
     Socket socket(accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!socket.open()) return;
     if (connections_.size() == kHealthConnectionsMax) connections_.erase(connections_.begin());
-    connections_.push_back({std::move(socket), steady_us(), {}});
+    connections_.push_back({std::move(socket), steady_us(), {}, {}, 0});
   }
 }
 
 bool HealthEndpoint::serve(Connection& connection) {
+  if (connection.answer.empty() && !receive(connection)) return false;
+  const std::string_view left = std::string_view(connection.answer).substr(connection.sent);
+  if (left.empty()) return true;  // the request is not whole yet
+  const ssize_t count = send(connection.socket.fd(), left.data(), left.size(), MSG_NOSIGNAL);
+  if (count < 0) return errno == EAGAIN || errno == EINTR;
+  connection.sent += static_cast<size_t>(count);
+  if (connection.sent < connection.answer.size()) return true;
+  shutdown(connection.socket.fd(), SHUT_WR);
+  return false;
+}
+
+// False if the client has gone, as a plain TCP check does. Sets the answer to a whole request.
+bool HealthEndpoint::receive(Connection& connection) {
   char bytes[1024];
   const ssize_t length = recv(connection.socket.fd(), bytes, sizeof(bytes), 0);
   if (length < 0) return errno == EAGAIN || errno == EINTR;
-  if (length == 0) return false;  // a plain TCP check
+  if (length == 0) return false;
   connection.request.append(bytes, static_cast<size_t>(length));
-  const std::string_view request = connection.request;
-  const bool complete = request.find("\r\n\r\n") != std::string_view::npos;
-  if (!complete && request.size() <= kHealthRequestLengthMax) return true;
+  const bool complete = connection.request.find("\r\n\r\n") != std::string::npos;
+  if (complete)
+    connection.answer = answer_to(connection.request);
+  else if (connection.request.size() > kHealthRequestLengthMax)
+    connection.answer = response("400 Bad Request", "text/plain", "");
+  return true;
+}
 
-  std::string answer;
-  if (!complete || !(request.starts_with("GET /") || request.starts_with("HEAD /"))) {
-    answer = response("400 Bad Request", "text/plain", "");
-  } else if (request.starts_with("GET /stats ")) {
-    answer = response("200 OK", "application/json", options_.stats() + "\n");
-  } else {
-    answer = response("200 OK", "text/plain", request.starts_with("GET ") ? "ok\n" : "");
-  }
-  // A few hundred bytes fit the buffer of a fresh socket.
-  (void)send(connection.socket.fd(), answer.data(), answer.size(), MSG_NOSIGNAL);
-  shutdown(connection.socket.fd(), SHUT_WR);
-  return false;
+std::string HealthEndpoint::answer_to(std::string_view request) {
+  if (request.starts_with("GET /stats ")) return page(stats_, [this] { return make_stats(); });
+  if (request.starts_with("GET /metrics "))
+    return page(metrics_, [this] { return make_metrics(); });
+  if (request.starts_with("GET /")) return response("200 OK", "text/plain", "ok\n");
+  if (request.starts_with("HEAD /")) return response("200 OK", "text/plain", "");
+  return response("400 Bad Request", "text/plain", "");
+}
+
+const std::string& HealthEndpoint::page(Page& page, const std::function<std::string()>& make) {
+  if (page.answer.empty() || steady_us() - page.made_us > kHealthPageAgeUs)
+    page = {make(), steady_us()};
+  return page.answer;
+}
+
+std::string HealthEndpoint::make_stats() const {
+  return response("200 OK", "application/json", options_.stats() + "\n");
+}
+
+std::string HealthEndpoint::make_metrics() const {
+  const auto text = options_.metrics();
+  if (text) return response("200 OK", "text/plain; version=0.0.4", *text);
+  return response("503 Service Unavailable", "text/plain", text.error().text() + "\n");
 }
 
 }  // namespace sluice::sdk

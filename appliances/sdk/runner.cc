@@ -8,7 +8,7 @@
 namespace sluice::sdk {
 
 Result<std::unique_ptr<Runner>> Runner::start(const RunnerOptions& options,
-                                              const ApplianceFactory& make) {
+                                              const ApplianceFactory& make, Controls controls) {
   unsigned count = options.workers;
   if (count == 0) count = std::max(1u, std::thread::hardware_concurrency());
   if (count > kWorkersMax)
@@ -20,20 +20,40 @@ Result<std::unique_ptr<Runner>> Runner::start(const RunnerOptions& options,
     SLUICE_TRY(auto worker, Worker::create(options.listen, options.port, std::move(appliance)));
     runner->workers_.push_back(std::move(worker));
   }
-  Runner* self = runner.get();
-  SLUICE_TRY(HealthEndpoint health, HealthEndpoint::create({options.listen, options.health_port,
-                                                            [self] { return self->alive(); },
-                                                            [self] { return self->stats(); }}));
-  SLUICE_TRY_VOID(runner->start_threads(std::move(health)));
+  SLUICE_TRY_VOID(runner->open_commands(options, std::move(controls)));
+  SLUICE_TRY_VOID(runner->start_threads());
   return runner;
 }
 
-Result<> Runner::start_threads(HealthEndpoint health) {
+Result<> Runner::open_commands(const RunnerOptions& options, Controls controls) {
+  std::vector<Errands*> errands;
+  std::vector<const Counters*> counters;
+  for (const auto& worker : workers_) {
+    errands.push_back(&worker->errands());
+    counters.push_back(&worker->counters());
+  }
+  commands_ = std::make_unique<Commands>(std::move(controls), Workers(std::move(errands)),
+                                         std::move(counters));
+  SLUICE_TRY(health_,
+             HealthEndpoint::create(
+                 {options.listen, options.health_port, [this] { return alive(); },
+                  [this] { return commands_->stats(); }, [this] { return commands_->metrics(); }}));
+  if (options.socket.empty()) return {};
+  SLUICE_TRY(ControlServer control, ControlServer::create(options.socket, [this](auto request) {
+               return commands_->answer(request);
+             }));
+  control_.emplace(std::move(control));
+  return {};
+}
+
+Result<> Runner::start_threads() {
+  const auto until_stopped = [this](auto& endpoint) {
+    while (!stop_.load(std::memory_order_relaxed)) endpoint.poll_once(100);
+  };
   try {
     for (auto& worker : workers_) threads_.emplace_back([this, &worker] { worker->run(stop_); });
-    threads_.emplace_back([this, endpoint = std::move(health)]() mutable {
-      while (!stop_.load(std::memory_order_relaxed)) endpoint.poll_once(100);
-    });
+    threads_.emplace_back([=, this] { until_stopped(*health_); });
+    if (control_) threads_.emplace_back([=, this] { until_stopped(*control_); });
   } catch (const std::system_error& error) {
     return fail_errno("cannot start a thread", {}, error.code().value());
   }
@@ -45,12 +65,6 @@ Runner::~Runner() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-std::string Runner::stats() const {
-  std::vector<const Counters*> counters;
-  for (const auto& worker : workers_) counters.push_back(&worker->counters());
-  return counters_json(counters);
-}
-
 bool Runner::alive() const {
   const int64_t now = steady_us();
   for (const auto& worker : workers_) {
@@ -60,21 +74,24 @@ bool Runner::alive() const {
   return true;
 }
 
-Result<> run(const RunnerOptions& options, const ApplianceFactory& make) {
+Result<> run(const RunnerOptions& options, const ApplianceFactory& make, Controls controls) {
   // Blocked here and so in every thread started below; sigwait takes them.
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
-  SLUICE_TRY(std::unique_ptr<Runner> runner, Runner::start(options, make));
+  SLUICE_TRY(std::unique_ptr<Runner> runner, Runner::start(options, make, std::move(controls)));
   std::fprintf(stderr, "ready: GENEVE at %s:%u, health at port %u, %s\n", options.listen.c_str(),
                unsigned{options.port}, unsigned{options.health_port},
                "stop with SIGTERM or SIGINT");
-  int signal = 0;
-  sigwait(&signals, &signal);
-  const std::string stats = runner->stats();
+  for (int signal = 0; sigwait(&signals, &signal) == 0 && signal == SIGHUP;) {
+    const Result<> reloaded = runner->commands().reload();
+    std::fprintf(stderr, "%s\n", reloaded ? "reloaded" : reloaded.error().text().c_str());
+  }
+  const std::string stats = runner->commands().stats();
   runner.reset();
   std::fprintf(stderr, "%s\n", stats.c_str());
   return {};

@@ -6,11 +6,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "appliances/sdk/appliance.h"
+#include "appliances/sdk/commands.h"
+#include "appliances/sdk/control_server.h"
 #include "appliances/sdk/health.h"
 #include "appliances/sdk/worker.h"
 #include "tunnels/geneve.h"
@@ -31,6 +34,8 @@ struct RunnerOptions {
   uint16_t health_port = 8080;
   // Threads; 0 is one per CPU. Flows are spread over them.
   unsigned workers = 1;
+  // Path of the control socket; empty is none.
+  std::string socket;
 };
 
 // Makes the appliance of worker 0, 1, ...
@@ -40,24 +45,29 @@ class Runner {
  public:
   // Opens everything, so that each error shows before a thread runs; then starts the threads.
   static Result<std::unique_ptr<Runner>> start(const RunnerOptions& options,
-                                               const ApplianceFactory& make);
+                                               const ApplianceFactory& make,
+                                               Controls controls = {});
   // Stops the threads; each worker finishes its appliance first. At most about 200 ms.
   ~Runner();
 
-  // All workers' counters as JSON.
-  std::string stats() const;
+  // What is asked of a running appliance.
+  Commands& commands() { return *commands_; }
   bool alive() const;
 
  private:
   Runner() = default;
-  Result<> start_threads(HealthEndpoint health);
+  Result<> open_commands(const RunnerOptions& options, Controls controls);
+  Result<> start_threads();
 
   std::atomic<bool> stop_{false};
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<Commands> commands_;
+  std::optional<HealthEndpoint> health_;
+  std::optional<ControlServer> control_;
   std::vector<std::thread> threads_;
 };
 
-// Runs until SIGTERM or SIGINT, then prints the counters to stderr. For main().
-Result<> run(const RunnerOptions& options, const ApplianceFactory& make);
+// Runs until SIGTERM or SIGINT, then prints the counters to stderr. SIGHUP reloads. For main().
+Result<> run(const RunnerOptions& options, const ApplianceFactory& make, Controls controls = {});
 
 }  // namespace sluice::sdk

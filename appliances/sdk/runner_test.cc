@@ -8,9 +8,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "appliances/sdk/ctl.h"
 
 namespace sluice::sdk {
 namespace {
@@ -87,14 +90,15 @@ class RunnerTest : public testing::Test {
     Socket probe = bound(SOCK_STREAM, "127.0.0.1", health_port_);
   }
 
-  void start(unsigned workers) {
+  void start(unsigned workers, Controls controls = {}) {
     RunnerOptions options;
     options.listen = "127.0.0.1";
     options.port = port_;
     options.health_port = health_port_;
     options.workers = workers;
-    auto runner =
-        Runner::start(options, [this](unsigned) { return std::make_unique<Picky>(seen_); });
+    options.socket = socket_;
+    auto runner = Runner::start(
+        options, [this](unsigned) { return std::make_unique<Picky>(seen_); }, std::move(controls));
     ASSERT_TRUE(runner) << runner.error().text();
     runner_ = std::move(*runner);
   }
@@ -136,6 +140,7 @@ class RunnerTest : public testing::Test {
 
   uint16_t port_ = 0;
   uint16_t health_port_ = 0;
+  std::string socket_ = testing::TempDir() + "runner_" + std::to_string(getpid()) + ".sock";
   Socket gateway_;
   Seen seen_;
   std::unique_ptr<Runner> runner_;
@@ -163,7 +168,7 @@ TEST_F(RunnerTest, AnswersByteForByteAndInOrder) {
     if (n % 10 != 0) expected.push_back(datagram(n, inner_length(n)));
   }
   for (size_t i = 0; i < expected.size(); i++) ASSERT_EQ(receive(), expected[i]) << i;
-  const std::string stats = runner_->stats();
+  const std::string stats = runner_->commands().stats();
   EXPECT_NE(stats.find("\"received\":400,\"returned\":360,\"dropped\":40,\"injected\":57"),
             std::string::npos)
       << stats;
@@ -185,8 +190,8 @@ TEST_F(RunnerTest, SurvivesGarbageAndCountsIt) {
   send_from(gateway_, datagram(1, 100));
   EXPECT_EQ(receive(), datagram(1, 100));
   EXPECT_EQ(seen_.packets, 1u);
-  EXPECT_NE(runner_->stats().find("\"received\":501,\"returned\":1,"), std::string::npos)
-      << runner_->stats();
+  EXPECT_NE(runner_->commands().stats().find("\"received\":501,\"returned\":1,"), std::string::npos)
+      << runner_->commands().stats();
 }
 
 TEST_F(RunnerTest, TheLargestDatagramPasses) {
@@ -216,6 +221,57 @@ TEST_F(RunnerTest, HealthAnswersHttpAndPlainConnects) {
   EXPECT_TRUE(http("HEAD /x HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200"));
   EXPECT_TRUE(http("POST / HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 400"));
   EXPECT_TRUE(http(std::string(kHealthRequestLengthMax + 1, 'x')).starts_with("HTTP/1.1 400"));
+}
+
+TEST_F(RunnerTest, MetricsOverHttpArriveWhole) {
+  Controls controls;
+  controls.metrics = [](const Workers& workers, MetricsPage& page) -> Result<> {
+    page.gauge("test_padding", "Makes the page long.");
+    for (int i = 0; i < 4000; i++)
+      page.sample(i, {{"number", std::to_string(i)}, {"padding", std::string(400, 'x')}});
+    return workers.each([](size_t, Appliance&) {});
+  };
+  start(2, std::move(controls));
+  const std::string answer = http("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(answer.starts_with(
+      "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: "));
+  EXPECT_NE(answer.find("\nsluice_appliance_workers 2\n"), std::string::npos);
+  EXPECT_TRUE(answer.ends_with("\"} 3999\n"));
+}
+
+TEST_F(RunnerTest, MetricsThatCannotBeHadAreSaid) {
+  Controls controls;
+  controls.metrics = [](const Workers&, MetricsPage&) -> Result<> { return fail("no idea"); };
+  start(1, std::move(controls));
+  const std::string answer = http("GET /metrics HTTP/1.1\r\n\r\n");
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 503 ")) << answer;
+  EXPECT_TRUE(answer.ends_with("\r\n\r\nno idea\n")) << answer;
+}
+
+// A reload every few packets: each packet is answered once and in order.
+TEST_F(RunnerTest, ReloadsUnderLoadLoseNoPacket) {
+  std::atomic<unsigned> reloads{0};
+  Controls controls;
+  controls.reload = [&](const Workers& workers) {
+    return workers.each([&](size_t, Appliance&) { reloads++; });
+  };
+  start(1, std::move(controls));
+  std::atomic<bool> done{false};
+  std::thread reloading([&] {
+    while (!done) {
+      const auto reply = ask_appliance(socket_, {{"command", "reload"}});
+      EXPECT_TRUE(reply) << reply.error().text();
+    }
+  });
+  for (uint32_t n = 1; n < 3000 || reloads < 20; n++) {
+    if (n % 10 == 0 || n % 7 == 0) continue;
+    const Bytes sent = datagram(n, 100);
+    send_from(gateway_, sent);
+    ASSERT_EQ(receive(), sent) << n;
+  }
+  done = true;
+  reloading.join();
+  EXPECT_NE(http("GET /stats HTTP/1.1\r\n\r\n").find("\"receive_overflow\":0"), std::string::npos);
 }
 
 TEST_F(RunnerTest, IdleHealthConnectionsDoNotStarveAChecker) {
@@ -260,7 +316,7 @@ TEST(Health, RefusesConnectionsWhileNotAlive) {
   { Socket probe = bound(SOCK_STREAM, "127.0.0.1", port); }
   bool alive = true;
   auto endpoint =
-      HealthEndpoint::create({"127.0.0.1", port, [&] { return alive; }, [] { return "{}"; }});
+      HealthEndpoint::create({"127.0.0.1", port, [&] { return alive; }, [] { return "{}"; }, {}});
   ASSERT_TRUE(endpoint) << endpoint.error().text();
   auto can_connect = [&] {
     endpoint->poll_once(0);

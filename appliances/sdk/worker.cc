@@ -128,6 +128,7 @@ void Worker::run(const std::atomic<bool>& stop) {
       counters_.receive_failed.add();
       usleep(10'000);  // an interface that went away fails at once; do not spin on it
     }
+    errands_.run(*appliance_);
     if (time_us >= next_tick_us) {
       appliance_->tick(time_us);
       next_tick_us = time_us + kTickIntervalUs;

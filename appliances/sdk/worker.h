@@ -12,6 +12,7 @@
 
 #include "appliances/sdk/appliance.h"
 #include "appliances/sdk/counters.h"
+#include "appliances/sdk/errands.h"
 #include "appliances/sdk/reply_batch.h"
 #include "appliances/sdk/socket.h"
 #include "tunnels/result.h"
@@ -35,6 +36,8 @@ class Worker {
   void run(const std::atomic<bool>& stop);
 
   const Counters& counters() const { return counters_; }
+  // Done before the next batch; when no packet comes, within 100 ms.
+  Errands& errands() { return errands_; }
   // When the worker last went round its loop, on the steady clock; 0 before it runs.
   int64_t last_round_us() const { return last_round_us_.load(std::memory_order_relaxed); }
 
@@ -50,6 +53,7 @@ class Worker {
   Socket socket_;
   std::unique_ptr<Appliance> appliance_;
   Counters counters_;
+  Errands errands_;
   ReplyBatch replies_;
   std::atomic<int64_t> last_round_us_{0};
   std::vector<uint8_t> buffers_;

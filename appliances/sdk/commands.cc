@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "appliances/sdk/commands.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace sluice::sdk {
+
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+struct BuiltIn {
+  const char* name;
+  const char* about;
+};
+constexpr BuiltIn kBuiltIn[] = {
+    {"help", "what may be asked"},
+    {"stats", "counters of all workers together"},
+    {"metrics", "the page of GET /metrics, as `text`"},
+    {"reload", "read rules or policy again; on an error the old ones stay"},
+};
+
+// Names from the network may be no UTF-8.
+std::string line_of(const ordered_json& reply) {
+  return reply.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+std::string refusal(const std::string& why) { return line_of({{"ok", false}, {"error", why}}); }
+
+}  // namespace
+
+Commands::Commands(Controls controls, Workers workers, std::vector<const Counters*> counters)
+    : controls_(std::move(controls)),
+      workers_(std::move(workers)),
+      counters_(std::move(counters)) {}
+
+std::string Commands::answer(std::string_view request) {
+  const json parsed = json::parse(request, nullptr, /*allow_exceptions=*/false);
+  if (!parsed.is_object()) return refusal("a request is a JSON object");
+  auto fields = perform(parsed);
+  if (!fields) return refusal(fields.error().text());
+  ordered_json reply{{"ok", true}};
+  reply.update(*fields);
+  return line_of(reply);
+}
+
+Result<ordered_json> Commands::perform(const json& request) {
+  const auto at = request.find("command");
+  if (at == request.end() || !at->is_string()) return fail("\"command\" must be a string");
+  const std::string name = *at;
+  if (name == "help") return help();
+  if (name == "stats") return stats_of(workers_);
+  if (name == "metrics") {
+    SLUICE_TRY(const std::string text, metrics_of(workers_));
+    return ordered_json{{"text", text}};
+  }
+  if (name == "reload") {
+    SLUICE_TRY_VOID(reload());
+    return ordered_json::object();
+  }
+  return perform_own(name, request);
+}
+
+Result<ordered_json> Commands::perform_own(const std::string& name, const json& request) {
+  const auto command = std::ranges::find(controls_.commands, name, &Command::name);
+  if (command == controls_.commands.end())
+    return fail("there is no command \"" + name.substr(0, 40) + "\"; `help` lists them");
+  try {
+    return command->answer(request, workers_);
+  } catch (const json::exception& error) {  // a field of another type than the command reads
+    return fail(error.what(), name);
+  }
+}
+
+ordered_json Commands::help() const {
+  ordered_json commands = ordered_json::array();
+  for (const auto& [name, about] : kBuiltIn)
+    if (controls_.reload || std::string_view(name) != "reload")
+      commands.push_back({{"command", name}, {"about", about}});
+  for (const Command& command : controls_.commands)
+    commands.push_back({{"command", command.name}, {"about", command.about}});
+  return {{"commands", commands}};
+}
+
+Result<ordered_json> Commands::stats_of(const Workers& workers) const {
+  ordered_json stats = ordered_json::parse(counters_json(counters_));
+  if (controls_.stats) SLUICE_TRY_VOID(controls_.stats(workers, stats));
+  return stats;
+}
+
+std::string Commands::stats() const {
+  const auto stats = stats_of(workers_.waiting(kPageWaitMs));
+  return stats ? line_of(*stats) : counters_json(counters_);
+}
+
+Result<std::string> Commands::metrics() const { return metrics_of(workers_.waiting(kPageWaitMs)); }
+
+Result<std::string> Commands::metrics_of(const Workers& workers) const {
+  MetricsPage page;
+  add_counters(counters_, page);
+  if (controls_.metrics) SLUICE_TRY_VOID(controls_.metrics(workers, page));
+  return page.text();
+}
+
+Result<> Commands::reload() {
+  if (!controls_.reload) return fail("this appliance has nothing to reload");
+  const std::lock_guard lock(reloading_);
+  return controls_.reload(workers_);
+}
+
+}  // namespace sluice::sdk

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "appliances/sdk/commands.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <thread>
+
+namespace sluice::sdk {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+class Numbered : public Appliance {
+ public:
+  explicit Numbered(int number) : number_(number) {}
+  Answer handle(Packet&, Injector&) override { return Answer::kReturn; }
+  int number() const { return number_; }
+  void set(int number) { number_ = number; }
+
+ private:
+  int number_;
+};
+
+// Two workers' threads that do nothing but errands.
+class CommandsTest : public testing::Test {
+ protected:
+  CommandsTest() {
+    for (int i = 0; i < 2; i++)
+      threads_.emplace_back([this, i] {
+        while (!stop_) {
+          errands_[i].run(appliances_[i]);
+          std::this_thread::yield();
+        }
+      });
+  }
+  ~CommandsTest() override {
+    stop_ = true;
+    for (auto& thread : threads_) thread.join();
+  }
+
+  Commands commands(Controls controls) {
+    return {std::move(controls),
+            Workers({&errands_[0], &errands_[1]}, 60'000),
+            {&counters_[0], &counters_[1]}};
+  }
+
+  Controls numbers() {
+    Controls controls;
+    controls.commands.push_back(
+        {"numbers", "the number of each worker",
+         [](const json&, const Workers& workers) { return numbers_of(workers); }});
+    controls.reload = [this](const Workers& workers) -> Result<> {
+      if (next_ == 0) return fail("zero is refused", "numbers.yaml");
+      return workers.each([next = next_](size_t worker, Appliance& appliance) {
+        static_cast<Numbered&>(appliance).set(next + static_cast<int>(worker));
+      });
+    };
+    controls.metrics = [](const Workers& workers, MetricsPage& page) -> Result<> {
+      SLUICE_TRY(const ordered_json numbers, numbers_of(workers));
+      page.gauge("test_number", "A number.");
+      for (const int number : numbers["numbers"]) page.sample(number, {{"worker", "any"}});
+      return {};
+    };
+    controls.stats = [](const Workers& workers, ordered_json& stats) -> Result<> {
+      SLUICE_TRY(stats["mine"], numbers_of(workers));
+      return {};
+    };
+    return controls;
+  }
+
+  static Result<ordered_json> numbers_of(const Workers& workers) {
+    SLUICE_TRY(const auto numbers, workers.ask<int>([](Appliance& appliance) {
+      return static_cast<Numbered&>(appliance).number();
+    }));
+    return ordered_json{{"numbers", numbers}};
+  }
+
+  std::atomic<bool> stop_{false};
+  Errands errands_[2];
+  Numbered appliances_[2] = {Numbered(7), Numbered(8)};
+  Counters counters_[2];
+  std::vector<std::thread> threads_;
+  int next_ = 20;
+};
+
+TEST_F(CommandsTest, EveryWorkerAnswersOnItsThread) {
+  Commands c = commands(numbers());
+  EXPECT_EQ(c.answer(R"({"command":"numbers"})"), R"({"ok":true,"numbers":[7,8]})");
+}
+
+TEST_F(CommandsTest, ReloadReachesEveryWorkerOrNone) {
+  Commands c = commands(numbers());
+  EXPECT_EQ(c.answer(R"({"command":"reload"})"), R"({"ok":true})");
+  EXPECT_EQ(c.answer(R"({"command":"numbers"})"), R"({"ok":true,"numbers":[20,21]})");
+  next_ = 0;
+  EXPECT_EQ(c.answer(R"({"command":"reload"})"),
+            R"({"ok":false,"error":"numbers.yaml: zero is refused"})");
+  EXPECT_EQ(c.answer(R"({"command":"numbers"})"), R"({"ok":true,"numbers":[20,21]})");
+}
+
+TEST_F(CommandsTest, StatsAndMetricsHaveBothParts) {
+  Commands c = commands(numbers());
+  counters_[1].received.add(5);
+  const json stats = json::parse(c.stats());
+  EXPECT_EQ(stats["received"], 5);
+  EXPECT_EQ(stats["mine"]["numbers"], (json{7, 8}));
+  EXPECT_EQ(json::parse(c.answer(R"({"command":"stats"})"))["received"], 5);
+  const auto page = c.metrics();
+  ASSERT_TRUE(page) << page.error().text();
+  EXPECT_NE(page->find("sluice_appliance_events_total{event=\"received\"} 5\n"), std::string::npos);
+  EXPECT_NE(page->find("# TYPE test_number gauge\n"), std::string::npos);
+  EXPECT_EQ(json::parse(c.answer(R"({"command":"metrics"})"))["text"], *page);
+}
+
+TEST_F(CommandsTest, HelpNamesWhatThereIs) {
+  const auto names = [](Commands& c) {
+    std::string all;
+    const json reply = json::parse(c.answer(R"({"command":"help"})"));
+    for (const auto& command : reply["commands"])
+      all += command["command"].get<std::string>() + " ";
+    return all;
+  };
+  Commands full = commands(numbers());
+  EXPECT_EQ(names(full), "help stats metrics reload numbers ");
+  Commands bare = commands({});
+  EXPECT_EQ(names(bare), "help stats metrics ");
+  EXPECT_EQ(bare.answer(R"({"command":"reload"})"),
+            R"({"ok":false,"error":"this appliance has nothing to reload"})");
+}
+
+TEST_F(CommandsTest, RefusesWhatIsNoRequest) {
+  Controls controls = numbers();
+  controls.commands.push_back(
+      {"strict", "", [](const json& request, const Workers&) -> Result<ordered_json> {
+         return ordered_json{{"n", request.at("n").get<int>()}};
+       }});
+  Commands c = commands(std::move(controls));
+  EXPECT_EQ(c.answer(R"({"command":"strict","n":3})"), R"({"ok":true,"n":3})");
+  for (const char* bad :
+       {"", "{", "[]", "null", "\"stats\"", "{}", R"({"command":7})", R"({"command":"bogus"})",
+        R"({"command":"strict"})", R"({"command":"strict","n":"x"})", "\xff\xfe",
+        "{\"command\":\"\xff\"}"}) {
+    const json reply = json::parse(c.answer(bad));
+    EXPECT_EQ(reply["ok"], false) << bad;
+    EXPECT_TRUE(reply["error"].is_string()) << bad;
+  }
+}
+
+TEST(WorkersTest, ASilentWorkerIsSaidAndDoesItsErrandLater) {
+  Errands errands;
+  Numbered appliance(1);
+  const Workers workers({&errands}, 1);
+  const auto set = [](int number) {
+    return [number](size_t, Appliance& a) { static_cast<Numbered&>(a).set(number); };
+  };
+  const auto late = workers.each(set(2));
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().text(), "1 of 1 workers have not answered yet");
+  EXPECT_EQ(appliance.number(), 1);
+  errands.run(appliance);
+  EXPECT_EQ(appliance.number(), 2);
+
+  for (size_t i = 0; i < kErrandsMax; i++) EXPECT_FALSE(workers.each(set(3)));
+  const auto refused = workers.each(set(4));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().text(), "worker 0: too many requests wait already");
+  errands.run(appliance);
+  EXPECT_EQ(appliance.number(), 3);
+}
+
+}  // namespace
+}  // namespace sluice::sdk

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an appliance offers beside its packets, while it runs: commands of the control socket,
+// a reload, its own numbers. All of it is called by the SDK's own threads; Workers reaches the
+// appliances on theirs.
+#pragma once
+
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "appliances/sdk/metrics_page.h"
+#include "appliances/sdk/workers.h"
+#include "tunnels/result.h"
+
+namespace sluice::sdk {
+
+struct Command {
+  std::string name;
+  std::string about;  // a line for `help`, with the fields that it takes
+  // The reply's fields. `request` is an object; nothing else about it is checked.
+  std::function<Result<nlohmann::ordered_json>(const nlohmann::json& request,
+                                               const Workers& workers)>
+      answer;
+};
+
+// Whatever is not set is not offered.
+struct Controls {
+  std::vector<Command> commands;
+  // Builds the new state, then has every worker take it; one call at a time. On an error the old
+  // state stays.
+  std::function<Result<>(const Workers& workers)> reload;
+  // Adds the appliance's own numbers to /metrics.
+  std::function<Result<>(const Workers& workers, MetricsPage& page)> metrics;
+  // Adds its own fields to `stats` and /stats.
+  std::function<Result<>(const Workers& workers, nlohmann::ordered_json& stats)> stats;
+};
+
+}  // namespace sluice::sdk
