@@ -2,31 +2,11 @@
 #include "gateway/api/server.h"
 
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <cstring>
-#include <filesystem>
+#include "gateway/api/unix_listener.h"
 
 namespace sluice::gateway {
-namespace {
-
-Result<sockaddr_un> unix_address(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) return fail("the path is too long", path);
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  return address;
-}
-
-bool somebody_listens(const sockaddr_un& address) {
-  const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  const auto* raw = reinterpret_cast<const sockaddr*>(&address);
-  return fd && (::connect(fd.get(), raw, sizeof(address)) == 0 || errno == EAGAIN);
-}
-
-}  // namespace
 
 struct ApiServer::Client {
   Client(ApiServer& owner, uint64_t number, UniqueFd socket)
@@ -51,25 +31,10 @@ ApiServer::ApiServer(EventLoop& loop, std::string path, Answer answer, uint64_t 
 
 Result<std::unique_ptr<ApiServer>> ApiServer::create(EventLoop& loop, const std::string& path,
                                                      Answer answer, uint64_t wait_max_ms) {
-  SLUICE_TRY(const sockaddr_un address, unix_address(path));
-  if (somebody_listens(address)) return fail("another daemon listens on this socket", path);
-  std::error_code ignored;
-  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
-  struct stat existing {};
-  if (::lstat(path.c_str(), &existing) == 0 && !S_ISSOCK(existing.st_mode))
-    return fail("there is a file that is no socket", path);
-  ::unlink(path.c_str());
-
   std::unique_ptr<ApiServer> server(new ApiServer(loop, {}, std::move(answer), wait_max_ms));
-  server->listener_ = UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  const int fd = server->listener_.get();
-  const mode_t before = ::umask(0177);
-  const int bound = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
-  const int error = errno;
-  ::umask(before);
-  if (bound != 0) return fail_errno("cannot make the socket", path, error);
+  SLUICE_TRY(server->listener_, listen_unix(path, static_cast<int>(kClientsMax)));
   server->path_ = path;
-  if (::listen(fd, static_cast<int>(kClientsMax)) != 0) return fail_errno("cannot listen", path);
+  const int fd = server->listener_.get();
   SLUICE_TRY_VOID(server->watch_.start(loop, fd, EPOLLIN,
                                        [raw = server.get()](uint32_t) { raw->accept_some(); }));
   return server;
