@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "inspect/dpi/classifier.h"
+#include "inspect/dpi/ndpi_event.h"
 #include "inspect/dpi/policy.h"
 #include "inspect/eve/event.h"
 #include "inspect/eve/json_line.h"
@@ -89,7 +90,7 @@ class DpiAppliance : public sdk::Appliance {
     record.tcp_flags[0] |= tunnels::kTcpRst;
     inspect::begin_event(line_, now_us_, "drop", record.id, parsed.tuple);
     inspect::write_drop(line_, static_cast<uint32_t>(ip.size()), "policy");
-    write_ndpi(flow);
+    write_ndpi(line_, *classifier_, flow.classification);
     write_verdict(flow);
     eve_.write(line_.finish());
   }
@@ -109,29 +110,9 @@ class DpiAppliance : public sdk::Appliance {
     classifier_->finish(record.user.classification);
     inspect::begin_event(line_, now_us_, "flow", record.id, record.to_server);
     inspect::write_ended_flow(line_, record, end);
-    write_ndpi(record.user);
+    write_ndpi(line_, *classifier_, record.user.classification);
     write_verdict(record.user);
     eve_.write(line_.finish());
-  }
-
-  void write_ndpi(const DpiFlow& flow) {
-    const inspect::Application& application = flow.classification.application();
-    const inspect::Findings findings = flow.classification.findings();
-    line_.open("ndpi");
-    line_.string("proto", classifier_->name(application));
-    line_.string("category", classifier_->category_name(application));
-    line_.string("breed", classifier_->breed_name(application));
-    if (findings.guessed) line_.boolean("guessed", true);
-    if (!findings.host.empty()) line_.string("hostname", findings.host);
-    if (!findings.ja3_client.empty()) line_.string("ja3", findings.ja3_client);
-    if (!findings.ja3_server.empty()) line_.string("ja3s", findings.ja3_server);
-    if (findings.risks != 0) {
-      line_.open_array("risks");
-      for (const std::string_view risk : Classifier::risk_names(findings.risks))
-        line_.element(risk);
-      line_.close_array();
-    }
-    line_.close();
   }
 
   void write_verdict(const DpiFlow& flow) {

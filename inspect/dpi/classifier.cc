@@ -30,38 +30,30 @@ Application from_ndpi(const ndpi_protocol& protocol) {
           static_cast<uint16_t>(protocol.category)};
 }
 
-// The union in nDPI's flow belongs to TLS only if the flow does.
-bool is_tls(const Application& application) {
-  for (const uint16_t id : {application.master, application.application})
-    if (id == NDPI_PROTOCOL_TLS || id == NDPI_PROTOCOL_QUIC || id == NDPI_PROTOCOL_DTLS)
-      return true;
-  return false;
-}
-
-// The text in a fixed field, whether or not it ends with a zero byte.
-template <size_t N>
-std::string text_of(const char (&field)[N]) {
-  return {field, strnlen(field, N)};
-}
-
-Findings findings_of(const ndpi_flow_struct& flow, const Application& application, bool guessed) {
-  Findings findings;
-  findings.host = text_of(flow.host_server_name);
-  findings.risks = flow.risk;
-  findings.guessed = guessed;
-  if (is_tls(application)) {
-    findings.ja3_client = text_of(flow.protos.tls_quic.ja3_client);
-    findings.ja3_server = text_of(flow.protos.tls_quic.ja3_server);
-  }
-  return findings;
-}
-
 }  // namespace
 
 void FlowClassification::Free::operator()(ndpi_flow_struct* flow) const { ndpi_free_flow(flow); }
 
-Findings FlowClassification::findings() const {
-  return flow_ == nullptr ? findings_ : findings_of(*flow_, application_, false);
+const Findings& FlowClassification::findings() const {
+  static const Findings kNothing;
+  return findings_ == nullptr ? kNothing : *findings_;
+}
+
+void FlowClassification::set_ja4(std::string ja4) {
+  if (findings_ == nullptr) findings_ = std::make_unique<Findings>();
+  findings_->ja4 = std::move(ja4);
+}
+
+// True if there is something new.
+bool FlowClassification::note(const Application& found) {
+  const uint8_t texts = texts_seen(*flow_);
+  if (found == application_ && texts == texts_seen_ && flow_->risk == risks_seen_) return false;
+  application_ = found;
+  texts_seen_ = texts;
+  risks_seen_ = flow_->risk;
+  if (findings_ == nullptr) findings_ = std::make_unique<Findings>();
+  read_findings(*flow_, *findings_);
+  return true;
 }
 
 Result<std::unique_ptr<Classifier>> Classifier::create() {
@@ -106,15 +98,14 @@ bool Classifier::feed(FlowClassification& flow, std::span<const uint8_t> ip,
     std::memset(raw, 0, sizeof(*raw));
     flow.flow_.reset(raw);
   }
-  const Application before = flow.application_;
   const ndpi_protocol found = ndpi_detection_process_packet(module_, flow.flow_.get(), ip.data(),
                                                             static_cast<uint16_t>(packet.l3_length),
                                                             static_cast<uint64_t>(time_us / 1000));
-  flow.application_ = from_ndpi(found);
+  const bool changed = flow.note(from_ndpi(found));
   const bool known = found.app_protocol != NDPI_PROTOCOL_UNKNOWN;
   if (enough || (known && !ndpi_extra_dissection_possible(module_, flow.flow_.get())))
     return finish(flow);
-  return !(flow.application_ == before);
+  return changed;
 }
 
 bool Classifier::finish(FlowClassification& flow) {
@@ -122,9 +113,14 @@ bool Classifier::finish(FlowClassification& flow) {
   flow.final_ = true;
   if (flow.flow_ == nullptr) return true;
   uint8_t guessed = 0;
-  if (flow.application_.application == NDPI_PROTOCOL_UNKNOWN)
-    flow.application_ = from_ndpi(ndpi_detection_giveup(module_, flow.flow_.get(), 1, &guessed));
-  flow.findings_ = findings_of(*flow.flow_, flow.application_, guessed != 0);
+  Application found = flow.application_;
+  if (found.application == NDPI_PROTOCOL_UNKNOWN)
+    found = from_ndpi(ndpi_detection_giveup(module_, flow.flow_.get(), 1, &guessed));
+  flow.note(found);
+  if (flow.findings_ != nullptr) {
+    read_findings(*flow.flow_, *flow.findings_);
+    flow.findings_->guessed = guessed != 0;
+  }
   flow.flow_.reset();
   return true;
 }

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "inspect/dpi/findings.h"
 #include "tunnels/packet.h"
 #include "tunnels/result.h"
 
@@ -32,35 +33,31 @@ struct Application {
   bool operator==(const Application&) const = default;
 };
 
-// What nDPI noticed on the way. Strings come from the network.
-struct Findings {
-  std::string host;        // TLS or QUIC server name, HTTP host, DNS name
-  std::string ja3_client;  // MD5, hex; empty if there was no TLS
-  std::string ja3_server;
-  uint64_t risks = 0;    // bit n: nDPI risk n
-  bool guessed = false;  // by port or address, not by content
-};
-
 // One flow's part. Costs memory beyond itself only from the first payload to the final answer.
 class FlowClassification {
  public:
   const Application& application() const { return application_; }
   // The answer will not change any more.
   bool final() const { return final_; }
-  // As far as known now.
-  Findings findings() const;
+  // As far as known at the last change; empty before the first.
+  const Findings& findings() const;
+  // A fingerprint that was read elsewhere, kept with the rest.
+  void set_ja4(std::string ja4);
 
  private:
   friend class Classifier;
   struct Free {
     void operator()(ndpi_flow_struct* flow) const;
   };
+  bool note(const Application& found);
 
   std::unique_ptr<ndpi_flow_struct, Free> flow_;
   Application application_;
   uint32_t packets_ = 0;
   bool final_ = false;
-  Findings findings_;
+  uint8_t texts_seen_ = 0;  // at the last change
+  uint64_t risks_seen_ = 0;
+  std::unique_ptr<Findings> findings_;
 };
 
 // By number; a number without a name has an empty string.
@@ -78,7 +75,8 @@ class Classifier {
   Classifier& operator=(const Classifier&) = delete;
 
   // Shows the next packet of the flow, any direction; `packet` is what parse_ip_packet made of
-  // `ip`. True if the application changed or the answer became final.
+  // `ip`. True if something that a policy may ask for changed: the application, the risks, a name
+  // or a fingerprint that was not there before, or that the answer is final.
   bool feed(FlowClassification& flow, std::span<const uint8_t> ip, const tunnels::packet& packet,
             int64_t time_us);
   // Ends the search: takes nDPI's best guess if it does not know. True as above.
