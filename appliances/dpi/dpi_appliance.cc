@@ -20,29 +20,27 @@ using inspect::Classifier;
 using inspect::FlowEnd;
 using inspect::Policy;
 using inspect::PolicyAction;
+using inspect::Usage;
 using sdk::Answer;
 
 struct DpiFlow {
   inspect::FlowClassification classification;
+  std::shared_ptr<const Policy> policy;  // whose decision it is
   inspect::PolicyDecision decision{PolicyAction::kAllow, "undecided"};
+  inspect::Accounted accounted;
   uint64_t packets_blocked = 0;
 
   bool blocked() const { return decision.action != PolicyAction::kAllow; }
 };
 
-struct DpiCounters {
-  uint64_t malformed = 0;  // packets that are no valid IP packet; they are dropped
-  uint64_t flows_blocked = 0;
-  uint64_t packets_blocked = 0;
-};
-
-class DpiAppliance : public sdk::Appliance {
+class Dpi final : public DpiAppliance {
  public:
-  DpiAppliance(const DpiOptions& options, std::unique_ptr<Classifier> classifier, Policy policy,
-               inspect::Sink& eve)
+  Dpi(const DpiOptions& options, std::unique_ptr<Classifier> classifier,
+      std::shared_ptr<const Policy> policy, inspect::Sink& eve)
       : classifier_(std::move(classifier)),
         policy_(std::move(policy)),
         eve_(eve),
+        usage_(options.flows.key),
         flows_(options.flows, [this](Record& record, FlowEnd end) { flow_ended(record, end); }) {}
 
   Answer handle(sdk::Packet& packet, sdk::Injector& injector) override {
@@ -58,6 +56,8 @@ class DpiAppliance : public sdk::Appliance {
     // application.
     if (!record.user.blocked() && !(parsed.flags & tunnels::kPacketIcmpError))
       classify(record, ip, parsed);
+    if (record.user.classification.final() && Usage::due(record.user.accounted, now_us_))
+      account(record);
     if (!record.user.blocked()) return Answer::kReturn;
     block(record, ip, parsed, injector);
     return Answer::kDrop;
@@ -76,14 +76,30 @@ class DpiAppliance : public sdk::Appliance {
     eve_.flush();
   }
 
+  const inspect::DpiNames& names() const override { return classifier_->names(); }
+  inspect::UsageReport usage() const override { return usage_.report(*classifier_); }
+  DpiCounters counters() const override {
+    DpiCounters counters = counters_;
+    counters.flows = flows_.counters().created;
+    counters.flows_known = flows_.size();
+    counters.flows_evicted = flows_.counters().evicted;
+    return counters;
+  }
+  void set_policy(std::shared_ptr<const Policy> policy) override {
+    policy_ = std::move(policy);
+    counters_.policies++;
+  }
+
  private:
   using Flows = inspect::FlowTable<DpiFlow>;
   using Record = Flows::Record;
 
   void classify(Record& record, std::span<const uint8_t> ip, const tunnels::packet& parsed) {
     DpiFlow& flow = record.user;
-    if (!classifier_->feed(flow.classification, ip, parsed, now_us_)) return;
-    flow.decision = policy_.decide(flow.classification.application(), flow.classification.final());
+    const bool learned = classifier_->feed(flow.classification, ip, parsed, now_us_);
+    if (!learned && (flow.policy == nullptr || flow.policy == policy_)) return;
+    flow.policy = policy_;
+    flow.decision = policy_->decide(flow.classification.application(), flow.classification.final());
     if (!flow.blocked()) return;
     counters_.flows_blocked++;
     // The connection is over: a SYN with the same tuple starts a new flow.
@@ -108,11 +124,18 @@ class DpiAppliance : public sdk::Appliance {
 
   void flow_ended(Record& record, FlowEnd end) {
     classifier_->finish(record.user.classification);
+    account(record);
     inspect::begin_event(line_, now_us_, "flow", record.id, record.to_server);
     inspect::write_ended_flow(line_, record, end);
     write_ndpi(line_, *classifier_, record.user.classification);
     write_verdict(record.user);
     eve_.write(line_.finish());
+  }
+
+  void account(Record& record) {
+    DpiFlow& flow = record.user;
+    usage_.account(record, flow.classification.application(), flow.blocked(), flow.packets_blocked,
+                   flow.accounted);
   }
 
   void write_verdict(const DpiFlow& flow) {
@@ -124,35 +147,48 @@ class DpiAppliance : public sdk::Appliance {
   }
 
   void write_stats() {
+    const DpiCounters now = counters();
     inspect::begin_event(line_, now_us_, "stats", 0, {});
     line_.open("dpi");
-    line_.unsigned_number("flows", flows_.counters().created);
-    line_.unsigned_number("flows_evicted", flows_.counters().evicted);
-    line_.unsigned_number("flows_blocked", counters_.flows_blocked);
-    line_.unsigned_number("packets_blocked", counters_.packets_blocked);
-    line_.unsigned_number("packets_malformed", counters_.malformed);
+    line_.unsigned_number("flows", now.flows);
+    line_.unsigned_number("flows_evicted", now.flows_evicted);
+    line_.unsigned_number("flows_blocked", now.flows_blocked);
+    line_.unsigned_number("packets_blocked", now.packets_blocked);
+    line_.unsigned_number("packets_malformed", now.malformed);
     line_.close();
     eve_.write(line_.finish());
   }
 
   std::unique_ptr<Classifier> classifier_;
-  const Policy policy_;
+  std::shared_ptr<const Policy> policy_;
   inspect::Sink& eve_;
   inspect::JsonLine line_;
   DpiCounters counters_;
+  Usage usage_;
   int64_t now_us_ = 0;
   Flows flows_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<sdk::Appliance>> make_dpi(const DpiOptions& options, inspect::Sink& eve) {
+DpiCounters& DpiCounters::operator+=(const DpiCounters& other) {
+  flows += other.flows;
+  flows_known += other.flows_known;
+  flows_evicted += other.flows_evicted;
+  flows_blocked += other.flows_blocked;
+  packets_blocked += other.packets_blocked;
+  malformed += other.malformed;
+  policies += other.policies;
+  return *this;
+}
+
+Result<std::unique_ptr<DpiAppliance>> make_dpi(const DpiOptions& options, inspect::Sink& eve) {
   SLUICE_TRY(auto classifier, Classifier::create());
-  Policy policy;
+  auto policy = std::make_shared<Policy>();
   if (!options.policy_file.empty()) {
-    SLUICE_TRY(policy, Policy::load(options.policy_file, classifier->names()));
+    SLUICE_TRY(*policy, Policy::load(options.policy_file, classifier->names()));
   }
-  return std::make_unique<DpiAppliance>(options, std::move(classifier), std::move(policy), eve);
+  return std::make_unique<Dpi>(options, std::move(classifier), std::move(policy), eve);
 }
 
 }  // namespace sluice::dpi

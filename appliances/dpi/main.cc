@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "appliances/dpi/command.h"
+#include "appliances/dpi/dpi_controls.h"
 #include "appliances/sdk/command_line.h"
 #include "appliances/sdk/eve_program.h"
 
@@ -11,8 +12,10 @@ using namespace sluice;
 namespace {
 
 Result<> run(const dpi::DpiCommand& command) {
-  return sdk::run_with_eve(command.eve_file, command.capture_file, command.runner,
-                           [&](inspect::Sink& eve) { return dpi::make_dpi(command.dpi, eve); });
+  return sdk::run_with_eve(
+      command.eve_file, command.capture_file, command.runner,
+      [&](inspect::Sink& eve) { return dpi::make_dpi(command.dpi, eve); },
+      dpi::dpi_controls(command.dpi.policy_file));
 }
 
 }  // namespace
