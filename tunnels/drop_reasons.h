@@ -50,8 +50,9 @@
     "A returned packet that belongs to no flow; appliances cannot open flows.")                   \
   X(kDropTargetMismatch, "target_mismatch",                                                       \
     "A registered target returned a packet of a flow that was sent to another target.")           \
-  X(kDropCookieMismatch, "cookie_mismatch",                                                       \
-    "A returned packet without its flow's current cookie.")                                       \
+  X(kDropCookieMismatch, "cookie_mismatch", "A returned packet without its flow's cookie.")       \
+  X(kDropCookieExpired, "cookie_expired",                                                         \
+    "A returned packet with the cookie before its flow's current one, too late.")                 \
   X(kDropEndpointMismatch, "endpoint_mismatch",                                                   \
     "A returned packet with an endpoint or attachment id that is not its flow's.")                \
   X(kDropLayer2Gone, "layer2_gone",                                                               \

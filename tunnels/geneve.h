@@ -15,6 +15,8 @@ enum {
   kGeneveOptionsLengthMax = 252,  // 63 words
   kGeneveOptionsMax = 63,         // an option is at least one word
   kGeneveProfileOptionsMax = 4,
+  kGeneveHintClass = 0xff53,  // in the range that RFC 8926 sets aside for experiments
+  kGeneveHintType = 1,
 };
 
 // What an option of a profile carries.
@@ -57,7 +59,7 @@ struct geneve {
   __u32 header_length;  // base header and all options, bytes
   __u32 vni;
   __u16 protocol;  // EtherType of the inner packet
-  __u16 zero;
+  __u16 hint;      // an appliance's advice about the flow; 0 for none. Never encoded.
 };
 
 // Writes profile->header_length bytes. `out` must have that much room (at most 8 + 4 * (4 + 8)
@@ -147,6 +149,11 @@ SLUICE_INLINE enum DropReason geneve_walk_options(const __u8* data, const __u8* 
         known = 1;
         break;
       }
+    } else if (load_be16(option) == kGeneveHintClass && option[2] == kGeneveHintType &&
+               words == 1) {
+      if (option + 8 > end) return kDropGeneveTruncated;
+      const __u32 hint = load_be32(option + 4);
+      out->hint = hint > 0xffff ? 0 : (__u16)hint;
     }
     if (!known && (option[2] & 0x80)) return kDropGeneveCriticalOption;
     at += 4 + words * 4;
@@ -173,7 +180,7 @@ SLUICE_INLINE enum DropReason geneve_decode(const __u8* data, const __u8* end,
   out->endpoint_id = 0;
   out->attachment_id = 0;
   out->flow_cookie = 0;
-  out->zero = 0;
+  out->hint = 0;
   if (geneve_decode_as_encoded(data, end, profile, out)) return kDropNone;
   return geneve_walk_options(data, end, profile, out);
 }

@@ -22,7 +22,7 @@ constexpr geneve kExample = {.endpoint_id = 0x2b8ee1d4db0c51c4,
                              .header_length = 40,
                              .vni = 0,
                              .protocol = kEtherTypeIpv4,
-                             .zero = 0};
+                             .hint = 0};
 
 const Bytes kBase = {0x08, 0x00, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00};
 const Bytes kEndpoint = {0x01, 0x08, 0x01, 0x02, 0x2b, 0x8e, 0xe1, 0xd4, 0xdb, 0x0c, 0x51, 0xc4};
@@ -83,7 +83,7 @@ TEST(Geneve, RoundTripOfEveryField) {
                        .header_length = 40,
                        .vni = 0xa1a2a3,
                        .protocol = kEtherTypeIpv6,
-                       .zero = 0};
+                       .hint = 0};
   Bytes out(40);
   geneve_encode(out.data(), &kAws, &sent);
   const Decoded d = decode(out);

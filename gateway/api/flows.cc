@@ -13,10 +13,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kVerdictNames[] = {"stack", "cross", "target", "outside", "inside", "drop"};
-constexpr const char* kEventNames[] = {"flow_created", "flow_evicted", "flow_expired",
-                                       "checksum_completed", "nlb_translated"};
 static_assert(std::size(kVerdictNames) == kVerdictCount);
-static_assert(std::size(kEventNames) == kEventCount);
 static_assert(kDropReasonCount <= std::size(counters{}.drop));
 
 std::string protocol_text(uint8_t protocol) {
@@ -81,6 +78,7 @@ json describe_flow(const Controller& controller, const flow_record& record, cons
            {"packets_back", usage.packets[server]},
            {"bytes_forward", usage.bytes[client]},
            {"bytes_back", usage.bytes[server]}};
+  if (record.flags & kFlowBypass) out["bypassed"] = true;
   if (record.flags & kFlowNlb) out["backend"] = target_address(tables, record.backend);
   return out;
 }
@@ -131,7 +129,8 @@ json describe_counters(const Tables& tables) {
   }
   json out;
   for (size_t i = 0; i < kVerdictCount; i++) out["verdicts"][kVerdictNames[i]] = sum.verdict[i];
-  for (size_t i = 0; i < kEventCount; i++) out["events"][kEventNames[i]] = sum.event[i];
+  for (size_t i = 0; i < kEventCount; i++)
+    out["events"][path_event_name(static_cast<PathEvent>(i))] = sum.event[i];
   for (size_t i = kDropNone + 1; i < kDropReasonCount; i++)
     out["drops"][std::string(drop_reason_name(static_cast<DropReason>(i)))] = sum.drop[i];
   return out;

@@ -55,6 +55,7 @@ void ConfigReader::read_gateway(const YamlNode& node) {
     nlb_map.finish();
   }
   if (const YamlNode* tunnel = map.require("tunnel")) read_tunnel(*tunnel);
+  map.each("hints", kHintsMax, [&](const YamlNode& n) { read_hint(n); });
   map.finish();
 }
 
@@ -79,6 +80,25 @@ void ConfigReader::read_tunnel(const YamlNode& node) {
       config_.gateway.tunnel_address.version != 4)
     errors_.add(*address, "the outer packet is IPv4; an IPv6 address cannot be its source");
   map.finish();
+}
+
+void ConfigReader::read_hint(const YamlNode& node) {
+  YamlMap map(node, errors_);
+  Hint hint;
+  if (map.require_integer("hint", hint.number, 1, UINT16_MAX) &&
+      std::ranges::find(config_.gateway.hints, hint.number, &Hint::number) !=
+          config_.gateway.hints.end())
+    errors_.add(*node.find("hint"), "this hint is here already");
+  int action = 0;
+  const YamlNode* type = map.require("type");
+  if (type != nullptr && map.read_choice("type", action, {"bypass", "forward"}) && action == 1) {
+    const YamlNode* group = map.require("target_group");
+    if (group != nullptr && read_yaml(*group, errors_, hint.target_group))
+      group_references_.push_back(
+          {group, LoadBalancerType::kGateway, Protocol::kGeneve, 4, hint.target_group});
+  }
+  map.finish();
+  config_.gateway.hints.push_back(std::move(hint));
 }
 
 void ConfigReader::read_interface(const YamlNode* node, std::string& out) {

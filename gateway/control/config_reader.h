@@ -42,6 +42,7 @@ class ConfigReader {
   // config_gateway.cc
   void read_gateway(const YamlNode& node);
   void read_tunnel(const YamlNode& node);
+  void read_hint(const YamlNode& node);
   void read_attachment(const YamlNode& node);
   void read_interface(const YamlNode* node, std::string& out);
 

@@ -208,6 +208,14 @@ const Bad kBad[] = {
      "f:27:57: target_groups[1].stickiness: stickiness is for GENEVE target groups here\n"},
     {"protocol: UDP, port: 7000, t", "protocol: UDP, t",
      "f:27:5: target_groups[1]: 'port' is missing\n"},
+    {"  nlb: {interface: mgmt0}",
+     "  nlb: {interface: mgmt0}\n  hints: [{hint: 0, type: bypass}, {hint: 5, type: forward, "
+     "target_group: echo}, {hint: 5, type: bypass}, {hint: 6, type: drop}]",
+     "f:6:18: gateway.hints[0].hint: 0 is not between 1 and 65535\n"
+     "f:6:75: gateway.hints[1].target_group: target group 'echo' has protocol UDP; this listener "
+     "needs GENEVE\n"
+     "f:6:89: gateway.hints[2].hint: this hint is here already\n"
+     "f:6:123: gateway.hints[3].type: 'drop' is not one of: bypass, forward\n"},
     {"attachments:", "attachements:",
      "f:24:3: attachements: unknown key 'attachements', did you mean 'attachments'?\n"},
 };

@@ -126,6 +126,9 @@ void Teller::tell_existing(const flow_record& record) {
     out_.backend = record.backend;
     say("after inspection it is translated to NLB target " + target_text(record.backend));
   }
+  if (record.flags & kFlowBypass)
+    return say(
+        "its appliance has hinted that it needs no more inspection: it is delivered at once");
   tell_appliance(record.target);
 }
 

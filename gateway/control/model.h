@@ -21,6 +21,12 @@ enum class ConditionField { kHostHeader, kPathPattern };
 
 std::string_view protocol_name(Protocol protocol);  // "GENEVE"
 
+// What the number means that an appliance may return with an approved packet (docs/wire/geneve.md).
+struct Hint {
+  uint16_t number = 0;       // unique
+  std::string target_group;  // the flow moves to it; empty: the rest of the flow is not inspected
+};
+
 struct Gateway {
   std::string name;            // [a-z0-9-], at most 15 characters
   tunnels::siphash_key key{};  // 128 bits: flow hash and cookies; gateways that share it agree
@@ -28,7 +34,8 @@ struct Gateway {
   HostKind host = HostKind::kKernel;
   uint32_t flows_max = 1 << 20;                // flow_table.flows_max: 96 bytes each
   std::vector<std::string> tunnel_interfaces;  // face the appliances
-  IpAddress tunnel_address;   // outer source address, IPv4; health checks come from it too
+  IpAddress tunnel_address;  // outer source address, IPv4; health checks come from it too
+  std::vector<Hint> hints;
   std::string nlb_interface;  // gets the addresses of NLB listeners; empty without one
 };
 

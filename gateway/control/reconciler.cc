@@ -42,6 +42,8 @@ std::set<std::string, std::less<>> steered_groups(const Config& config) {
     if (lb.type == LoadBalancerType::kApplication) continue;
     for (const Listener& listener : lb.listeners) out.insert(listener.default_action.target_group);
   }
+  for (const Hint& hint : config.gateway.hints)
+    if (!hint.target_group.empty()) out.insert(hint.target_group);
   return out;
 }
 
@@ -59,6 +61,7 @@ Result<> Reconciler::reconcile(const Config& config, World& world, OnMissing on_
   // In the order of who refers to whom: nothing points to what is not there yet.
   keep(write_targets(config, world));
   keep(write_groups(config, world));
+  write_hints(config);
   keep(write_listeners(config));
   keep(write_attachments(config, interfaces));
   keep(write_ports(config, interfaces));
@@ -122,6 +125,23 @@ Result<> Reconciler::write_groups(const Config& config, World& world) {
     place.in_use = 1;
   }
   return {};
+}
+
+// A place keeps its hint as long as the configuration has it in the same order; each is one store.
+void Reconciler::write_hints(const Config& config) {
+  for (size_t i = 0; i < kHintsMax; i++) {
+    hint wanted{};
+    if (i < config.gateway.hints.size()) {
+      const Hint& h = config.gateway.hints[i];
+      const auto group = groups_.find(h.target_group);
+      wanted.number = h.number;
+      if (h.target_group.empty())
+        wanted.action = kHintBypass;
+      else if (group != groups_.end())
+        wanted = {h.number, kHintSteer, group->second, 0};
+    }
+    if (std::memcmp(&wanted, &tables_.hints[i], sizeof(wanted)) != 0) tables_.hints[i] = wanted;
+  }
 }
 
 void Reconciler::write_rows(uint16_t group, const TargetGroup& config, World& world,

@@ -97,6 +97,7 @@ class Reconciler {
   Result<> write_groups(const Config& config, World& world);
   void write_rows(uint16_t group, const TargetGroup& config, World& world,
                   const tunnels::siphash_key& key);
+  void write_hints(const Config& config);
   Result<> write_listeners(const Config& config);
   void remove_listener(const ListenerKey& key);
   Result<> write_attachments(const Config& config, const Interfaces& interfaces);
@@ -116,7 +117,8 @@ class Reconciler {
   Result<> missing_;
 };
 
-// Which target groups the packet path steers to: those of gateway and network listeners.
+// Which target groups the packet path steers to: those of gateway and network listeners, and of
+// hints.
 std::set<std::string, std::less<>> steered_groups(const Config& config);
 
 }  // namespace sluice::gateway

@@ -144,6 +144,23 @@ TEST_F(ReconcilerTest, TheSameInputWritesNothing) {
   EXPECT_EQ(std::memcmp(targets.data(), tables.targets, targets.size() * sizeof(target)), 0);
 }
 
+TEST_F(ReconcilerTest, HintsNameGroupsOrBypass) {
+  config.gateway.hints = {{7, ""}, {8, "spare"}};
+  reconcile();
+  const auto spare = *reconciler.group_index("spare");
+  EXPECT_EQ(owners("spare").size(), 1u)
+      << "a group that only a hint leads to is steered to as well";
+  EXPECT_EQ(tables.hints[0].number, 7);
+  EXPECT_EQ(tables.hints[0].action, kHintBypass);
+  EXPECT_EQ(tables.hints[1].number, 8);
+  EXPECT_EQ(tables.hints[1].action, kHintSteer);
+  EXPECT_EQ(tables.hints[1].group, spare);
+  config.gateway.hints.erase(config.gateway.hints.begin());
+  reconcile();
+  EXPECT_EQ(tables.hints[0].number, 8);
+  EXPECT_EQ(tables.hints[1].action, kHintNothing);
+}
+
 TEST_F(ReconcilerTest, TwoGatewaysAgree) {
   reconcile();
   auto other_host = std::move(*ProcessHost::create({1024}));

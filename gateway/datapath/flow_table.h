@@ -19,8 +19,9 @@ SLUICE_GATEWAY_BEGIN
 enum {
   kFlowNotFound = 0xffffffff,
   kFlowEpochMask = 63,
-  kFlowIdleEpochs = 32,  // never alive after this many epochs: settings.epoch_shift sees to it
-  kFlowNameMask = 0xff,  // the bits of an entry that are not the name
+  kFlowIdleEpochs = 32,     // never alive after this many epochs: settings.epoch_shift sees to it
+  kFormerCookieMs = 10000,  // how long returns under a flow's former cookie are taken
+  kFlowNameMask = 0xff,     // the bits of an entry that are not the name
 };
 
 SLUICE_INLINE __u32 flow_epoch(const struct settings* settings, __u32 now_ms) {

@@ -14,4 +14,11 @@ Result<uint32_t> flow_buckets_for(const HostOptions& options) {
   return std::bit_ceil(options.flows_max) / kFlowWays;
 }
 
+const char* path_event_name(PathEvent event) {
+#define X(enumerator, name) name,
+  constexpr const char* kNames[] = {SLUICE_PATH_EVENTS(X)};
+#undef X
+  return kNames[event];
+}
+
 }  // namespace sluice::gateway

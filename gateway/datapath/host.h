@@ -29,6 +29,9 @@ constexpr uint32_t kFlowsMaxMost = 1 << 24;
 // Buckets for `options`, or why there cannot be that many.
 Result<uint32_t> flow_buckets_for(const HostOptions& options);
 
+// "flow_created"
+const char* path_event_name(PathEvent event);
+
 class DataPathHost {
  public:
   virtual ~DataPathHost() = default;

@@ -9,7 +9,7 @@
 #pragma once
 
 #include "gateway/datapath/encapsulate.h"
-#include "gateway/datapath/flow.h"
+#include "gateway/datapath/hint.h"
 #include "gateway/datapath/partial_checksum.h"
 #include "gateway/nlb/stage.h"
 
@@ -27,6 +27,23 @@ SLUICE_STAGE enum DropReason frame_parse(frame* f, struct packet* p) {
   p->tuple.version = 0;
   if (ether_type != kEtherTypeIpv4 && ether_type != kEtherTypeIpv6) return kDropNone;
   return parse_ip(data, end, ether_type == kEtherTypeIpv4 ? 4 : 6, p);
+}
+
+// A packet of a flow whose appliance has seen enough: straight to the other side.
+SLUICE_INLINE enum Verdict path_bypass(struct passage* way, frame* f, struct packet* p,
+                                       struct flow_record* record,
+                                       const struct attachment* attachment, __u32 direction,
+                                       __u32 side) {
+  if (checksum_is_partial(frame_data(f), frame_end(f), p) && checksum_complete(f, p))
+    way->counters->event[kEventChecksumCompleted]++;
+  flow_follow_tcp(record, p, direction);
+  if ((record->flags & kFlowNlb) && side == 0) {
+    const enum DropReason reason = nlb_send_to_target(way, f, p, record);
+    if (reason != kDropNone) return path_drop(way, reason);
+  }
+  way->counters->event[kEventBypassed]++;
+  way->departure.interface = attachment->interface[(side ^ 1) & 1];
+  return side == 0 ? kVerdictInside : kVerdictOutside;
 }
 
 // A frame from outside (side 0) or inside (side 1).
@@ -67,6 +84,8 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
   flow_account(way, index, record, &query, p.l3_length);
   if (reason != kDropNone) return path_drop(way, reason);
 
+  if (record->flags & kFlowBypass)
+    return path_bypass(way, f, &p, record, attachment, query.direction, side);
   if (!target || !(target->flags & kTargetInUse)) return path_drop(way, kDropNoTarget);
   if (!(target->flags & kTargetResolved)) return path_drop(way, kDropNeighbourUnresolved);
   if (p.l3_length + kEncapsulationOverhead > target->mtu) return path_drop(way, kDropTooBig);
@@ -97,6 +116,20 @@ SLUICE_STAGE __u32 source_target(const struct path_tables* tables, __u32 address
   return kNone16;
 }
 
+// A datagram that is not under its flow's present cookie: taken if the cookie is the one before,
+// its target sends it, and the change is young. Cookies carry their target and a keyed digest, so
+// nothing had to be kept about it.
+SLUICE_INLINE enum DropReason former_cookie(const struct settings* settings, __u64 hash,
+                                            const struct flow_record* record, __u32 cookie,
+                                            __u32 from, __u32 now_ms) {
+  const __u32 generation = cookie >> 28;
+  const int genuine = (cookie >> 16 & 0xfff) == (from & 0xfff) &&
+                      flow_cookie(settings, hash, from, generation) == cookie;
+  if (!genuine || (((record->cookie >> 28) - generation) & 15) != 1)
+    return record->target != from ? kDropTargetMismatch : kDropCookieMismatch;
+  return now_ms - record->created_ms > kFormerCookieMs ? kDropCookieExpired : kDropNone;
+}
+
 // Whether a datagram is what its flow's target may return; *index becomes the flow's place.
 SLUICE_INLINE enum DropReason verify_return(const struct passage* way, const struct datagram* d,
                                             struct flow_query* query, __u32* index) {
@@ -109,9 +142,11 @@ SLUICE_INLINE enum DropReason verify_return(const struct passage* way, const str
   const struct attachment* attachment = table_attachments(way->tables, record->attachment);
   if (!attachment || attachment->attachment_id != d->geneve.attachment_id)
     return kDropEndpointMismatch;
-  if (record->target != from) return kDropTargetMismatch;
-  if (record->cookie != d->geneve.flow_cookie) return kDropCookieMismatch;
-  return kDropNone;
+  if (record->target == from && record->cookie == d->geneve.flow_cookie) return kDropNone;
+  const enum DropReason reason =
+      former_cookie(way->settings, query->hash, record, d->geneve.flow_cookie, from, way->now_ms);
+  if (reason == kDropNone) way->counters->event[kEventFormerCookie]++;
+  return reason;
 }
 
 // Puts back the header that this direction's frames came with, or the other direction's turned
@@ -148,13 +183,17 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
   reason = restore_layer2(way, f, &d.inner, record, query.direction);
   if (reason != kDropNone) return path_drop(way, reason);
   flow_follow_tcp(record, &d.inner, query.direction);
+  // From the flow's present target only: a former one's advice is old.
+  if (d.geneve.hint != 0 && d.geneve.flow_cookie == record->cookie)
+    hint_take(way, d.geneve.hint, record, &query);
   const int from_client = (query.direction == 0) == ((record->flags & kFlowClientFirst) != 0);
   if ((record->flags & kFlowNlb) && from_client) {
     reason = nlb_send_to_target(way, f, &d.inner, record);
     if (reason != kDropNone) return path_drop(way, reason);
   }
 
-  struct target_counters* returned = table_target_counters(way->tables, record->target);
+  struct target_counters* returned =
+      table_target_counters(way->tables, d.geneve.flow_cookie >> 16 & 0xfff);
   if (returned) {
     returned->packets_returned++;
     returned->bytes_returned += d.inner.l3_length;

@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "gateway/datapath/encapsulate.h"
 #include "gateway/datapath/host.h"
 #include "gateway/targets/header.h"
 #include "tunnels/checksum.h"
@@ -22,6 +23,9 @@ constexpr int kAppliances = 4;
 constexpr uint16_t kBackend =
     100;  // index of the IPv4 NLB target, 10.0.0.21:7001; the next is IPv6
 constexpr uint16_t kMtu = 1600;
+constexpr uint16_t kBypassHint = 7;
+constexpr uint16_t kSteerHint = 65535;  // to kOtherGroup
+constexpr uint16_t kOtherGroup = 3;     // row i belongs to appliance (i + 1) % kAppliances
 
 inline uint32_t ipv4_word(uint8_t a, uint8_t b, uint8_t c, uint8_t d) {
   const uint8_t bytes[4] = {a, b, c, d};
@@ -78,6 +82,13 @@ inline void configure(Tables& tables) {
   for (uint32_t i = 0; i < kRowsPerGroup; i++)
     tables.rows[i] = {static_cast<uint16_t>(i % kAppliances), kNone16, 0};
 
+  tables.hints[0] = {kBypassHint, kHintBypass, 0, 0};
+  tables.hints[kHintsMax - 1] = {kSteerHint, kHintSteer, kOtherGroup, 0};
+  tables.groups[kOtherGroup] = {kFlowHash5Tuple, 1, 0};
+  for (uint32_t i = 0; i < kRowsPerGroup; i++)
+    tables.rows[kOtherGroup * kRowsPerGroup + i] = {static_cast<uint16_t>((i + 1) % kAppliances),
+                                                    kNone16, 0};
+
   const uint32_t vip4[4] = {ipv4_word(10, 0, 0, 100), 0, 0, 0};
   const Bytes vip6_bytes = {0xfd, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0};
   uint32_t vip6[4];
@@ -115,6 +126,20 @@ inline Bytes returned(Bytes datagram) {
   datagram[24] = datagram[25] = 0;
   store_u16(&datagram[24], checksum_fold(checksum_add(0, &datagram[14], 20)));
   return datagram;
+}
+
+// The same with a hint behind the options that it echoes.
+inline Bytes hinted(const Bytes& datagram, uint32_t number) {
+  Bytes out = returned(datagram);
+  const uint8_t option[8] = {0xff, 0x53, 1, 1, 0, 0, 0, 0};
+  out.insert(out.begin() + kTargetHeaderLength, option, option + 8);
+  store_be32(&out[kTargetHeaderLength + 4], number);
+  out[kOuterGeneve] = static_cast<uint8_t>(out[kOuterGeneve] + 2);
+  for (const int length : {kOuterIpLength, kOuterUdpLength})
+    store_be16(&out[size_t(length)], static_cast<uint16_t>(load_be16(&out[size_t(length)]) + 8));
+  store_u16(&out[kOuterIpChecksum], 0);
+  store_u16(&out[kOuterIpChecksum], checksum_fold(checksum_add(0, &out[kOuterIp], 20)));
+  return out;
 }
 
 // The same datagram around another inner packet.

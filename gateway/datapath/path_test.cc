@@ -3,6 +3,7 @@
 #include <functional>
 #include <set>
 
+#include "gateway/datapath/flow_table.h"
 #include "gateway/datapath/path_test_base.h"
 #include "tunnels/geneve.h"
 
@@ -272,8 +273,32 @@ TEST_F(Path, ATupleUsedAgainGetsAnotherCookie) {
   round_trip(reply(kTcpRst), kInside);
   const Step second_use = from_outside(request());
   EXPECT_NE(cookie_of(second_use.bytes), cookie_of(first_use.bytes));
-  EXPECT_EQ(from_tunnel(returned(first_use.bytes)).outcome.reason, kDropCookieMismatch);
   EXPECT_EQ(from_tunnel(returned(second_use.bytes)).outcome.verdict, kVerdictInside);
+}
+
+// What is still on its way when a tuple is used again arrives; what comes later, or was two uses
+// ago, does not.
+TEST_F(Path, TheFormerCookieIsTakenForAWhile) {
+  std::vector<Bytes> uses;
+  for (int use = 0; use < 3; use++) {
+    uses.push_back(from_outside(request()).bytes);
+    if (use < 2) round_trip(reply(kTcpRst), kInside);
+  }
+  EXPECT_EQ(from_tunnel(returned(uses[0])).outcome.reason, kDropCookieMismatch);
+  host->set_now_ms(host->now_ms() + kFormerCookieMs);
+  EXPECT_EQ(from_tunnel(returned(uses[1])).outcome.verdict, kVerdictInside);
+  EXPECT_EQ(events(kEventFormerCookie), 1u);
+  host->set_now_ms(host->now_ms() + 1);
+  EXPECT_EQ(from_tunnel(returned(uses[1])).outcome.reason, kDropCookieExpired);
+  EXPECT_EQ(from_tunnel(returned(uses[2])).outcome.verdict, kVerdictInside);
+  // Genuine, but another target sends it; or right but for one bit of its digest.
+  host->set_now_ms(host->now_ms() - 1);
+  Bytes stolen = returned(uses[1]);
+  stolen[29] = static_cast<uint8_t>(stolen[29] == 11 ? 12 : 11);
+  EXPECT_EQ(from_tunnel(with_checksum(stolen)).outcome.reason, kDropTargetMismatch);
+  Bytes forged = returned(uses[1]);
+  forged[81] ^= 1;
+  EXPECT_EQ(from_tunnel(forged).outcome.reason, kDropCookieMismatch);
 }
 
 TEST_F(Path, IdleFlowsEnd) {

@@ -6,7 +6,8 @@
 // see the same bytes through the same struct, and nobody needs a system call to read or change a
 // table.
 //
-// Written by user space: settings, ports, attachments, groups, rows, targets, sources, listeners.
+// Written by user space: settings, ports, attachments, groups, rows, targets, sources, listeners,
+// hints.
 // Written by the packet path: flow_buckets, layer2s, counters,
 // target_counters. No struct here has hidden padding; the sizes are asserted below and hold on both
 // sides.
@@ -35,6 +36,7 @@ enum {
   kSourcesMax = 16384,      // places for the addresses of appliances; four times kTargetsMax
   kListenersMax = 256,      // NLB listeners
   kProbesMax = 16,          // open addressing: places looked at per lookup, from home on, wrapping
+  kHintsMax = 16,           // hints of appliances that mean something
   kLayer2Max = 4096,        // distinct MAC and VLAN pairs in use
   kLayer2Ways = 8,
   kFlowWays = 8,  // signatures in a 64-byte bucket
@@ -137,6 +139,20 @@ struct listener {
   __u16 in_use;
 };
 
+enum HintAction {
+  kHintNothing = 0,  // an empty place
+  kHintBypass = 1,   // the flow's further packets are delivered without inspection
+  kHintSteer = 2,    // the flow moves to a target of `group`
+};
+
+// What an appliance's hint about a flow means.
+struct hint {
+  __u16 number;  // as on the wire
+  __u16 action;  // HintAction
+  __u16 group;
+  __u16 zero;
+};
+
 // A MAC pair with VLAN tags: the frame header that a flow's packets of one direction came with.
 struct layer2 {
   __u8 header[22];  // Ethernet header with its tags
@@ -154,6 +170,7 @@ enum FlowFlags {
   kFlowFin0 = 16,            // FIN seen from the key's first end
   kFlowFin1 = 32,
   kFlowReset = 64,
+  kFlowBypass = 128,  // a hint said that it needs no more inspection
 };
 
 // One cache line: all that forwarding needs.
@@ -206,20 +223,28 @@ enum Verdict {
   kVerdictCount = 6,
 };
 
-// What happened on the way, besides the verdict.
-enum PathEvent {
-  kEventFlowCreated = 0,
-  kEventFlowEvicted = 1,        // a place was taken from a live flow
-  kEventFlowExpired = 2,        // a place was taken from an idle or closed flow
-  kEventChecksumCompleted = 3,  // a checksum that the sender had left to its hardware
-  kEventNlbTranslated = 4,
-  kEventCount = 5,
-};
+// What happened on the way, besides the verdict. X(enumerator, name).
+#define SLUICE_PATH_EVENTS(X)                                                                      \
+  X(kEventFlowCreated, "flow_created")                                                             \
+  X(kEventFlowEvicted, "flow_evicted") /* a place was taken from a live flow */                    \
+  X(kEventFlowExpired, "flow_expired") /* a place was taken from an idle or closed flow */         \
+  X(kEventChecksumCompleted, "checksum_completed") /* that the sender had left to its hardware */  \
+  X(kEventNlbTranslated, "nlb_translated")                                                         \
+  X(kEventBypassed, "bypassed") /* a packet was delivered without inspection, as a hint allowed */ \
+  X(kEventHintTaken, "hint_taken")                                                                 \
+  X(kEventHintUnknown, "hint_unknown")   /* a hint that the configuration does not mention */      \
+  X(kEventFormerCookie, "former_cookie") /* a return under the cookie before the current one */
 
+enum PathEvent {
+#define X(enumerator, name) enumerator,
+  SLUICE_PATH_EVENTS(X)
+#undef X
+      kEventCount
+};
 // One per CPU: nobody else writes it, readers add them up.
 struct counters {
   __u64 verdict[8];
-  __u64 event[8];
+  __u64 event[16];
   __u64 drop[64];  // by DropReason
 };
 
@@ -244,11 +269,12 @@ SLUICE_ASSERT_SIZE(row, 8);
 SLUICE_ASSERT_SIZE(target, 120);
 SLUICE_ASSERT_SIZE(source, 8);
 SLUICE_ASSERT_SIZE(listener, 24);
+SLUICE_ASSERT_SIZE(hint, 8);
 SLUICE_ASSERT_SIZE(layer2, 32);
 SLUICE_ASSERT_SIZE(flow_record, 64);
 SLUICE_ASSERT_SIZE(flow_usage, 24);
 SLUICE_ASSERT_SIZE(flow_bucket, 768);
-SLUICE_ASSERT_SIZE(counters, 640);
+SLUICE_ASSERT_SIZE(counters, 704);
 SLUICE_ASSERT_SIZE(target_counters, 32);
 
 // X(name, struct, how many): the arrays. The flow tables are sized by flow_table.flows_max; the
@@ -262,6 +288,7 @@ SLUICE_ASSERT_SIZE(target_counters, 32);
   X(targets, target, kTargetsMax)                   \
   X(sources, source, kSourcesMax)                   \
   X(listeners, listener, kListenersMax)             \
+  X(hints, hint, kHintsMax)                         \
   X(layer2s, layer2, kLayer2Max)                    \
   X(flow_buckets, flow_bucket, SLUICE_FLOW_BUCKETS) \
   X(counters, counters, kCpusMax)                   \

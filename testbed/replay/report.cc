@@ -13,12 +13,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kEventNames[] = {"flow_created", "flow_evicted", "flow_expired",
-                                       "checksum_completed", "nlb_translated"};
-static_assert(std::size(kEventNames) == gateway::kEventCount);
-
 std::string end_text(const uint32_t (&address)[4], uint16_t port, const tunnels::tuple& tuple) {
-  const std::string text = gateway::ip_address(address, tuple.version).text();
+  std::string text = gateway::ip_address(address, tuple.version).text();
   if (tuple.source_port == 0 && tuple.destination_port == 0) return text;  // has none
   const std::string number = std::to_string(tunnels::swap_be16(port));
   return tuple.version == 6 ? "[" + text + "]:" + number : text + ":" + number;
@@ -27,7 +23,7 @@ std::string end_text(const uint32_t (&address)[4], uint16_t port, const tunnels:
 std::string target_text(const OfflineReplay& replay, uint16_t index) {
   if (index == gateway::kNone16) return "";
   const gateway::target& target = replay.host->tables().targets[index];
-  const std::string text = gateway::ip_address(target.address, target.version).text();
+  std::string text = gateway::ip_address(target.address, target.version).text();
   if (target.flags & gateway::kTargetAppliance) return text;
   return text + ":" + std::to_string(tunnels::swap_be16(target.port));
 }
@@ -112,7 +108,8 @@ Json all_drops_json(const SimulationCounts& counts) {
 
 Json events_json(const gateway::counters& counters) {
   Json out = Json::object();
-  for (size_t i = 0; i < gateway::kEventCount; i++) out[kEventNames[i]] = counters.event[i];
+  for (size_t i = 0; i < gateway::kEventCount; i++)
+    out[gateway::path_event_name(static_cast<gateway::PathEvent>(i))] = counters.event[i];
   return out;
 }
 

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+// What an appliance can tell the gateway about a flow: a number in the header of a returned packet
+// (docs/wire/geneve.md), which the configuration maps to another way for the flow's further
+// packets.
+#pragma once
+
+#include "gateway/datapath/flow.h"
+
+SLUICE_GATEWAY_BEGIN
+
+SLUICE_INLINE const struct hint* hint_find(const struct path_tables* tables, __u32 number) {
+  for (__u32 i = 0; i < kHintsMax; i++) {
+    const struct hint* h = table_hints(tables, i);
+    if (h && h->action != kHintNothing && h->number == number) return h;
+  }
+  return 0;
+}
+
+// Moves a flow to a target of another group, under a new cookie. What the former target still holds
+// comes back under the former one (former_cookie).
+SLUICE_INLINE void hint_steer(struct passage* way, struct flow_record* record, __u32 group,
+                              const struct flow_query* query) {
+  const __u32 target = steer(way, group, query);
+  if (target == kNone16 || target == record->target) return;
+  record->cookie = flow_cookie(way->settings, query->hash, target, (record->cookie >> 28) + 1);
+  record->target = (__u16)target;
+  record->created_ms = way->now_ms;
+}
+
+// Follows the hint of an approved packet.
+SLUICE_INLINE void hint_take(struct passage* way, __u32 number, struct flow_record* record,
+                             const struct flow_query* query) {
+  const struct hint* h = hint_find(way->tables, number);
+  if (!h) {
+    way->counters->event[kEventHintUnknown]++;
+    return;
+  }
+  way->counters->event[kEventHintTaken]++;
+  if (h->action == kHintBypass)
+    record->flags |= kFlowBypass;
+  else
+    hint_steer(way, record, h->group, query);
+}
+
+SLUICE_END
