@@ -66,8 +66,9 @@ Result<> Daemon::start(Config config) {
   SLUICE_TRY_VOID(watch_signals());
   SLUICE_TRY(host_, KernelHost::create({config.gateway.flows_max}));
   SLUICE_TRY(hops_, KernelNextHops::create(*loop_, [this] { network_changed(); }));
-  controller_ = std::make_unique<Controller>(*loop_, *host_, *hops_,
-                                             [](const std::string& line) { spdlog::info(line); });
+  controller_ = std::make_unique<Controller>(
+      *loop_, *host_, *hops_, [](const std::string& line) { spdlog::info(line); },
+      HealthOptions{.in_flight_max = checks_in_flight_max()});
   // The socket first: a second daemon with the same configuration stops here.
   SLUICE_TRY(api_,
              ApiServer::create(*loop_, config.gateway.socket, [this](std::string_view request) {

@@ -19,9 +19,8 @@ Alb::Alb(EventLoop& loop, std::string name, const AlbOptions& options, AccessLog
       options_(options),
       log_(std::move(log)),
       random_(std::random_device{}()),
-      health_(
-          loop, [this](const TargetName& changed) { health_changed(changed); },
-          options.health_second_ms),
+      health_(loop, [this](const TargetName& changed, HealthState) { health_changed(changed); },
+              {.second_ms = options.health_second_ms, .in_flight_max = kAlbChecksInFlightMax}),
       sweeper_(loop, [this] { sweep(); }),
       accept_again_(loop,
                     [this] {
@@ -112,7 +111,7 @@ void Alb::health_changed(const TargetName& name) {
   for (TargetPool& pool : pools_) {
     PooledTarget* target = pool.name() == name.group ? pool.find(name.target) : nullptr;
     if (target == nullptr) continue;
-    target->healthy = health_.health(name).state == HealthState::kHealthy;
+    target->healthy = gets_traffic(health_.health(name).state);
     if (!target->healthy) target->close_idle(UINT64_MAX);
   }
 }

@@ -17,11 +17,12 @@ struct AlbOptions {
   uint32_t health_second_ms = 1000;           // shortens the health checks of tests
 };
 
-constexpr size_t kIdlePerTargetMax = 256;   // unused connections kept to one target
-constexpr size_t kTriesMax = 3;             // targets tried for one request
-constexpr size_t kForwardedForMax = 30;     // addresses in X-Forwarded-For; more: 463
-constexpr size_t kInterimResponsesMax = 8;  // 1xx answers to one request; more: 502
-constexpr size_t kStepsPerTurnMax = 64;     // of one session before others have a turn
+constexpr size_t kIdlePerTargetMax = 256;      // unused connections kept to one target
+constexpr size_t kTriesMax = 3;                // targets tried for one request
+constexpr size_t kForwardedForMax = 30;        // addresses in X-Forwarded-For; more: 463
+constexpr size_t kInterimResponsesMax = 8;     // 1xx answers to one request; more: 502
+constexpr size_t kStepsPerTurnMax = 64;        // of one session before others have a turn
+constexpr size_t kAlbChecksInFlightMax = 512;  // health checks
 constexpr size_t kAcceptsPerTurnMax = 64;
 constexpr size_t kLingerBytesMax = 1 << 20;  // read and dropped after an early answer
 constexpr uint32_t kLingerMs = 2000;

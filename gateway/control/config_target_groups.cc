@@ -22,11 +22,12 @@ void ConfigReader::read_target_group(const YamlNode& node) {
   if (group.protocol == Protocol::kGeneve) {
     if (map.read_integer("port", group.port, 1, 65535) && group.port != 6081)
       errors_.add(*node.find("port"), "a GENEVE target group has port 6081");
-    group.health_check = {80, 10, 5, 5, 2};
   } else {
     map.require_integer("port", group.port, 1, 65535);
   }
   if (const YamlNode* stickiness = map.find("stickiness")) read_stickiness(*stickiness, group);
+  group.health_check =
+      default_health_check(group.protocol, default_health_protocol(group.protocol));
   if (const YamlNode* check = map.find("health_check")) read_health_check(*check, group);
   map.each("targets", kTargetsPerGroupMax, [&](const YamlNode& n) { read_target(n, group); });
   map.refuse({"target_type", "protocol_version", "vpc_id", "attributes", "tags", "ip_address_type",
@@ -50,8 +51,9 @@ void ConfigReader::read_stickiness(const YamlNode& node, TargetGroup& group) {
 void ConfigReader::read_health_check(const YamlNode& node, TargetGroup& group) {
   YamlMap map(node, errors_);
   HealthCheck& check = group.health_check;
-  int ignored = 0;
-  map.read_choice("protocol", ignored, {"TCP"});
+  if (map.read_choice("protocol", check.protocol, {"TCP", "HTTP", "HTTPS", "GRPC"}))
+    check = default_health_check(group.protocol, check.protocol);
+  map.read("enabled", check.enabled);
   const YamlNode* port = map.find("port");
   if (port != nullptr && port->scalar == "traffic-port")
     check.port = 0;
@@ -64,7 +66,12 @@ void ConfigReader::read_health_check(const YamlNode& node, TargetGroup& group) {
     errors_.add(*node.find("timeout_seconds"), "longer than interval_seconds");
   map.read_integer("healthy_threshold_count", check.healthy_threshold, 2, 10);
   map.read_integer("unhealthy_threshold_count", check.unhealthy_threshold, 2, 10);
-  map.refuse({"path", "matcher", "enabled"}, "is not for TCP health checks, the only ones here");
+  const auto judge = [&](const char* key, const Result<>& result) {
+    if (!result) errors_.add(*node.find(key), result.error().what);
+  };
+  if (map.read("path", check.path)) judge("path", check_health_path(check));
+  if (map.read("matcher", check.matcher))
+    judge("matcher", check_health_matcher(check, group.protocol));
   map.finish();
 }
 

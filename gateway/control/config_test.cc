@@ -62,6 +62,20 @@ TEST(Config, NlbExampleIsValid) {
   EXPECT_EQ(config->target_group("dns-udp")->targets[0].port, 5353);
 }
 
+TEST(Config, ReadsTheExampleOfHealthChecks) {
+  auto config = read_config(SLUICE_SOURCE_DIR "/docs/features/examples/health.yaml");
+  ASSERT_TRUE(config) << config.error()[0].text();
+  const HealthCheck& ids = config->target_group("ids")->health_check;
+  EXPECT_EQ(ids.protocol, HealthProtocol::kHttp);
+  EXPECT_EQ(ids.path, "/healthz");
+  EXPECT_EQ(ids.matcher, "200-299");
+  const HealthCheck& web = config->target_group("web")->health_check;
+  EXPECT_EQ(web.protocol, HealthProtocol::kHttps);
+  EXPECT_EQ(web.interval_s, 30);
+  EXPECT_EQ(config->target_group("orders")->health_check.matcher, "0");
+  EXPECT_FALSE(config->target_group("syslog")->health_check.enabled);
+}
+
 TEST(Config, ReadsTheExampleOfTheManual) {
   auto config = read_config(SLUICE_SOURCE_DIR "/docs/features/examples/gateway.yaml");
   ASSERT_TRUE(config) << config.error()[0].text();
@@ -195,11 +209,17 @@ const Bad kBad[] = {
      "f:26:88: target_groups[0].health_check.timeout_seconds: longer than interval_seconds\n"},
     {"protocol: GENEVE", "protocol: GENEVE, health_check: {healthy_threshold_count: 1}",
      "f:26:75: target_groups[0].health_check.healthy_threshold_count: 1 is not between 2 and 10\n"},
-    {"protocol: GENEVE", "protocol: GENEVE, health_check: {protocol: HTTP}",
-     "f:26:60: target_groups[0].health_check.protocol: 'HTTP' is not one of: TCP\n"},
+    {"protocol: GENEVE", "protocol: GENEVE, health_check: {protocol: ICMP}",
+     "f:26:60: target_groups[0].health_check.protocol: 'ICMP' is not one of: TCP, HTTP, HTTPS, "
+     "GRPC\n"},
     {"protocol: GENEVE", "protocol: GENEVE, health_check: {path: /}",
-     "f:26:56: target_groups[0].health_check.path: 'path' is not for TCP health checks, the only "
-     "ones here\n"},
+     "f:26:56: target_groups[0].health_check.path: a TCP health check has no path\n"},
+    {"protocol: GENEVE", "protocol: GENEVE, health_check: {protocol: HTTP, path: up}",
+     "f:26:72: target_groups[0].health_check.path: expected a path that begins with '/', of at "
+     "most 1024 visible characters\n"},
+    {"protocol: GENEVE", "protocol: GENEVE, health_check: {protocol: HTTP, matcher: 200-499}",
+     "f:26:75: target_groups[0].health_check.matcher: expected codes or ranges of codes between "
+     "200 and 399, as in \"200,202-399\"\n"},
     {"protocol: GENEVE", "protocol: GENEVE, stickiness: {type: lb_cookie}",
      "f:26:54: target_groups[0].stickiness.type: 'lb_cookie' is not one of: source_ip_dest_ip, "
      "source_ip_dest_ip_proto\n"},

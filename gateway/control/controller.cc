@@ -31,15 +31,30 @@ Result<> check_same(const Gateway& running, const Gateway& wanted) {
   return check(running.tunnel_address == wanted.tunnel_address, "gateway.tunnel.address");
 }
 
+// What HTTP checks of a network load balancer's groups say in Host: as AWS, the listener.
+std::map<std::string, std::string> health_hosts(const Config& config) {
+  std::map<std::string, std::string> hosts;
+  for (const LoadBalancer& lb : config.load_balancers) {
+    if (lb.type != LoadBalancerType::kNetwork) continue;
+    for (const Listener& listener : lb.listeners)
+      hosts.try_emplace(listener.default_action.target_group,
+                        text(Target{listener.address, listener.port}));
+  }
+  return hosts;
+}
+
 }  // namespace
 
 Controller::Controller(EventLoop& loop, DataPathHost& host, NextHops& hops,
-                       std::function<void(const std::string&)> log)
+                       std::function<void(const std::string&)> log, HealthOptions health)
     : host_(host),
       hops_(hops),
       log_(std::move(log)),
       reconciler_(host),
-      checker_(loop, [this](const TargetName& name) { health_changed(name); }),
+      checker_(
+          loop,
+          [this](const TargetName& name, HealthState before) { health_changed(name, before); },
+          health),
       soon_(loop,
             [this] {
               Result<> result = keep_up();
@@ -95,14 +110,17 @@ void Controller::look_again() {
 void Controller::watch_targets() {
   std::set<TargetName> wanted;
   const auto steered = steered_groups(config_);
+  const auto hosts = health_hosts(config_);
   for (const TargetGroup& group : config_.target_groups) {
     if (!steered.contains(group.name)) continue;
     const bool appliance = group.protocol == Protocol::kGeneve;
+    const auto host = hosts.find(group.name);
     for (const Target& target : group.targets) {
       const TargetName name{group.name, target};
       // Appliances insist on one address for packets and checks.
       checker_.watch(name, group.health_check,
-                     appliance ? &config_.gateway.tunnel_address : nullptr);
+                     appliance ? &config_.gateway.tunnel_address : nullptr,
+                     host == hosts.end() ? std::string() : host->second);
       wanted.insert(name);
     }
   }
@@ -111,7 +129,7 @@ void Controller::watch_targets() {
   watched_ = std::move(wanted);
 }
 
-void Controller::health_changed(const TargetName& name) {
+void Controller::health_changed(const TargetName& name, HealthState) {
   const TargetHealth now = checker_.health(name);
   log_("target " + text(name.target) + " of " + name.group + " is " +
        std::string(health_state_name(now.state)) + ": " + now.description);

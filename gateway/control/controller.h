@@ -20,7 +20,7 @@ class Controller : private World {
  public:
   // All arguments outlive it. `log` gets one line per event worth a person's attention.
   Controller(EventLoop& loop, DataPathHost& host, NextHops& hops,
-             std::function<void(const std::string&)> log);
+             std::function<void(const std::string&)> log, HealthOptions health = {});
   ~Controller() override;
 
   // A whole new configuration. What cannot change while running (name, key, socket, host, flow
@@ -54,7 +54,7 @@ class Controller : private World {
   Result<> reconcile();
   Result<> keep_up();
   void watch_targets();
-  void health_changed(const TargetName& name);
+  void health_changed(const TargetName& name, HealthState before);
 
   DataPathHost& host_;
   NextHops& hops_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gateway/control/address.h"
+#include "gateway/control/health_check.h"
 #include "tunnels/flow_key.h"
 
 namespace sluice::gateway {
@@ -37,16 +38,6 @@ struct Gateway {
   IpAddress tunnel_address;  // outer source address, IPv4; health checks come from it too
   std::vector<Hint> hints;
   std::string nlb_interface;  // gets the addresses of NLB listeners; empty without one
-};
-
-// Connects to a target to learn whether it works. ELBv2's ranges, but intervals and timeouts from 1
-// s.
-struct HealthCheck {
-  uint16_t port = 0;                // 0: the target's own port ("traffic-port")
-  uint16_t interval_s = 30;         // between checks, 1-300; 10 for GENEVE
-  uint16_t timeout_s = 10;          // 1-120, at most the interval; 5 for GENEVE
-  uint8_t healthy_threshold = 5;    // successes in a row to become healthy, 2-10
-  uint8_t unhealthy_threshold = 2;  // failures in a row to become unhealthy, 2-10
 };
 
 struct Target {

@@ -151,8 +151,7 @@ void Reconciler::write_rows(uint16_t group, const TargetGroup& config, World& wo
     const auto index = target_index(config.protocol, target);
     if (!index) continue;
     all.push_back({rendezvous_id(key, target.address.words, target.port), *index});
-    if (world.health({config.name, target}).state == HealthState::kHealthy)
-      healthy.push_back(all.back());
+    if (gets_traffic(world.health({config.name, target}).state)) healthy.push_back(all.back());
   }
   const auto& chosen = healthy.empty() ? all : healthy;
   std::vector<uint16_t> indexes;

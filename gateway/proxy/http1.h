@@ -138,6 +138,14 @@ struct ResponseHead : HttpFields {
 // *request what had been understood (for the log) and nothing to act on.
 std::optional<HttpRefusal> parse_request_head(std::string_view head, RequestHead* request);
 
+// The first line of a response, without its end; views of it. Nothing when it is no such line.
+struct StatusLine {
+  int minor_version;
+  int status;  // 100-599
+  std::string_view reason;
+};
+std::optional<StatusLine> parse_status_line(std::string_view line);
+
 // The framing of a response depends on the request's method. A refusal's status is 502.
 std::optional<HttpRefusal> parse_response_head(std::string_view head, bool to_head_request,
                                                ResponseHead* response);

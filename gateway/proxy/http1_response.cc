@@ -4,34 +4,31 @@
 #include "gateway/proxy/http1.h"
 
 namespace sluice::gateway {
-namespace {
-
 // status-line = HTTP-version SP 3DIGIT [SP reason]; applications that leave out the last SP are
 // many.
-std::optional<HttpRefusal> parse_status_line(std::string_view line, ResponseHead* response) {
-  HttpRefusal bad{502, "bad status line"};
-  if (line.size() < 12 || line[8] != ' ' || (line.size() > 12 && line[12] != ' ')) return bad;
-  std::string_view version = line.substr(0, 8);
-  if (version != "HTTP/1.1" && version != "HTTP/1.0") return bad;
-  response->minor_version = version[7] - '0';
-  response->status = 0;
+std::optional<StatusLine> parse_status_line(std::string_view line) {
+  if (line.size() < 12 || line[8] != ' ' || (line.size() > 12 && line[12] != ' ')) return {};
+  const std::string_view version = line.substr(0, 8);
+  if (version != "HTTP/1.1" && version != "HTTP/1.0") return {};
+  StatusLine parsed{version[7] - '0', 0, line.substr(std::min<size_t>(line.size(), 13))};
   for (char c : line.substr(9, 3)) {
-    if (c < '0' || c > '9') return bad;
-    response->status = response->status * 10 + (c - '0');
+    if (c < '0' || c > '9') return {};
+    parsed.status = parsed.status * 10 + (c - '0');
   }
-  if (response->status < 100 || response->status > 599) return bad;
-  response->reason = line.substr(std::min<size_t>(line.size(), 13));
-  if (!std::all_of(response->reason.begin(), response->reason.end(), is_value_char)) return bad;
-  return std::nullopt;
+  if (parsed.status < 100 || parsed.status > 599) return {};
+  if (!std::all_of(parsed.reason.begin(), parsed.reason.end(), is_value_char)) return {};
+  return parsed;
 }
-
-}  // namespace
 
 std::optional<HttpRefusal> parse_response_head(std::string_view head, bool to_head_request,
                                                ResponseHead* response) {
   size_t line_end = head.find("\r\n");
   if (line_end == std::string_view::npos) return HttpRefusal{502, "bad status line"};
-  if (auto refusal = parse_status_line(head.substr(0, line_end), response)) return refusal;
+  const auto first = parse_status_line(head.substr(0, line_end));
+  if (!first) return HttpRefusal{502, "bad status line"};
+  response->minor_version = first->minor_version;
+  response->status = first->status;
+  response->reason = first->reason;
   if (auto refusal = parse_header_lines(head.substr(line_end + 2), response)) {
     return HttpRefusal{502, refusal->reason};
   }

@@ -173,10 +173,17 @@ void Socket::reset_on_close() {
 }
 
 Task<Result<std::unique_ptr<Socket>>> connect_tcp(EventLoop& loop, SocketAddress to,
-                                                  uint64_t deadline_ms) {
+                                                  uint64_t deadline_ms,
+                                                  std::optional<SocketAddress> from) {
   UniqueFd fd(socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) co_return fail_errno("cannot create a socket", to.text());
   set_no_delay(fd.get());
+  if (from) {
+    int late = 1;  // the port is chosen by connect(), which knows the other side too
+    setsockopt(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &late, sizeof late);
+    if (bind(fd.get(), from->raw(), from->size()) != 0)
+      co_return fail_errno("cannot bind", from->text());
+  }
   if (connect(fd.get(), to.raw(), to.size()) != 0 && errno != EINPROGRESS) {
     co_return fail_errno("cannot connect", to.text());
   }

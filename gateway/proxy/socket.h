@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -104,8 +105,10 @@ class Socket {
   Watch watch_;  // last: leaves the loop before the descriptor closes
 };
 
-// A connection, or why there is none: error code ETIMEDOUT when the deadline passed first.
+// A connection, or why there is none: error code ETIMEDOUT when the deadline passed first. `from`:
+// the address that it comes from; the kernel's choice without one.
 Task<Result<std::unique_ptr<Socket>>> connect_tcp(EventLoop& loop, SocketAddress to,
-                                                  uint64_t deadline_ms);
+                                                  uint64_t deadline_ms,
+                                                  std::optional<SocketAddress> from = {});
 
 }  // namespace sluice::gateway

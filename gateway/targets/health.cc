@@ -1,40 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/targets/health.h"
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
+#include <sys/resource.h>
 
 #include <algorithm>
-#include <cstring>
-#include <system_error>
+#include <optional>
 
-#include "gateway/proxy/socket.h"
+#include "gateway/targets/probe_stream.h"
 
 namespace sluice::gateway {
 namespace {
 
-constexpr uint32_t kDeferMs = 20;
+constexpr uint32_t kAgainMs = 10;  // a check that has not ended when the next is due
+constexpr std::string_view kChecking = "Elb.InitialHealthChecking";
 
 SocketAddress socket_address(const IpAddress& address, uint16_t port) {
-  sockaddr_storage raw{};
-  if (address.version == 4) {
-    auto* in = reinterpret_cast<sockaddr_in*>(&raw);
-    in->sin_family = AF_INET;
-    in->sin_port = htons(port);
-    in->sin_addr.s_addr = address.words[0];
-  } else {
-    auto* in6 = reinterpret_cast<sockaddr_in6*>(&raw);
-    in6->sin6_family = AF_INET6;
-    in6->sin6_port = htons(port);
-    std::memcpy(&in6->sin6_addr, address.words, sizeof(in6->sin6_addr));
-  }
-  return SocketAddress::from(raw);
+  auto parsed = SocketAddress::parse(address.text(), port);
+  SLUICE_CHECK(parsed);  // the text of an address is an address
+  return *parsed;
 }
 
-int pending_error(int fd) {
-  int error = 0;
-  socklen_t size = sizeof(error);
-  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+std::shared_ptr<const ProbeRequest> make_request(const Target& target, const HealthCheck& check,
+                                                 const IpAddress* source, const std::string& host) {
+  auto request = std::make_shared<ProbeRequest>();
+  request->to = socket_address(target.address, check.port != 0 ? check.port : target.port);
+  if (source != nullptr && source->version == target.address.version)
+    request->from = socket_address(*source, 0);
+  request->protocol = check.protocol;
+  request->host = host.empty() ? request->to.text() : host;
+  request->path = check.path;
+  request->codes = health_codes(check);
+  return request;
+}
+
+std::string_view reason_of(ProbeOutcome outcome) {
+  if (outcome == ProbeOutcome::kMismatch) return "Target.ResponseCodeMismatch";
+  return outcome == ProbeOutcome::kTimeout ? "Target.Timeout" : "Target.FailedHealthChecks";
 }
 
 }  // namespace
@@ -42,56 +43,83 @@ int pending_error(int fd) {
 struct HealthChecker::Entry {
   Entry(HealthChecker& owner, const TargetName& target)
       : name(target),
-        next(owner.loop_, [&owner, this] { owner.start(*this); }),
-        timeout(owner.loop_, [&owner, this] { owner.finish(*this, ETIMEDOUT); }) {}
+        next(owner.loop_, [&owner, this] { owner.due(*this); }),
+        finished(owner.loop_, [&owner, this] { owner.finish(*this); }) {}
+
+  Task<> run(EventLoop& loop, std::shared_ptr<ssl_ctx_st> tls, uint64_t deadline_ms) {
+    result = co_await probe(loop, request, std::move(tls), deadline_ms);
+  }
 
   TargetName name;
   HealthCheck check;
-  bool has_source = false;
-  IpAddress source;
+  std::optional<IpAddress> source;
+  std::string host;
+  std::shared_ptr<const ProbeRequest> request;
   TargetHealth health{HealthState::kInitial, "Elb.RegistrationInProgress", "not checked yet"};
+  LastCheck last;
   int in_a_row = 0;  // results that contradict the state
-  bool checking = false;
+  std::optional<std::list<Entry*>::iterator> waiting;
+  uint64_t begun_ms = 0;
+  ProbeResult result;
   Timer next;
-  Timer timeout;
-  UniqueFd fd;
-  Watch watch;  // after fd: leaves the loop first
+  Timer finished;  // a task cannot be destroyed by what it calls; this comes a moment later
+  std::optional<Task<>> running;
 };
 
+size_t checks_in_flight_max() {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return HealthOptions().in_flight_max;
+  files.rlim_cur = files.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &files);
+  (void)getrlimit(RLIMIT_NOFILE, &files);
+  return std::clamp<size_t>(files.rlim_cur / 4, 64, kChecksInFlightMax);
+}
+
 std::string_view health_state_name(HealthState state) {
-  constexpr std::string_view kNames[] = {"initial", "healthy", "unhealthy", "unused", "draining"};
+  constexpr std::string_view kNames[] = {"initial", "healthy",  "unhealthy",
+                                         "unused",  "draining", "unavailable"};
   return kNames[static_cast<int>(state)];
 }
 
-HealthChecker::HealthChecker(EventLoop& loop, std::function<void(const TargetName&)> changed,
-                             uint32_t second_ms)
+HealthChecker::HealthChecker(EventLoop& loop, Changed changed, HealthOptions options)
     : loop_(loop),
       changed_(std::move(changed)),
-      second_ms_(second_ms),
+      options_(options),
       random_(std::random_device{}()) {}
 
 HealthChecker::~HealthChecker() = default;
 
-void HealthChecker::watch(const TargetName& name, const HealthCheck& check,
-                          const IpAddress* source) {
+void HealthChecker::watch(const TargetName& name, const HealthCheck& check, const IpAddress* source,
+                          const std::string& host) {
   auto [at, added] = entries_.try_emplace(name);
   if (added) {
     at->second = std::make_unique<Entry>(*this, name);
-    // The first check comes soon, but not that of a thousand targets in the same millisecond.
-    const uint32_t first_max =
-        std::max<uint32_t>(1, std::min(second_ms_, check.interval_s * second_ms_) / 4);
-    at->second->next.set_after(random_() % first_max);
+    at->second->last.changed_at_ms = loop_.now_ms();
   }
   Entry& entry = *at->second;
+  const auto from = source != nullptr ? std::optional(*source) : std::nullopt;
+  if (!added && entry.check == check && entry.source == from && entry.host == host) return;
   entry.check = check;
-  entry.has_source = source != nullptr;
-  if (source != nullptr) entry.source = *source;
+  entry.source = from;
+  entry.host = host;
+  entry.request = make_request(name.target, check, source, host);
+  if (check.protocol == HealthProtocol::kHttps && !tls_) tls_ = make_probe_tls();
+  if (!check.enabled) {
+    stop(entry);
+    entry.health.description = "health checks are disabled";
+    return set_state(entry, HealthState::kUnavailable, "Target.HealthCheckDisabled");
+  }
+  const bool was_disabled = entry.health.state == HealthState::kUnavailable;
+  if (!added && !was_disabled) return;
+  // The first check comes soon, but not that of a thousand targets in the same millisecond.
+  entry.next.set_after(random_() % std::max<uint32_t>(1, options_.second_ms / 4));
+  if (was_disabled) set_state(entry, HealthState::kInitial, kChecking);
 }
 
 void HealthChecker::forget(const TargetName& name) {
   const auto at = entries_.find(name);
   if (at == entries_.end()) return;
-  if (at->second->checking) in_flight_--;
+  stop(*at->second);
   entries_.erase(at);
 }
 
@@ -102,73 +130,104 @@ TargetHealth HealthChecker::health(const TargetName& name) const {
   return at->second->health;
 }
 
+LastCheck HealthChecker::last_check(const TargetName& name) const {
+  const auto at = entries_.find(name);
+  return at == entries_.end() ? LastCheck{} : at->second->last;
+}
+
 uint32_t HealthChecker::spread(uint32_t ms) {
   const uint32_t tenth = std::max<uint32_t>(1, ms / 10);
   return ms - tenth / 2 + random_() % tenth;
 }
 
-void HealthChecker::start(Entry& entry) {
-  if (in_flight_ >= kInFlightMax) {
-    deferred_++;
-    entry.next.set_after(kDeferMs);
+void HealthChecker::due(Entry& entry) {
+  if (entry.running) return entry.next.set_after(kAgainMs);
+  if (in_flight_ < options_.in_flight_max) return begin(entry);
+  counters_.deferred++;
+  entry.waiting = waiting_.insert(waiting_.end(), &entry);
+}
+
+void HealthChecker::begin(Entry& entry) {
+  entry.next.set_after(spread(entry.check.interval_s * options_.second_ms));
+  entry.begun_ms = loop_.now_ms();
+  in_flight_++;
+  // Before the next check is due, whatever the spread made of the interval.
+  const uint64_t deadline_ms = std::min<uint64_t>(
+      entry.begun_ms + entry.check.timeout_s * options_.second_ms, entry.next.at_ms());
+  entry.running.emplace(entry.run(loop_, tls_, deadline_ms));
+  entry.running->on_end(&HealthChecker::ended, &entry, 0);
+  entry.running->start();
+}
+
+void HealthChecker::ended(void* entry, uint64_t) {
+  static_cast<Entry*>(entry)->finished.set_after(0);
+}
+
+void HealthChecker::finish(Entry& entry) {
+  entry.running.reset();
+  in_flight_--;
+  let_waiting_begin();
+  judge(entry, entry.result);
+}
+
+void HealthChecker::stop(Entry& entry) {
+  entry.next.cancel();
+  entry.finished.cancel();
+  if (entry.waiting) waiting_.erase(*std::exchange(entry.waiting, std::nullopt));
+  if (!entry.running) return;
+  entry.running.reset();
+  in_flight_--;
+  let_waiting_begin();
+}
+
+void HealthChecker::let_waiting_begin() {
+  while (!waiting_.empty() && in_flight_ < options_.in_flight_max) {
+    Entry& first = *waiting_.front();
+    waiting_.pop_front();
+    first.waiting.reset();
+    begin(first);
+  }
+}
+
+void HealthChecker::count(const ProbeResult& result) {
+  uint64_t* const counters[] = {&counters_.succeeded, &counters_.mismatched, &counters_.timed_out,
+                                &counters_.failed, &counters_.not_made};
+  ++*counters[static_cast<int>(result.outcome)];
+}
+
+void HealthChecker::judge(Entry& entry, const ProbeResult& result) {
+  count(result);
+  entry.health.description = result.description;
+  entry.last = {true, result.outcome, result.code, loop_.now_ms() - entry.begun_ms,
+                entry.last.changed_at_ms};
+  const HealthState before = entry.health.state;
+  if (result.outcome == ProbeOutcome::kNotMade) {
+    if (before == HealthState::kInitial) entry.health.reason = "Elb.InternalError";
     return;
   }
-  entry.next.set_after(spread(entry.check.interval_s * second_ms_));
-  entry.checking = true;
-  in_flight_++;
-  const Target& target = entry.name.target;
-  const SocketAddress to =
-      socket_address(target.address, entry.check.port != 0 ? entry.check.port : target.port);
-  entry.fd = UniqueFd(::socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!entry.fd) return finish(entry, errno);
-  if (entry.has_source) {
-    const SocketAddress from = socket_address(entry.source, 0);
-    if (from.family() == to.family() && ::bind(entry.fd.get(), from.raw(), from.size()) != 0)
-      return finish(entry, errno);
-  }
-  if (::connect(entry.fd.get(), to.raw(), to.size()) == 0) return finish(entry, 0);
-  if (errno != EINPROGRESS) return finish(entry, errno);
-  auto started = entry.watch.start(loop_, entry.fd.get(), EPOLLOUT, [this, &entry](uint32_t) {
-    finish(entry, pending_error(entry.fd.get()));
-  });
-  if (!started) return finish(entry, started.error().code.value());
-  // Before the next check is due, whatever the spread made of the interval.
-  const uint64_t wait_max = entry.next.at_ms() - loop_.now_ms();
-  entry.timeout.set_after(std::min<uint64_t>(entry.check.timeout_s * second_ms_, wait_max));
-}
-
-// Ends a check. `error` is an errno, 0 for success.
-void HealthChecker::finish(Entry& entry, int error) {
-  entry.timeout.cancel();
-  entry.watch.stop();
-  entry.fd = UniqueFd();
-  entry.checking = false;
-  in_flight_--;
-  judge(entry, error);
-}
-
-void HealthChecker::judge(Entry& entry, int error) {
-  const HealthState before = entry.health.state;
-  const bool healthy = before == HealthState::kHealthy;
-  const int threshold = error != 0                        ? entry.check.unhealthy_threshold
+  const bool good = result.outcome == ProbeOutcome::kSucceeded;
+  const int threshold = !good                             ? entry.check.unhealthy_threshold
                         : before == HealthState::kInitial ? 1
                                                           : entry.check.healthy_threshold;
-  if (before != HealthState::kInitial && healthy == (error == 0)) {
+  if (before == HealthState::kInitial) entry.health.reason = kChecking;
+  if (before == HealthState::kUnhealthy && !good) entry.health.reason = reason_of(result.outcome);
+  if (before != HealthState::kInitial && (before == HealthState::kHealthy) == good) {
     entry.in_a_row = 0;
   } else if (++entry.in_a_row >= threshold) {
-    entry.in_a_row = 0;
-    entry.health.state = error == 0 ? HealthState::kHealthy : HealthState::kUnhealthy;
+    set_state(entry, good ? HealthState::kHealthy : HealthState::kUnhealthy,
+              good ? std::string_view() : reason_of(result.outcome));
   }
-  if (entry.health.state == HealthState::kHealthy) {
-    entry.health.reason = {};
-  } else if (entry.health.state == HealthState::kInitial) {
-    entry.health.reason = "Elb.InitialHealthChecking";
-  } else if (error != 0) {
-    entry.health.reason = error == ETIMEDOUT ? "Target.Timeout" : "Target.FailedHealthChecks";
-  }
-  entry.health.description = error == 0 ? "connected" : std::generic_category().message(error);
-  // Last: the callback may forget this entry.
-  if (entry.health.state != before && changed_) changed_(TargetName(entry.name));
+}
+
+// The last thing to do with an entry: the callback may forget it.
+void HealthChecker::set_state(Entry& entry, HealthState state, std::string_view reason) {
+  const HealthState before = entry.health.state;
+  entry.health.state = state;
+  entry.health.reason = reason;
+  if (state == before) return;
+  entry.in_a_row = 0;
+  entry.last.changed_at_ms = loop_.now_ms();
+  if (changed_) changed_(TargetName(entry.name), before);
 }
 
 }  // namespace sluice::gateway

@@ -3,6 +3,8 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "gateway/proxy/socket.h"
 
@@ -15,9 +17,9 @@ class HealthTest : public testing::Test {
  protected:
   HealthTest() : loop(std::move(*EventLoop::create())) {}
 
-  // A listener on a free port of the loopback.
+  // A listener on a free port of the loopback, on all its addresses.
   UniqueFd listen(uint16_t port = 0) {
-    auto fd = listen_tcp(*SocketAddress::parse("127.0.0.1", port), 64);
+    auto fd = listen_tcp(*SocketAddress::parse("0.0.0.0", port), 64);
     EXPECT_TRUE(fd) << fd.error().text();
     return std::move(*fd);
   }
@@ -43,8 +45,8 @@ TEST_F(HealthTest, GoesUpAndDownWithItsListener) {
   UniqueFd listener = listen();
   const uint16_t port = SocketAddress::local_of(listener.get()).port();
   int changes = 0;
-  HealthChecker checker(
-      *loop, [&](const TargetName&) { changes++; }, kSecond);
+  HealthChecker checker(*loop, [&](const TargetName&, HealthState) { changes++; },
+                        {.second_ms = kSecond});
   const IpAddress source = *parse_ip_address("127.0.0.1");
   checker.watch(name(port), check(), &source);
   EXPECT_EQ(checker.health(name(port)).reason, "Elb.RegistrationInProgress");
@@ -64,7 +66,7 @@ TEST_F(HealthTest, GoesUpAndDownWithItsListener) {
 TEST_F(HealthTest, OneFailureIsNoChange) {
   UniqueFd listener = listen();
   const uint16_t port = SocketAddress::local_of(listener.get()).port();
-  HealthChecker checker(*loop, {}, kSecond);
+  HealthChecker checker(*loop, {}, {.second_ms = kSecond});
   checker.watch(name(port), check(2, 10), nullptr);
   ASSERT_TRUE(becomes(checker, name(port), HealthState::kHealthy));
   listener = UniqueFd();
@@ -87,7 +89,7 @@ TEST_F(HealthTest, SilenceTimesOut) {
     fillers.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
     (void)::connect(fillers.back().get(), reinterpret_cast<const sockaddr*>(&to), sizeof(to));
   }
-  HealthChecker checker(*loop, {}, kSecond);
+  HealthChecker checker(*loop, {}, {.second_ms = kSecond});
   checker.watch(name(port), check(), nullptr);
   ASSERT_TRUE(becomes(checker, name(port), HealthState::kUnhealthy));
   EXPECT_EQ(checker.health(name(port)).reason, "Target.Timeout");
@@ -96,7 +98,7 @@ TEST_F(HealthTest, SilenceTimesOut) {
 TEST_F(HealthTest, ASourceThatIsNotHereIsAFailure) {
   UniqueFd listener = listen();
   const uint16_t port = SocketAddress::local_of(listener.get()).port();
-  HealthChecker checker(*loop, {}, kSecond);
+  HealthChecker checker(*loop, {}, {.second_ms = kSecond});
   const IpAddress elsewhere = *parse_ip_address("192.0.2.7");
   checker.watch(name(port), check(), &elsewhere);
   ASSERT_TRUE(becomes(checker, name(port), HealthState::kUnhealthy));
@@ -107,8 +109,8 @@ TEST_F(HealthTest, ThousandsOfTargetsAreBounded) {
   UniqueFd listener = listen();
   const uint16_t port = SocketAddress::local_of(listener.get()).port();
   size_t up = 0;
-  HealthChecker checker(
-      *loop, [&](const TargetName&) { up++; }, 200);
+  HealthChecker checker(*loop, [&](const TargetName&, HealthState) { up++; },
+                        {.second_ms = 200, .in_flight_max = 64});
   for (uint32_t i = 1; i <= 2000; i++) {
     TargetName target = name(port);
     target.target.address.words[0] = htonl(0x7f000000 + i);
@@ -120,12 +122,121 @@ TEST_F(HealthTest, ThousandsOfTargetsAreBounded) {
   EXPECT_GE(up, 64u);
 }
 
+TEST_F(HealthTest, ChecksThatFindNoPlaceWaitInLine) {
+  UniqueFd listener = listen();
+  const uint16_t port = SocketAddress::local_of(listener.get()).port();
+  Watch accepting;
+  ASSERT_TRUE(accepting.start(*loop, listener.get(), EPOLLIN, [&](uint32_t) {
+    SocketAddress peer;
+    while (accept_tcp(listener.get(), &peer)) {
+    }
+  }));
+  HealthChecker checker(*loop, {}, {.second_ms = 200, .in_flight_max = 2});
+  std::vector<TargetName> targets;
+  for (uint32_t i = 1; i <= 300; i++) {
+    targets.push_back(name(port));
+    targets.back().target.address.words[0] = htonl(0x7f000000 + i);
+    checker.watch(targets.back(), check(), nullptr);
+  }
+  const uint64_t end = loop->now_ms() + 20'000;
+  while (checker.counters().succeeded < 600 && loop->now_ms() < end) {
+    loop->turn(10);
+    ASSERT_LE(checker.in_flight(), 2u);
+  }
+  EXPECT_GT(checker.counters().deferred, 0u);
+  for (const TargetName& target : targets)
+    EXPECT_EQ(checker.health(target).state, HealthState::kHealthy);
+  for (const TargetName& target : targets) checker.forget(target);  // some wait, some are checked
+  EXPECT_EQ(checker.in_flight(), 0u);
+}
+
+TEST_F(HealthTest, AnswersOfTheWrongKindAreAMismatch) {
+  UniqueFd listener = listen();
+  const uint16_t port = SocketAddress::local_of(listener.get()).port();
+  std::vector<UniqueFd> clients;
+  std::string answer = "HTTP/1.1 503 Service Unavailable\r\n\r\n";
+  Watch serving;
+  ASSERT_TRUE(serving.start(*loop, listener.get(), EPOLLIN, [&](uint32_t) {
+    SocketAddress peer;
+    auto client = accept_tcp(listener.get(), &peer);
+    if (!client) return;
+    (void)!::send(client->get(), answer.data(), answer.size(), MSG_NOSIGNAL);
+    clients.push_back(std::move(*client));
+  }));
+  HealthChecker checker(*loop, {}, {.second_ms = 100});
+  HealthCheck http = default_health_check(Protocol::kHttp, HealthProtocol::kHttp);
+  http.interval_s = 3;
+  http.timeout_s = 2;
+  checker.watch(name(port), http, nullptr);
+  ASSERT_TRUE(becomes(checker, name(port), HealthState::kUnhealthy));
+  EXPECT_EQ(checker.health(name(port)).reason, "Target.ResponseCodeMismatch");
+  EXPECT_EQ(checker.health(name(port)).description, "answered 503");
+  EXPECT_EQ(checker.last_check(name(port)).code, 503);
+  EXPECT_GE(checker.counters().mismatched, 2u);
+
+  http.matcher = "200,503";
+  http.healthy_threshold = 2;
+  checker.watch(name(port), http, nullptr);
+  EXPECT_TRUE(becomes(checker, name(port), HealthState::kHealthy));
+}
+
+TEST_F(HealthTest, DisabledMeansUnavailableAndTraffic) {
+  UniqueFd listener = listen();
+  const uint16_t port = SocketAddress::local_of(listener.get()).port();
+  std::vector<HealthState> before;
+  HealthChecker checker(*loop, [&](const TargetName&, HealthState was) { before.push_back(was); },
+                        {.second_ms = kSecond});
+  HealthCheck off = check();
+  off.enabled = false;
+  checker.watch(name(port), off, nullptr);
+  const TargetHealth health = checker.health(name(port));
+  EXPECT_EQ(health.state, HealthState::kUnavailable);
+  EXPECT_EQ(health.reason, "Target.HealthCheckDisabled");
+  EXPECT_TRUE(gets_traffic(health.state));
+  run_ms(4 * kSecond);
+  EXPECT_EQ(checker.counters().succeeded, 0u);
+
+  checker.watch(name(port), check(), nullptr);
+  EXPECT_TRUE(becomes(checker, name(port), HealthState::kHealthy));
+  checker.watch(name(port), off, nullptr);
+  EXPECT_EQ(checker.in_flight(), 0u);
+  EXPECT_EQ(before, (std::vector{HealthState::kInitial, HealthState::kUnavailable,
+                                 HealthState::kInitial, HealthState::kHealthy}));
+}
+
+TEST_F(HealthTest, WantOfDescriptorsChangesNoState) {
+  UniqueFd listener = listen();
+  const uint16_t port = SocketAddress::local_of(listener.get()).port();
+  HealthChecker checker(*loop, {}, {.second_ms = kSecond});
+  checker.watch(name(port), check(), nullptr);
+  ASSERT_TRUE(becomes(checker, name(port), HealthState::kHealthy));
+  const int taken = ::dup(0);
+  ::close(taken);
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit none{static_cast<rlim_t>(taken), before.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &none);
+  const uint64_t end = loop->now_ms() + 20'000;
+  while (checker.counters().not_made < 5 && loop->now_ms() < end) loop->turn(20);
+  EXPECT_GE(checker.counters().not_made, 5u);
+  EXPECT_EQ(checker.health(name(port)).state, HealthState::kHealthy);
+  TargetName other = name(static_cast<uint16_t>(port));
+  other.group = "other";
+  checker.watch(other, check(), nullptr);
+  const uint64_t enough = checker.counters().not_made + 5;
+  while (checker.counters().not_made < enough && loop->now_ms() < end) loop->turn(20);
+  EXPECT_EQ(checker.health(other).reason, "Elb.InternalError");
+  setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_TRUE(becomes(checker, other, HealthState::kHealthy));
+}
+
 TEST_F(HealthTest, ForgettingDuringACheckIsSafe) {
   HealthChecker* pointer = nullptr;
   UniqueFd listener = listen();
   const uint16_t port = SocketAddress::local_of(listener.get()).port();
-  HealthChecker checker(
-      *loop, [&](const TargetName& target) { pointer->forget(target); }, kSecond);
+  HealthChecker checker(*loop,
+                        [&](const TargetName& target, HealthState) { pointer->forget(target); },
+                        {.second_ms = kSecond});
   pointer = &checker;
   checker.watch(name(port), check(), nullptr);
   run_ms(100);

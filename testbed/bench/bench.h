@@ -26,4 +26,17 @@ struct BenchOptions {
 // in the kernel host (when root) and in the process host.
 Result<std::vector<BenchCase>> bench_datapath(const BenchOptions& options);
 
+struct HealthBench {
+  uint32_t targets = 10'000;
+  uint32_t interval_s = 10;
+  uint32_t seconds = 20;   // measured, after one interval to get going
+  std::string path;        // HTTP GET of this; TCP connections when empty
+  uint64_t checks = 0;     // out: in the measured time
+  uint64_t not_good = 0;   // out: failed, late, not made
+  double cpu_percent = 0;  // out: of one core, by the checking thread
+};
+
+// The health checker against a target of many addresses on the loopback.
+Result<> bench_health(HealthBench& bench);
+
 }  // namespace sluice::testbed

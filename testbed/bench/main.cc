@@ -23,6 +23,37 @@ void print_table(const std::vector<testbed::BenchCase>& cases) {
     std::printf("%-12s %-8s %9lu %9.1f\n", c.name.c_str(), c.host.c_str(), c.flows, c.ns);
 }
 
+int fail(const Error& error) {
+  std::fprintf(stderr, "sluice-bench: %s\n", error.text().c_str());
+  return 1;
+}
+
+int run_health(testbed::HealthBench& bench, bool json) {
+  if (auto result = testbed::bench_health(bench); !result) return fail(result.error());
+  const char* kind = bench.path.empty() ? "TCP" : "HTTP";
+  const double us = bench.checks == 0 ? 0
+                                      : bench.cpu_percent * bench.seconds * 1e4 /
+                                            static_cast<double>(bench.checks);
+  if (json) {
+    const nlohmann::ordered_json out{{"case", "health"},
+                                     {"protocol", kind},
+                                     {"targets", bench.targets},
+                                     {"checks", bench.checks},
+                                     {"not_good", bench.not_good},
+                                     {"seconds", bench.seconds},
+                                     {"cpu_percent", bench.cpu_percent},
+                                     {"us_per_check", us}};
+    std::printf("%s\n", nlohmann::ordered_json::array({out}).dump(1).c_str());
+  } else {
+    std::printf("%-8s %8s %9s %9s %8s %9s\n", "protocol", "targets", "checks/s", "not good",
+                "CPU %", "us/check");
+    std::printf("%-8s %8u %9.0f %9lu %8.1f %9.1f\n", kind, bench.targets,
+                static_cast<double>(bench.checks) / bench.seconds, bench.not_good,
+                bench.cpu_percent, us);
+  }
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -37,13 +68,18 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1000, 100'000'000));
   datapath->add_option("--rounds", options.rounds, "rounds; the median is shown")
       ->check(CLI::Range(1, 1000));
+  testbed::HealthBench health_options;
+  CLI::App* health = app.add_subcommand("health", "CPU time of health checks of many targets");
+  health->add_flag("--json", json, "an array of cases instead of a table");
+  health->add_option("--targets", health_options.targets)->check(CLI::Range(1, 60'000));
+  health->add_option("--interval", health_options.interval_s, "seconds")->check(CLI::Range(1, 300));
+  health->add_option("--seconds", health_options.seconds, "measured")->check(CLI::Range(1, 3600));
+  health->add_option("--path", health_options.path, "HTTP GET of this instead of TCP");
   CLI11_PARSE(app, argc, argv);
 
+  if (health->parsed()) return run_health(health_options, json);
   const auto cases = testbed::bench_datapath(options);
-  if (!cases) {
-    std::fprintf(stderr, "sluice-bench: %s\n", cases.error().text().c_str());
-    return 1;
-  }
+  if (!cases) return fail(cases.error());
   json ? print_json(*cases) : print_table(*cases);
   return 0;
 }
