@@ -56,8 +56,8 @@ class Dpi final : public DpiAppliance {
     // application.
     if (!record.user.blocked() && !(parsed.flags & tunnels::kPacketIcmpError))
       classify(record, ip, parsed);
-    if (record.user.classification.final() && Usage::due(record.user.accounted, now_us_))
-      account(record);
+    const bool settled = record.user.classification.final() || record.user.blocked();
+    if (settled && Usage::due(record.user.accounted, now_us_)) account(record);
     if (!record.user.blocked()) return Answer::kReturn;
     block(record, ip, parsed, injector);
     return Answer::kDrop;
