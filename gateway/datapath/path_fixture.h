@@ -92,7 +92,7 @@ inline void configure(Tables& tables) {
   const uint32_t vip4[4] = {ipv4_word(10, 0, 0, 100), 0, 0, 0};
   const Bytes vip6_bytes = {0xfd, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0};
   uint32_t vip6[4];
-  for (int i = 0; i < 4; i++) vip6[i] = load_u32(&vip6_bytes[static_cast<size_t>(4 * i)]);
+  for (int i = 0; i < 4; i++) vip6[i] = load_u32(&vip6_bytes[static_cast<size_t>(i) * 4]);
   for (uint16_t g = 1; g <= 2; g++) {
     tables.groups[g] = {kFlowHash5Tuple, 1, 0};
     for (uint32_t i = 0; i < kRowsPerGroup; i++)
