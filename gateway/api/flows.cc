@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kVerdictNames[] = {"stack", "cross", "target", "outside", "inside", "drop"};
+constexpr const char* kVerdictNames[] = {"stack", "cross", "target", "outside", "inside", "drop", "answered"};
 static_assert(std::size(kVerdictNames) == kVerdictCount);
 static_assert(kDropReasonCount <= std::size(counters{}.drop));
 

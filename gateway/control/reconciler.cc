@@ -30,6 +30,7 @@ settings make_settings(const Config& config) {
       out.idle_tcp_ms = lb.listeners[0].idle_timeout_s * 1000;
   out.idle_other_ms = kIdleOtherMs;
   out.tunnel_port = kGenevePort;
+  out.mss_clamp = config.gateway.mss_clamp;
   // The longest idle time is 16 to 31 epochs.
   const uint32_t longest = std::max(out.idle_tcp_ms, out.idle_other_ms);
   out.epoch_shift = static_cast<uint16_t>(std::bit_width(longest) - 5);

@@ -144,12 +144,14 @@ TEST_F(ReconcilerTest, TheSameInputWritesNothing) {
   EXPECT_EQ(std::memcmp(targets.data(), tables.targets, targets.size() * sizeof(target)), 0);
 }
 
-TEST_F(ReconcilerTest, HintsNameGroupsOrBypass) {
+TEST_F(ReconcilerTest, HintsAndOptionsReachTheTables) {
+  config.gateway.mss_clamp = true;
   config.gateway.hints = {{7, ""}, {8, "spare"}};
   reconcile();
   const auto spare = *reconciler.group_index("spare");
   EXPECT_EQ(owners("spare").size(), 1u)
       << "a group that only a hint leads to is steered to as well";
+  EXPECT_EQ(tables.settings[0].mss_clamp, 1u);
   EXPECT_EQ(tables.hints[0].number, 7);
   EXPECT_EQ(tables.hints[0].action, kHintBypass);
   EXPECT_EQ(tables.hints[1].number, 8);

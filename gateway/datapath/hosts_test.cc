@@ -48,7 +48,9 @@ class Hosts : public testing::Test {
     kernel = std::move(*created);
     process = std::move(*ProcessHost::create({.flows_max = 1 << 12}));
     configure(kernel->tables());
+    kernel->tables().settings[0].mss_clamp = 1;
     configure(process->tables());
+    process->tables().settings[0].mss_clamp = 1;
   }
 
   // Through both; returns what leaves.
@@ -78,6 +80,13 @@ class Hosts : public testing::Test {
   std::unique_ptr<ProcessHost> process;
   uint64_t packets = 0;
 };
+
+Bytes syn_with_mss() {
+  Bytes segment = tcp(4244, 80, kTcpSyn);
+  append(segment, {1, 2, 4, 0x23, 0x00, 0, 0, 0});
+  segment[12] = 0x70;
+  return segment;
+}
 
 std::vector<Bytes> corpus() {
   const Bytes vip = {10, 0, 0, 100};
@@ -121,6 +130,15 @@ std::vector<Bytes> corpus() {
       with_checksum(
           ethernet(kEtherTypeIpv4, {},
                    ipv4(kProtocolUdp, udp(4242, 7000, Bytes(5, 1)), {.destination = vip}))),
+      // Too big: over IPv4 with DF, over IPv6, and from an NLB target; and a handshake with an MSS.
+      ethernet(kEtherTypeIpv4, {kEtherTypeVlan},
+               ipv4(kProtocolTcp, tcp(4242, 80, kTcpAck, Bytes(1600, 2)), {.fragment = 0x4000})),
+      ethernet(kEtherTypeIpv6, {}, ipv6(kProtocolUdp, udp(1000, 53, Bytes(1600, 3)))),
+      with_checksum(ethernet(
+          kEtherTypeIpv4, {},
+          ipv4(kProtocolTcp, tcp(7001, 4242, kTcpAck, Bytes(1600, 4)),
+               {.source = {10, 0, 0, 21}, .destination = {10, 0, 0, 1}, .fragment = 0x4000}))),
+      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, syn_with_mss())),
       ethernet(0x0806, {}, Bytes(28, 1)),
       Bytes(14, 0),
       Bytes(1500, 0xff),
@@ -164,6 +182,7 @@ TEST_F(Hosts, AgreeOnTheCorpusAndOnEverythingNearIt) {
   EXPECT_EQ(std::memcmp(kernel->tables().target_counters, process->tables().target_counters,
                         sizeof(target_counters) * kTargetsMax),
             0);
+  EXPECT_GT(a.verdict[kVerdictAnswered], 0u);
   uint32_t flows = 0;
   for (uint32_t i = 0; i < kernel->tables().flow_buckets_count * kFlowWays; i++) {
     const flow_record& k = *table_flow_records(&kernel->tables(), i);
@@ -175,7 +194,8 @@ TEST_F(Hosts, AgreeOnTheCorpusAndOnEverythingNearIt) {
     flows += k.cookie != 0;
   }
   EXPECT_GT(flows, 100u);
-  for (const PathEvent event : {kEventHintTaken, kEventBypassed, kEventFormerCookie})
+  for (const PathEvent event :
+       {kEventHintTaken, kEventBypassed, kEventFormerCookie, kEventMssClamped})
     EXPECT_GT(a.event[event], 0u) << path_event_name(event);
   int reasons = 0;
   for (uint64_t n : a.drop) reasons += n != 0;

@@ -8,8 +8,8 @@ SLUICE_GATEWAY_BEGIN
 
 // How a packet leaves the path, beside its verdict.
 struct departure {
-  __u32 interface;  // to leave by, with kVerdictCross, Target, Outside, Inside
-  __u32 reason;     // DropReason, with kVerdictDrop
+  __u32 interface;  // to leave by, with kVerdictCross, Target, Outside, Inside, Answered
+  __u32 reason;     // DropReason, with kVerdictDrop and kVerdictAnswered
 };
 
 // What a packet's way through the path carries along; lives on the stack of path_enter.

@@ -8,8 +8,10 @@
 // files. docs/life-of-a-packet.md tells the same story.
 #pragma once
 
+#include "gateway/datapath/answer.h"
 #include "gateway/datapath/encapsulate.h"
 #include "gateway/datapath/hint.h"
+#include "gateway/datapath/mss.h"
 #include "gateway/datapath/partial_checksum.h"
 #include "gateway/nlb/stage.h"
 
@@ -27,6 +29,19 @@ SLUICE_STAGE enum DropReason frame_parse(frame* f, struct packet* p) {
   p->tuple.version = 0;
   if (ether_type != kEtherTypeIpv4 && ether_type != kEtherTypeIpv6) return kDropNone;
   return parse_ip(data, end, ether_type == kEtherTypeIpv4 ? 4 : 6, p);
+}
+
+// A packet that does not fit the tunnel with its new headers: its sender is told what does.
+SLUICE_INLINE enum Verdict path_too_big(struct passage* way, frame* f, struct packet* p,
+                                        const struct flow_record* record, int from_backend,
+                                        __u32 mtu, __u32 interface) {
+  // An NLB target must find its own address in the quoted packet.
+  if (from_backend) nlb_undo_return(way, f, p, record);
+  if (mtu <= kEncapsulationOverhead || !answer_too_big(f, p, mtu - kEncapsulationOverhead))
+    return path_drop(way, kDropTooBig);
+  path_drop(way, kDropTooBig);
+  way->departure.interface = interface;
+  return kVerdictAnswered;
 }
 
 // A packet of a flow whose appliance has seen enough: straight to the other side.
@@ -64,11 +79,13 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
   flow_query_from_tuple(&query, way->settings, &p.tuple, attachment_index, 0);
   __u32 index = flow_find(way->tables, &query);
   struct flow_record* record = table_flow_records(way->tables, index);
+  int from_backend = 0;
   if (record && (record->flags & kFlowAlias) &&
       !flow_is_expired(way->settings, record, way->now_ms)) {
     reason = nlb_return_to_listener(way, f, &p, &query, &index);
     if (reason != kDropNone) return path_drop(way, reason);
     record = table_flow_records(way->tables, index);
+    from_backend = 1;
   }
 
   const struct target* target = record ? table_targets(way->tables, record->target) : 0;
@@ -88,9 +105,14 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
     return path_bypass(way, f, &p, record, attachment, query.direction, side);
   if (!target || !(target->flags & kTargetInUse)) return path_drop(way, kDropNoTarget);
   if (!(target->flags & kTargetResolved)) return path_drop(way, kDropNeighbourUnresolved);
-  if (p.l3_length + kEncapsulationOverhead > target->mtu) return path_drop(way, kDropTooBig);
+  if (p.l3_length + kEncapsulationOverhead > target->mtu)
+    return path_too_big(way, f, &p, record, from_backend, target->mtu,
+                        attachment->interface[side & 1]);
   if (checksum_is_partial(frame_data(f), frame_end(f), &p) && checksum_complete(f, &p))
     way->counters->event[kEventChecksumCompleted]++;
+  if ((p.tcp_flags & kTcpSyn) && way->settings->mss_clamp &&
+      mss_clamp(f, &p, target->mtu - kEncapsulationOverhead))
+    way->counters->event[kEventMssClamped]++;
   reason = encapsulate(f, &p, target, attachment, query.hash, record->cookie);
   if (reason != kDropNone) return path_drop(way, reason);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any sequence of frames through the process host: no memory error, and never a packet delivered
-// that its appliance did not return with the flow's own cookie.
+// that its appliance did not return with the flow's cookie, or allowed past inspection by a hint.
 //
 // Input: records of one byte (0 outside, 1 inside, 2 tunnel, 3 tunnel with what was last
 // encapsulated around these bytes as its change mask), two bytes of length, and the bytes.
@@ -20,7 +20,8 @@ void require(bool condition) {
   if (!condition) std::abort();
 }
 
-// Whether a record of the table has the cookie that a datagram carries, for a target at its source.
+// Whether a datagram carries the cookie of a record of the table, for a target at its source; or
+// one that was made for that target, which only the path can do, under the key.
 bool cookie_is_known(const Tables& tables, const Bytes& datagram) {
   const geneve_profile profile = SLUICE_GENEVE_AWS;
   geneve header{};
@@ -28,6 +29,9 @@ bool cookie_is_known(const Tables& tables, const Bytes& datagram) {
   if (geneve_decode(&datagram[udp + 8], datagram.data() + datagram.size(), &profile, &header) !=
       kDropNone)
     return false;
+  const uint32_t maker = header.flow_cookie >> 16 & 0xfff;
+  if (tables.targets[maker].address[0] != load_u32(&datagram[26])) return false;
+  if (tables.counters[0].event[kEventFormerCookie] != 0) return true;
   for (uint32_t i = 0; i < tables.flow_buckets_count * kFlowWays; i++) {
     const flow_record& record = *table_flow_records(&tables, i);
     if (record.cookie == header.flow_cookie &&
@@ -65,8 +69,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     FrameBuffer buffer;
     buffer.assign(in);
     host->set_now_ms(host->now_ms() + 17);
+    const uint64_t bypassed = tables.counters[0].event[kEventBypassed];
     const Outcome outcome = host->run(buffer, interface_index);
-    require((outcome.verdict == kVerdictDrop) == (outcome.reason != kDropNone));
+    require((outcome.verdict == kVerdictDrop || outcome.verdict == kVerdictAnswered) ==
+            (outcome.reason != kDropNone));
     if (interface_index == fixture::kTunnel) {
       require(outcome.verdict == kVerdictStack || outcome.verdict == kVerdictDrop ||
               outcome.verdict == kVerdictInside || outcome.verdict == kVerdictOutside);
@@ -74,7 +80,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         require(cookie_is_known(tables, in));
     } else {
       require(outcome.verdict == kVerdictCross || outcome.verdict == kVerdictDrop ||
-              outcome.verdict == kVerdictTarget);
+              outcome.verdict == kVerdictTarget || outcome.verdict == kVerdictAnswered ||
+              outcome.verdict == kVerdictInside || outcome.verdict == kVerdictOutside);
+      if (outcome.verdict == kVerdictInside || outcome.verdict == kVerdictOutside)
+        require(tables.counters[0].event[kEventBypassed] == bypassed + 1);
       if (outcome.verdict == kVerdictTarget)
         last.assign(buffer.bytes().begin(), buffer.bytes().end());
     }

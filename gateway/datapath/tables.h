@@ -70,7 +70,7 @@ struct settings {
   __u32 idle_other_ms;            // 120 s
   __u16 tunnel_port;              // 6081, host order
   __u16 epoch_shift;  // milliseconds >> this = age epochs: idle_tcp_ms >> it is 16 to 31
-  __u32 zero;
+  __u32 mss_clamp;    // 1: the MSS of SYNs is lowered to what the tunnel carries
 };
 
 // A GWLB endpoint: a pair of interfaces spliced into a path.
@@ -214,13 +214,14 @@ struct flow_bucket {
 
 // Every packet that the path takes ends in exactly one verdict.
 enum Verdict {
-  kVerdictStack = 0,    // not for the path: left to the kernel (or host) as it is
-  kVerdictCross = 1,    // ARP, neighbour discovery, not IP: out of the other side untouched
-  kVerdictTarget = 2,   // encapsulated, to a target
-  kVerdictOutside = 3,  // approved and delivered out of the outside
-  kVerdictInside = 4,   // approved and delivered out of the inside
-  kVerdictDrop = 5,     // with a DropReason
-  kVerdictCount = 6,
+  kVerdictStack = 0,     // not for the path: left to the kernel (or host) as it is
+  kVerdictCross = 1,     // ARP, neighbour discovery, not IP: out of the other side untouched
+  kVerdictTarget = 2,    // encapsulated, to a target
+  kVerdictOutside = 3,   // approved and delivered out of the outside
+  kVerdictInside = 4,    // approved and delivered out of the inside
+  kVerdictDrop = 5,      // with a DropReason
+  kVerdictAnswered = 6,  // dropped with a DropReason, and its sender told: out of where it came in
+  kVerdictCount = 7,
 };
 
 // What happened on the way, besides the verdict. X(enumerator, name).
@@ -230,6 +231,7 @@ enum Verdict {
   X(kEventFlowExpired, "flow_expired") /* a place was taken from an idle or closed flow */         \
   X(kEventChecksumCompleted, "checksum_completed") /* that the sender had left to its hardware */  \
   X(kEventNlbTranslated, "nlb_translated")                                                         \
+  X(kEventMssClamped, "mss_clamped")                                                               \
   X(kEventBypassed, "bypassed") /* a packet was delivered without inspection, as a hint allowed */ \
   X(kEventHintTaken, "hint_taken")                                                                 \
   X(kEventHintUnknown, "hint_unknown")   /* a hint that the configuration does not mention */      \

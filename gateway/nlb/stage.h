@@ -34,6 +34,18 @@ SLUICE_INLINE enum DropReason nlb_return_to_listener(struct passage* way, frame*
   return *index == kFlowNotFound ? kDropFlowUnknown : kDropNone;
 }
 
+// Gives an answer that nlb_return_to_listener has translated its target's address again.
+SLUICE_INLINE void nlb_undo_return(const struct passage* way, frame* f, struct packet* p,
+                                   const struct flow_record* record) {
+  const struct target* target = table_targets(way->tables, record->backend);
+  if (!target) return;
+  struct nlb_change change = {
+      {target->address[0], target->address[1], target->address[2], target->address[3]},
+      target->port != 0 ? target->port : p->tuple.source_port,
+      kNlbSource};
+  nlb_translate(f, p, &change);
+}
+
 // Makes sure that the answers of an NLB target are recognised: a record of the tuple as the target
 // sees it.
 SLUICE_INLINE enum DropReason nlb_keep_alias(struct passage* way, const struct tuple* translated,

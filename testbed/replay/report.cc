@@ -93,6 +93,7 @@ Json frames_json(const OfflineReplay& replay) {
           {"delivered", counts.delivered},
           {"crossed", counts.crossed},
           {"dropped_by_gateway", counts.dropped},
+          {"answered", counts.answered},
           {"dropped_by_appliance", counts.kept},
           {"left_to_stack", counts.left_to_stack},
           {"injected", counts.injected},

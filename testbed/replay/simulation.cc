@@ -170,6 +170,16 @@ void Simulation::settle(const gateway::Outcome& outcome, ReplayFlow& flow, Direc
       flow.ways[way_index(direction)].delivered++;
       delivered_(now_ns_, buffer_.bytes());
       return;
+    case gateway::kVerdictInside:
+    case gateway::kVerdictOutside:  // past inspection, by an appliance's hint
+      counts_.delivered++;
+      flow.ways[way_index(direction)].delivered++;
+      delivered_(now_ns_, buffer_.bytes());
+      return;
+    case gateway::kVerdictAnswered:
+      counts_.answered++;
+      delivered_(now_ns_, buffer_.bytes());
+      [[fallthrough]];
     case gateway::kVerdictDrop:
       counts_.dropped++;
       flow.ways[way_index(direction)].dropped++;

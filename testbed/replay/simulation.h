@@ -39,6 +39,7 @@ struct SimulationCounts {
   uint64_t kept = 0;              // by an appliance
   uint64_t left_to_stack = 0;     // not taken by the gateway
   uint64_t not_sent = 0;          // of flows past kReplayFlowsMax
+  uint64_t answered = 0;          // of the dropped: the gateway told the sender
   uint64_t injected = 0;          // not of the capture: added by appliances and delivered
   uint64_t injected_dropped = 0;  // added by appliances, and dropped by the gateway
   std::array<uint64_t, tunnels::kDropReasonCount> drops{};  // both kinds, by the gateway's reason

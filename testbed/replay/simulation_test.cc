@@ -185,7 +185,8 @@ TEST_F(SimulationTest, EveryFrameEndsOnce) {
   EXPECT_EQ(counts.delivered + counts.crossed + counts.dropped + counts.kept +
                 counts.left_to_stack + counts.not_sent,
             sent);
-  EXPECT_EQ(delivered_.size(), counts.delivered + counts.crossed + counts.injected);
+  EXPECT_EQ(delivered_.size(),
+            counts.delivered + counts.crossed + counts.injected + counts.answered);
   EXPECT_EQ(counts.left_to_stack, 0u);
 }
 

@@ -1,0 +1,66 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A tunnel that is too small for full-sized packets: connections work in both directions, directly and through the
+NLB, because senders are told what fits; with the MSS clamp, because they never send more.
+
+  nlb.yaml with an MTU of 1500 towards the appliances: packets of up to 1432 bytes fit.
+"""
+import socket
+
+import harness
+from harness import expect
+
+DATA = bytes(range(256)) * 1024  # much more than a packet
+DIRECT = ("10.1.0.21", 7000), ("fd01::21", 7000)
+LISTENERS = ("10.1.0.100", 80), ("fd01::100", 80)
+SMALL = ("{name: fabric, mtu: 1600}", "{name: fabric, mtu: 1500}")
+
+
+def ready(lab):
+    for name in ("one", "two", "three"):
+        with lab.inside(name):
+            lab.resources.enter_context(harness.Server(name, 7000))
+    lab.wait_until_healthy("ids", "tcp4", "tcp6")
+    with lab.inside("client"):
+        for address, port in DIRECT + LISTENERS:
+            harness.wait_for(f"{address} answers", lambda a=address, p=port: harness.connects(a, p))
+
+
+def echo(lab, address, port):
+    """There and back: whether all of it came back."""
+    with lab.inside("client"), socket.create_connection((address, port), 10) as s:
+        s.settimeout(20)
+        file = s.makefile("rwb")
+        greeting = file.read(4)
+        while not greeting.endswith(b" ") or greeting.count(b" ") < 2:
+            greeting += file.read(1)
+        for at in range(0, len(DATA), 65536):
+            file.write(DATA[at:at + 65536])
+            file.flush()
+            if file.read(65536) != DATA[at:at + 65536]:
+                return False
+    return True
+
+
+def told(lab):
+    before = lab.drops().get("too_big", 0)
+    for address, port in DIRECT + LISTENERS:
+        expect(f"the data through {address}", echo(lab, address, port), True)
+    dropped = lab.drops()["too_big"] - before
+    expect("senders were told", dropped > 0, True)
+    expect("of every packet that was dropped", lab.verdicts()["answered"], lab.drops()["too_big"])
+    return f"{dropped} packets too big, all answered"
+
+
+def clamped(lab):
+    for address, port in DIRECT + LISTENERS:
+        expect(f"the data through {address}", echo(lab, address, port), True)
+    expect("packets too big", lab.drops().get("too_big", 0), 0)
+    expect("handshakes were clamped", lab.ask("counters")["events"]["mss_clamped"] >= 8, True)
+
+
+if __name__ == "__main__":
+    YAML = "testbed/scenarios/nlb.yaml"
+    CLAMP = ("  tunnel: {interface", "  mss_clamp: true\n  tunnel: {interface")
+    harness.run(harness.Lab(YAML, [SMALL]), ready, told)
+    harness.run(harness.Lab(YAML, [SMALL, CLAMP]), ready, clamped)
