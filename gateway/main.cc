@@ -13,6 +13,7 @@
 #include "gateway/api/commands.h"
 #include "gateway/api/server.h"
 #include "gateway/control/config.h"
+#include "gateway/control/control_plane.h"
 #include "gateway/control/controller.h"
 #include "gateway/control/nlb_addresses.h"
 #include "gateway/control/offloads.h"
@@ -33,6 +34,7 @@ class Daemon {
  private:
   Result<> watch_signals();
   void reload();
+  Result<> set_addresses(const Config& next);
   void network_changed();
 
   std::string file_;
@@ -41,6 +43,7 @@ class Daemon {
   std::unique_ptr<KernelNextHops> hops_;
   NlbAddresses addresses_;
   std::unique_ptr<Controller> controller_;
+  std::unique_ptr<ControlPlane> plane_;
   std::unique_ptr<ApiServer> api_;
   UniqueFd signals_;
   Watch signals_watch_;
@@ -69,15 +72,25 @@ Result<> Daemon::start(Config config) {
   controller_ = std::make_unique<Controller>(
       *loop_, *host_, *hops_, [](const std::string& line) { spdlog::info(line); },
       HealthOptions{.in_flight_max = checks_in_flight_max()});
+  plane_ = std::make_unique<ControlPlane>(*controller_,
+                                          [this](const Config& c) { return set_addresses(c); });
   // The socket first: a second daemon with the same configuration stops here.
   SLUICE_TRY(api_,
              ApiServer::create(*loop_, config.gateway.socket, [this](std::string_view request) {
-               return answer_request(*controller_, request);
+               return answer_request(*plane_, request);
              }));
-  SLUICE_TRY_VOID(addresses_.set(config.gateway.nlb_interface, nlb_addresses_of(config)));
-  SLUICE_TRY_VOID(controller_->apply(std::move(config)));
+  SLUICE_TRY_VOID(plane_->start(std::move(config)));
   warn_of_redirects(controller_->config());
   return {};
+}
+
+// An interface that went away must not stop what does not need it; network_changed() waits for it.
+Result<> Daemon::set_addresses(const Config& next) {
+  const Config& now = controller_->config();
+  const auto wanted = nlb_addresses_of(next);
+  if (next.gateway.nlb_interface == now.gateway.nlb_interface && wanted == nlb_addresses_of(now))
+    return {};
+  return addresses_.set(next.gateway.nlb_interface, wanted);
 }
 
 void Daemon::network_changed() {
@@ -114,13 +127,14 @@ void Daemon::reload() {
     spdlog::error("the configuration stays as it was");
     return;
   }
-  if (auto result = controller_->apply(std::move(*config)); !result)
-    return spdlog::error("the configuration stays as it was: {}", result.error().text());
-  spdlog::info("read {} again", file_);
-  const Config& now = controller_->config();
-  if (auto result = addresses_.set(now.gateway.nlb_interface, nlb_addresses_of(now)); !result)
-    spdlog::error(result.error().text());
-  warn_of_redirects(now);
+  const auto done =
+      plane_->commit("file", [&](Config& next) { return apply_file(next, std::move(*config)); });
+  if (!done) {
+    for (const Error& error : done.error()) spdlog::error(error.text());
+    return spdlog::error("the configuration stays as it was");
+  }
+  spdlog::info("read {} again: {} changes", file_, done->changes.size());
+  warn_of_redirects(controller_->config());
 }
 
 int run(const std::string& file, bool check_only) {

@@ -11,6 +11,13 @@ namespace {
 
 constexpr std::string_view kKindNames[] = {"nothing", "a value", "a list", "a map"};
 
+// Whether `path` is `above` or a path in it.
+bool is_in(std::string_view path, std::string_view above) {
+  if (!path.starts_with(above)) return false;
+  return path.size() == above.size() || above.empty() || path[above.size()] == '.' ||
+         path[above.size()] == '[';
+}
+
 std::string found(const YamlNode& node) {
   return std::string(kKindNames[static_cast<int>(node.kind)]);
 }
@@ -46,6 +53,22 @@ const YamlNode* YamlNode::find(std::string_view key) const {
   return nullptr;
 }
 
+const YamlNode& YamlNode::nearest(std::string_view wanted) const {
+  for (const YamlNode& child : children)
+    if (is_in(wanted, child.path)) return child.nearest(wanted);
+  return *this;
+}
+
+bool YamlErrors::concerns(std::string_view path) const {
+  // What it is missing from: a map, and the list that the map would be in.
+  std::string_view map = path.substr(0, std::min(path.find_last_of(".["), path.size()));
+  std::string_view list = map.substr(0, std::min(map.find_last_of(".["), map.size()));
+  return std::ranges::any_of(errors_, [&](const Entry& entry) {
+    return is_in(entry.path, path) || (entry.path == map && map.size() < path.size()) ||
+           (entry.path == list && map.ends_with(']'));
+  });
+}
+
 void YamlErrors::add(const YamlNode& node, std::string what) {
   add(node.line, node.column, node.path, std::move(what));
 }
@@ -57,7 +80,7 @@ void YamlErrors::add(int line, int column, const std::string& path, std::string 
   }
   std::string where = file_ + ":" + std::to_string(line) + ":" + std::to_string(column);
   if (!path.empty()) where += ": " + path;
-  errors_.push_back({line, column, Error{std::move(what), std::move(where), {}}});
+  errors_.push_back({line, column, path, Error{std::move(what), std::move(where), {}}});
 }
 
 std::vector<Error> YamlErrors::take() {

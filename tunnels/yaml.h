@@ -43,6 +43,8 @@ struct YamlNode {
 
   // The value at `key` of a map; nullptr when there is none or this is no map.
   const YamlNode* find(std::string_view key) const;
+  // The node with this path, or the nearest one above it.
+  const YamlNode& nearest(std::string_view wanted) const;
 };
 
 // Collects errors as Error{what, "file:line:column: path"}.
@@ -54,12 +56,16 @@ class YamlErrors {
   void add(int line, int column, const std::string& path, std::string what);
   bool empty() const { return errors_.empty(); }
   size_t size() const { return errors_.size(); }
+  // Whether an error is about the value at `path`, something in it, or the map that it is missing
+  // from.
+  bool concerns(std::string_view path) const;
   // The errors in file order.
   std::vector<Error> take();
 
  private:
   struct Entry {
     int line, column;
+    std::string path;
     Error error;
   };
   std::string file_;

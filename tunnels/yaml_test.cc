@@ -96,6 +96,21 @@ TEST(Yaml, MapReadsTypesAndNamesTheRest) {
             "f:10:6: big: 99999999999999999999 is not between 0 and 9\n");
 }
 
+TEST(Yaml, PathsLeadToNodesAndErrors) {
+  YamlErrors errors("f");
+  const YamlNode root = parse_yaml("a:\n  - x.y: 1\n  - {x: 2}\n", errors);
+  EXPECT_EQ(root.nearest("a[0].x.y").line, 2);
+  EXPECT_EQ(root.nearest("a[1].missing").path, "a[1]");
+  EXPECT_EQ(root.nearest("a[10]").path, "a");
+  EXPECT_EQ(root.nearest("b").path, "");
+  errors.add(*root.nearest("a[1]").find("x"), "wrong");
+  errors.add(root.nearest("a[0]"), "'z' is missing");
+  for (const char* path : {"a[1].x", "a[1]", "a", "a[0].z", "a[0]", "a[1].x.deep"})
+    EXPECT_TRUE(errors.concerns(path)) << path;
+  for (const char* path : {"a[1].xx", "a[1].y", "a[10]", "b", "a[0].z.deep"})
+    EXPECT_FALSE(errors.concerns(path)) << path;
+}
+
 TEST(Yaml, SuggestsWhatIsNear) {
   const std::vector<std::string_view> names = {"TLS", "YouTube", "", "BitTorrent"};
   EXPECT_EQ(did_you_mean("Youtub", names), ", did you mean 'YouTube'?");

@@ -39,20 +39,23 @@ Result<std::unique_ptr<Alb>> Alb::create(EventLoop& loop, const Config& config,
                                          const LoadBalancer& load_balancer,
                                          const AlbOptions& options, AccessLog log) {
   std::unique_ptr<Alb> alb(new Alb(loop, load_balancer.name, options, std::move(log)));
-  for (const Listener& listener : load_balancer.listeners) {
-    SLUICE_TRY(SocketAddress address, SocketAddress::parse(listener.address.text(), listener.port));
-    SLUICE_TRY(UniqueFd fd, listen_tcp(address, kBacklog));
-    SocketAddress bound = SocketAddress::local_of(fd.get());
-    RuleTable rules(listener,
-                    [&](const std::string& group) { return alb->pool_number(config, group); });
-    alb->frontends_.push_back(std::make_unique<Frontend>());
-    Frontend& frontend = *alb->frontends_.back();
-    frontend.address = bound;
-    frontend.port_text = std::to_string(bound.port());
-    frontend.rules = std::move(rules);
-    frontend.fd = std::move(fd);
-  }
+  for (const Listener& listener : load_balancer.listeners)
+    for (const IpAddress& address : addresses_of(load_balancer, listener))
+      SLUICE_TRY_VOID(alb->listen(config, listener, address));
   return alb;
+}
+
+Result<> Alb::listen(const Config& config, const Listener& listener, const IpAddress& at) {
+  SLUICE_TRY(SocketAddress address, SocketAddress::parse(at.text(), listener.port));
+  SLUICE_TRY(UniqueFd fd, listen_tcp(address, kBacklog));
+  frontends_.push_back(std::make_unique<Frontend>());
+  Frontend& frontend = *frontends_.back();
+  frontend.address = SocketAddress::local_of(fd.get());
+  frontend.port_text = std::to_string(frontend.address.port());
+  frontend.rules =
+      RuleTable(listener, [&](const std::string& group) { return pool_number(config, group); });
+  frontend.fd = std::move(fd);
+  return {};
 }
 
 // A group that several rules name is one pool, checked once.

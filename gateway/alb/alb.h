@@ -70,6 +70,7 @@ class Alb {
 
  private:
   Alb(EventLoop& loop, std::string name, const AlbOptions& options, AccessLog log);
+  Result<> listen(const Config& config, const Listener& listener, const IpAddress& at);
   size_t pool_number(const Config& config, const std::string& group);
   void accept_some(Frontend& frontend);
   void accept_failed(int error);

@@ -10,6 +10,7 @@
 #include "gateway/alb/alb.h"
 #include "gateway/alb/privileges.h"
 #include "gateway/alb/stats.h"
+#include "gateway/control/attributes.h"
 #include "gateway/control/config.h"
 
 namespace sluice::gateway {
@@ -58,6 +59,11 @@ Result<> run(const Config& config, const Arguments& arguments) {
     SLUICE_TRY(log, AccessLog::open(arguments.access_log));
   }
   AlbOptions options;
+  const auto milliseconds = [&](const char* attribute) {
+    return static_cast<uint32_t>(1000 * number_attribute(*load_balancer, attribute));
+  };
+  options.idle_timeout_ms = milliseconds("idle_timeout.timeout_seconds");
+  options.client_keep_alive_ms = milliseconds("client_keep_alive.seconds");
   options.clients_max = raise_file_limit(options.clients_max);
   SLUICE_TRY(std::unique_ptr<EventLoop> loop, EventLoop::create());
   SLUICE_TRY(UniqueFd signals, catch_signals());

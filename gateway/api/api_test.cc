@@ -7,6 +7,7 @@
 
 #include "gateway/api/commands.h"
 #include "gateway/control/config.h"
+#include "gateway/control/control_plane.h"
 #include "gateway/control/controller.h"
 #include "gateway/control/explain.h"
 #include "gateway/datapath/path.h"
@@ -60,14 +61,15 @@ class ApiTest : public testing::Test {
   ApiTest()
       : loop(std::move(*EventLoop::create())),
         host(std::move(*ProcessHost::create({1024}))),
-        controller(*loop, *host, hops, [this](const std::string& line) { log += line + "\n"; }) {
+        controller(*loop, *host, hops, [this](const std::string& line) { log += line + "\n"; }),
+        plane(controller) {
     host->set_now_ms(1'000'000);
-    auto applied = controller.apply(*parse_config(kYaml, "f"));
+    auto applied = plane.start(*parse_config(kYaml, "f"));
     EXPECT_TRUE(applied) << applied.error().text();
   }
-  json ask(const json& request) { return json::parse(answer_request(controller, request.dump())); }
+  json ask(const json& request) { return json::parse(answer_request(plane, request.dump())); }
   std::string error_of(const std::string& request) {
-    return json::parse(answer_request(controller, request)).value("error", "");
+    return json::parse(answer_request(plane, request)).value("error", "");
   }
 
   std::unique_ptr<EventLoop> loop;
@@ -75,6 +77,7 @@ class ApiTest : public testing::Test {
   FakeHops hops;
   std::string log;
   Controller controller;
+  ControlPlane plane;
 };
 
 // Sends a TCP SYN or a UDP packet from the outside through the path, and returns where it went.
@@ -159,7 +162,8 @@ TEST_F(ApiTest, TargetsComeAndGo) {
   EXPECT_EQ(error_of(R"({"command": "deregister", "target_group": "ids", "id": "10.9.0.11"})"),
             "target 10.9.0.11:6081 is not registered in 'ids'");
   EXPECT_EQ(error_of(R"({"command": "register", "target_group": "ids", "id": "fd00::1"})"),
-            "a GENEVE target has an IPv4 address and port 6081");
+            "target_groups[0].targets[2].id: the outer packet is IPv4; an appliance needs an IPv4 "
+            "address");
   EXPECT_EQ(error_of(R"({"command": "register", "target_group": "web", "id": "10.1.0.9"})"),
             "target group 'web' is of protocol HTTP: sluice-proxy serves it");
   EXPECT_EQ(error_of(R"({"command": "register", "target_group": "idz", "id": "10.1.0.9"})"),
@@ -243,15 +247,16 @@ TEST_F(ApiTest, AttachmentsCanBeInsertedAndSurviveAReload) {
   EXPECT_EQ(ask(attach)["load_balancer"], "inspect");
   EXPECT_EQ(host->tables().ports[4].role, kPortOutside);
   EXPECT_EQ(host->tables().attachments[host->tables().ports[4].attachment].endpoint_id, 7u);
-  EXPECT_EQ(error_of(attach.dump()), "attachment 'late' is there already");
+  EXPECT_EQ(error_of(attach.dump()), "attachments[2].name: the name 'late' is taken");
   EXPECT_EQ(
       error_of(R"({"command":"attach","name":"x","endpoint_id":8,"outside":"gone","inside":"b"})"),
-      "attachment 'late' has one of these interfaces");
+      "attachments[2].inside: interface 'b' is used twice");
   EXPECT_EQ(
       error_of(
           R"({"command":"attach","name":"x","endpoint_id":8,"outside":"gone","inside":"away"})"),
-      "interface gone: there is no such interface");
-  ASSERT_TRUE(controller.apply(*parse_config(kYaml, "f")));
+      "interface away: there is no such interface");
+  ASSERT_TRUE(plane.commit(
+      "file", [](Config& next) { return apply_file(next, *parse_config(kYaml, "f")); }));
   EXPECT_EQ(host->tables().ports[5].role, kPortInside);
   EXPECT_EQ(error_of(R"({"command":"detach","name":"front"})"),
             "there is no attachment 'front' that was inserted by hand");

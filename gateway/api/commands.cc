@@ -7,6 +7,7 @@
 
 #include "gateway/api/fields.h"
 #include "gateway/api/flows.h"
+#include "gateway/control/control_plane.h"
 #include "gateway/control/controller.h"
 #include "gateway/control/explain.h"
 
@@ -15,12 +16,14 @@ namespace {
 
 using nlohmann::json;
 
-Result<json> version(Controller& controller, Fields& fields) {
+constexpr const char* kAuthor = "socket";
+
+Result<json> version(ControlPlane& plane, Fields& fields) {
   SLUICE_TRY_VOID(fields.finish());
   struct stat status {};
   (void)::stat("/proc/self/ns/net", &status);
   return json{{"version", kVersion},
-              {"gateway", controller.config().gateway.name},
+              {"gateway", plane.config().gateway.name},
               {"network_namespace", status.st_ino}};
 }
 
@@ -68,7 +71,8 @@ void describe_draining(const Controller& controller, json& list) {
   }
 }
 
-Result<json> targets(Controller& controller, Fields& fields) {
+Result<json> targets(ControlPlane& plane, Fields& fields) {
+  const Controller& controller = plane.controller();
   const std::string wanted = fields.string("target_group");
   SLUICE_TRY_VOID(fields.finish());
   json list = json::array();
@@ -85,20 +89,30 @@ Result<json> targets(Controller& controller, Fields& fields) {
   return json{{"targets", std::move(list)}};
 }
 
-Result<json> change_target(Controller& controller, Fields& fields, bool add) {
+// An error of a commit as one.
+Result<json> committed(CommitResult result, json reply = json::object()) {
+  if (result) return reply;
+  return tl::make_unexpected(result.error().front());
+}
+
+Result<json> change_target(ControlPlane& plane, Fields& fields, bool add) {
   const std::string group = fields.string("target_group");
   const auto address = fields.address("id");
   const auto port = static_cast<uint16_t>(fields.number("port", 65535));
   SLUICE_TRY_VOID(fields.finish());
   if (group.empty() || !address) return fail("'target_group' and 'id' are needed");
+  if (const TargetGroup* found = plane.config().target_group(group);
+      found != nullptr && found->protocol == Protocol::kHttp)
+    return fail("target group '" + group + "' is of protocol HTTP: sluice-proxy serves it");
   const Target target{*address, port};
-  SLUICE_TRY_VOID(add ? controller.register_target(group, target)
-                      : controller.deregister_target(group, target));
-  return json::object();
+  return committed(plane.commit(kAuthor, [&](Config& next) {
+    return add ? register_target(next, group, target) : deregister_target(next, group, target);
+  }));
 }
 
-Result<json> attach(Controller& controller, Fields& fields) {
+Result<json> attach(ControlPlane& plane, Fields& fields) {
   Attachment attachment;
+  attachment.origin = Origin::kApi;
   attachment.name = fields.string("name");
   attachment.endpoint_id = fields.number("endpoint_id", UINT64_MAX);
   attachment.attachment_id = fields.number("attachment_id", UINT64_MAX);
@@ -108,7 +122,7 @@ Result<json> attach(Controller& controller, Fields& fields) {
   SLUICE_TRY_VOID(fields.finish());
   if (attachment.load_balancer.empty()) {
     // The only one there is.
-    for (const LoadBalancer& lb : controller.config().load_balancers)
+    for (const LoadBalancer& lb : plane.config().load_balancers)
       if (lb.type == LoadBalancerType::kGateway) {
         if (!attachment.load_balancer.empty())
           return fail("there are several gateway load balancers: 'load_balancer' is needed");
@@ -117,23 +131,32 @@ Result<json> attach(Controller& controller, Fields& fields) {
   }
   if (attachment.name.empty() || attachment.outside.empty() || attachment.inside.empty())
     return fail("'name', 'outside' and 'inside' are needed");
-  SLUICE_TRY_VOID(controller.attach(attachment));
-  return json{{"load_balancer", attachment.load_balancer}};
+  return committed(plane.commit(kAuthor,
+                                [&](Config& next) -> Result<> {
+                                  next.attachments.push_back(attachment);
+                                  return {};
+                                }),
+                   {{"load_balancer", attachment.load_balancer}});
 }
 
-Result<json> detach(Controller& controller, Fields& fields) {
+Result<json> detach(ControlPlane& plane, Fields& fields) {
   const std::string name = fields.string("name");
   SLUICE_TRY_VOID(fields.finish());
-  SLUICE_TRY_VOID(controller.detach(name));
-  return json::object();
+  return committed(plane.commit(kAuthor, [&](Config& next) -> Result<> {
+    const auto gone = std::erase_if(next.attachments, [&](const Attachment& a) {
+      return a.name == name && a.origin == Origin::kApi;
+    });
+    if (gone == 1) return {};
+    return fail("there is no attachment '" + name + "' that was inserted by hand");
+  }));
 }
 
-Result<json> counters(Controller& controller, Fields& fields) {
+Result<json> counters(ControlPlane& plane, Fields& fields) {
   SLUICE_TRY_VOID(fields.finish());
-  return describe_counters(controller.tables());
+  return describe_counters(plane.controller().tables());
 }
 
-Result<json> flows(Controller& controller, Fields& fields) {
+Result<json> flows(ControlPlane& plane, Fields& fields) {
   FlowFilter filter;
   filter.address = fields.address("address");
   filter.port = static_cast<uint16_t>(fields.number("port", 65535));
@@ -142,10 +165,11 @@ Result<json> flows(Controller& controller, Fields& fields) {
   filter.all = fields.boolean("all");
   filter.limit = fields.number("limit", kFlowsShownMax, 100);
   SLUICE_TRY_VOID(fields.finish());
-  return describe_flows(controller, filter);
+  return describe_flows(plane.controller(), filter);
 }
 
-Result<json> explain_packet(Controller& controller, Fields& fields) {
+Result<json> explain_packet(ControlPlane& plane, Fields& fields) {
+  const Controller& controller = plane.controller();
   ExplainQuestion question;
   SLUICE_TRY(const auto protocol, parse_protocol(fields.string("protocol", "tcp")));
   question.protocol = protocol.value_or(kProtocolTcp);
@@ -178,14 +202,14 @@ Result<json> explain_packet(Controller& controller, Fields& fields) {
       {"story", told.story}};
 }
 
-using Command = Result<json> (*)(Controller&, Fields&);
+using Command = Result<json> (*)(ControlPlane&, Fields&);
 
 const std::map<std::string, Command, std::less<>>& commands() {
   static const std::map<std::string, Command, std::less<>> kCommands{
       {"version", version},
       {"targets", targets},
-      {"register", [](Controller& c, Fields& f) { return change_target(c, f, true); }},
-      {"deregister", [](Controller& c, Fields& f) { return change_target(c, f, false); }},
+      {"register", [](ControlPlane& p, Fields& f) { return change_target(p, f, true); }},
+      {"deregister", [](ControlPlane& p, Fields& f) { return change_target(p, f, false); }},
       {"flows", flows},
       {"explain", explain_packet},
       {"counters", counters},
@@ -195,7 +219,7 @@ const std::map<std::string, Command, std::less<>>& commands() {
   return kCommands;
 }
 
-Result<json> answer(Controller& controller, std::string_view request) {
+Result<json> answer(ControlPlane& plane, std::string_view request) {
   const json parsed = json::parse(request, nullptr, /*allow_exceptions=*/false);
   if (!parsed.is_object()) return fail("a request is one JSON object on one line");
   const auto name = parsed.find("command");
@@ -207,13 +231,13 @@ Result<json> answer(Controller& controller, std::string_view request) {
     return fail("unknown command; known are: " + known);
   }
   Fields fields(parsed);
-  return command->second(controller, fields);
+  return command->second(plane, fields);
 }
 
 }  // namespace
 
-std::string answer_request(Controller& controller, std::string_view request) {
-  Result<json> result = answer(controller, request);
+std::string answer_request(ControlPlane& plane, std::string_view request) {
+  Result<json> result = answer(plane, request);
   json reply;
   if (result) {
     reply = std::move(*result);

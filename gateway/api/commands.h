@@ -8,13 +8,13 @@
 
 namespace sluice::gateway {
 
-class Controller;
+class ControlPlane;
 
 inline constexpr const char* kVersion = "0.1.0";
 inline constexpr size_t kFlowsShownMax = 10'000;
 
 // Answers one request; never fails: what is wrong with it is in the reply. One line, without its
 // end.
-std::string answer_request(Controller& controller, std::string_view request);
+std::string answer_request(ControlPlane& plane, std::string_view request);
 
 }  // namespace sluice::gateway

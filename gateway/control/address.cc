@@ -3,6 +3,8 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
+
 namespace sluice::gateway {
 
 std::string IpAddress::text() const {
@@ -17,6 +19,14 @@ Result<IpAddress> parse_ip_address(const std::string& text) {
   out.version = 6;
   if (inet_pton(AF_INET6, text.c_str(), out.words) == 1) return out;
   return fail("'" + text.substr(0, 60) + "' is no IPv4 or IPv6 address");
+}
+
+bool is_host_address(const IpAddress& address) {
+  const auto* bytes = reinterpret_cast<const uint8_t*>(address.words);
+  const bool zero = std::all_of(bytes, bytes + 16, [](uint8_t b) { return b == 0; });
+  const bool multicast = address.version == 4 ? bytes[0] >= 224 : bytes[0] == 0xff;
+  const bool loopback = address.version == 4 && bytes[0] == 127;
+  return !zero && !multicast && !loopback;
 }
 
 IpAddress ip_address(const uint32_t words[4], uint8_t version) {

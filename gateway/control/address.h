@@ -27,6 +27,9 @@ struct IpAddress {
 // "10.0.0.1" or "fd00::1", without prefix length or zone.
 Result<IpAddress> parse_ip_address(const std::string& text);
 
+// Not multicast, loopback or all zero.
+bool is_host_address(const IpAddress& address);
+
 // From the words of a table.
 IpAddress ip_address(const uint32_t words[4], uint8_t version);
 

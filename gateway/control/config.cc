@@ -13,6 +13,33 @@ std::string_view protocol_name(Protocol protocol) {
   return kNames[static_cast<int>(protocol)];
 }
 
+std::string_view type_name(LoadBalancerType type) {
+  constexpr std::string_view kNames[] = {"gateway", "network", "application"};
+  return kNames[static_cast<int>(type)];
+}
+
+bool Gateway::operator==(const Gateway& other) const {
+  return name == other.name && key.k0 == other.key.k0 && key.k1 == other.key.k1 &&
+         socket == other.socket && host == other.host && flows_max == other.flows_max &&
+         tunnel_interfaces == other.tunnel_interfaces && tunnel_address == other.tunnel_address &&
+         mss_clamp == other.mss_clamp && hints == other.hints &&
+         nlb_interface == other.nlb_interface && store == other.store;
+}
+
+std::string Target::text() const {
+  const bool six = address.version == 6;
+  return (six ? "[" : "") + address.text() + (six ? "]:" : ":") + std::to_string(port);
+}
+
+std::vector<IpAddress> addresses_of(const LoadBalancer& owner, const Listener& listener) {
+  if (owner.type == LoadBalancerType::kGateway) return {};
+  if (is_set(listener.address)) return {listener.address};
+  std::vector<IpAddress> out;
+  for (const SubnetMapping& mapping : owner.subnet_mappings)
+    if (is_set(mapping.address)) out.push_back(mapping.address);
+  return out;
+}
+
 const LoadBalancer* Config::load_balancer(std::string_view name) const {
   const auto at = std::ranges::find(load_balancers, name, &LoadBalancer::name);
   return at == load_balancers.end() ? nullptr : &*at;
@@ -29,6 +56,20 @@ ConfigResult read_config(const std::string& path) {
   return parse_config(*text, path);
 }
 
+namespace {
+
+// Where a file says what is at a path of the model.
+const YamlNode& node_of(const YamlNode& root, const std::string& path) {
+  const YamlNode& exact = root.nearest(path);
+  constexpr std::string_view kAttributes = ".attributes";
+  const size_t attributes = path.find(kAttributes);
+  if (exact.path == path || attributes == std::string::npos) return exact;
+  // An attribute may have a key of its own.
+  return root.nearest(std::string(path).erase(attributes, kAttributes.size()));
+}
+
+}  // namespace
+
 ConfigResult parse_config(std::string_view text, const std::string& file) {
   YamlErrors errors(file);
   const YamlNode root = parse_yaml(text, errors);
@@ -36,6 +77,10 @@ ConfigResult parse_config(std::string_view text, const std::string& file) {
   if (root.kind == YamlNode::Kind::kNull && !errors.empty())
     return tl::make_unexpected(errors.take());
   Config config = ConfigReader(errors).read(root);
+  for (Error& error : validate(config, [&](auto path) { return errors.concerns(path); })) {
+    const YamlNode& node = node_of(root, error.where);
+    errors.add(node, std::move(error.what));
+  }
   if (!errors.empty()) return tl::make_unexpected(errors.take());
   config.file = file;
   return config;
@@ -49,134 +94,30 @@ Config ConfigReader::read(const YamlNode& root) {
   map.each("load_balancers", kLoadBalancersMax, [&](const YamlNode& n) { read_load_balancer(n); });
   map.each("attachments", kAttachmentsMax, [&](const YamlNode& n) { read_attachment(n); });
   map.finish();
-
-  for (const GroupReference& reference : group_references_) check_group_reference(reference);
-  for (const auto& [node, name] : load_balancer_references_)
-    check_load_balancer_reference(*node, name);
-  check_idle_timeouts();
-  check_limits(root);
-  check_nlb_interface(root);
   return std::move(config_);
-}
-
-void ConfigReader::check_group_reference(const GroupReference& reference) {
-  const TargetGroup* group = config_.target_group(reference.group);
-  if (group == nullptr) {
-    // A group that is there but has errors of its own has said so already.
-    if (group_names_.contains(reference.group)) return;
-    std::vector<std::string_view> names(group_names_.begin(), group_names_.end());
-    errors_.add(*reference.node, "there is no target group '" + reference.group + "'" +
-                                     did_you_mean(reference.group, names));
-    return;
-  }
-  const Protocol wanted = reference.protocol;
-  // A listener whose own protocol was refused.
-  if (wanted == Protocol::kGeneve && reference.type != LoadBalancerType::kGateway) return;
-  if (group->protocol != wanted) {
-    errors_.add(*reference.node, "target group '" + group->name + "' has protocol " +
-                                     std::string(protocol_name(group->protocol)) +
-                                     "; this listener needs " + std::string(protocol_name(wanted)));
-    return;
-  }
-  if (reference.type != LoadBalancerType::kNetwork) return;
-  for (const Target& target : group->targets) {
-    if (target.address.version != reference.ip_version)
-      errors_.add(*reference.node, "target " + target.address.text() + " of group '" + group->name +
-                                       "' is not of the IP version of the listener's address");
-  }
-}
-
-void ConfigReader::check_load_balancer_reference(const YamlNode& node, const std::string& name) {
-  const LoadBalancer* found = config_.load_balancer(name);
-  if (found == nullptr) {
-    if (load_balancer_names_.contains(name)) return;
-    std::vector<std::string_view> names(load_balancer_names_.begin(), load_balancer_names_.end());
-    errors_.add(node, "there is no load balancer '" + name + "'" + did_you_mean(name, names));
-  } else if (found->type != LoadBalancerType::kGateway) {
-    errors_.add(node, "load balancer '" + name + "' is not of type gateway");
-  }
-}
-
-// The data path has one idle timeout for TCP.
-void ConfigReader::check_idle_timeouts() {
-  for (const auto& [node, seconds] : idle_timeouts_) {
-    if (seconds != idle_timeouts_.front().second)
-      errors_.add(*node, "differs from that of another gateway load balancer; they share one");
-  }
-  if (idle_timeouts_.empty()) return;
-  for (LoadBalancer& lb : config_.load_balancers)
-    for (Listener& listener : lb.listeners) listener.idle_timeout_s = idle_timeouts_.front().second;
-}
-
-void ConfigReader::check_limits(const YamlNode& root) {
-  size_t groups = 0, targets = 0, listeners = 0;
-  for (const TargetGroup& group : config_.target_groups) {
-    if (group.protocol == Protocol::kHttp) continue;
-    groups++;
-    targets += group.targets.size();
-  }
-  for (const LoadBalancer& lb : config_.load_balancers)
-    if (lb.type == LoadBalancerType::kNetwork) listeners += lb.listeners.size();
-  const auto check = [&](std::string_view key, size_t count, size_t max, const char* what) {
-    const YamlNode* node = root.find(key);
-    if (node != nullptr && count > max)
-      errors_.add(*node, std::to_string(count) + " " + what + "; at most " + std::to_string(max) +
-                             " are possible");
-  };
-  check("target_groups", groups, kGroupsMax, "GENEVE, TCP and UDP target groups");
-  // Half, so that a replaced set of targets finds room while the old one drains.
-  check("target_groups", targets, kTargetsMax / 2, "GENEVE, TCP and UDP targets");
-  check("load_balancers", listeners, kListenersMax / 2, "NLB listeners");
-}
-
-void ConfigReader::check_nlb_interface(const YamlNode& root) {
-  const bool has_nlb = std::ranges::any_of(config_.load_balancers, [](const LoadBalancer& lb) {
-    return lb.type == LoadBalancerType::kNetwork;
-  });
-  const YamlNode* gateway = root.find("gateway");
-  if (gateway == nullptr || gateway->find("nlb") != nullptr || !has_nlb) return;
-  errors_.add(*gateway,
-              "'nlb' is missing: a network load balancer needs nlb: {interface: NAME}, "
-              "the interface that gets its addresses");
-}
-
-bool ConfigReader::read_name(YamlMap& map, size_t length_max, std::set<std::string>& seen,
-                             std::string& out) {
-  const YamlNode* node = map.require("name");
-  if (node == nullptr || !read_yaml(*node, errors_, out)) return false;
-  const bool letters = std::ranges::all_of(out, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
-  });
-  if (!letters || out.empty() || out.size() > length_max) {
-    errors_.add(*node,
-                "a name is 1 to " + std::to_string(length_max) + " letters, digits and hyphens");
-    return false;
-  }
-  if (!seen.insert(out).second) {
-    errors_.add(*node, "the name '" + out + "' is taken");
-    return false;
-  }
-  return true;
 }
 
 bool ConfigReader::read_address(const YamlNode* node, IpAddress& out) {
   std::string text;
   if (node == nullptr || !read_yaml(*node, errors_, text)) return false;
   auto address = parse_ip_address(text);
+  if (address && !is_host_address(*address))
+    address = fail(text + " is no address of a single host on a network");
   if (!address) {
     errors_.add(*node, address.error().what);
     return false;
   }
-  const uint8_t* bytes = reinterpret_cast<const uint8_t*>(address->words);
-  const bool zero = std::all_of(bytes, bytes + 16, [](uint8_t b) { return b == 0; });
-  const bool multicast = address->version == 4 ? bytes[0] >= 224 : bytes[0] == 0xff;
-  const bool loopback = address->version == 4 && bytes[0] == 127;
-  if (zero || multicast || loopback) {
-    errors_.add(*node, text + " is no address of a single host on a network");
-    return false;
-  }
   out = *address;
   return true;
+}
+
+void ConfigReader::read_words(const YamlNode* node,
+                              std::map<std::string, std::string, std::less<>>& out) {
+  if (node == nullptr) return;
+  YamlMap map(*node, errors_);
+  for (const std::string& key : node->keys)
+    if (const YamlNode* value = node->find(key); value != nullptr && map.is_map())
+      read_yaml(*value, errors_, out[key]);
 }
 
 }  // namespace sluice::gateway

@@ -8,17 +8,12 @@
 #include <vector>
 
 #include "gateway/control/model.h"
+#include "gateway/control/validate.h"
 #include "tunnels/result.h"
 
 namespace sluice::gateway {
 
-inline constexpr size_t kLoadBalancersMax = 256;
-inline constexpr size_t kTargetGroupsMax = 256;
-inline constexpr size_t kTargetsPerGroupMax = 1024;
 inline constexpr size_t kTunnelInterfacesMax = 8;
-inline constexpr size_t kRulesMax = 100;
-inline constexpr size_t kConditionsMax = 5;
-inline constexpr size_t kConditionValuesMax = 16;
 
 using ConfigResult = Result<Config, std::vector<Error>>;
 

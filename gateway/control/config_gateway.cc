@@ -4,15 +4,15 @@
 #include <charconv>
 
 #include "gateway/control/config_reader.h"
+#include "gateway/control/validator.h"
 #include "gateway/datapath/host.h"
 
 namespace sluice::gateway {
 namespace {
 
 constexpr size_t kGatewayNameMax = 15;
-constexpr size_t kNameMax = 32;
-constexpr size_t kInterfaceNameMax = 15;  // IFNAMSIZ - 1
-constexpr size_t kSocketPathMax = 107;    // sockaddr_un
+constexpr std::string_view kNameLetters = "abcdefghijklmnopqrstuvwxyz0123456789-";
+constexpr size_t kSocketPathMax = 107;  // sockaddr_un
 
 bool parse_key(const std::string& text, tunnels::siphash_key& out) {
   if (text.size() != 32) return false;
@@ -31,10 +31,11 @@ bool parse_key(const std::string& text, tunnels::siphash_key& out) {
 void ConfigReader::read_gateway(const YamlNode& node) {
   YamlMap map(node, errors_);
   Gateway& gateway = config_.gateway;
-  std::set<std::string> names;
-  if (read_name(map, kGatewayNameMax, names, gateway.name) &&
-      std::ranges::any_of(gateway.name, [](char c) { return c >= 'A' && c <= 'Z'; }))
-    errors_.add(*node.find("name"), "the gateway's name has lower case letters only");
+  if (map.require_string("name", gateway.name)) {
+    if (gateway.name.empty() || gateway.name.size() > kGatewayNameMax ||
+        gateway.name.find_first_not_of(kNameLetters) != std::string::npos)
+      errors_.add(*node.find("name"), "a name is 1 to 15 lower case letters, digits and hyphens");
+  }
   const YamlNode* key = map.require("key");
   std::string text;
   if (key != nullptr && read_yaml(*key, errors_, text) && !parse_key(text, gateway.key))
@@ -65,9 +66,10 @@ void ConfigReader::read_tunnel(const YamlNode& node) {
   const auto add = [&](const YamlNode& interface) {
     std::string name;
     read_interface(&interface, name);
-    if (!name.empty() && !interfaces_.insert(name).second)
+    auto& interfaces = config_.gateway.tunnel_interfaces;
+    if (!name.empty() && std::ranges::find(interfaces, name) != interfaces.end())
       errors_.add(interface, "interface '" + name + "' is used twice");
-    config_.gateway.tunnel_interfaces.push_back(name);
+    interfaces.push_back(name);
   };
   const YamlNode* interface = map.require("interface");
   if (interface != nullptr && interface->kind == YamlNode::Kind::kSequence)
@@ -93,43 +95,28 @@ void ConfigReader::read_hint(const YamlNode& node) {
   int action = 0;
   const YamlNode* type = map.require("type");
   if (type != nullptr && map.read_choice("type", action, {"bypass", "forward"}) && action == 1) {
-    const YamlNode* group = map.require("target_group");
-    if (group != nullptr && read_yaml(*group, errors_, hint.target_group))
-      group_references_.push_back(
-          {group, LoadBalancerType::kGateway, Protocol::kGeneve, 4, hint.target_group});
+    map.require_string("target_group", hint.target_group);
   }
   map.finish();
   config_.gateway.hints.push_back(std::move(hint));
 }
 
 void ConfigReader::read_interface(const YamlNode* node, std::string& out) {
-  if (node == nullptr || !read_yaml(*node, errors_, out)) return;
-  const bool printable =
-      std::ranges::all_of(out, [](char c) { return c > ' ' && c < 127 && c != '/' && c != ':'; });
-  if (out.empty() || out.size() > kInterfaceNameMax || !printable || out == "." || out == "..") {
-    errors_.add(*node, "no name of an interface (1 to 15 characters)");
-    out.clear();
-  }
+  if (node == nullptr || !read_yaml(*node, errors_, out) || is_interface_name(out)) return;
+  errors_.add(*node, "no name of an interface (1 to 15 characters)");
+  out.clear();
 }
 
 void ConfigReader::read_attachment(const YamlNode& node) {
   YamlMap map(node, errors_);
   Attachment attachment;
-  read_name(map, kNameMax, attachment_names_, attachment.name);
-  if (map.require_integer("endpoint_id", attachment.endpoint_id, 0, UINT64_MAX) &&
-      !endpoint_ids_.insert(attachment.endpoint_id).second)
-    errors_.add(*node.find("endpoint_id"), "another attachment has this endpoint id");
+  map.require_string("name", attachment.name);
+  map.require_integer("endpoint_id", attachment.endpoint_id, 0, UINT64_MAX);
   map.read_integer("attachment_id", attachment.attachment_id, 0, UINT64_MAX);
-  for (auto [key, name] :
-       {std::pair{"outside", &attachment.outside}, std::pair{"inside", &attachment.inside}}) {
-    const YamlNode* interface = map.require(key);
-    read_interface(interface, *name);
-    if (!name->empty() && !interfaces_.insert(*name).second)
-      errors_.add(*interface, "interface '" + *name + "' is used twice");
-  }
-  const YamlNode* load_balancer = map.require("load_balancer");
-  if (load_balancer != nullptr && read_yaml(*load_balancer, errors_, attachment.load_balancer))
-    load_balancer_references_.emplace_back(load_balancer, attachment.load_balancer);
+  map.require_string("outside", attachment.outside);
+  map.require_string("inside", attachment.inside);
+  map.require_string("load_balancer", attachment.load_balancer);
+  read_words(map.find("tags"), attachment.tags);
   map.finish();
   config_.attachments.push_back(std::move(attachment));
 }

@@ -7,7 +7,6 @@
 namespace sluice::gateway {
 namespace {
 
-constexpr size_t kNameMax = 32;
 constexpr std::string_view kNotHere = "exists in ELBv2, but not in this gateway";
 
 }  // namespace
@@ -15,13 +14,11 @@ constexpr std::string_view kNotHere = "exists in ELBv2, but not in this gateway"
 void ConfigReader::read_target_group(const YamlNode& node) {
   YamlMap map(node, errors_);
   TargetGroup group;
-  const bool named = read_name(map, kNameMax, group_names_, group.name);
-  const YamlNode* protocol = map.require("protocol");
-  const bool known = protocol != nullptr &&
-                     map.read_choice("protocol", group.protocol, {"GENEVE", "TCP", "UDP", "HTTP"});
+  map.require_string("name", group.name);
+  if (map.require("protocol") != nullptr)
+    map.read_choice("protocol", group.protocol, {"GENEVE", "TCP", "UDP", "HTTP"});
   if (group.protocol == Protocol::kGeneve) {
-    if (map.read_integer("port", group.port, 1, 65535) && group.port != 6081)
-      errors_.add(*node.find("port"), "a GENEVE target group has port 6081");
+    map.read_integer("port", group.port, 1, 65535);
   } else {
     map.require_integer("port", group.port, 1, 65535);
   }
@@ -30,21 +27,27 @@ void ConfigReader::read_target_group(const YamlNode& node) {
       default_health_check(group.protocol, default_health_protocol(group.protocol));
   if (const YamlNode* check = map.find("health_check")) read_health_check(*check, group);
   map.each("targets", kTargetsPerGroupMax, [&](const YamlNode& n) { read_target(n, group); });
-  map.refuse({"target_type", "protocol_version", "vpc_id", "attributes", "tags", "ip_address_type",
-              "target_failover", "deregistration_delay", "slow_start", "load_balancing"},
+  read_words(map.find("attributes"), group.attributes);
+  read_words(map.find("tags"), group.tags);
+  map.refuse({"target_type", "protocol_version", "vpc_id", "ip_address_type", "target_failover",
+              "deregistration_delay", "slow_start", "load_balancing"},
              kNotHere);
   map.finish();
-  if (named && known) config_.target_groups.push_back(std::move(group));
+  config_.target_groups.push_back(std::move(group));
 }
 
 void ConfigReader::read_stickiness(const YamlNode& node, TargetGroup& group) {
   YamlMap map(node, errors_);
   int type = 0;
-  const bool set = map.require("type") != nullptr &&
-                   map.read_choice("type", type, {"source_ip_dest_ip", "source_ip_dest_ip_proto"});
-  if (set) group.stickiness = type == 0 ? tunnels::kFlowHash2Tuple : tunnels::kFlowHash3Tuple;
-  if (group.protocol != Protocol::kGeneve)
+  if (group.protocol != Protocol::kGeneve) {
     errors_.add(node, "stickiness is for GENEVE target groups here");
+    map.ignore("type");
+  } else if (map.require("type") != nullptr &&
+             map.read_choice("type", type, {"source_ip_dest_ip", "source_ip_dest_ip_proto"})) {
+    group.attributes["stickiness.enabled"] = "true";
+    group.attributes["stickiness.type"] =
+        type == 0 ? "source_ip_dest_ip" : "source_ip_dest_ip_proto";
+  }
   map.finish();
 }
 
@@ -62,16 +65,10 @@ void ConfigReader::read_health_check(const YamlNode& node, TargetGroup& group) {
   const bool interval = map.read_integer("interval_seconds", check.interval_s, 1, 300);
   const bool timeout = map.read_integer("timeout_seconds", check.timeout_s, 1, 120);
   if (interval && !timeout) check.timeout_s = std::min(check.timeout_s, check.interval_s);
-  if (check.timeout_s > check.interval_s)
-    errors_.add(*node.find("timeout_seconds"), "longer than interval_seconds");
   map.read_integer("healthy_threshold_count", check.healthy_threshold, 2, 10);
   map.read_integer("unhealthy_threshold_count", check.unhealthy_threshold, 2, 10);
-  const auto judge = [&](const char* key, const Result<>& result) {
-    if (!result) errors_.add(*node.find(key), result.error().what);
-  };
-  if (map.read("path", check.path)) judge("path", check_health_path(check));
-  if (map.read("matcher", check.matcher))
-    judge("matcher", check_health_matcher(check, group.protocol));
+  map.read("path", check.path);
+  map.read("matcher", check.matcher);
   map.finish();
 }
 
@@ -79,18 +76,10 @@ void ConfigReader::read_target(const YamlNode& node, TargetGroup& group) {
   YamlMap map(node, errors_);
   Target target;
   target.port = group.port;
-  const YamlNode* id = map.require("id");
-  const bool addressed = read_address(id, target.address);
-  if (map.read_integer("port", target.port, 1, 65535) && group.protocol == Protocol::kGeneve &&
-      target.port != 6081)
-    errors_.add(*node.find("port"), "GENEVE targets have port 6081");
+  read_address(map.require("id"), target.address);
+  map.read_integer("port", target.port, 1, 65535);
   map.refuse({"weight", "availability_zone", "quic_server_id"}, kNotHere);
   map.finish();
-  if (!addressed) return;
-  if (group.protocol == Protocol::kGeneve && target.address.version != 4)
-    errors_.add(*id, "the outer packet is IPv4; an appliance needs an IPv4 address");
-  if (std::ranges::find(group.targets, target) != group.targets.end())
-    errors_.add(*id, "this target is in the group already");
   group.targets.push_back(target);
 }
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "gateway/control/attributes.h"
 #include "tunnels/yaml.h"
 
 namespace sluice::gateway {
@@ -84,7 +85,7 @@ TEST(Config, ReadsTheExampleOfTheManual) {
   EXPECT_EQ(config->gateway.tunnel_address.text(), "10.9.0.1");
   EXPECT_EQ(config->attachments[0].endpoint_id, 0x2b8ee1d4db0c51c4u);
   const TargetGroup& ids = *config->target_group("ids");
-  EXPECT_EQ(ids.stickiness, tunnels::kFlowHash3Tuple);
+  EXPECT_EQ(stickiness_of(ids), tunnels::kFlowHash3Tuple);
   EXPECT_EQ(ids.health_check.port, 8080);
   EXPECT_EQ(ids.targets[1].port, 6081);
   const TargetGroup& echo = *config->target_group("echo");
@@ -105,7 +106,7 @@ TEST(Config, DefaultsAreElbv2s) {
   EXPECT_EQ(check.timeout_s, 5);
   EXPECT_EQ(check.healthy_threshold, 5);
   EXPECT_EQ(check.unhealthy_threshold, 2);
-  EXPECT_EQ(config->load_balancers[0].listeners[0].idle_timeout_s, 350u);
+  EXPECT_EQ(idle_timeout_s(*config), 350u);
   EXPECT_EQ(config->gateway.socket, "/run/sluice/demo.sock");
 }
 
@@ -117,9 +118,9 @@ struct Bad {
 
 const Bad kBad[] = {
     {"name: demo", "name: De_mo",
-     "f:2:9: gateway.name: a name is 1 to 15 letters, digits and hyphens\n"},
+     "f:2:9: gateway.name: a name is 1 to 15 lower case letters, digits and hyphens\n"},
     {"name: demo", "name: Demo",
-     "f:2:9: gateway.name: the gateway's name has lower case letters only\n"},
+     "f:2:9: gateway.name: a name is 1 to 15 lower case letters, digits and hyphens\n"},
     {"00112233", "0011223g",
      "f:3:8: gateway.key: expected 32 hexadecimal digits (`openssl rand -hex 16` makes them)\n"},
     {"  key: 00112233445566778899aabbccddeeff\n", "", "f:2:3: gateway: 'key' is missing\n"},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gateway's desired state while it runs: the configuration, what was changed by hand since, and
-// the health of its targets. Every change ends in one call of the reconciler, a moment later.
+// The gateway's desired state in effect: brings the data path to it, and keeps it there as targets
+// become healthy or sick and interfaces come and go. ControlPlane is who changes the state.
 #pragma once
 
 #include <functional>
@@ -23,16 +23,13 @@ class Controller : private World {
              std::function<void(const std::string&)> log, HealthOptions health = {});
   ~Controller() override;
 
-  // A whole new configuration. What cannot change while running (name, key, socket, host, flow
-  // table, tunnel address) is refused, and then nothing has changed. Targets and attachments that
-  // were added by hand and are not in it are forgotten, except attachments of `insert`, which live
-  // until `remove`.
-  Result<> apply(Config config);
+  // A whole new state, valid as a whole (validate.h): all of it, or an error and everything is as
+  // it was. What cannot change while running (name, key, socket, host, flow table, tunnel address,
+  // store) is refused. An interface that no earlier state named must be there; one that went away
+  // meanwhile is waited for.
+  enum class OnMissing { kRefuse, kWait };
+  Result<> apply(Config config, OnMissing on_missing = OnMissing::kRefuse);
 
-  Result<> register_target(const std::string& group, const Target& target);
-  Result<> deregister_target(const std::string& group, const Target& target);
-  Result<> attach(const Attachment& attachment);
-  Result<> detach(const std::string& name);
   void detach_all() { reconciler_.detach_all(); }
 
   // Something outside changed (a neighbour, a route): looks again soon.
@@ -50,8 +47,7 @@ class Controller : private World {
   Result<NextHop> next_hop(const IpAddress& target) override;
   Result<uint32_t> interface_index(const std::string& name) override;
 
-  Result<TargetGroup*> find_group(const std::string& name);
-  Result<> reconcile();
+  Result<> check_new_interfaces(const Config& next);
   Result<> keep_up();
   void watch_targets();
   void health_changed(const TargetName& name, HealthState before);
@@ -60,7 +56,6 @@ class Controller : private World {
   NextHops& hops_;
   std::function<void(const std::string&)> log_;
   Config config_;
-  std::vector<Attachment> inserted_;  // by hand
   std::set<TargetName> watched_;
   std::string trouble_;  // what the reconciler said last
   Reconciler reconciler_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/control/explain.h"
 
+#include <algorithm>
+
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
@@ -195,8 +197,9 @@ void Teller::tell_alb(const ExplainQuestion& question) {
     for (const LoadBalancer& lb : config_.load_balancers) {
       if (lb.type != LoadBalancerType::kApplication) continue;
       for (const Listener& listener : lb.listeners) {
-        if (question.protocol == kProtocolTcp && listener.address == question.destination &&
-            listener.port == question.destination_port)
+        const auto addresses = addresses_of(lb, listener);
+        if (question.protocol == kProtocolTcp && listener.port == question.destination_port &&
+            std::ranges::find(addresses, question.destination) != addresses.end())
           say("its destination is the application load balancer " + lb.name +
               ": sluice-proxy decides by host and path (" + std::to_string(listener.rules.size()) +
               " rules, else target group " + listener.default_action.target_group + ")");

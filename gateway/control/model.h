@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a gateway is told to be, in the words of AWS's Elastic Load Balancing v2. Plain values:
-// reading and validation are in config.h, and a Config that read_config() returned is valid as a
-// whole.
+// What a gateway is told to be, in the words of AWS's Elastic Load Balancing v2: one plain value
+// that the file, the API and the store share. config.h reads it, validate.h judges it as a whole,
+// and control_plane.h is the only way to change the one that runs.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,13 +20,30 @@ enum class HostKind { kKernel, kProcess };
 enum class LoadBalancerType { kGateway, kNetwork, kApplication };
 enum class Protocol { kGeneve, kTcp, kUdp, kHttp };
 enum class ConditionField { kHostHeader, kPathPattern };
+enum class TargetType { kIp, kInstance };
+enum class Scheme { kInternal, kInternetFacing };
+// Who made an object. A file that is applied takes away only what a file brought.
+enum class Origin { kFile, kApi };
 
 std::string_view protocol_name(Protocol protocol);  // "GENEVE"
+std::string_view type_name(LoadBalancerType type);  // "gateway"
+
+using Attributes = std::map<std::string, std::string, std::less<>>;  // only those that were set
+using Tags = std::map<std::string, std::string, std::less<>>;
+
+// What every object of the API has. The control plane fills what is empty before it commits.
+struct Resource {
+  std::string id;           // 16 hexadecimal digits: the end of its ARN
+  uint64_t created_ms = 0;  // Unix time
+  Tags tags;
+  bool operator==(const Resource&) const = default;
+};
 
 // What the number means that an appliance may return with an approved packet (docs/wire/geneve.md).
 struct Hint {
   uint16_t number = 0;       // unique
   std::string target_group;  // the flow moves to it; empty: the rest of the flow is not inspected
+  bool operator==(const Hint&) const = default;
 };
 
 struct Gateway {
@@ -36,79 +54,163 @@ struct Gateway {
   uint32_t flows_max = 1 << 20;                // flow_table.flows_max: 96 bytes each
   std::vector<std::string> tunnel_interfaces;  // face the appliances
   IpAddress tunnel_address;  // outer source address, IPv4; health checks come from it too
-  bool mss_clamp = false;  // lower the MSS of TCP handshakes to what the tunnel carries
+  bool mss_clamp = false;    // lower the MSS of TCP handshakes to what the tunnel carries
   std::vector<Hint> hints;
   std::string nlb_interface;  // gets the addresses of NLB listeners; empty without one
+  std::string store;          // path of the database; empty: state lives as long as the daemon
+  bool operator==(const Gateway& other) const;
 };
 
 struct Target {
   IpAddress address;  // `id`
   uint16_t port = 0;  // the target group's port unless given; never 0 after reading
   auto operator<=>(const Target&) const = default;
+  std::string text() const;  // "10.0.0.1:80"
 };
 
-struct TargetGroup {
+struct TargetGroup : Resource {
   std::string name;
+  Origin origin = Origin::kFile;
   Protocol protocol = Protocol::kGeneve;
   uint16_t port = 6081;
-  // GENEVE: what of a flow chooses its target (stickiness.type); all five fields by default.
-  tunnels::FlowHashForm stickiness = tunnels::kFlowHash5Tuple;
+  TargetType target_type = TargetType::kIp;
+  uint8_t ip_version = 0;  // ip_address_type: of its targets, 4 or 6; 0: either
+  std::string vpc;         // of `network`; may be empty
   HealthCheck health_check;
+  Attributes attributes;
   std::vector<Target> targets;
+  bool operator==(const TargetGroup&) const = default;
 };
 
 struct Action {
   std::string target_group;  // forward
+  bool operator==(const Action&) const = default;
 };
 
 struct Condition {
   ConditionField field = ConditionField::kPathPattern;
   std::vector<std::string> values;  // any of them; * and ? are wildcards
+  bool operator==(const Condition&) const = default;
 };
 
 // The lowest priority whose conditions all hold decides; without one the listener's default action.
-struct Rule {
+struct Rule : Resource {
   uint32_t priority = 0;  // 1-50000, unique in its listener
   std::vector<Condition> conditions;
   Action action;
+  bool operator==(const Rule&) const = default;
 };
 
-struct Listener {
+struct Listener : Resource {
   // Network and application load balancers; a gateway's listener takes every packet.
   Protocol protocol = Protocol::kGeneve;
-  IpAddress address;
+  IpAddress address;  // all zero: every address of the load balancer's subnet mappings
   uint16_t port = 0;
   Action default_action;
   std::vector<Rule> rules;  // application
-  uint32_t idle_timeout_s =
-      350;  // gateway: tcp.idle_timeout.seconds, 60-6000; other protocols have 120 s
+  Attributes attributes;
+  bool operator==(const Listener&) const = default;
 };
 
-struct LoadBalancer {
+// Where a load balancer stands. A gateway's has no address.
+struct SubnetMapping {
+  std::string subnet;  // of `network`
+  IpAddress address;   // all zero: none
+  bool operator==(const SubnetMapping&) const = default;
+};
+
+struct LoadBalancer : Resource {
   std::string name;
+  Origin origin = Origin::kFile;
   LoadBalancerType type = LoadBalancerType::kGateway;
-  std::vector<Listener> listeners;  // a gateway has exactly one
+  Scheme scheme = Scheme::kInternal;
+  std::vector<SubnetMapping> subnet_mappings;
+  std::vector<std::string> security_groups;  // of `network`; each allows all
+  Attributes attributes;
+  std::vector<Listener> listeners;  // a gateway has at most one
+  bool operator==(const LoadBalancer&) const = default;
 };
 
 // A GWLB endpoint: a pair of interfaces spliced into a path.
-struct Attachment {
+struct Attachment : Resource {
   std::string name;
+  Origin origin = Origin::kFile;
   uint64_t endpoint_id = 0;    // in every GENEVE header; unique
   uint64_t attachment_id = 0;  // in every GENEVE header; some appliances insist on 0
   std::string outside;         // interface towards the clients
   std::string inside;          // interface towards the applications
   std::string load_balancer;   // type gateway
+  std::string subnet;          // of `network`, for an endpoint made over the EC2 API; may be empty
+  std::string service;         // the endpoint service that it was made through; may be empty
+  bool operator==(const Attachment&) const = default;
+};
+
+// Offers a gateway load balancer to endpoints (EC2: a VPC endpoint service).
+struct EndpointService : Resource {
+  std::string name;  // "vpce-svc-..." or a word of the file
+  Origin origin = Origin::kFile;
+  std::string load_balancer;  // type gateway
+  bool operator==(const EndpointService&) const = default;
+};
+
+// The topology around the gateway as the file tells it: what the EC2 API shows and names refer to.
+struct Vpc {
+  std::string id;
+  std::string cidr;
+  bool operator==(const Vpc&) const = default;
+};
+
+struct Subnet {
+  std::string id;
+  std::string vpc;
+  std::string zone;
+  std::string cidr;  // IPv4: where addresses of load balancers come from
+  // The pair of interfaces of an endpoint that is made in this subnet; empty: none can be.
+  std::string outside;
+  std::string inside;
+  bool operator==(const Subnet&) const = default;
+};
+
+// A name for an address: targets can be registered by it.
+struct Instance {
+  std::string id;
+  IpAddress address;
+  std::string subnet;
+  bool operator==(const Instance&) const = default;
+};
+
+struct SecurityGroup {
+  std::string id;
+  std::string vpc;
+  bool operator==(const SecurityGroup&) const = default;
+};
+
+struct Network {
+  std::vector<Vpc> vpcs;
+  std::vector<Subnet> subnets;
+  std::vector<Instance> instances;
+  std::vector<SecurityGroup> security_groups;
+  bool operator==(const Network&) const = default;
 };
 
 struct Config {
   std::string file;
   Gateway gateway;
+  Network network;
   std::vector<LoadBalancer> load_balancers;
   std::vector<Attachment> attachments;
+  std::vector<EndpointService> endpoint_services;
   std::vector<TargetGroup> target_groups;
 
   const LoadBalancer* load_balancer(std::string_view name) const;
   const TargetGroup* target_group(std::string_view name) const;
 };
+
+inline bool is_set(const IpAddress& address) {
+  return !(address == IpAddress{{}, address.version});
+}
+
+// The addresses that a listener of a network or application load balancer has.
+std::vector<IpAddress> addresses_of(const LoadBalancer& owner, const Listener& listener);
 
 }  // namespace sluice::gateway

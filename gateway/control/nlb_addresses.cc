@@ -44,7 +44,8 @@ std::set<IpAddress> nlb_addresses_of(const Config& config) {
   std::set<IpAddress> out;
   for (const LoadBalancer& lb : config.load_balancers)
     if (lb.type == LoadBalancerType::kNetwork)
-      for (const Listener& listener : lb.listeners) out.insert(listener.address);
+      for (const Listener& listener : lb.listeners)
+        for (const IpAddress& address : addresses_of(lb, listener)) out.insert(address);
   return out;
 }
 

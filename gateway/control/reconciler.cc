@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 
+#include "gateway/control/attributes.h"
 #include "gateway/targets/rendezvous.h"
 
 namespace sluice::gateway {
@@ -24,10 +25,7 @@ settings make_settings(const Config& config) {
   out.hash_key = derive_key(config.gateway.key, KeyUse::kFlowHash);
   out.cookie_key = derive_key(config.gateway.key, KeyUse::kCookie);
   out.tunnel_address = config.gateway.tunnel_address.words[0];
-  out.idle_tcp_ms = 350'000;
-  for (const LoadBalancer& lb : config.load_balancers)
-    if (lb.type == LoadBalancerType::kGateway && !lb.listeners.empty())
-      out.idle_tcp_ms = lb.listeners[0].idle_timeout_s * 1000;
+  out.idle_tcp_ms = idle_timeout_s(config) * 1000;
   out.idle_other_ms = kIdleOtherMs;
   out.tunnel_port = kGenevePort;
   out.mss_clamp = config.gateway.mss_clamp;
@@ -122,7 +120,8 @@ Result<> Reconciler::write_groups(const Config& config, World& world) {
     }
     write_rows(at->second, group, world, key);
     struct group& place = tables_.groups[at->second];
-    if (place.stickiness != group.stickiness) place.stickiness = group.stickiness;
+    const auto stickiness = static_cast<uint16_t>(stickiness_of(group));
+    if (place.stickiness != stickiness) place.stickiness = stickiness;
     place.in_use = 1;
   }
   return {};

@@ -6,7 +6,7 @@
 // Who gets a group's flows: its healthy targets; when none is healthy, all that are registered (as
 // AWS: it never bypasses inspection); when none is registered, nobody, and packets drop as
 // `no_target`. Flows that exist stay where they are as long as their target is in use. A target
-// that was deregistered stays in use for kDeregistrationDelayMs, then its flows move.
+// that was deregistered stays in use for its group's deregistration delay, then its flows move.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,6 @@
 
 namespace sluice::gateway {
 
-// ELBv2's default deregistration_delay.timeout_seconds.
-inline constexpr uint64_t kDeregistrationDelayMs = 300'000;
 inline constexpr uint32_t kIdleOtherMs = 120'000;
 
 // Which of the keys derived from the gateway's one. Gateways with the same key derive the same
@@ -77,6 +75,7 @@ class Reconciler {
   };
   struct TargetSlot {
     uint16_t index;
+    uint64_t delay_ms;  // the longest of the groups that it is in, or was in last
     std::optional<uint64_t> drain_until_ms;
   };
   struct ListenerKey {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "gateway/control/attributes.h"
 #include "gateway/control/probed_table.h"
 #include "gateway/control/reconciler.h"
 #include "gateway/targets/header.h"
@@ -18,20 +19,27 @@ bool listener_is_gravestone(const listener& entry) { return entry.protocol == 0;
 }  // namespace
 
 Result<> Reconciler::write_targets(const Config& config, World& world) {
-  std::set<TargetKey> wanted;
+  std::map<TargetKey, uint64_t> wanted;  // to its deregistration delay
   const auto steered = steered_groups(config);
   for (const TargetGroup& group : config.target_groups) {
     if (!steered.contains(group.name)) continue;
-    for (const Target& target : group.targets)
-      wanted.insert({group.protocol == Protocol::kGeneve, target});
+    const uint64_t delay_ms = deregistration_delay_ms(group);
+    for (const Target& target : group.targets) {
+      uint64_t& delay = wanted[{group.protocol == Protocol::kGeneve, target}];
+      delay = std::max(delay, delay_ms);
+    }
   }
   const uint64_t now_ms = host_.now_ms();
   for (auto at = targets_.begin(); at != targets_.end();) {
     auto& [key, slot] = *at;
-    if (wanted.contains(key)) {
+    if (const auto found = wanted.find(key); found != wanted.end()) {
+      slot.delay_ms = found->second;
       slot.drain_until_ms.reset();
-    } else if (!slot.drain_until_ms) {
-      slot.drain_until_ms = now_ms + kDeregistrationDelayMs;
+      ++at;
+      continue;
+    }
+    if (!slot.drain_until_ms) {
+      slot.drain_until_ms = now_ms + slot.delay_ms;  // rows may still name it now
     } else if (*slot.drain_until_ms <= now_ms) {
       free_target(key, slot.index);
       at = targets_.erase(at);
@@ -39,10 +47,10 @@ Result<> Reconciler::write_targets(const Config& config, World& world) {
     }
     ++at;
   }
-  for (const TargetKey& key : wanted) {
+  for (const auto& [key, delay_ms] : wanted) {
     if (targets_.contains(key)) continue;
     SLUICE_TRY(const uint16_t index, take_target(key));
-    targets_[key] = {index, {}};
+    targets_[key] = {index, delay_ms, {}};
   }
   for (const auto& [key, slot] : targets_) write_target(slot.index, key, config, world);
   return {};
@@ -119,7 +127,9 @@ Result<> Reconciler::write_listeners(const Config& config) {
     for (const Listener& listener : lb.listeners) {
       const auto group = group_index(listener.default_action.target_group);
       const uint8_t protocol = listener.protocol == Protocol::kTcp ? kProtocolTcp : kProtocolUdp;
-      if (group) wanted[{listener.address, swap_be16(listener.port), protocol}] = *group;
+      if (!group) continue;
+      for (const IpAddress& address : addresses_of(lb, listener))
+        wanted[{address, swap_be16(listener.port), protocol}] = *group;
     }
   }
   for (auto at = listeners_.begin(); at != listeners_.end();) {

@@ -15,6 +15,8 @@
 namespace sluice::gateway {
 namespace {
 
+constexpr uint64_t kDelayMs = 300'000;  // ELBv2's default
+
 const char kYaml[] = R"(gateway:
   name: demo
   key: 00112233445566778899aabbccddeeff
@@ -209,9 +211,9 @@ TEST_F(ReconcilerTest, DeregisteredTargetsDrain) {
   reconcile();
   EXPECT_FALSE(owners("ids").contains(leaving));
   EXPECT_TRUE(tables.targets[leaving].flags & kTargetInUse);
-  EXPECT_EQ(reconciler.draining_ms(leaving), kDeregistrationDelayMs);
+  EXPECT_EQ(reconciler.draining_ms(leaving), kDelayMs);
   EXPECT_EQ(source_target(&tables, inet_addr("10.9.0.11")), leaving);
-  host->set_now_ms(host->now_ms() + kDeregistrationDelayMs);
+  host->set_now_ms(host->now_ms() + kDelayMs);
   reconcile();
   EXPECT_FALSE(tables.targets[leaving].flags & kTargetInUse);
   EXPECT_EQ(source_target(&tables, inet_addr("10.9.0.11")), uint32_t{kNone16});

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/control/attributes.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace sluice::gateway {
+namespace {
+
+constexpr size_t kValueMax = 256;
+
+constexpr auto kLb = AttributeScope::kLoadBalancer;
+constexpr auto kTg = AttributeScope::kTargetGroup;
+constexpr auto kLs = AttributeScope::kListener;
+constexpr uint8_t kGwlb = type_bit(LoadBalancerType::kGateway);
+constexpr uint8_t kNlb = type_bit(LoadBalancerType::kNetwork);
+constexpr uint8_t kAlb = type_bit(LoadBalancerType::kApplication);
+constexpr uint8_t kAll = kGwlb | kNlb | kAlb;
+
+constexpr std::string_view kNoZones = "targets have no zones here: all of a group are used";
+constexpr std::string_view kNoS3 = "there is no S3; logs are files of this machine";
+constexpr std::string_view kNoTls = "there are no TLS listeners here";
+constexpr std::string_view kNotInProxy = "sluice-proxy does not do this";
+constexpr std::string_view kNoSticky = "flows keep their target; clients do not";
+constexpr std::string_view kNoDns = "this gateway answers no DNS";
+constexpr std::string_view kNoReset = "the gateway sends no TCP resets of its own";
+constexpr std::string_view kNoHeader = "sluice-proxy adds no such header";
+constexpr std::string_view kFailsOpen = "without a healthy target all registered ones are used";
+
+constexpr AttributeRow kRows[] = {
+    {kLb, kAll, "deletion_protection.enabled", "false", "bool", "",
+     "neither the API nor a file can take it away while it is true"},
+    {kLb, kGwlb | kNlb, "load_balancing.cross_zone.enabled", "false", "bool", "true|false",
+     kNoZones},
+    {kLb, kAlb, "load_balancing.cross_zone.enabled", "true", "bool", "true", kNoZones},
+    {kLb, kNlb | kAlb, "access_logs.s3.enabled", "false", "bool", "false", kNoS3},
+    {kLb, kNlb | kAlb, "access_logs.s3.bucket", "", "text", "", kNoS3},
+    {kLb, kNlb | kAlb, "access_logs.s3.prefix", "", "text", "", kNoS3},
+    {kLb, kNlb | kAlb, "ipv6.deny_all_igw_traffic", "false", "bool", "true|false",
+     "there is no internet gateway to deny"},
+    {kLb, kNlb | kAlb, "zonal_shift.config.enabled", "false", "bool", "false", kNoZones},
+    {kLb, kNlb, "dns_record.client_routing_policy", "any_availability_zone", "text",
+     "any_availability_zone", kNoDns},
+    {kLb, kNlb, "secondary_ips.auto_assigned.per_subnet", "0", "0-7", "0",
+     "addresses are those of the subnet mappings"},
+    {kLb, kAlb, "idle_timeout.timeout_seconds", "60", "1-4000", "",
+     "a connection on which nothing moves is closed"},
+    {kLb, kAlb, "client_keep_alive.seconds", "3600", "60-604800", "",
+     "older connections of clients are closed after a response"},
+    {kLb, kAlb, "connection_logs.s3.enabled", "false", "bool", "false", kNoS3},
+    {kLb, kAlb, "connection_logs.s3.bucket", "", "text", "", kNoS3},
+    {kLb, kAlb, "connection_logs.s3.prefix", "", "text", "", kNoS3},
+    {kLb, kAlb, "health_check_logs.s3.enabled", "false", "bool", "false", kNoS3},
+    {kLb, kAlb, "health_check_logs.s3.bucket", "", "text", "", kNoS3},
+    {kLb, kAlb, "health_check_logs.s3.prefix", "", "text", "", kNoS3},
+    {kLb, kAlb, "routing.http.desync_mitigation_mode", "defensive", "monitor|defensive|strictest",
+     "defensive", "ambiguous requests are refused"},
+    {kLb, kAlb, "routing.http.drop_invalid_header_fields.enabled", "false", "bool", "false",
+     kNotInProxy},
+    {kLb, kAlb, "routing.http.preserve_host_header.enabled", "false", "bool", "true|false",
+     "Host is forwarded as it came"},
+    {kLb, kAlb, "routing.http.x_amzn_tls_version_and_cipher_suite.enabled", "false", "bool",
+     "true|false", kNoTls},
+    {kLb, kAlb, "routing.http.xff_client_port.enabled", "false", "bool", "false", kNotInProxy},
+    {kLb, kAlb, "routing.http.xff_header_processing.mode", "append", "append|preserve|remove",
+     "append", "the client's address is appended to X-Forwarded-For"},
+    {kLb, kAlb, "routing.http2.enabled", "true", "bool", "true|false",
+     "HTTP/2 is negotiated over TLS, and there are no TLS listeners here"},
+    {kLb, kAlb, "waf.fail_open.enabled", "false", "bool", "true|false", "there is no WAF to fail"},
+
+    {kTg, kGwlb | kNlb, "deregistration_delay.timeout_seconds", "300", "0-3600", "",
+     "how long flows of a target that was deregistered stay with it"},
+    {kTg, kAlb, "deregistration_delay.timeout_seconds", "300", "0-3600", "300",
+     "sluice-proxy reads its targets when it starts"},
+    {kTg, kGwlb, "stickiness.enabled", "false", "bool", "",
+     "false: all five fields of a flow choose its target"},
+    {kTg, kGwlb, "stickiness.type", "source_ip_dest_ip_proto",
+     "source_ip_dest_ip|source_ip_dest_ip_proto", "",
+     "the fields that choose a flow's target while stickiness is enabled"},
+    {kTg, kNlb, "stickiness.enabled", "false", "bool", "false", kNoSticky},
+    {kTg, kNlb, "stickiness.type", "source_ip", "text", "source_ip", kNoSticky},
+    {kTg, kAlb, "stickiness.enabled", "false", "bool", "false", kNoSticky},
+    {kTg, kAlb, "stickiness.type", "lb_cookie", "lb_cookie|app_cookie", "lb_cookie", kNoSticky},
+    {kTg, kAlb, "stickiness.lb_cookie.duration_seconds", "86400", "1-604800", "86400", kNoSticky},
+    {kTg, kAlb, "stickiness.app_cookie.duration_seconds", "86400", "1-604800", "86400", kNoSticky},
+    {kTg, kAlb, "stickiness.app_cookie.cookie_name", "", "text", "", kNoSticky},
+    {kTg, kGwlb, "target_failover.on_deregistration", "no_rebalance", "no_rebalance|rebalance",
+     "no_rebalance", "flows stay with their target until its deregistration delay has passed"},
+    {kTg, kGwlb, "target_failover.on_unhealthy", "no_rebalance", "no_rebalance|rebalance",
+     "no_rebalance", "flows stay with their target"},
+    {kTg, kGwlb, "send_tcp_reset.on_unhealthy.enabled", "false", "bool", "false", kNoReset},
+    {kTg, kGwlb, "send_tcp_reset.on_deregistration.enabled", "false", "bool", "false", kNoReset},
+    {kTg, kNlb | kAlb, "load_balancing.cross_zone.enabled", "use_load_balancer_configuration",
+     "true|false|use_load_balancer_configuration", "true|false|use_load_balancer_configuration",
+     kNoZones},
+    {kTg, kNlb | kAlb, "target_group_health.dns_failover.minimum_healthy_targets.count", "1",
+     "text", "1", kNoDns},
+    {kTg, kNlb | kAlb, "target_group_health.dns_failover.minimum_healthy_targets.percentage", "off",
+     "text", "off", kNoDns},
+    {kTg, kNlb | kAlb, "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count",
+     "1", "text", "1", kFailsOpen},
+    {kTg, kNlb | kAlb,
+     "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage", "off",
+     "text", "off", kFailsOpen},
+    {kTg, kNlb, "deregistration_delay.connection_termination.enabled", "false", "bool", "false",
+     kNoReset},
+    {kTg, kNlb, "preserve_client_ip.enabled", "true", "bool", "true",
+     "targets always see the client's address"},
+    {kTg, kNlb, "proxy_protocol_v2.enabled", "false", "bool", "false",
+     "targets see the client's address itself"},
+    {kTg, kNlb, "target_health_state.unhealthy.connection_termination.enabled", "false", "bool",
+     "false", "flows stay with a target that became unhealthy"},
+    {kTg, kNlb, "target_health_state.unhealthy.draining_interval_seconds", "0", "0-360000", "0",
+     "flows stay with a target that became unhealthy"},
+    {kTg, kAlb, "load_balancing.algorithm.type", "round_robin",
+     "round_robin|least_outstanding_requests|weighted_random", "round_robin",
+     "healthy targets take turns"},
+    {kTg, kAlb, "load_balancing.algorithm.anomaly_mitigation", "off", "on|off", "off", kNotInProxy},
+    {kTg, kAlb, "slow_start.duration_seconds", "0", "0-900", "0", kNotInProxy},
+
+    {kLs, kGwlb | kNlb, "tcp.idle_timeout.seconds", "350", "60-6000", "",
+     "a TCP flow without packets for so long ends; all listeners share one value"},
+    {kLs, kGwlb, "send_tcp_reset.on_idle_timeout.enabled", "false", "bool", "false", kNoReset},
+    {kLs, kAlb, "routing.http.response.server.enabled", "true", "bool", "true",
+     "answers of sluice-proxy itself carry Server: sluice"},
+#define NAMED(name, header) \
+  { kLs, kAlb, "routing.http.request." name ".header_name", header, "text", header, kNoTls }
+    NAMED("x_amzn_mtls_clientcert", "X-Amzn-Mtls-Clientcert"),
+    NAMED("x_amzn_mtls_clientcert_serial_number", "X-Amzn-Mtls-Clientcert-Serial-Number"),
+    NAMED("x_amzn_mtls_clientcert_issuer", "X-Amzn-Mtls-Clientcert-Issuer"),
+    NAMED("x_amzn_mtls_clientcert_subject", "X-Amzn-Mtls-Clientcert-Subject"),
+    NAMED("x_amzn_mtls_clientcert_validity", "X-Amzn-Mtls-Clientcert-Validity"),
+    NAMED("x_amzn_mtls_clientcert_leaf", "X-Amzn-Mtls-Clientcert-Leaf"),
+    NAMED("x_amzn_tls_version", "X-Amzn-Tls-Version"),
+    NAMED("x_amzn_tls_cipher_suite", "X-Amzn-Tls-Cipher-Suite"),
+#undef NAMED
+#define ADDED(name) \
+  { kLs, kAlb, "routing.http.response." name ".header_value", "", "text", "", kNoHeader }
+    ADDED("strict_transport_security"),
+    ADDED("access_control_allow_origin"),
+    ADDED("access_control_allow_methods"),
+    ADDED("access_control_allow_headers"),
+    ADDED("access_control_allow_credentials"),
+    ADDED("access_control_expose_headers"),
+    ADDED("access_control_max_age"),
+    ADDED("content_security_policy"),
+    ADDED("x_content_type_options"),
+    ADDED("x_frame_options"),
+#undef ADDED
+};
+
+// One of `words`, which have "|" between them.
+bool is_word(std::string_view words, std::string_view value) {
+  for (size_t begin = 0; begin <= words.size();) {
+    const size_t end = std::min(words.find('|', begin), words.size());
+    if (words.substr(begin, end - begin) == value) return true;
+    begin = end + 1;
+  }
+  return false;
+}
+
+std::optional<uint64_t> number(std::string_view text) {
+  uint64_t out = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (error != std::errc() || stop != text.data() + text.size()) return {};
+  return out;
+}
+
+bool has_form(std::string_view form, std::string_view value) {
+  if (form == "bool") return value == "true" || value == "false";
+  if (form == "text") return value.size() <= kValueMax;
+  const size_t dash = form.find('-');
+  if (dash == std::string_view::npos) return is_word(form, value);
+  const auto least = number(form.substr(0, dash)), most = number(form.substr(dash + 1));
+  const auto given = number(value);
+  return given && *given >= *least && *given <= *most;
+}
+
+std::string readable(std::string_view form) {
+  if (form == "bool") return "true or false";
+  std::string out = form == "text" ? "text of at most " + std::to_string(kValueMax) + " characters"
+                                   : std::string(form);
+  for (size_t at; (at = out.find('|')) != std::string::npos;) out.replace(at, 1, " or ");
+  return out;
+}
+
+std::string_view scope_name(AttributeScope scope) {
+  constexpr std::string_view kNames[] = {"Load balancer", "Target group", "Listener"};
+  return kNames[static_cast<int>(scope)];
+}
+
+Attributes with_defaults(AttributeScope scope, LoadBalancerType type, const Attributes& set) {
+  Attributes out = set;
+  for (const AttributeRow& row : kRows)
+    if (row.scope == scope && row.types & type_bit(type))
+      out.try_emplace(std::string(row.name), row.fallback);
+  return out;
+}
+
+// A value that was checked when it was set.
+std::string_view value_of(AttributeScope scope, LoadBalancerType type, const Attributes& set,
+                          std::string_view name) {
+  const auto at = set.find(name);
+  if (at != set.end()) return at->second;
+  const AttributeRow* row = find_attribute(scope, type, name);
+  return row == nullptr ? "" : row->fallback;
+}
+
+}  // namespace
+
+std::span<const AttributeRow> attribute_rows() { return kRows; }
+
+const AttributeRow* find_attribute(AttributeScope scope, LoadBalancerType type,
+                                   std::string_view name) {
+  const auto* at = std::ranges::find_if(kRows, [&](const AttributeRow& row) {
+    return row.scope == scope && row.types & type_bit(type) && row.name == name;
+  });
+  return at == std::end(kRows) ? nullptr : at;
+}
+
+Result<> check_attribute(AttributeScope scope, LoadBalancerType type, std::string_view name,
+                         std::string_view value) {
+  const std::string shown(name.substr(0, kValueMax));
+  const AttributeRow* row = find_attribute(scope, type, name);
+  if (row == nullptr)
+    return fail(std::string(scope_name(scope)) + " attribute key '" + shown +
+                "' is not recognized");
+  const auto refuse = [&](const std::string& wanted) {
+    return fail("'" + std::string(value.substr(0, kValueMax)) + "' is no value of '" + shown +
+                "'; expected " + wanted);
+  };
+  if (!has_form(row->form, value)) return refuse(readable(row->form));
+  const bool any = row->fixed.empty() && !row->fallback.empty();
+  if (any || is_word(row->fixed, value)) return {};
+  return refuse((row->fixed.empty() ? "no value" : readable(row->fixed)) + ": " +
+                std::string(row->meaning));
+}
+
+Attributes all_attributes(const LoadBalancer& load_balancer) {
+  return with_defaults(kLb, load_balancer.type, load_balancer.attributes);
+}
+
+Attributes all_attributes(const LoadBalancer& owner, const Listener& listener) {
+  Attributes out = with_defaults(kLs, owner.type, listener.attributes);
+  if (listener.protocol == Protocol::kUdp) out.erase("tcp.idle_timeout.seconds");
+  return out;
+}
+
+Attributes all_attributes(const TargetGroup& group) {
+  return with_defaults(kTg, balancer_type(group.protocol), group.attributes);
+}
+
+LoadBalancerType balancer_type(Protocol group_protocol) {
+  if (group_protocol == Protocol::kGeneve) return LoadBalancerType::kGateway;
+  return group_protocol == Protocol::kHttp ? LoadBalancerType::kApplication
+                                           : LoadBalancerType::kNetwork;
+}
+
+tunnels::FlowHashForm stickiness_of(const TargetGroup& group) {
+  const auto value = [&](std::string_view name) {
+    return value_of(kTg, balancer_type(group.protocol), group.attributes, name);
+  };
+  if (group.protocol != Protocol::kGeneve || value("stickiness.enabled") != "true")
+    return tunnels::kFlowHash5Tuple;
+  return value("stickiness.type") == "source_ip_dest_ip" ? tunnels::kFlowHash2Tuple
+                                                         : tunnels::kFlowHash3Tuple;
+}
+
+uint64_t deregistration_delay_ms(const TargetGroup& group) {
+  return 1000 * number(value_of(kTg, balancer_type(group.protocol), group.attributes,
+                                "deregistration_delay.timeout_seconds"))
+                    .value_or(300);
+}
+
+bool deletion_protected(const LoadBalancer& load_balancer) {
+  return value_of(kLb, load_balancer.type, load_balancer.attributes,
+                  "deletion_protection.enabled") == "true";
+}
+
+uint64_t number_attribute(const LoadBalancer& load_balancer, std::string_view name) {
+  return number(value_of(kLb, load_balancer.type, load_balancer.attributes, name)).value_or(0);
+}
+
+uint32_t idle_timeout_s(const Config& config) {
+  for (const LoadBalancer& lb : config.load_balancers)
+    for (const Listener& listener : lb.listeners) {
+      const auto at = listener.attributes.find("tcp.idle_timeout.seconds");
+      if (at != listener.attributes.end())
+        return static_cast<uint32_t>(number(at->second).value_or(kIdleTimeoutS));
+    }
+  return kIdleTimeoutS;
+}
+
+}  // namespace sluice::gateway

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every attribute of ELBv2, and what it does here: it acts, or only the values are accepted that
+// describe what the gateway does anyway (so a client that sends every attribute with its default
+// works). None is stored and ignored.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "gateway/control/model.h"
+#include "tunnels/flow_key.h"
+#include "tunnels/result.h"
+
+namespace sluice::gateway {
+
+enum class AttributeScope { kLoadBalancer, kTargetGroup, kListener };
+
+// Load balancer types as bits. A target group is of the type of the load balancers it is for.
+constexpr uint8_t type_bit(LoadBalancerType type) {
+  return static_cast<uint8_t>(1 << static_cast<int>(type));
+}
+
+struct AttributeRow {
+  AttributeScope scope;
+  uint8_t types;  // type_bit()s
+  std::string_view name;
+  std::string_view fallback;  // the value when it is not set
+  // What values it has: "bool", "1-4000" (a range), "a|b" (words), "text".
+  std::string_view form;
+  // The only values accepted, "|" between them, and `meaning` says why. Empty: any of the form, or,
+  // where the default is empty, nothing but that.
+  std::string_view fixed;
+  std::string_view meaning;  // what it does here
+};
+
+std::span<const AttributeRow> attribute_rows();
+const AttributeRow* find_attribute(AttributeScope scope, LoadBalancerType type,
+                                   std::string_view name);
+// Whether `value` can be set. An unknown name is worded as clients expect it.
+Result<> check_attribute(AttributeScope scope, LoadBalancerType type, std::string_view name,
+                         std::string_view value);
+
+// Those that were set and the defaults of all others.
+Attributes all_attributes(const LoadBalancer& load_balancer);
+Attributes all_attributes(const LoadBalancer& owner, const Listener& listener);
+Attributes all_attributes(const TargetGroup& group);
+
+// What the attributes mean for those who act on them.
+LoadBalancerType balancer_type(Protocol group_protocol);
+tunnels::FlowHashForm stickiness_of(const TargetGroup& group);
+uint64_t deregistration_delay_ms(const TargetGroup& group);
+bool deletion_protected(const LoadBalancer& load_balancer);
+uint64_t number_attribute(const LoadBalancer& load_balancer, std::string_view name);
+inline constexpr uint32_t kIdleTimeoutS = 350;
+// tcp.idle_timeout.seconds: the data path has one for all; 350 unless a listener sets it.
+uint32_t idle_timeout_s(const Config& config);
+
+}  // namespace sluice::gateway

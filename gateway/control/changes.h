@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// The difference between two states, object by object, and the changes that more than one caller
+// asks for.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/control/model.h"
+#include "tunnels/result.h"
+
+namespace sluice::gateway {
+
+enum class ObjectKind { kLoadBalancer, kTargetGroup, kAttachment, kEndpointService };
+std::string_view kind_name(ObjectKind kind);  // "load_balancer"
+
+// One object that was made, changed or taken away. Both sides are JSON in the words of the file
+// (object_json.h); the missing side is empty.
+struct ObjectChange {
+  ObjectKind kind;
+  std::string name;
+  std::string before;
+  std::string after;
+  bool operator==(const ObjectChange&) const = default;
+};
+
+// In the order of kind and name.
+std::vector<ObjectChange> changes_between(const Config& before, const Config& after);
+
+// For commit(): makes the state what `file` says. Objects that an earlier file brought and this one
+// does not have go away; those made over an API stay. An object that is there keeps its id.
+Result<> apply_file(Config& next, Config file);
+
+// Fills ids and times that are empty. What a file brings gets the same id on every start.
+void complete(Config& next, uint64_t now_ms);
+
+// For commit(). The port 0 stands for the group's.
+Result<> register_target(Config& next, const std::string& group, Target target);
+Result<> deregister_target(Config& next, const std::string& group, Target target);
+
+}  // namespace sluice::gateway

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether a state can run: names, references, ranges across objects, limits of the tables. The same
+// for every way in; what one value may look like is checked by whoever reads it.
+#pragma once
+
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "gateway/control/model.h"
+#include "tunnels/result.h"
+
+namespace sluice::gateway {
+
+inline constexpr size_t kLoadBalancersMax = 256;
+inline constexpr size_t kTargetGroupsMax = 256;
+inline constexpr size_t kTargetsPerGroupMax = 1024;
+inline constexpr size_t kListenersPerLoadBalancerMax = 50;
+inline constexpr size_t kEndpointServicesMax = 256;
+inline constexpr size_t kRulesMax = 100;
+inline constexpr size_t kConditionsMax = 5;
+inline constexpr size_t kConditionValuesMax = 16;
+inline constexpr size_t kTagsMax = 50;
+
+// Everything that is wrong, each error's `where` the path of the object or value
+// ("target_groups[0].targets[2].id"). `broken` tells paths whose value is known to be wrong
+// already: nothing is said that could only follow from that.
+using Broken = std::function<bool(std::string_view path)>;
+std::vector<Error> validate(const Config& config, const Broken& broken = {});
+
+}  // namespace sluice::gateway

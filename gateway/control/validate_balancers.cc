@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+// Load balancers, listeners, rules and target groups.
+#include <algorithm>
+
+#include "gateway/control/validator.h"
+#include "tunnels/yaml.h"
+
+namespace sluice::gateway {
+namespace {
+
+constexpr uint16_t kGenevePortNumber = 6081;
+constexpr uint32_t kPriorityMax = 50'000;
+constexpr size_t kConditionValueLengthMax = 128;
+constexpr const char* kIdleTimeout = "tcp.idle_timeout.seconds";
+
+}  // namespace
+
+bool is_interface_name(std::string_view name) {
+  constexpr size_t kLengthMax = 15;  // IFNAMSIZ - 1
+  const bool printable =
+      std::ranges::all_of(name, [](char c) { return c > ' ' && c < 127 && c != '/' && c != ':'; });
+  return printable && !name.empty() && name.size() <= kLengthMax && name != "." && name != "..";
+}
+
+void Validator::check_target_group(const std::string& path, const TargetGroup& group) {
+  const bool appliance = group.protocol == Protocol::kGeneve;
+  if (appliance && group.port != kGenevePortNumber && !is_broken(path + ".protocol"))
+    say(path + ".port", "a GENEVE target group has port 6081");
+  if (group.port == 0) say(path + ".port", "a target group needs a port");
+  if (appliance && group.ip_version == 6)
+    say(path + ".ip_address_type", "the outer packet is IPv4; an appliance needs an IPv4 address");
+  check_health_check(path + ".health_check", group);
+  check_attributes(path, AttributeScope::kTargetGroup, balancer_type(group.protocol),
+                   group.attributes);
+  check_tags(path, group.tags);
+  if (group.targets.size() > kTargetsPerGroupMax)
+    return say(path + ".targets", std::to_string(group.targets.size()) + " elements; at most " +
+                                      std::to_string(kTargetsPerGroupMax) + " are possible");
+  std::set<Target> seen;
+  for (size_t i = 0; i < group.targets.size(); i++) {
+    check_target(at(path + ".targets", i), group, group.targets[i]);
+    if (!seen.insert(group.targets[i]).second)
+      say(at(path + ".targets", i) + ".id", "this target is in the group already");
+  }
+}
+
+void Validator::check_health_check(const std::string& path, const TargetGroup& group) {
+  const HealthCheck& check = group.health_check;
+  const auto range = [&](const char* key, uint16_t value, uint16_t least, uint16_t most) {
+    if (value < least || value > most)
+      say(path + key, std::to_string(value) + " is not between " + std::to_string(least) + " and " +
+                          std::to_string(most));
+  };
+  range(".interval_seconds", check.interval_s, 1, 300);
+  range(".timeout_seconds", check.timeout_s, 1, 120);
+  range(".healthy_threshold_count", check.healthy_threshold, 2, 10);
+  range(".unhealthy_threshold_count", check.unhealthy_threshold, 2, 10);
+  if (check.timeout_s > check.interval_s && !is_broken(path + ".interval_seconds"))
+    say(path + ".timeout_seconds", "longer than interval_seconds");
+  if (is_broken(path + ".protocol")) return;
+  for (const auto& result : {check_health_path(check), check_health_matcher(check, group.protocol)})
+    if (!result) say(path + "." + result.error().where, result.error().what);
+}
+
+void Validator::check_target(const std::string& path, const TargetGroup& group,
+                             const Target& target) {
+  const bool appliance = group.protocol == Protocol::kGeneve;
+  if (!is_host_address(target.address))
+    say(path + ".id", target.address.text() + " is no address of a single host on a network");
+  else if (appliance && target.address.version != 4)
+    say(path + ".id", "the outer packet is IPv4; an appliance needs an IPv4 address");
+  else if (group.ip_version != 0 && target.address.version != group.ip_version)
+    say(path + ".id", "the group's ip_address_type is another");
+  if (appliance && target.port != kGenevePortNumber && target.port != group.port)
+    say(path + ".port", "GENEVE targets have port 6081");
+  else if (target.port == 0)
+    say(path + ".port", "a target needs a port");
+}
+
+void Validator::check_load_balancer(const std::string& path, const LoadBalancer& lb) {
+  if (is_broken(path + ".type")) return;
+  check_attributes(path, AttributeScope::kLoadBalancer, lb.type, lb.attributes);
+  check_tags(path, lb.tags);
+  const size_t most = lb.type == LoadBalancerType::kGateway ? 1 : kListenersPerLoadBalancerMax;
+  if (lb.listeners.size() > most)
+    return say(path + ".listeners",
+               lb.type == LoadBalancerType::kGateway
+                   ? "a gateway load balancer has one listener"
+                   : "at most " + std::to_string(most) + " listeners are possible");
+  for (size_t i = 0; i < lb.listeners.size(); i++)
+    check_listener(at(path + ".listeners", i), lb, lb.listeners[i]);
+}
+
+void Validator::check_listener(const std::string& path, const LoadBalancer& lb,
+                               const Listener& listener) {
+  check_attributes(path, AttributeScope::kListener, lb.type, listener.attributes);
+  check_tags(path, listener.tags);
+  check_idle_timeout(path, listener);
+  if (lb.type != LoadBalancerType::kGateway) check_frontend(path, lb, listener);
+  check_forward(path + ".default_actions[0].target_group", path, lb, listener,
+                listener.default_action.target_group);
+  check_rules(path, lb, listener);
+}
+
+// Protocol, address and port; and no two listeners in one place.
+void Validator::check_frontend(const std::string& path, const LoadBalancer& lb,
+                               const Listener& listener) {
+  const bool network = lb.type == LoadBalancerType::kNetwork;
+  const bool speaks =
+      network ? listener.protocol == Protocol::kTcp || listener.protocol == Protocol::kUdp
+              : listener.protocol == Protocol::kHttp;
+  if (!speaks)
+    return say(path + ".protocol", network
+                                       ? "a listener of a network load balancer speaks TCP or UDP"
+                                       : "a listener of an application load balancer speaks HTTP");
+  if (listener.port == 0) return say(path + ".port", "a listener needs a port");
+  const auto addresses = addresses_of(lb, listener);
+  if (addresses.empty())
+    return say(path, "'address' is missing, and no subnet mapping of the load balancer has one");
+  for (const IpAddress& address : addresses) {
+    if (!is_host_address(address)) {
+      say(path + ".address", address.text() + " is no address of a single host on a network");
+      continue;
+    }
+    // HTTP is TCP on the wire.
+    const std::string place = std::string(listener.protocol == Protocol::kUdp ? "UDP " : "TCP ") +
+                              address.text() + " port " + std::to_string(listener.port);
+    if (!frontends_.insert(place).second) say(path, "another listener has " + place);
+  }
+}
+
+void Validator::check_rules(const std::string& path, const LoadBalancer& lb,
+                            const Listener& listener) {
+  if (!listener.rules.empty() && lb.type != LoadBalancerType::kApplication)
+    return say(path + ".rules", "rules are for application load balancers");
+  if (listener.rules.size() > kRulesMax)
+    return say(path + ".rules", "at most " + std::to_string(kRulesMax) + " rules are possible");
+  std::set<uint32_t> priorities;
+  for (size_t i = 0; i < listener.rules.size(); i++) {
+    const Rule& rule = listener.rules[i];
+    const std::string rule_path = at(path + ".rules", i);
+    if (rule.priority < 1 || rule.priority > kPriorityMax)
+      say(rule_path + ".priority", "a priority is between 1 and 50000");
+    if (!priorities.insert(rule.priority).second)
+      say(rule_path + ".priority", "another rule of this listener has this priority");
+    if (rule.conditions.empty() || rule.conditions.size() > kConditionsMax)
+      say(rule_path + ".conditions", rule.conditions.empty() ? "a rule needs at least one condition"
+                                                             : "a rule has at most 5 conditions");
+    for (size_t c = 0; c < rule.conditions.size(); c++) {
+      const auto& values = rule.conditions[c].values;
+      const std::string values_path = at(rule_path + ".conditions", c) + ".values";
+      if (values.empty()) say(values_path, "a condition needs at least one value");
+      if (values.size() > kConditionValuesMax) say(values_path, "at most 16 values are possible");
+      for (size_t v = 0; v < values.size(); v++)
+        if (values[v].empty() || values[v].size() > kConditionValueLengthMax)
+          say(at(values_path, v), "expected 1 to 128 characters");
+    }
+    check_tags(rule_path, rule.tags);
+    check_forward(rule_path + ".actions[0].target_group", path, lb, listener,
+                  rule.action.target_group);
+  }
+}
+
+const TargetGroup* Validator::check_group_reference(const std::string& path,
+                                                    const std::string& name, Protocol wanted) {
+  const auto found = groups_.find(name);
+  if (found == groups_.end()) {
+    std::vector<std::string_view> names;
+    for (const auto& [known, index] : groups_) names.push_back(known);
+    say(path, "there is no target group '" + name + "'" + tunnels::did_you_mean(name, names));
+    return nullptr;
+  }
+  const TargetGroup& group = config_.target_groups[found->second];
+  // Only what is whole can contradict.
+  if (is_broken(at("target_groups", found->second))) return nullptr;
+  if (group.protocol == wanted) return &group;
+  say(path, "target group '" + group.name + "' has protocol " +
+                std::string(protocol_name(group.protocol)) + "; this listener needs " +
+                std::string(protocol_name(wanted)));
+  return nullptr;
+}
+
+void Validator::check_forward(const std::string& path, const std::string& listener_path,
+                              const LoadBalancer& lb, const Listener& listener,
+                              const std::string& name) {
+  const bool whole = !is_broken(listener_path + ".protocol");
+  const auto known = groups_.find(name);
+  const Protocol wanted = whole || known == groups_.end()
+                              ? listener.protocol
+                              : config_.target_groups[known->second].protocol;
+  const TargetGroup* group = check_group_reference(path, name, wanted);
+  if (group == nullptr || lb.type != LoadBalancerType::kNetwork ||
+      is_broken(listener_path + ".address"))
+    return;
+  for (const IpAddress& address : addresses_of(lb, listener))
+    for (const Target& target : group->targets)
+      if (target.address.version != address.version)
+        return say(path, "target " + target.address.text() + " of group '" + group->name +
+                             "' is not of the IP version of the listener's address");
+}
+
+// The data path has one idle timeout for TCP.
+void Validator::check_idle_timeout(const std::string& path, const Listener& listener) {
+  const auto set = listener.attributes.find(kIdleTimeout);
+  if (set == listener.attributes.end()) return;
+  const std::string where = path + ".attributes." + kIdleTimeout;
+  if (listener.protocol == Protocol::kUdp)
+    say(where, "a UDP listener has no TCP flows");
+  else if (idle_timeout_.empty())
+    idle_timeout_ = set->second;
+  else if (idle_timeout_ != set->second)
+    say(where, "differs from that of another listener; they share one");
+}
+
+}  // namespace sluice::gateway
