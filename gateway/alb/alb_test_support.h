@@ -297,7 +297,7 @@ class Balancer {
 };
 
 inline Rule rule(uint32_t priority, std::vector<Condition> conditions, const std::string& group) {
-  return {priority, std::move(conditions), {group}};
+  return {{}, priority, std::move(conditions), {group}};
 }
 
 }  // namespace sluice::gateway

@@ -53,7 +53,8 @@ TEST(RuleTable, LowestPriorityWhoseConditionsAllHold) {
   Condition path{ConditionField::kPathPattern, {"/api/*", "/v?/*"}};
   Listener listener;
   listener.default_action.target_group = "0";
-  listener.rules = {{50, {path}, {"3"}}, {10, {host, path}, {"1"}}, {20, {host}, {"2"}}};
+  listener.rules = {
+      {{}, 50, {path}, {"3"}}, {{}, 10, {host, path}, {"1"}}, {{}, 20, {host}, {"2"}}};
   RuleTable rules(listener, [](const std::string& name) { return std::stoul(name); });
   struct {
     const char* host;
