@@ -95,9 +95,10 @@ void Validator::check_attachments() {
 
 void Validator::check_attributes(const std::string& path, AttributeScope scope,
                                  LoadBalancerType type, const Attributes& attributes) {
+  const std::string prefix = path + ".attributes.";
   for (const auto& [name, value] : attributes)
     if (const auto result = check_attribute(scope, type, name, value); !result)
-      say(path + ".attributes." + name, result.error().what);
+      say(prefix + name, result.error().what);
 }
 
 void Validator::check_tags(const std::string& path, const Tags& tags) {
