@@ -10,6 +10,8 @@ namespace sluice::dpi {
 void add_options(CLI::App& app, DpiCommand& command) {
   app.add_option("--policy", command.dpi.policy_file,
                  "YAML file of what to block; without it all is allowed");
+  app.add_flag("--shadow", command.dpi.shadow,
+               "deliver everything; events say what the policy would have done");
   app.add_option("--eve", command.eve_file,
                  "file to append EVE JSON events to; - is standard output")
       ->capture_default_str();

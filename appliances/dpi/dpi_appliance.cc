@@ -5,11 +5,9 @@
 #include <array>
 #include <utility>
 
-#include "inspect/dpi/classifier.h"
-#include "inspect/dpi/ndpi_event.h"
-#include "inspect/dpi/policy.h"
-#include "inspect/eve/event.h"
-#include "inspect/eve/json_line.h"
+#include "appliances/dpi/enforcer.h"
+#include "appliances/dpi/events.h"
+#include "appliances/dpi/mark.h"
 #include "inspect/stream/reject.h"
 
 namespace sluice::dpi {
@@ -23,57 +21,59 @@ using inspect::PolicyAction;
 using inspect::Usage;
 using sdk::Answer;
 
-struct DpiFlow {
-  inspect::FlowClassification classification;
-  std::shared_ptr<const Policy> policy;  // whose decision it is
-  inspect::PolicyDecision decision{PolicyAction::kAllow, "undecided"};
-  inspect::Accounted accounted;
-  uint64_t packets_blocked = 0;
-
-  bool blocked() const { return decision.action != PolicyAction::kAllow; }
-};
+// Something that could make the flow known. What is no whole TCP or UDP packet is never held.
+bool has_payload(std::span<const uint8_t> ip, const tunnels::packet& packet) {
+  if (!(packet.flags & tunnels::kPacketHasPorts)) return false;
+  const bool tcp = packet.tuple.protocol == tunnels::kProtocolTcp;
+  const uint32_t header = tcp ? (ip[packet.l4_offset + 12] >> 4) * 4u : 8;
+  return packet.l4_offset + header < packet.l3_length;
+}
 
 class Dpi final : public DpiAppliance {
  public:
   Dpi(const DpiOptions& options, std::unique_ptr<Classifier> classifier,
-      std::shared_ptr<const Policy> policy, inspect::Sink& eve)
-      : classifier_(std::move(classifier)),
-        policy_(std::move(policy)),
-        eve_(eve),
+      std::shared_ptr<const Policy> policy, std::shared_ptr<DpiShared> shared, inspect::Sink& eve)
+      : shadow_(options.shadow),
+        classifier_(std::move(classifier)),
+        shared_(std::move(shared)),
+        enforcer_(shared_->meters),
+        events_(eve, *classifier_, options.shadow),
         usage_(options.flows.key),
-        flows_(options.flows, [this](Record& record, FlowEnd end) { flow_ended(record, end); }) {}
+        flows_(options.flows, [this](DpiRecord& record, FlowEnd end) { flow_ended(record, end); }) {
+    take_policy(std::move(policy));
+  }
 
   Answer handle(sdk::Packet& packet, sdk::Injector& injector) override {
-    now_us_ = std::max(now_us_, packet.time_us);
+    advance(packet.time_us);
     tunnels::packet parsed;
     if (parse_ip_packet(packet.ip, parsed) != tunnels::kDropNone) {
-      counters_.malformed++;
+      counters_.packets_malformed++;
       return Answer::kDrop;
     }
-    const std::span<const uint8_t> ip = packet.ip.first(parsed.l3_length);
-    Record& record = *flows_.see(parsed, now_us_).record;
+    DpiRecord& record = *flows_.see(parsed, now_us_).record;
+    DpiFlow& flow = record.user;
+    flow.endpoint_id = packet.endpoint_id;
     // An ICMP error shares the fate of the flow that it is about, and tells nothing about its
     // application.
-    if (!record.user.blocked() && !(parsed.flags & tunnels::kPacketIcmpError))
-      classify(record, ip, parsed);
-    const bool settled = record.user.classification.final() || record.user.blocked();
-    if (settled && Usage::due(record.user.accounted, now_us_)) account(record);
-    if (!record.user.blocked()) return Answer::kReturn;
-    block(record, ip, parsed, injector);
-    return Answer::kDrop;
+    const bool about = parsed.flags & tunnels::kPacketIcmpError;
+    if (!about) consider(record, packet.ip.first(parsed.l3_length), parsed);
+    const bool counts = flow.classification.final() || flow.blocked();
+    if (counts && Usage::due(flow.accounted, now_us_)) account(record);
+    if (about && !flow.blocked()) return Answer::kReturn;
+    return answer(record, packet, parsed, injector);
   }
 
   void tick(int64_t time_us) override {
-    now_us_ = std::max(now_us_, time_us);
+    advance(time_us);
     flows_.expire(now_us_);
-    eve_.flush();
+    events_.flush();
   }
 
   void finish(int64_t time_us) override {
-    now_us_ = std::max(now_us_, time_us);
+    advance(time_us);
     flows_.end_all(FlowEnd::kShutdown);
-    write_stats();
-    eve_.flush();
+    events_.stats(counters(), now_us_);
+    events_.flush();
   }
 
   const inspect::DpiNames& names() const override { return classifier_->names(); }
@@ -83,112 +83,264 @@ class Dpi final : public DpiAppliance {
     counters.flows = flows_.counters().created;
     counters.flows_known = flows_.size();
     counters.flows_evicted = flows_.counters().evicted;
+    counters.bytes_held = pool_.bytes();
     return counters;
   }
   void set_policy(std::shared_ptr<const Policy> policy) override {
-    policy_ = std::move(policy);
+    take_policy(std::move(policy));
     counters_.policies++;
   }
+  std::optional<FlowReport> report(const tunnels::tuple& tuple) override;
 
  private:
-  using Flows = inspect::FlowTable<DpiFlow>;
-  using Record = Flows::Record;
+  // Each flow refers to the policy of its decision. The count of these references is this worker's
+  // own, so that workers do not share a word with every new flow.
+  void take_policy(std::shared_ptr<const Policy> policy) {
+    const Policy* shown = policy.get();
+    const auto owner = std::make_shared<std::shared_ptr<const Policy>>(std::move(policy));
+    policy_ = std::shared_ptr<const Policy>(owner, shown);
+    minute_ = -1;
+    advance(now_us_);
+  }
 
-  void classify(Record& record, std::span<const uint8_t> ip, const tunnels::packet& parsed) {
+  void advance(int64_t time_us) {
+    now_us_ = std::max(now_us_, time_us);
+    if (now_us_ / 60'000'000 == minute_) return;
+    minute_ = now_us_ / 60'000'000;
+    civil_ = civil_minute(now_us_, policy_->zone());
+    schedules_ = policy_->schedules_at(civil_);
+  }
+
+  inspect::PolicyFacts facts_of(const DpiRecord& record, bool final) const {
+    const inspect::FlowClassification& known = record.user.classification;
+    return {known.application(),
+            known.findings(),
+            final,
+            {record.to_server.source, record.to_server.version},
+            record.user.endpoint_id,
+            schedules_};
+  }
+
+  // Feeds the classifier, and decides again when there is a reason to.
+  void consider(DpiRecord& record, std::span<const uint8_t> ip, const tunnels::packet& parsed) {
     DpiFlow& flow = record.user;
+    if (flow.blocked()) return;
     const bool learned = classifier_->feed(flow.classification, ip, parsed, now_us_);
-    if (!learned && (flow.policy == nullptr || flow.policy == policy_)) return;
+    if (learned || flow.policy != policy_ || flow.schedules != schedules_) decide(record, parsed);
+  }
+
+  void decide(DpiRecord& record, const tunnels::packet& parsed) {
+    DpiFlow& flow = record.user;
+    const inspect::Application& application = flow.classification.application();
+    const bool found = application.application != 0 || application.master != 0;
+    // A held flow is decided by what is known as soon as there is an application: its answer is
+    // held back with it, and would never come.
+    const bool final = flow.classification.final() || (holding(flow) && found);
+    const inspect::PolicyDecision decision = policy_->decide(facts_of(record, final));
+    flow.known = decision.settled || found;
+    if (flow.rule == nullptr || flow.rule->identity != decision.rule->identity) {
+      flow.bucket = 0;
+      flow.limit_told = flow.quota_told = false;
+    }
+    flow.rule = decision.rule;
+    if (flow.policy != policy_) flow.steps.clear();  // their rules may go with the old policy
     flow.policy = policy_;
-    flow.decision = policy_->decide(flow.classification.application(), flow.classification.final());
-    if (!flow.blocked()) return;
+    flow.schedules = schedules_;
+    note_step(record, application);
+    if (decision.action().blocks()) block(record, parsed, decision.action().kind, "policy");
+  }
+
+  void note_step(DpiRecord& record, const inspect::Application& application) {
+    DpiFlow& flow = record.user;
+    if (!flow.steps.empty() && flow.steps.back().application == application &&
+        flow.steps.back().rule == flow.rule)
+      return;
+    if (flow.steps.size() >= kFlowStepsMax) flow.steps.erase(flow.steps.begin());
+    flow.steps.push_back({record.packets[0] + record.packets[1], application, flow.rule});
+  }
+
+  void block(DpiRecord& record, const tunnels::packet& parsed, PolicyAction verdict,
+             std::string_view by) {
+    record.user.verdict = verdict;
+    record.user.blocked_by = by;
     counters_.flows_blocked++;
     // The connection is over: a SYN with the same tuple starts a new flow.
-    record.tcp_flags[0] |= tunnels::kTcpRst;
-    inspect::begin_event(line_, now_us_, "drop", record.id, parsed.tuple);
-    inspect::write_drop(line_, static_cast<uint32_t>(ip.size()), "policy");
-    write_ndpi(line_, *classifier_, flow.classification);
-    write_verdict(flow);
-    eve_.write(line_.finish());
+    if (!shadow_) record.tcp_flags[0] |= tunnels::kTcpRst;
+    events_.drop(record, parsed, by, now_us_);
   }
 
-  void block(Record& record, std::span<const uint8_t> ip, const tunnels::packet& parsed,
-             sdk::Injector& injector) {
-    record.user.packets_blocked++;
+  Answer answer(DpiRecord& record, sdk::Packet& packet, const tunnels::packet& parsed,
+                sdk::Injector& injector) {
+    DpiFlow& flow = record.user;
+    const std::span<uint8_t> ip = packet.ip.first(parsed.l3_length);
+    if (must_hold(flow, ip, parsed) && hold(record, ip, parsed)) return Answer::kDrop;
+    if (flow.holds()) release(record, parsed, injector);
+    if (covered(record, ip, parsed)) {
+      if (!shadow_ && flow.rule != nullptr && flow.rule->action.kind == PolicyAction::kSteer) {
+        packet.hint = flow.rule->action.hint;
+        counters_.packets_steered++;
+      }
+      return Answer::kReturn;
+    }
+    if (shadow_) return Answer::kReturn;
+    if (flow.verdict == PolicyAction::kReject) reject(ip, parsed, injector);
+    return Answer::kDrop;
+  }
+
+  // Whether the packet may go on; marks it if the rule says so. What may not is counted.
+  bool covered(DpiRecord& record, std::span<uint8_t> ip, const tunnels::packet& parsed) {
+    DpiFlow& flow = record.user;
+    if (!flow.blocked() && flow.rule != nullptr) {
+      const auto bytes = static_cast<uint32_t>(ip.size());
+      switch (enforcer_.charge(record, bytes, now_us_, civil_)) {
+        case Coverage::kCovered:
+          if (!shadow_ && flow.rule->action.kind == PolicyAction::kMark) {
+            set_dscp(ip, flow.rule->action.dscp);
+            counters_.packets_marked++;
+          }
+          return true;
+        case Coverage::kOverLimit:
+          flow.packets_limited++;
+          counters_.packets_limited++;
+          tell(record, parsed, "limit", flow.limit_told);
+          return false;
+        case Coverage::kOverQuota:
+          flow.packets_over_quota++;
+          counters_.packets_over_quota++;
+          tell(record, parsed, "quota", flow.quota_told);
+          return false;
+        case Coverage::kOverQuotaReject:
+          block(record, parsed, PolicyAction::kReject, "quota");
+          break;
+      }
+    }
+    if (!flow.blocked()) return true;
+    flow.packets_blocked++;
     counters_.packets_blocked++;
-    if (record.user.decision.action != PolicyAction::kReject) return;
-    std::array<uint8_t, inspect::kRejectLengthMax> answer;
-    for (const auto reject : {inspect::reject_to_sender, inspect::reject_to_receiver})
-      if (const size_t length = reject(ip, parsed, answer))
-        injector.inject({answer.data(), length});
+    return false;
   }
 
-  void flow_ended(Record& record, FlowEnd end) {
+  void tell(DpiRecord& record, const tunnels::packet& parsed, std::string_view reason, bool& told) {
+    if (!std::exchange(told, true)) events_.drop(record, parsed, reason, now_us_);
+  }
+
+  void reject(std::span<const uint8_t> ip, const tunnels::packet& parsed, sdk::Injector& injector) {
+    std::array<uint8_t, inspect::kRejectLengthMax> answer;
+    for (const auto write : {inspect::reject_to_sender, inspect::reject_to_receiver})
+      if (const size_t length = write(ip, parsed, answer)) injector.inject({answer.data(), length});
+  }
+
+  bool holding(const DpiFlow& flow) const {
+    return policy_->hold().bytes != 0 && !shadow_ && !flow.hold_over;
+  }
+  // From the first payload on everything, so that nothing overtakes.
+  bool must_hold(const DpiFlow& flow, std::span<const uint8_t> ip,
+                 const tunnels::packet& parsed) const {
+    return holding(flow) && !flow.known && !flow.blocked() &&
+           (flow.holds() || has_payload(ip, parsed));
+  }
+
+  // False if the flow's time or room is used up: then the fallback decides about it.
+  bool hold(DpiRecord& record, std::span<const uint8_t> ip, const tunnels::packet& parsed) {
+    DpiFlow& flow = record.user;
+    const inspect::HoldOptions& limits = policy_->hold();
+    if (flow.held == nullptr) flow.held = std::make_unique<HeldPackets>();
+    const bool first = flow.held->empty();
+    const bool expired =
+        !first && now_us_ - flow.held->since_us() >= int64_t{limits.milliseconds} * 1000;
+    if (!expired && pool_.keep(*flow.held, ip, limits.bytes, now_us_)) {
+      counters_.packets_held++;
+      counters_.flows_held += first ? 1 : 0;
+      return true;
+    }
+    (expired ? counters_.holds_expired : counters_.holds_overflowed)++;
+    end_hold(record, parsed);
+    return false;
+  }
+
+  void end_hold(DpiRecord& record, const tunnels::packet& parsed) {
+    record.user.hold_over = true;
+    const inspect::PolicyRule& fallback = policy_->fallback();
+    if (!fallback.action.blocks()) return;
+    record.user.rule = &fallback;
+    block(record, parsed, fallback.action.kind, "hold");
+  }
+
+  void release(DpiRecord& record, const tunnels::packet& parsed, sdk::Injector& injector) {
+    pool_.release(*record.user.held, [&](std::span<uint8_t> ip) {
+      if (covered(record, ip, parsed)) injector.inject(ip);
+    });
+    record.user.held.reset();
+  }
+
+  void flow_ended(DpiRecord& record, FlowEnd end) {
+    if (record.user.holds()) pool_.discard(*record.user.held);
     classifier_->finish(record.user.classification);
     account(record);
-    inspect::begin_event(line_, now_us_, "flow", record.id, record.to_server);
-    inspect::write_ended_flow(line_, record, end);
-    write_ndpi(line_, *classifier_, record.user.classification);
-    write_verdict(record.user);
-    eve_.write(line_.finish());
+    events_.flow(record, end, now_us_);
   }
 
-  void account(Record& record) {
+  void account(DpiRecord& record) {
     DpiFlow& flow = record.user;
-    usage_.account(record, flow.classification.application(), flow.blocked(), flow.packets_blocked,
+    usage_.account(record, flow.classification.application(), flow.blocked(), flow.packets_lost(),
                    flow.accounted);
   }
 
-  void write_verdict(const DpiFlow& flow) {
-    line_.open("verdict");
-    line_.string("action", policy_action_name(flow.decision.action));
-    line_.string("rule", flow.decision.rule);
-    if (flow.packets_blocked != 0) line_.unsigned_number("pkts_blocked", flow.packets_blocked);
-    line_.close();
-  }
-
-  void write_stats() {
-    const DpiCounters now = counters();
-    inspect::begin_event(line_, now_us_, "stats", 0, {});
-    line_.open("dpi");
-    line_.unsigned_number("flows", now.flows);
-    line_.unsigned_number("flows_evicted", now.flows_evicted);
-    line_.unsigned_number("flows_blocked", now.flows_blocked);
-    line_.unsigned_number("packets_blocked", now.packets_blocked);
-    line_.unsigned_number("packets_malformed", now.malformed);
-    line_.close();
-    eve_.write(line_.finish());
-  }
-
+  const bool shadow_;
   std::unique_ptr<Classifier> classifier_;
   std::shared_ptr<const Policy> policy_;
-  inspect::Sink& eve_;
-  inspect::JsonLine line_;
+  std::shared_ptr<DpiShared> shared_;
+  Enforcer enforcer_;
+  Events events_;
+  HoldPool pool_;
   DpiCounters counters_;
   Usage usage_;
   int64_t now_us_ = 0;
-  Flows flows_;
+  int64_t minute_ = -1;
+  inspect::CivilMinute civil_;
+  uint64_t schedules_ = 0;  // active in this minute
+  DpiFlows flows_;
 };
+
+std::optional<FlowReport> Dpi::report(const tunnels::tuple& tuple) {
+  const DpiRecord* record = flows_.find(tuple);
+  if (record == nullptr) return std::nullopt;
+  const DpiFlow& flow = record->user;
+  const inspect::FlowClassification& known = flow.classification;
+  FlowReport report;
+  report.to_server = record->to_server;
+  report.application = classifier_->name(known.application());
+  report.category = classifier_->category_name(known.application());
+  report.findings = known.findings();
+  report.final = known.final();
+  report.action = action_text(flow);
+  report.rule = rule_text(flow);
+  report.blocked_by = flow.blocked_by;
+  report.packets_blocked = flow.packets_blocked;
+  report.packets_limited = flow.packets_limited;
+  report.packets_over_quota = flow.packets_over_quota;
+  for (const FlowStep& step : flow.steps)
+    report.history.push_back({step.packet, classifier_->name(step.application), step.rule->text});
+  report.reasons = policy_->explain(facts_of(*record, known.final()), classifier_->names());
+  return report;
+}
 
 }  // namespace
 
-DpiCounters& DpiCounters::operator+=(const DpiCounters& other) {
-  flows += other.flows;
-  flows_known += other.flows_known;
-  flows_evicted += other.flows_evicted;
-  flows_blocked += other.flows_blocked;
-  packets_blocked += other.packets_blocked;
-  malformed += other.malformed;
-  policies += other.policies;
-  return *this;
-}
-
-Result<std::unique_ptr<DpiAppliance>> make_dpi(const DpiOptions& options, inspect::Sink& eve) {
+Result<std::unique_ptr<DpiAppliance>> make_dpi(const DpiOptions& options,
+                                               std::shared_ptr<DpiShared> shared,
+                                               inspect::Sink& eve) {
   SLUICE_TRY(auto classifier, Classifier::create());
   auto policy = std::make_shared<Policy>();
   if (!options.policy_file.empty()) {
     SLUICE_TRY(*policy, Policy::load(options.policy_file, classifier->names()));
   }
-  return std::make_unique<Dpi>(options, std::move(classifier), std::move(policy), eve);
+  return std::make_unique<Dpi>(options, std::move(classifier), std::move(policy), std::move(shared),
+                               eve);
+}
+
+Result<std::unique_ptr<DpiAppliance>> make_dpi(const DpiOptions& options, inspect::Sink& eve) {
+  return make_dpi(options, std::make_shared<DpiShared>(), eve);
 }
 
 }  // namespace sluice::dpi

@@ -4,8 +4,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "appliances/dpi/dpi_flow.h"
+#include "appliances/dpi/meters.h"
 #include "appliances/sdk/appliance.h"
 #include "inspect/dpi/policy.h"
 #include "inspect/dpi/usage.h"
@@ -18,21 +22,38 @@ namespace sluice::dpi {
 struct DpiOptions {
   // The policy; without one everything is allowed and only recorded.
   std::string policy_file;
-  // How many flows are known at once, and for how long. A flow takes about 300 bytes, 1 to 3 KB
+  // Everything is delivered as it came; events say what would have been done.
+  bool shadow = false;
+  // How many flows are known at once, and for how long. A flow takes about 500 bytes, 1 to 3 KB
   // more while its application is not known.
   inspect::FlowTableOptions flows;
 };
 
-struct DpiCounters {
-  uint64_t flows = 0;          // since the start
-  uint64_t flows_known = 0;    // now
-  uint64_t flows_evicted = 0;  // from a full table
-  uint64_t flows_blocked = 0;
-  uint64_t packets_blocked = 0;
-  uint64_t malformed = 0;  // packets that are no valid IP packet; they are dropped
-  uint64_t policies = 0;   // that were taken while it ran
+// What all workers share.
+struct DpiShared {
+  Meters meters;
+};
 
-  DpiCounters& operator+=(const DpiCounters& other);
+// What a person may ask about a flow that is there.
+struct FlowReport {
+  struct Step {
+    uint64_t packet;
+    std::string application;
+    std::string rule;
+  };
+  tunnels::tuple to_server{};
+  std::string application;
+  std::string category;
+  inspect::Findings findings;
+  bool final = false;
+  std::string action;
+  std::string rule;
+  std::string blocked_by;
+  uint64_t packets_blocked = 0;
+  uint64_t packets_limited = 0;
+  uint64_t packets_over_quota = 0;
+  std::vector<Step> history;
+  std::vector<inspect::PolicyStep> reasons;  // of the decision, were it made now
 };
 
 // What a worker's appliance can be asked and told between packets, on its thread.
@@ -43,10 +64,17 @@ class DpiAppliance : public sdk::Appliance {
   virtual DpiCounters counters() const = 0;
   // Flows that go on meet the new policy with their next packet; one that is blocked stays blocked.
   virtual void set_policy(std::shared_ptr<const inspect::Policy> policy) = 0;
+  // The flow with this tuple, either direction, if it is here.
+  virtual std::optional<FlowReport> report(const tunnels::tuple& tuple) = 0;
 };
 
 // One worker's appliance. `eve` gets a `flow` event for every flow that ends, a `drop` event when
-// the policy blocks one, and `stats` at the end; it must outlive the appliance.
+// a flow is blocked or first loses a packet to a limit or a quota, and `stats` at the end; it must
+// outlive the appliance.
+Result<std::unique_ptr<DpiAppliance>> make_dpi(const DpiOptions& options,
+                                               std::shared_ptr<DpiShared> shared,
+                                               inspect::Sink& eve);
+// The only worker's.
 Result<std::unique_ptr<DpiAppliance>> make_dpi(const DpiOptions& options, inspect::Sink& eve);
 
 }  // namespace sluice::dpi

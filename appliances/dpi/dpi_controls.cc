@@ -127,13 +127,7 @@ sdk::Controls dpi_controls(const std::string& policy_file) {
     }));
     DpiCounters sum;
     for (const DpiCounters& part : parts) sum += part;
-    stats["dpi"] = {{"flows", sum.flows},
-                    {"flows_known", sum.flows_known},
-                    {"flows_evicted", sum.flows_evicted},
-                    {"flows_blocked", sum.flows_blocked},
-                    {"packets_blocked", sum.packets_blocked},
-                    {"packets_malformed", sum.malformed},
-                    {"policies", sum.policies}};
+    for (const CounterField& field : counter_fields()) stats["dpi"][field.name] = sum.*field.value;
     return {};
   };
   return controls;

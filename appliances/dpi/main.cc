@@ -12,9 +12,10 @@ using namespace sluice;
 namespace {
 
 Result<> run(const dpi::DpiCommand& command) {
+  const auto shared = std::make_shared<dpi::DpiShared>();
   return sdk::run_with_eve(
       command.eve_file, command.capture_file, command.runner,
-      [&](inspect::Sink& eve) { return dpi::make_dpi(command.dpi, eve); },
+      [&](inspect::Sink& eve) { return dpi::make_dpi(command.dpi, shared, eve); },
       dpi::dpi_controls(command.dpi.policy_file));
 }
 

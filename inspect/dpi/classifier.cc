@@ -83,6 +83,9 @@ void Classifier::load_names() {
     const char* name = ndpi_category_get_name(module_, static_cast<ndpi_protocol_category_t>(i));
     names_.categories.emplace_back(name == nullptr ? "" : name);
   }
+  names_.risks.emplace_back();  // risk 0 is none
+  for (int i = 1; i < NDPI_MAX_RISK; i++)
+    names_.risks.emplace_back(ndpi_risk2str(static_cast<ndpi_risk_enum>(i)));
 }
 
 bool Classifier::feed(FlowClassification& flow, std::span<const uint8_t> ip,

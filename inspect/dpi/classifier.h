@@ -64,6 +64,7 @@ class FlowClassification {
 struct DpiNames {
   std::vector<std::string> applications;
   std::vector<std::string> categories;
+  std::vector<std::string> risks;
 };
 
 class Classifier {

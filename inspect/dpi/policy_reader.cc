@@ -1,106 +1,103 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-#include <optional>
+#include "inspect/dpi/policy_reader.h"
 
-#include "inspect/dpi/policy.h"
-#include "tunnels/yaml.h"
+#include <functional>
 
 namespace sluice::inspect {
-
-namespace {
 
 using tunnels::YamlErrors;
 using tunnels::YamlMap;
 using tunnels::YamlNode;
 
-std::optional<uint16_t> index_of(std::string_view name, const std::vector<std::string>& names) {
-  const auto found = std::find(names.begin(), names.end(), name);
-  if (name.empty() || found == names.end()) return std::nullopt;
-  return static_cast<uint16_t>(found - names.begin());
+namespace {
+
+// What a node says, without where it stands.
+std::string content_of(const YamlNode& node) {
+  std::string text = node.scalar + "(";
+  for (size_t i = 0; i < node.children.size(); i++)
+    text += (i < node.keys.size() ? node.keys[i] + ":" : "") + content_of(node.children[i]) + ",";
+  return text + ")";
 }
+
+uint64_t identity_of(const std::string& text) { return std::hash<std::string>()(text); }
 
 }  // namespace
 
-class PolicyReader {
- public:
-  PolicyReader(YamlErrors& errors, const DpiNames& names) : errors_(errors), names_(names) {}
+Policy PolicyReader::read(const YamlNode& root) {
+  YamlMap map(root, errors_);
+  (void)map.read_choice("zone", policy_.zone_, {"utc", "local"});
+  if (const YamlNode* hold = map.find("hold")) read_hold(*hold);
+  map.each("rules", kPolicyRulesMax, [&](const YamlNode& node) { read_rule(node); });
+  map.each("applications", kPolicyNamesMax, [&](const YamlNode& node) { read_name(node, true); });
+  map.each("categories", kPolicyNamesMax, [&](const YamlNode& node) { read_name(node, false); });
+  read_action(map, "fallback", policy_.fallback_.action);
+  policy_.fallback_.identity = identity_of(policy_.fallback_.text);
+  map.finish();
+  const Result<> compiled = policy_.hosts_.compile();
+  if (!compiled) errors_.add(root, compiled.error().text());
+  return std::move(policy_);
+}
 
-  Policy read(const YamlNode& root) {
-    YamlMap map(root, errors_);
-    map.each("applications", kPolicyNamesMax, [&](const YamlNode& node) { read_name(node, true); });
-    map.each("categories", kPolicyNamesMax, [&](const YamlNode& node) { read_name(node, false); });
-    read_action(map, "fallback", policy_.fallback_.action);
-    map.finish();
-    return std::move(policy_);
+void PolicyReader::read_hold(const YamlNode& node) {
+  YamlMap map(node, errors_);
+  (void)map.require_integer("bytes", policy_.hold_.bytes, 1, kHoldBytesMax);
+  (void)map.require_integer("milliseconds", policy_.hold_.milliseconds, 1, kHoldMillisecondsMax);
+  map.finish();
+}
+
+void PolicyReader::read_rule(const YamlNode& node) {
+  const auto index = static_cast<uint16_t>(policy_.rules_.size());
+  PolicyRule& rule = policy_.rules_.emplace_back();
+  rule.text = "rule " + std::to_string(index + 1);
+  rule.identity = identity_of(content_of(node));
+  YamlMap map(node, errors_);
+  std::string name;
+  if (const YamlNode* place = map.find("name"); place != nullptr && map.read("name", name)) {
+    rule.text = "rule '" + name + "'";
+    rule.identity = identity_of(rule.text);
+    if (name.empty() || name.size() > kPolicyNameLengthMax)
+      errors_.add(*place, "a name of 1 to " + std::to_string(kPolicyNameLengthMax) +
+                              " characters is expected");
+    if (!rule_names_.insert(name).second) errors_.add(*place, "'" + name + "' is there twice");
   }
+  if (const YamlNode* match = map.find("match")) read_match(*match, index, rule.match);
+  if (map.require("action") != nullptr) read_action(map, "action", rule.action);
+  map.finish();
+}
 
- private:
-  void read_action(YamlMap& map, std::string_view key, PolicyAction& out) {
-    (void)map.read_choice(key, out, {"allow", "drop", "reject"});
-  }
+void PolicyReader::read_name(const YamlNode& node, bool application) {
+  YamlMap map(node, errors_);
+  const YamlNode* place = map.require("name");
+  Treatment action;
+  if (map.require("action") != nullptr) read_action(map, "action", action);
+  map.finish();
+  std::string name;
+  if (place == nullptr || !read_yaml(*place, errors_, name)) return;
+  const bool added =
+      application ? add_application(*place, name, action) : add_category(*place, name, action);
+  if (!added) errors_.add(*place, "'" + name + "' is there twice");
+}
 
-  void read_name(const YamlNode& node, bool application) {
-    YamlMap map(node, errors_);
-    const YamlNode* name_node = map.require("name");
-    PolicyAction action = PolicyAction::kAllow;
-    (void)map.require("action");
-    read_action(map, "action", action);
-    map.finish();
-    std::string name;
-    if (name_node == nullptr || !read_yaml(*name_node, errors_, name)) return;
-    const bool added = application ? add_application(*name_node, name, action)
-                                   : add_category(*name_node, name, action);
-    if (!added) errors_.add(*name_node, "'" + name + "' is there twice");
-  }
+// These two: false if the name is there twice.
+bool PolicyReader::add_application(const YamlNode& node, const std::string& name,
+                                   const Treatment& action) {
+  const auto key = application_key(node, name);
+  if (!key) return true;
+  if (!action.blocks()) policy_.application_may_pass_ = true;
+  const std::string text = "application " + name;
+  return policy_.applications_.emplace(*key, PolicyRule{text, identity_of(text), {}, action})
+      .second;
+}
 
-  // False if the name is there twice.
-  bool add_application(const YamlNode& node, const std::string& name, PolicyAction action) {
-    const auto key = application_key(node, name);
-    if (!key) return true;
-    if (action == PolicyAction::kAllow) policy_.allows_an_application_ = true;
-    return policy_.applications_.emplace(*key, Policy::Rule{action, "application " + name}).second;
-  }
-
-  bool add_category(const YamlNode& node, const std::string& name, PolicyAction action) {
-    const auto index = index_of(name, names_.categories);
-    if (!index) unknown(node, "category", name, names_.categories);
-    return !index ||
-           policy_.categories_.emplace(*index, Policy::Rule{action, "category " + name}).second;
-  }
-
-  // "YouTube" or "TLS.YouTube". Names of nDPI may hold a dot themselves (Z39.50), so the whole is
-  // tried first.
-  std::optional<uint32_t> application_key(const YamlNode& node, std::string_view name) {
-    const auto known = [&](std::string_view part) {
-      const auto index = index_of(part, names_.applications);
-      return index && *index != 0 ? index : std::nullopt;  // 0 is Unknown: the fallback is for that
-    };
-    if (const auto whole = known(name)) return Policy::key(0, *whole);
-    const size_t dot = name.find('.');
-    if (dot == std::string_view::npos) {
-      unknown(node, "application", name, names_.applications);
-      return std::nullopt;
-    }
-    const auto master = known(name.substr(0, dot));
-    const auto part = known(name.substr(dot + 1));
-    if (!master) unknown(node, "application", name.substr(0, dot), names_.applications);
-    if (!part) unknown(node, "application", name.substr(dot + 1), names_.applications);
-    if (!master || !part) return std::nullopt;
-    return Policy::key(*master, *part);
-  }
-
-  void unknown(const YamlNode& node, const char* kind, std::string_view name,
-               const std::vector<std::string>& names) {
-    constexpr size_t kShownMax = 64;  // longer than any name of nDPI
-    errors_.add(node, std::string("unknown ") + kind + " '" +
-                          std::string(name.substr(0, kShownMax)) + "'" +
-                          tunnels::did_you_mean(name, {names.begin(), names.end()}));
-  }
-
-  YamlErrors& errors_;
-  const DpiNames& names_;
-  Policy policy_;
-};
+bool PolicyReader::add_category(const YamlNode& node, const std::string& name,
+                                const Treatment& action) {
+  const auto number = named(node, "category", name, names_.categories);
+  if (!number) return true;
+  if (!action.blocks()) policy_.category_may_pass_ = true;
+  const std::string text = "category " + name;
+  return policy_.categories_.emplace(*number, PolicyRule{text, identity_of(text), {}, action})
+      .second;
+}
 
 Result<Policy> Policy::parse(const std::string& text, const std::string& file,
                              const DpiNames& names) {

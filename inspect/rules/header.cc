@@ -133,6 +133,10 @@ bool Prefix::contains(const Address& address) const {
   return true;
 }
 
+Result<Prefix> parse_prefix(std::string_view text) {
+  return parse_leaf(text, static_cast<const Prefix*>(nullptr));
+}
+
 Result<AddressList> parse_addresses(std::string_view text, const Variables& variables) {
   return parse_list<Prefix>(trimmed(text), variables, 0);
 }

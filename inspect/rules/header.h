@@ -70,6 +70,8 @@ struct PortRange {
 using AddressList = ListOf<Prefix>;
 using PortList = ListOf<PortRange>;
 
+// "10.1.0.0/16", "2001:db8::1".
+Result<Prefix> parse_prefix(std::string_view text);
 Result<AddressList> parse_addresses(std::string_view text, const Variables& variables);
 Result<PortList> parse_ports(std::string_view text, const Variables& variables);
 

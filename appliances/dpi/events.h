@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The EVE events of the DPI appliance.
+#pragma once
+
+#include <string_view>
+
+#include "appliances/dpi/dpi_flow.h"
+#include "inspect/eve/json_line.h"
+#include "inspect/eve/sink.h"
+#include "tunnels/packet.h"
+
+namespace sluice::dpi {
+
+// "allow", "limit" ..., or "drop" and "reject" once the flow is blocked.
+std::string_view action_text(const DpiFlow& flow);
+// "rule 'night'", "fallback"; "undecided" if there is no decision.
+std::string_view rule_text(const DpiFlow& flow);
+
+class Events {
+ public:
+  Events(inspect::Sink& eve, const inspect::Classifier& classifier, bool shadow)
+      : eve_(eve), classifier_(classifier), shadow_(shadow) {}
+
+  void flow(const DpiRecord& record, inspect::FlowEnd end, int64_t time_us);
+  // `reason`: "policy", "limit", "quota" or "hold".
+  void drop(const DpiRecord& record, const tunnels::packet& packet, std::string_view reason,
+            int64_t time_us);
+  void stats(const DpiCounters& counters, int64_t time_us);
+  void flush() { eve_.flush(); }
+
+ private:
+  void write_verdict(const DpiFlow& flow);
+
+  inspect::Sink& eve_;
+  const inspect::Classifier& classifier_;
+  const bool shadow_;
+  inspect::JsonLine line_;
+};
+
+}  // namespace sluice::dpi
