@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "appliances/dpi/explain.h"
 #include "appliances/sdk/command_line.h"
 
 namespace sluice::dpi {
@@ -20,6 +21,7 @@ void add_options(CLI::App& app, DpiCommand& command) {
       ->check(CLI::Range(1u, inspect::kFlowsMaxLimit));
   app.add_option("-r", command.capture_file,
                  "read this pcap or pcapng file instead of the network, and end");
+  add_explain(app, command.dpi.policy_file);
   sdk::add_options(app, command.runner);
 }
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "appliances/dpi/dpi_appliance.h"
+#include "appliances/dpi/explain.h"
 #include "inspect/dpi/policy.h"
 #include "inspect/eve/event.h"
 
@@ -26,6 +27,28 @@ Result<UsageReport> usage_of(const Workers& workers) {
     return dpi_of(appliance).usage();
   }));
   return inspect::merge(reports);
+}
+
+Result<DpiCounters> counters_of(const Workers& workers) {
+  SLUICE_TRY(const auto parts, workers.ask<DpiCounters>([](sdk::Appliance& appliance) {
+    return dpi_of(appliance).counters();
+  }));
+  DpiCounters sum;
+  for (const DpiCounters& part : parts) sum += part;
+  return sum;
+}
+
+// What is not counted by application: sluice_dpi_all_packets_limited_total,
+// sluice_dpi_all_bytes_held ...
+void add_counters(const DpiCounters& counters, MetricsPage& page) {
+  for (const CounterField& field : counter_fields()) {
+    const std::string name = std::string("sluice_dpi_all_") + field.name;
+    if (field.now)
+      page.gauge(name.c_str(), field.help);
+    else
+      page.counter((name + "_total").c_str(), field.help);
+    page.sample(static_cast<double>(counters.*field.value));
+  }
 }
 
 Result<ordered_json> top(const json& request, const Workers& workers) {
@@ -115,18 +138,17 @@ void add_usage(const UsageReport& report, MetricsPage& page) {
 sdk::Controls dpi_controls(const std::string& policy_file) {
   sdk::Controls controls;
   controls.commands.push_back({"top", "applications and clients that carry most; limit=10", top});
+  controls.commands.push_back(explain_command());
   controls.reload = [policy_file](const Workers& workers) { return reload(policy_file, workers); };
   controls.metrics = [](const Workers& workers, MetricsPage& page) -> Result<> {
     SLUICE_TRY(const UsageReport report, usage_of(workers));
     add_usage(report, page);
+    SLUICE_TRY(const DpiCounters counters, counters_of(workers));
+    add_counters(counters, page);
     return {};
   };
   controls.stats = [](const Workers& workers, ordered_json& stats) -> Result<> {
-    SLUICE_TRY(const auto parts, workers.ask<DpiCounters>([](sdk::Appliance& appliance) {
-      return dpi_of(appliance).counters();
-    }));
-    DpiCounters sum;
-    for (const DpiCounters& part : parts) sum += part;
+    SLUICE_TRY(const DpiCounters sum, counters_of(workers));
     for (const CounterField& field : counter_fields()) stats["dpi"][field.name] = sum.*field.value;
     return {};
   };

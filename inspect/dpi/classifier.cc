@@ -139,6 +139,10 @@ std::string_view Classifier::category_name(const Application& application) const
              : std::string_view();
 }
 
+uint16_t Classifier::usual_category(const Application& application) const {
+  return static_cast<uint16_t>(ndpi_get_proto_category(module_, as_ndpi(application)));
+}
+
 std::string_view Classifier::breed_name(const Application& application) const {
   const uint16_t id = application.application != 0 ? application.application : application.master;
   return ndpi_get_proto_breed_name(module_, ndpi_get_proto_breed(module_, id));

@@ -86,6 +86,8 @@ class Classifier {
   // "TLS.YouTube", as nDPI prints it; "Unknown" if it is not known.
   std::string name(const Application& application) const;
   std::string_view category_name(const Application& application) const;
+  // The category of an application for which nDPI sees no better one.
+  uint16_t usual_category(const Application& application) const;
   // "Safe", "Acceptable", "Fun", "Unsafe" ...
   std::string_view breed_name(const Application& application) const;
   // One sentence for each risk of the mask, lowest number first.

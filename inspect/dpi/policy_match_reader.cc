@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "inspect/dpi/names.h"
 #include "inspect/dpi/policy_reader.h"
 
 namespace sluice::inspect {
@@ -12,12 +13,6 @@ using tunnels::YamlNode;
 namespace {
 
 constexpr std::array<std::string_view, 7> kDays = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
-
-std::optional<uint16_t> index_of(std::string_view name, const std::vector<std::string>& names) {
-  const auto found = std::find(names.begin(), names.end(), name);
-  if (name.empty() || found == names.end()) return std::nullopt;
-  return static_cast<uint16_t>(found - names.begin());
-}
 
 bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
 
@@ -139,37 +134,18 @@ void PolicyReader::read_time(YamlMap& map, std::string_view key, bool end, int& 
   out = *minutes;
 }
 
-// "YouTube" or "TLS.YouTube". Names of nDPI may hold a dot themselves (Z39.50), so the whole is
-// tried first. 0 is Unknown: the fallback is for that.
 std::optional<uint32_t> PolicyReader::application_key(const YamlNode& node, std::string_view name) {
-  const auto known = [&](std::string_view part) {
-    const auto index = index_of(part, names_.applications);
-    return index && *index != 0 ? index : std::nullopt;
-  };
-  if (const auto whole = known(name)) return Policy::key(0, *whole);
-  const size_t dot = name.find('.');
-  bool all_known = true;
-  for (const std::string_view part : {name.substr(0, dot), name.substr(dot + 1)}) {
-    if (known(part)) continue;
-    all_known = false;
-    errors_.add(
-        node,
-        "unknown application '" + std::string(part.substr(0, kPolicyNameLengthMax)) + "'" +
-            tunnels::did_you_mean(part, {names_.applications.begin(), names_.applications.end()}));
-    if (dot == std::string_view::npos) break;
-  }
-  if (!all_known) return std::nullopt;
-  return Policy::key(*known(name.substr(0, dot)), *known(name.substr(dot + 1)));
+  const auto application = application_named(name, names_);
+  if (application) return Policy::key(application->master, application->application);
+  errors_.add(node, unknown_application(name, names_));
+  return std::nullopt;
 }
 
 std::optional<uint16_t> PolicyReader::named(const YamlNode& node, const char* kind,
                                             std::string_view name,
                                             const std::vector<std::string>& names) {
-  const auto number = index_of(name, names);
-  if (!number)
-    errors_.add(node, std::string("unknown ") + kind + " '" +
-                          std::string(name.substr(0, kPolicyNameLengthMax)) + "'" +
-                          tunnels::did_you_mean(name, {names.begin(), names.end()}));
+  const auto number = number_of(name, names);
+  if (!number) errors_.add(node, unknown_name(kind, name, names));
   return number;
 }
 

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "inspect/dpi/names.h"
 #include "inspect/dpi/policy_conditions.h"
 #include "inspect/eve/event.h"
 
@@ -18,13 +19,6 @@ std::string name_at(const std::vector<std::string>& names, size_t number) {
 std::string known(const std::string& text) { return text.empty() ? "unknown" : "'" + text + "'"; }
 
 }  // namespace
-
-std::string application_text(const Application& application, const DpiNames& names) {
-  const std::string name = name_at(names.applications, application.application);
-  if (application.master == 0 || application.master == application.application) return name;
-  if (application.application == 0) return name_at(names.applications, application.master);
-  return name_at(names.applications, application.master) + "." + name;
-}
 
 std::string Policy::Trace::value_of(std::string_view condition) const {
   const Findings& findings = facts_.findings;

@@ -9,9 +9,6 @@
 
 namespace sluice::inspect {
 
-// "TLS.YouTube", "TLS", "Unknown".
-std::string application_text(const Application& application, const DpiNames& names);
-
 class Policy::Trace {
  public:
   Trace(const PolicyFacts& facts, const DpiNames& names) : facts_(facts), names_(names) {}
