@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "testbed/bench/appliance_bench.h"
 #include "testbed/bench/bench.h"
 
 using namespace sluice;  // NOLINT
@@ -54,6 +55,29 @@ int run_health(testbed::HealthBench& bench, bool json) {
   return 0;
 }
 
+int run_appliances(const testbed::ApplianceBenchOptions& options, bool json) {
+  const auto cases = testbed::bench_appliances(options);
+  if (!cases) return fail(cases.error());
+  nlohmann::ordered_json array = nlohmann::ordered_json::array();
+  if (!json) {
+    std::printf("%lu packets of %.0f bytes a round\n", cases->front().packets,
+                cases->front().bytes_per_packet);
+    std::printf("%-12s %14s %12s %14s\n", "program", "CPU ns/packet", "packets/s",
+                "of sluice-pass");
+  }
+  for (const auto& c : *cases) {
+    array.push_back({{"program", c.program},
+                     {"cpu_ns", c.cpu_ns},
+                     {"packets_per_s", c.packets_per_s},
+                     {"share", c.share}});
+    if (!json)
+      std::printf("%-12s %14.0f %12.0f %13.0f%%\n", c.program.c_str(), c.cpu_ns, c.packets_per_s,
+                  100 * c.share);
+  }
+  if (json) std::printf("%s\n", array.dump(1).c_str());
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -75,9 +99,19 @@ int main(int argc, char** argv) {
   health->add_option("--interval", health_options.interval_s, "seconds")->check(CLI::Range(1, 300));
   health->add_option("--seconds", health_options.seconds, "measured")->check(CLI::Range(1, 3600));
   health->add_option("--path", health_options.path, "HTTP GET of this instead of TCP");
+  testbed::ApplianceBenchOptions appliance_options;
+  CLI::App* appliances =
+      app.add_subcommand("appliance", "CPU time of sluice-dpi per packet, beside sluice-pass");
+  appliances->add_flag("--json", json, "an array of cases instead of a table");
+  appliances->add_option("--flows", appliance_options.flows)->check(CLI::Range(10, 20'000));
+  appliances->add_option("--packets", appliance_options.packets_per_flow, "of each TCP flow")
+      ->check(CLI::Range(10, 10'000));
+  appliances->add_option("--rounds", appliance_options.rounds)->check(CLI::Range(1, 100));
+  appliances->add_option("--policy", appliance_options.policy, "of sluice-dpi");
   CLI11_PARSE(app, argc, argv);
 
   if (health->parsed()) return run_health(health_options, json);
+  if (appliances->parsed()) return run_appliances(appliance_options, json);
   const auto cases = testbed::bench_datapath(options);
   if (!cases) return fail(cases.error());
   json ? print_json(*cases) : print_table(*cases);
