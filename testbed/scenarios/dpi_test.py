@@ -1,20 +1,24 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The DPI appliance on real traffic: blocked sites, who uses what, a policy that changes under load.
+"""The DPI appliance on real traffic: blocked sites, who uses what, a policy that changes under load, limits, quotas.
 
-  client 10.1.0.2 -- out0 [gateway] in0 -- app 10.1.0.11      gen0 -- dpi1 10.9.0.21
+  client 10.1.0.2, .3, .4 -- out0 [gateway] in0 -- app 10.1.0.11      gen0 -- dpi1 10.9.0.21
 """
 import contextlib
 import http.server
 import json
+import socket
 import ssl
+import struct
 import subprocess
 import threading
+import time
 
 import harness
 from harness import command, expect, wait_for
 
 APP = "10.1.0.11"
+UDP_HEADERS = 28  # and IPv4's
 CURL_DROPPED = 28  # timed out
 CURL_RESET = (35, 52, 56)  # in the handshake, before an answer, while receiving
 
@@ -188,7 +192,102 @@ def a_policy_with_an_error_changes_nothing(lab):
         expect("another site", visit("www.example.org", "http")[0], 0)
 
 
+class Sink:
+    """Counts the datagrams that arrive at the application, with the kernel's time of each."""
+    SO_TIMESTAMPNS = 35
+
+    def __init__(self, lab, port):
+        with lab.inside("app"):
+            self.socket = harness.udp_socket(APP, port, timeout=0.2)
+        self.socket.setsockopt(socket.SOL_SOCKET, self.SO_TIMESTAMPNS, 1)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self.arrived = []  # (seconds, bytes of the IP packet)
+        self.done = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.thread.join()
+        self.socket.close()
+
+    def run(self):
+        while not self.done.is_set():
+            with contextlib.suppress(TimeoutError):
+                data, control, _, _ = self.socket.recvmsg(4096, 128)
+                seconds, nanoseconds = struct.unpack("qq", control[0][2])
+                self.arrived.append((seconds + nanoseconds / 1e9, len(data) + UDP_HEADERS))
+
+
+def a_rate_limit_holds(lab):
+    """Five times the limit is sent; what arrives is the limit, by the kernel's own clock at the receiver."""
+    rate, burst, seconds = 500_000, 100_000, 8
+    set_policy(lab, f"""
+rules:
+  - {{name: slow, match: {{client: 10.1.0.3/32}}, action: {{limit: {{rate: {rate}, burst: {burst}, per: client}}}}}}
+""")
+    with lab.inside("client"):
+        senders = [harness.udp_socket("10.1.0.3", 44000 + i) for i in range(4)]
+    with Sink(lab, 9000) as sink:
+        start = time.monotonic()
+        while time.monotonic() < start + seconds + 1:
+            for s in senders:
+                for _ in range(3):
+                    s.sendto(bytes(1000), (APP, 9000))
+            time.sleep(0.005)
+    for s in senders:
+        s.close()
+    first = sink.arrived[0][0] + 1  # the burst is over
+    window = [(when, size) for when, size in sink.arrived if when > first]
+    measured = sum(size for _, size in window[1:]) / (window[-1][0] - window[0][0])
+    expect(f"{measured:.0f} bytes/s within 5 % of {rate}", abs(measured - rate) <= 0.05 * rate, True)
+    expect("its drop event", [e["verdict"]["rule"] for e in events(lab, "drop") if e["drop"]["reason"] == "limit"],
+           ["rule 'slow'"] * len(senders))
+    return f"{measured:.0f} bytes/s of {rate}"
+
+
+def a_quota_runs_out(lab):
+    """To the packet, for all flows of the client, and a new policy with the same rule does not forget it."""
+    quota, size, count = 200_000, 1000, 400
+    fits = quota // (size + UDP_HEADERS)
+    reset = time.strftime("%H:%M", time.gmtime(time.time() + 12 * 3600))
+    policy = f"""
+rules:
+  - name: daily
+    match: {{client: 10.1.0.4/32}}
+    action: {{quota: {{bytes: {quota}, reset: "{reset}", then: drop}}}}
+"""
+    set_policy(lab, policy)
+    before = ctl(lab, "stats")
+
+    def send(port, number):
+        with lab.inside("client"):
+            s = harness.udp_socket("10.1.0.4", port)
+        seen = ctl(lab, "stats")["received"]
+        for i in range(number):
+            s.sendto(bytes(size), (APP, 9001))
+            if i % 20 == 19:  # no faster than they are taken
+                wait_for("the appliance has seen them", lambda: ctl(lab, "stats")["received"] - seen > i)  # pylint: disable=W0640
+        s.close()
+    with Sink(lab, 9001) as sink:
+        send(45000, count)
+        wait_for(f"{fits} datagrams", lambda: len(sink.arrived) >= fits)
+        set_policy(lab, policy + "fallback: allow\n")
+        send(45001, 20)
+    expect("datagrams that arrived", len(sink.arrived), fits)
+    after = ctl(lab, "stats")
+    expect("packets over the quota", after["dpi"]["packets_over_quota"] - before["dpi"]["packets_over_quota"],
+           count - fits + 20)
+    with lab.inside("client"):
+        expect("another client", visit("www.example.org", "http")[0], 0)
+    return f"{fits} of {count + 20} datagrams"
+
+
 if __name__ == "__main__":
     harness.run(harness.Lab("testbed/scenarios/dpi.yaml"), ready, sites_are_blocked_by_name, top_and_metrics_agree,
                 policies_change_under_load_and_no_packet_is_lost, a_policy_with_an_error_changes_nothing,
+                a_rate_limit_holds, a_quota_runs_out,
                 tools=("curl", "openssl", "nginx"))
