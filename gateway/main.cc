@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // sluiced, the gateway's daemon: reads the configuration, puts the packet path at its interfaces,
 // checks its targets and answers on its socket, all on one loop. SIGHUP reads the configuration
-// again; SIGTERM and SIGINT take everything back and end.
+// again; SIGTERM and SIGINT take everything back, unless it is pinned, and end.
 #include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -22,13 +22,19 @@
 namespace sluice::gateway {
 namespace {
 
+std::string pins_of(const Gateway& gateway) { return "/sys/fs/bpf/sluice/" + gateway.name; }
+
 class Daemon {
  public:
   explicit Daemon(std::string file) : file_(std::move(file)) {}
   Result<> start(Config config);
   void run() { loop_->run(); }
   ~Daemon() {
-    if (controller_) controller_->detach_all();
+    if (!controller_) return;
+    if (controller_->config().gateway.pinned)
+      addresses_.keep();
+    else
+      controller_->detach_all();
   }
 
  private:
@@ -67,18 +73,21 @@ Result<> Daemon::start(Config config) {
         config.file + ": gateway.host");
   SLUICE_TRY(loop_, EventLoop::create());
   SLUICE_TRY_VOID(watch_signals());
-  SLUICE_TRY(host_, KernelHost::create({config.gateway.flows_max}));
+  // The socket first: a second daemon with the same configuration stops here.
+  SLUICE_TRY(api_,
+             ApiServer::create(*loop_, config.gateway.socket, [this](std::string_view request) {
+               return answer_request(*plane_, request);
+             }));
+  const std::string pins = pins_of(config.gateway);
+  if (!config.gateway.pinned) SLUICE_TRY_VOID(KernelHost::remove_pins(pins));
+  SLUICE_TRY(host_, KernelHost::create(
+                        {config.gateway.flows_max, config.gateway.pinned ? pins : std::string()}));
   SLUICE_TRY(hops_, KernelNextHops::create(*loop_, [this] { network_changed(); }));
   controller_ = std::make_unique<Controller>(
       *loop_, *host_, *hops_, [](const std::string& line) { spdlog::info(line); },
       HealthOptions{.in_flight_max = checks_in_flight_max()});
   plane_ = std::make_unique<ControlPlane>(*controller_,
                                           [this](const Config& c) { return set_addresses(c); });
-  // The socket first: a second daemon with the same configuration stops here.
-  SLUICE_TRY(api_,
-             ApiServer::create(*loop_, config.gateway.socket, [this](std::string_view request) {
-               return answer_request(*plane_, request);
-             }));
   SLUICE_TRY_VOID(plane_->start(std::move(config)));
   warn_of_redirects(controller_->config());
   return {};
@@ -137,13 +146,32 @@ void Daemon::reload() {
   warn_of_redirects(controller_->config());
 }
 
-int run(const std::string& file, bool check_only) {
+// Takes back what a pinned gateway has left. Its socket is free only if no sluiced runs it.
+Result<> remove(const Config& config) {
+  SLUICE_TRY(const auto loop, EventLoop::create());
+  SLUICE_TRY(const auto alone, ApiServer::create(*loop, config.gateway.socket,
+                                                 [](std::string_view) { return std::string(); }));
+  NlbAddresses addresses;
+  (void)addresses.set(config.gateway.nlb_interface, nlb_addresses_of(config));
+  return KernelHost::remove_pins(pins_of(config.gateway));
+}
+
+enum class Wanted { kRun, kCheck, kRemove };
+
+int run(const std::string& file, Wanted wanted) {
   auto config = read_config(file);
   if (!config) {
     for (const Error& error : config.error()) spdlog::error(error.text());
     return 1;
   }
-  if (check_only) {
+  if (wanted == Wanted::kRemove) {
+    if (const auto removed = remove(*config); !removed) {
+      spdlog::error(removed.error().text());
+      return 1;
+    }
+    return 0;
+  }
+  if (wanted == Wanted::kCheck) {
     std::printf("%s: valid\n", file.c_str());
     return 0;
   }
@@ -169,8 +197,13 @@ int main(int argc, char** argv) {
   CLI::App app{"The gateway load balancer's daemon"};
   std::string file;
   bool check_only = false;
+  bool remove_path = false;
   app.add_option("--config", file, "the YAML file")->required();
   app.add_flag("--check", check_only, "only read and validate it");
+  app.add_flag("--remove", remove_path, "end the packet path that a pinned gateway has left");
   CLI11_PARSE(app, argc, argv);
-  return sluice::gateway::run(file, check_only);
+  using sluice::gateway::Wanted;
+  return sluice::gateway::run(file, remove_path  ? Wanted::kRemove
+                                    : check_only ? Wanted::kCheck
+                                                 : Wanted::kRun);
 }

@@ -56,6 +56,7 @@ void ConfigReader::read_gateway(const YamlNode& node) {
     nlb_map.finish();
   }
   if (const YamlNode* tunnel = map.require("tunnel")) read_tunnel(*tunnel);
+  map.read("pinned", gateway.pinned);
   map.read("mss_clamp", gateway.mss_clamp);
   map.each("hints", kHintsMax, [&](const YamlNode& n) { read_hint(n); });
   map.finish();

@@ -23,6 +23,7 @@ Result<> check_same(const Gateway& running, const Gateway& wanted) {
   SLUICE_TRY_VOID(check(running.host == wanted.host, "gateway.host"));
   SLUICE_TRY_VOID(check(running.flows_max == wanted.flows_max, "gateway.flow_table.flows_max"));
   SLUICE_TRY_VOID(check(running.store == wanted.store, "gateway.store"));
+  SLUICE_TRY_VOID(check(running.pinned == wanted.pinned, "gateway.pinned"));
   return check(running.tunnel_address == wanted.tunnel_address, "gateway.tunnel.address");
 }
 

@@ -54,6 +54,7 @@ struct Gateway {
   uint32_t flows_max = 1 << 20;                // flow_table.flows_max: 96 bytes each
   std::vector<std::string> tunnel_interfaces;  // face the appliances
   IpAddress tunnel_address;  // outer source address, IPv4; health checks come from it too
+  bool pinned = false;       // the packet path outlives sluiced
   bool mss_clamp = false;    // lower the MSS of TCP handshakes to what the tunnel carries
   std::vector<Hint> hints;
   std::string nlb_interface;  // gets the addresses of NLB listeners; empty without one

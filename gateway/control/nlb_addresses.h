@@ -21,6 +21,8 @@ class NlbAddresses {
  public:
   NlbAddresses() = default;
   ~NlbAddresses();  // takes the addresses away again
+  // Leaves the addresses where they are.
+  void keep() { present_.clear(); }
   NlbAddresses(const NlbAddresses&) = delete;
   NlbAddresses& operator=(const NlbAddresses&) = delete;
 

@@ -52,6 +52,7 @@ Result<> Reconciler::reconcile(const Config& config, World& world, OnMissing on_
   const Interfaces interfaces = find_interfaces(config, world);
   if (!interfaces.missing && on_missing == OnMissing::kRefuse) return interfaces.missing;
   missing_ = interfaces.missing;
+  if (!std::exchange(taken_over_, true) && host_.taken_over()) take_over(config);
   write_settings(config);
   Result<> first;
   const auto keep = [&](Result<> result) {
@@ -64,6 +65,7 @@ Result<> Reconciler::reconcile(const Config& config, World& world, OnMissing on_
   keep(write_listeners(config));
   keep(write_attachments(config, interfaces));
   keep(write_ports(config, interfaces));
+  detach_leftovers();
   return first;
 }
 
@@ -120,6 +122,7 @@ Result<> Reconciler::write_groups(const Config& config, World& world) {
     }
     write_rows(at->second, group, world, key);
     struct group& place = tables_.groups[at->second];
+    std::memcpy(place.name, group.name.data(), group.name.size());
     const auto stickiness = static_cast<uint16_t>(stickiness_of(group));
     if (place.stickiness != stickiness) place.stickiness = stickiness;
     place.in_use = 1;
@@ -152,6 +155,13 @@ void Reconciler::write_rows(uint16_t group, const TargetGroup& config, World& wo
     if (!index) continue;
     all.push_back({rendezvous_id(key, target.address.words, target.port), *index});
     if (gets_traffic(world.health({config.name, target}).state)) healthy.push_back(all.back());
+  }
+  if (rows_kept_.contains(group)) {
+    const bool unknown = std::ranges::any_of(config.targets, [&](const Target& target) {
+      return world.health({config.name, target}).state == HealthState::kInitial;
+    });
+    if (unknown) return;
+    rows_kept_.erase(group);
   }
   const auto& chosen = healthy.empty() ? all : healthy;
   std::vector<uint16_t> indexes;

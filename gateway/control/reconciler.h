@@ -85,6 +85,14 @@ class Reconciler {
     auto operator<=>(const ListenerKey&) const = default;
   };
 
+  // reconciler_take_over.cc: knows again what an earlier process has left in the tables.
+  void take_over(const Config& config);
+  void take_over_targets();
+  void take_over_sources();
+  void take_over_groups();
+  void take_over_listeners();
+  void take_over_attachments(const Config& config);
+  void detach_leftovers();
   Interfaces find_interfaces(const Config& config, World& world) const;
   void write_settings(const Config& config);
   Result<> write_targets(const Config& config, World& world);
@@ -113,6 +121,10 @@ class Reconciler {
   std::map<ListenerKey, uint16_t> listeners_;
   std::map<std::string, uint16_t, std::less<>> attachments_;
   std::set<uint32_t> ports_;
+  bool taken_over_ = false;  // what is in the tables is known, or the tables were empty
+  // Groups whose rows an earlier process filled: they stay until the health of all targets is
+  // known.
+  std::set<uint16_t> rows_kept_;
   Result<> missing_;
 };
 

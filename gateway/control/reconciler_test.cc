@@ -39,6 +39,7 @@ target_groups:
 class FakeWorld : public World {
  public:
   TargetHealth health(const TargetName& name) override {
+    if (unknown) return {HealthState::kInitial, {}, {}};
     return {
         sick.contains(name.target.address.text()) ? HealthState::kUnhealthy : HealthState::kHealthy,
         {},
@@ -57,7 +58,7 @@ class FakeWorld : public World {
     return at->second;
   }
   std::set<std::string> sick;
-  bool silent = false, unreachable = false;
+  bool silent = false, unreachable = false, unknown = false;
   std::map<std::string, uint32_t> interfaces{{"out0", 5}, {"in0", 6}, {"gen0", 9}};
 };
 
@@ -163,6 +164,105 @@ TEST_F(ReconcilerTest, HintsAndOptionsReachTheTables) {
   reconcile();
   EXPECT_EQ(tables.hints[0].number, 8);
   EXPECT_EQ(tables.hints[1].action, kHintNothing);
+}
+
+// The tables of `host` as a later process finds them.
+class TakenOver : public DataPathHost {
+ public:
+  explicit TakenOver(ProcessHost& host) : host_(host) {}
+  Tables& tables() override { return host_.tables(); }
+  bool taken_over() const override { return true; }
+  std::vector<uint32_t> left_attached() const override { return left; }
+  Result<> attach(uint32_t index) override {
+    std::erase(left, index);
+    return {};
+  }
+  Result<> detach(uint32_t index) override {
+    std::erase(left, index);
+    detached.insert(index);
+    return {};
+  }
+  uint64_t now_ms() const override { return host_.now_ms(); }
+  std::vector<uint32_t> left{5, 6, 9};
+  std::set<uint32_t> detached;
+
+ private:
+  ProcessHost& host_;
+};
+
+// Everything that the reconciler writes.
+std::string written(const Tables& tables) {
+  std::string out;
+  const auto add = [&](const auto* entries, size_t count) {
+    out.append(reinterpret_cast<const char*>(entries), count * sizeof(*entries));
+  };
+  add(tables.settings, 1);
+  add(tables.ports, kPortsMax);
+  add(tables.attachments, kAttachmentsMax);
+  add(tables.groups, kGroupsMax);
+  add(tables.rows, size_t{kGroupsMax} * kRowsPerGroup);
+  add(tables.targets, kTargetsMax);
+  add(tables.sources, kSourcesMax);
+  add(tables.listeners, kListenersMax);
+  return out;
+}
+
+TEST_F(ReconcilerTest, ALaterProcessFindsEverythingInItsPlace) {
+  world.sick = {"10.9.0.12"};
+  reconcile();
+  const std::string before = written(tables);
+
+  TakenOver later(*host);
+  Reconciler again(later);
+  world.unknown = true;  // nothing has been checked yet
+  ASSERT_TRUE(again.reconcile(config, world));
+  EXPECT_TRUE(written(tables) == before) << "rows stay as they are meanwhile";
+  world.unknown = false;
+  ASSERT_TRUE(again.reconcile(config, world));
+  EXPECT_TRUE(written(tables) == before);
+  EXPECT_EQ(again.group_index("ids"), reconciler.group_index("ids"));
+  EXPECT_EQ(later.detached.size(), 0u);
+}
+
+TEST_F(ReconcilerTest, ALaterProcessTakesBackWhatItsConfigurationLacks) {
+  reconcile();
+  const uint16_t gone = index_of("10.9.0.13");
+  config.attachments.clear();
+  ids().targets.pop_back();
+  TakenOver later(*host);
+  Reconciler again(later);
+  ASSERT_TRUE(again.reconcile(config, world));
+  EXPECT_EQ(later.detached, (std::set<uint32_t>{5, 6}));
+  EXPECT_EQ(tables.ports[5].role, kPortUnused);
+  EXPECT_EQ(tables.attachments[0].in_use, 0);
+  EXPECT_TRUE(tables.targets[gone].flags & kTargetInUse) << "it drains";
+  EXPECT_TRUE(again.draining_ms(gone));
+  host->set_now_ms(host->now_ms() + kDelayMs);
+  ASSERT_TRUE(again.reconcile(config, world));
+  EXPECT_FALSE(tables.targets[gone].flags & kTargetInUse);
+}
+
+// Killed between two writes: a source without its target, a target without its source.
+TEST_F(ReconcilerTest, ALaterProcessMendsWhatWasHalfWritten) {
+  reconcile();
+  const uint32_t stray = parse_ip_address("10.9.0.77")->words[0];
+  uint32_t place = source_home(stray);
+  while (tables.sources[place].in_use) place = (place + 1) % kSourcesMax;
+  tables.sources[place] = {stray, index_of("10.9.0.11"), 1};
+  const uint32_t lost = parse_ip_address("10.9.0.12")->words[0];
+  for (uint32_t i = 0; i < kSourcesMax; i++)
+    if (tables.sources[i].in_use && tables.sources[i].address == lost) tables.sources[i] = {};
+  TakenOver later(*host);
+  Reconciler again(later);
+  ASSERT_TRUE(again.reconcile(config, world));
+  std::map<uint32_t, uint16_t> sources;
+  for (uint32_t i = 0; i < kSourcesMax; i++)
+    if (tables.sources[i].in_use && tables.sources[i].target != kNone16) {
+      EXPECT_TRUE(sources.emplace(tables.sources[i].address, tables.sources[i].target).second);
+    }
+  EXPECT_EQ(sources.size(), 3u);
+  EXPECT_FALSE(sources.contains(stray));
+  EXPECT_EQ(sources.at(lost), index_of("10.9.0.12"));
 }
 
 TEST_F(ReconcilerTest, TwoGatewaysAgree) {

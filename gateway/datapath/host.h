@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "gateway/datapath/frame.h"
 #include "tunnels/result.h"
@@ -21,6 +23,9 @@ struct Tables : path_tables {
 struct HostOptions {
   // Flows that fit, rounded up to a power of two; 96 bytes each, allocated at the start.
   uint32_t flows_max = 1 << 20;
+  // Kernel host: a folder in a BPF filesystem. Tables and attached programs are kept there, so the
+  // path goes on when the process ends, and the next one takes it over. Empty: all ends with it.
+  std::string pins;
 };
 
 constexpr uint32_t kFlowsMaxLeast = 1 << 10;
@@ -36,6 +41,10 @@ class DataPathHost {
  public:
   virtual ~DataPathHost() = default;
   virtual Tables& tables() = 0;
+  // The tables are those of an earlier process: full of what it knew, and in use.
+  virtual bool taken_over() const { return false; }
+  // Interfaces that an earlier process has left attached and that attach() has not been called for.
+  virtual std::vector<uint32_t> left_attached() const { return {}; }
 
   // Starts and stops taking the packets of an interface. Its entry in tables().ports must be set
   // before attach, and is cleared by the caller after detach.

@@ -49,6 +49,7 @@ Result<std::unique_ptr<KernelHost>> KernelHost::create(const HostOptions& option
   host->object_ = bpf_object__open_mem(object_file.data(), object_file.size(), nullptr);
   if (!host->object_) return fail_errno("cannot read the packet path's program");
   SLUICE_TRY_VOID(set_entries(host->object_, "flow_buckets", buckets));
+  if (!options.pins.empty()) SLUICE_TRY_VOID(host->pin_tables(options.pins, buckets));
   if (const int error = bpf_object__load(host->object_))
     return fail_errno("the kernel refuses the packet path (it needs root and Linux 6.1 or later)",
                       {}, -error);
@@ -103,6 +104,13 @@ Result<> KernelHost::attach(uint32_t interface_index) {
   // may choose the slow generic mode.
   const bpf_program* program = bpf_object__find_program_by_name(object_, "sluice_xdp");
   if (!program) return fail("the program has no entry");
+  if (!pins_.empty()) {
+    SLUICE_TRY(const int kept, take_over_link(interface_index, bpf_program__fd(program)));
+    if (kept >= 0) {
+      links_[interface_index] = kept;
+      return {};
+    }
+  }
   LIBBPF_OPTS(bpf_link_create_opts, link_options, .flags = XDP_FLAGS_DRV_MODE);
   const int link = bpf_link_create(bpf_program__fd(program), static_cast<int>(interface_index),
                                    BPF_XDP, &link_options);
@@ -111,10 +119,13 @@ Result<> KernelHost::attach(uint32_t interface_index) {
         "cannot attach native XDP (driver without it, MTU above about 3,500, or another program)",
         interface_text(interface_index), -link);
   links_[interface_index] = link;
+  if (!pins_.empty() && bpf_obj_pin(link, link_path(interface_index).c_str()) != 0)
+    return fail_errno("cannot pin the attached program", link_path(interface_index));
   return {};
 }
 
 Result<> KernelHost::detach(uint32_t interface_index) {
+  if (!pins_.empty()) ::unlink(link_path(interface_index).c_str());
   const auto found = links_.find(interface_index);
   if (found == links_.end()) return {};
   close(found->second);

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -29,11 +30,16 @@ class KernelHost final : public DataPathHost {
 
   Tables& tables() override { return tables_; }
   uint64_t now_ms() const override;
+  bool taken_over() const override { return taken_over_; }
+  std::vector<uint32_t> left_attached() const override;
 
   // Native XDP on the interface; an interface that cannot do it, or has another program, is an
   // error.
   Result<> attach(uint32_t interface_index) override;
   Result<> detach(uint32_t interface_index) override;
+
+  // Ends the path that is kept in `pins`, whoever made it. Nothing there is no error.
+  static Result<> remove_pins(const std::string& pins);
 
   // Runs a program of the object on a frame (BPF_PROG_TEST_RUN), `repeat` times without restoring
   // it.
@@ -49,12 +55,17 @@ class KernelHost final : public DataPathHost {
 
  private:
   KernelHost() = default;
+  Result<> pin_tables(const std::string& pins, uint32_t buckets);
+  Result<int> take_over_link(uint32_t interface_index, int program);
+  std::string link_path(uint32_t interface_index) const;
   Result<void*> map_table(const char* map_name, size_t entry_size);
 
   Tables tables_;
   bpf_object* object_ = nullptr;
   std::vector<std::pair<void*, size_t>> regions_;
-  std::map<uint32_t, int> links_;  // descriptors by interface; closing one detaches
+  std::string pins_;  // empty: nothing is pinned
+  bool taken_over_ = false;
+  std::map<uint32_t, int> links_;  // descriptors by interface; closing one detaches, if not pinned
 };
 
 }  // namespace sluice::gateway

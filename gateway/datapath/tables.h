@@ -43,6 +43,8 @@ enum {
   kCpusMax = 64,
   kTargetHeaderLength = 82,  // Ethernet 14, IPv4 20, UDP 8, GENEVE 40
   kEncapsulationOverhead = 68,
+  kGroupNameLength = 32,
+  kTablesLayout = 1,  // changes with the meaning or the size of anything here
   kNone16 = 0xffff,
 };
 
@@ -88,6 +90,7 @@ struct group {
   __u16 stickiness;  // FlowHashForm
   __u16 in_use;
   __u32 zero;
+  __u8 name[kGroupNameLength];  // padded with zeros: who takes the tables over knows it by that
 };
 
 // One row of a steering table: which target the flows of this row belong to, and whose they were
@@ -266,7 +269,7 @@ struct target_counters {
 SLUICE_ASSERT_SIZE(port, 8);
 SLUICE_ASSERT_SIZE(settings, 56);
 SLUICE_ASSERT_SIZE(attachment, 32);
-SLUICE_ASSERT_SIZE(group, 8);
+SLUICE_ASSERT_SIZE(group, 40);
 SLUICE_ASSERT_SIZE(row, 8);
 SLUICE_ASSERT_SIZE(target, 120);
 SLUICE_ASSERT_SIZE(source, 8);

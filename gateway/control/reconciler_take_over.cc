@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// A reconciler over tables that an earlier process has filled and the packet path is using: every
+// target, group, listener and attachment keeps its place, because flow records name them by place.
+// What that process did not finish writing when it was killed is finished or taken back.
+#include <algorithm>
+#include <cstring>
+
+#include "gateway/control/probed_table.h"
+#include "gateway/control/reconciler.h"
+#include "tunnels/packet.h"
+
+namespace sluice::gateway {
+
+void Reconciler::take_over(const Config& config) {
+  take_over_targets();
+  take_over_sources();
+  take_over_groups();
+  take_over_listeners();
+  take_over_attachments(config);
+}
+
+void Reconciler::take_over_targets() {
+  for (uint32_t i = 0; i < kTargetsMax; i++) {
+    const target& place = tables_.targets[i];
+    if (!(place.flags & kTargetInUse)) continue;
+    const TargetKey key{(place.flags & kTargetAppliance) != 0,
+                        {ip_address(place.address, place.version), swap_be16(place.port)}};
+    targets_[key] = {static_cast<uint16_t>(i), {}};
+  }
+}
+
+// Exactly one source for each appliance.
+void Reconciler::take_over_sources() {
+  std::set<uint32_t> known;
+  for (uint32_t i = 0; i < kSourcesMax; i++) {
+    source& entry = tables_.sources[i];
+    if (!entry.in_use || entry.target == kNone16) continue;
+    const target& place = tables_.targets[entry.target % kTargetsMax];
+    const bool right = (place.flags & kTargetInUse) && (place.flags & kTargetAppliance) &&
+                       place.address[0] == entry.address;
+    if (right && known.insert(entry.address).second) continue;
+    entry.target = kNone16;
+    ProbedTable<source>({tables_.sources, kSourcesMax}, [](const source& s) {
+      return s.target == kNone16;
+    }).sweep(i);
+  }
+  for (const auto& [key, slot] : targets_)
+    if (key.appliance && !known.contains(key.target.address.words[0]))
+      (void)add_source(key.target.address.words[0], slot.index);
+}
+
+void Reconciler::take_over_groups() {
+  for (uint16_t i = 0; i < kGroupsMax; i++) {
+    group& place = tables_.groups[i];
+    if (!place.in_use) continue;
+    const auto* name = reinterpret_cast<const char*>(place.name);
+    const std::string text(name, strnlen(name, kGroupNameLength));
+    if (text.empty() || !groups_.emplace(text, i).second)
+      place = {};
+    else
+      rows_kept_.insert(i);
+  }
+}
+
+void Reconciler::take_over_listeners() {
+  for (uint32_t i = 0; i < kListenersMax; i++) {
+    const listener& place = tables_.listeners[i];
+    if (!place.in_use || place.protocol == 0) continue;
+    listeners_[{ip_address(place.address, place.version), place.port, place.protocol}] =
+        static_cast<uint16_t>(i);
+  }
+}
+
+// By endpoint id, which is unique; an attachment of the same name may be another one now.
+void Reconciler::take_over_attachments(const Config& config) {
+  for (uint16_t i = 0; i < kAttachmentsMax; i++) {
+    struct attachment& place = tables_.attachments[i];
+    if (!place.in_use) continue;
+    const auto same =
+        std::ranges::find(config.attachments, place.endpoint_id, &Attachment::endpoint_id);
+    if (same == config.attachments.end() || !attachments_.emplace(same->name, i).second) place = {};
+  }
+}
+
+// Interfaces that the configuration does not mention any more.
+void Reconciler::detach_leftovers() {
+  for (const uint32_t index : host_.left_attached()) {
+    (void)host_.detach(index);
+    if (index < kPortsMax) tables_.ports[index] = {};
+  }
+}
+
+}  // namespace sluice::gateway

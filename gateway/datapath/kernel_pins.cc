@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// What of the kernel host outlives its process:
+//
+//   PINS/tables-LAYOUT-BUCKETS/settings, ports, ...   the maps
+//   PINS/link-IFINDEX                                 the program at an interface
+//
+// A process that knows another layout, or wants another flow table, makes tables of its own and
+// then puts its program in the place of the former one; no packet finds an interface without
+// program.
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/magic.h>
+#include <sys/mount.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <filesystem>
+#include <string>
+
+#include "gateway/datapath/kernel_host.h"
+
+namespace sluice::gateway {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kTablesPrefix = "tables-";
+constexpr std::string_view kLinkPrefix = "link-";
+
+bool starts_with(const fs::path& path, std::string_view prefix) {
+  return path.filename().native().starts_with(prefix);
+}
+
+constexpr const char* kBpfFilesystem = "/sys/fs/bpf";  // where everybody has it
+
+bool is_bpf(const char* path) {
+  struct statfs where {};
+  return ::statfs(path, &where) == 0 && static_cast<uint32_t>(where.f_type) == BPF_FS_MAGIC;
+}
+
+// Makes the folder, and mounts the filesystem if nobody has yet.
+Result<> make_folder(const std::string& pins) {
+  if (pins.starts_with(kBpfFilesystem) && !is_bpf(kBpfFilesystem))
+    (void)::mount("bpf", kBpfFilesystem, "bpf", 0, "mode=0700");
+  std::error_code error;
+  fs::create_directories(pins, error);
+  if (error) return fail("cannot make the folder: " + error.message(), pins);
+  if (!is_bpf(pins.c_str()))
+    return fail("the folder is in no BPF filesystem; `mount -t bpf bpf /sys/fs/bpf` makes one",
+                pins);
+  return {};
+}
+
+// Tables of another layout or size, which nobody uses any more.
+void remove_tables(const std::string& pins, const std::string& except) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(pins, error))
+    if (starts_with(entry.path(), kTablesPrefix) && entry.path() != except)
+      fs::remove_all(entry.path(), error);
+}
+
+}  // namespace
+
+Result<> KernelHost::pin_tables(const std::string& pins, uint32_t buckets) {
+  SLUICE_TRY_VOID(make_folder(pins));
+  std::error_code error;
+  const std::string folder = pins + "/" + std::string(kTablesPrefix) +
+                             std::to_string(int{kTablesLayout}) + "-" + std::to_string(buckets);
+  // libbpf opens each map that is there, if it is of the same kind and size, and pins the others.
+  taken_over_ = fs::exists(folder + "/settings", error);
+  fs::create_directories(folder, error);
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object_) {
+    if (bpf_map__is_internal(map)) continue;
+    const std::string path = folder + "/" + bpf_map__name(map);
+    if (const int failed = bpf_map__set_pin_path(map, path.c_str()))
+      return fail_errno("cannot pin the table", path, -failed);
+  }
+  pins_ = pins;
+  remove_tables(pins, folder);
+  return {};
+}
+
+std::string KernelHost::link_path(uint32_t interface_index) const {
+  return pins_ + "/" + std::string(kLinkPrefix) + std::to_string(interface_index);
+}
+
+// The descriptor of the pinned link of an interface, now with this process's program; -1 if there
+// is none.
+Result<int> KernelHost::take_over_link(uint32_t interface_index, int program) {
+  const std::string path = link_path(interface_index);
+  const int link = bpf_obj_get(path.c_str());
+  if (link < 0) return -1;
+  bpf_link_info info{};
+  uint32_t size = sizeof(info);
+  // An interface that was taken away leaves a link to nothing; its number may be another's now.
+  if (bpf_obj_get_info_by_fd(link, &info, &size) != 0 || info.type != BPF_LINK_TYPE_XDP ||
+      info.xdp.ifindex != interface_index) {
+    close(link);
+    ::unlink(path.c_str());
+    return -1;
+  }
+  if (bpf_link_update(link, program, nullptr) != 0) {
+    const auto failed = fail_errno("cannot replace the program of an earlier sluiced", path);
+    close(link);
+    return failed;
+  }
+  return link;
+}
+
+std::vector<uint32_t> KernelHost::left_attached() const {
+  std::vector<uint32_t> out;
+  if (pins_.empty()) return out;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(pins_, error)) {
+    if (!starts_with(entry.path(), kLinkPrefix)) continue;
+    const std::string number = entry.path().filename().native().substr(kLinkPrefix.size());
+    uint32_t index = 0;
+    const auto [end, failed] = std::from_chars(number.data(), number.data() + number.size(), index);
+    if (failed == std::errc() && !links_.contains(index)) out.push_back(index);
+  }
+  return out;
+}
+
+Result<> KernelHost::remove_pins(const std::string& pins) {
+  std::error_code error;
+  if (!is_bpf(pins.c_str())) return {};
+  for (const auto& entry : fs::directory_iterator(pins, error))
+    if (starts_with(entry.path(), kLinkPrefix)) fs::remove(entry.path(), error);
+  remove_tables(pins, "");
+  fs::remove(pins, error);
+  if (error) return fail("cannot remove the folder: " + error.message(), pins);
+  return {};
+}
+
+}  // namespace sluice::gateway

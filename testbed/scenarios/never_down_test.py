@@ -1,0 +1,176 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A pinned gateway whose daemon is killed, ended and started again under load: no packet is lost, no flow moves, and
+whoever is gone in the meantime is noticed afterwards.
+
+  nlb.yaml with `pinned: true`: client -- [gateway] -- one, two, three, and NLB listeners
+"""
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+
+import harness
+from harness import expect, wait_for
+
+SERVER, LISTENER = ("10.1.0.21", 7000), ("10.1.0.100", 53)
+KILLS = 5
+
+
+def ready(lab):
+    lab.resources.callback(shutil.rmtree, f"/sys/fs/bpf/sluice/{lab.name}", ignore_errors=True)
+    for name in ("one", "two", "three"):
+        with lab.inside(name):
+            lab.resources.enter_context(harness.Server(name, 7000))
+    lab.wait_until_healthy("ids", "udp4")
+    with lab.inside("client"):
+        for address in (SERVER, LISTENER):
+            with harness.udp_socket("10.1.0.2") as s:
+                s.sendto(b"x", address)
+                wait_for("an answer", lambda s=s: s.recv(100))
+
+
+class Load:
+    """Datagrams and their echoes, one after the other, on old and ever new flows, until it is stopped."""
+
+    def __init__(self, lab):
+        self.sent = self.lost = 0
+        self.running = True
+        with lab.inside("client"):
+            self.old = [harness.udp_socket("10.1.0.2", port, timeout=3) for port in range(43000, 43020)]
+            self.thread = threading.Thread(target=self._run, daemon=True)
+            self.thread.start()
+
+    def _run(self):
+        port = 44000
+        while self.running:
+            for s in self.old:
+                self._ask(s, SERVER if s.getsockname()[1] % 2 else LISTENER)
+            with contextlib.suppress(OSError), harness.udp_socket("10.1.0.2", port, timeout=3) as s:
+                self._ask(s, SERVER if port % 2 else LISTENER)
+            port = port + 1 if port < 60000 else 44000
+
+    def _ask(self, s, address):
+        self.sent += 1
+        s.sendto(b"%d" % self.sent, address)
+        try:
+            while not s.recv(200).endswith(b" %d" % self.sent):
+                pass
+        except socket.timeout:
+            self.lost += 1
+
+    def stop(self):
+        self.running = False
+        self.thread.join()
+        for s in self.old:
+            s.close()
+
+
+def start(lab):
+    """sluiced again, in its namespace; returns when it answers."""
+    with lab.inside("gateway"):
+        daemon = subprocess.Popen([harness.BIN / "sluiced", "--config", lab.config],
+                                  stderr=(lab.run_folder / "logs" / "again.log").open("a"))
+    lab.resources.callback(end, daemon)
+
+    def answers():
+        expect("sluiced runs", daemon.poll(), None)
+        with contextlib.suppress(OSError):
+            return lab.ask("version")
+        return None
+    wait_for("the daemon's answer", answers)
+    return daemon
+
+
+def end(daemon):
+    if daemon.poll() is None:
+        daemon.terminate()
+        daemon.wait(20)
+
+
+def who(lab):
+    """Where each of the old flows goes, and under which cookie."""
+    return {f["source_port"]: (f["appliance"], f["cookie"]) for f in lab.flows(protocol="udp")
+            if 43000 <= f["source_port"] < 43020}
+
+
+def killed_and_started_again(lab):
+    load = Load(lab)
+    try:
+        wait_for("all old flows", lambda: len(who(lab)) == 20)
+        before = who(lab)
+        pid = lab.pid("gateway")
+        daemon = None
+        for _ in range(KILLS):
+            sent = load.sent
+            os.kill(pid, signal.SIGKILL)
+            if daemon:
+                daemon.wait()
+            wait_for("packets without a daemon", lambda sent=sent: load.sent > sent + 200)
+            daemon = start(lab)
+            pid = daemon.pid
+            sent = load.sent
+            wait_for("packets with the new one", lambda sent=sent: load.sent > sent + 200)
+            expect("flows are where they were", who(lab), before)
+        lab.wait_until_healthy("ids", "udp4")
+        sent = load.sent
+        wait_for("packets when all targets are known", lambda: load.sent > sent + 200)
+    finally:
+        load.stop()
+    expect("lost", load.lost, 0)
+    lab.daemon = daemon
+    return f"{load.sent} datagrams there and back, {KILLS} kills"
+
+
+def ended_and_started_again(lab):
+    load = Load(lab)
+    try:
+        wait_for("packets", lambda: load.sent > 100)
+        end(lab.daemon)
+        sent = load.sent
+        wait_for("packets without a daemon", lambda: load.sent > sent + 200)
+        lab.daemon = start(lab)
+        sent = load.sent
+        wait_for("packets with the new one", lambda: load.sent > sent + 200)
+    finally:
+        load.stop()
+    expect("lost", load.lost, 0)
+    return f"{load.sent} datagrams there and back"
+
+
+def an_appliance_dies_meanwhile(lab):
+    """Nobody sees it; the next daemon does, and new flows go to the other one."""
+    os.kill(lab.daemon.pid, signal.SIGKILL)
+    lab.daemon.wait()
+    os.kill(lab.pid("ids2"), signal.SIGKILL)
+    lab.daemon = start(lab)
+    wait_for("ids2 is found dead, and has no rows any more", lambda: lab.targets("ids")["10.9.0.12"]["share"] == 0)
+    with lab.inside("client"):
+        for port in range(45000, 45040):
+            with harness.udp_socket("10.1.0.2", port) as s:
+                s.sendto(b"x", SERVER)
+                s.recv(100)
+
+
+def removed(lab):
+    pins = f"/sys/fs/bpf/sluice/{lab.name}"
+    words = [harness.BIN / "sluiced", "--config", lab.config, "--remove"]
+    with lab.inside("gateway"):
+        running = subprocess.run(words, capture_output=True, text=True, check=False)
+        expect("while the daemon runs", running.returncode, 1)
+        end(lab.daemon)
+        expect("pinned", os.path.exists(pins), True)
+        harness.command(*words)
+    expect("pins left", os.path.exists(pins), False)
+    addresses = lab.run("gateway", "ip", "-br", "address", "show", "mgmt0")
+    expect("listeners' addresses left", "10.1.0.100" in addresses, False)
+
+
+if __name__ == "__main__":
+    PINNED = ("  tunnel: {interface", "  pinned: true\n  tunnel: {interface")
+    ROOM = ("flows_max: 4096", "flows_max: 262144")
+    harness.run(harness.Lab("testbed/scenarios/nlb.yaml", [PINNED, ROOM]), ready, killed_and_started_again,
+                ended_and_started_again, an_appliance_dies_meanwhile, removed)
