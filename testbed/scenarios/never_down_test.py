@@ -149,7 +149,7 @@ def an_appliance_dies_meanwhile(lab):
     lab.daemon = start(lab)
     wait_for("ids2 is found dead, and has no rows any more", lambda: lab.targets("ids")["10.9.0.12"]["share"] == 0)
     with lab.inside("client"):
-        for port in range(45000, 45040):
+        for port in range(61000, 61040):
             with harness.udp_socket("10.1.0.2", port) as s:
                 s.sendto(b"x", SERVER)
                 s.recv(100)
