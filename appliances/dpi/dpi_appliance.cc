@@ -7,6 +7,7 @@
 
 #include "appliances/dpi/enforcer.h"
 #include "appliances/dpi/events.h"
+#include "appliances/dpi/fingerprints.h"
 #include "appliances/dpi/mark.h"
 #include "inspect/stream/reject.h"
 
@@ -125,7 +126,8 @@ class Dpi final : public DpiAppliance {
   void consider(DpiRecord& record, std::span<const uint8_t> ip, const tunnels::packet& parsed) {
     DpiFlow& flow = record.user;
     if (flow.blocked()) return;
-    const bool learned = classifier_->feed(flow.classification, ip, parsed, now_us_);
+    bool learned = classifier_->feed(flow.classification, ip, parsed, now_us_);
+    learned |= fingerprints_.show(record, ip, parsed);
     if (learned || flow.policy != policy_ || flow.schedules != schedules_) decide(record, parsed);
   }
 
@@ -294,6 +296,7 @@ class Dpi final : public DpiAppliance {
   Events events_;
   HoldPool pool_;
   DpiCounters counters_;
+  Fingerprints fingerprints_{counters_};
   Usage usage_;
   int64_t now_us_ = 0;
   int64_t minute_ = -1;

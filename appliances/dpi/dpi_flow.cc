@@ -24,6 +24,8 @@ constexpr CounterField kFields[] = {
     {"holds_expired", "Flows not known before their hold ended.", &C::holds_expired},
     {"holds_overflowed", "Flows with more packets than may be held.", &C::holds_overflowed},
     {"policies", "Policies taken while running.", &C::policies},
+    {"hellos_read", "ClientHellos of TLS that gave a fingerprint.", &C::hellos_read},
+    {"hellos_malformed", "ClientHellos that were none.", &C::hellos_malformed},
 };
 
 }  // namespace

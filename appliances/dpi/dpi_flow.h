@@ -13,6 +13,7 @@
 #include "inspect/dpi/policy.h"
 #include "inspect/dpi/usage.h"
 #include "inspect/stream/flow_table.h"
+#include "inspect/tls/hello_watch.h"
 
 namespace sluice::dpi {
 
@@ -28,6 +29,7 @@ struct FlowStep {
 
 struct DpiFlow {
   inspect::FlowClassification classification;
+  inspect::tls::HelloWatch hello;
   std::shared_ptr<const inspect::Policy> policy;  // that the rules below belong to
   const inspect::PolicyRule* rule = nullptr;      // the decision
   uint64_t schedules = 0;                         // that were active then
@@ -74,6 +76,8 @@ struct DpiCounters {
   uint64_t holds_expired = 0;     // not known in time
   uint64_t holds_overflowed = 0;  // more than may be held
   uint64_t policies = 0;          // that were taken while it ran
+  uint64_t hellos_read = 0;       // ClientHellos with a fingerprint
+  uint64_t hellos_malformed = 0;
 
   DpiCounters& operator+=(const DpiCounters& other);
 };

@@ -39,9 +39,10 @@ const Findings& FlowClassification::findings() const {
   return findings_ == nullptr ? kNothing : *findings_;
 }
 
-void FlowClassification::set_ja4(std::string ja4) {
+void FlowClassification::set_ja4(std::string ja4, bool encrypted_hello) {
   if (findings_ == nullptr) findings_ = std::make_unique<Findings>();
   findings_->ja4 = std::move(ja4);
+  findings_->encrypted_hello = encrypted_hello;
 }
 
 // True if there is something new.

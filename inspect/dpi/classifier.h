@@ -42,7 +42,7 @@ class FlowClassification {
   // As far as known at the last change; empty before the first.
   const Findings& findings() const;
   // A fingerprint that was read elsewhere, kept with the rest.
-  void set_ja4(std::string ja4);
+  void set_ja4(std::string ja4, bool encrypted_hello = false);
 
  private:
   friend class Classifier;

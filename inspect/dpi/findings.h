@@ -20,6 +20,8 @@ struct Findings {
   std::string ja3_client;   // MD5, hex
   std::string ja3_server;
   std::string ja4;  // filled by whoever reads the ClientHello; nDPI knows none
+  // The ClientHello has an encrypted one in it, or pretends so: `host` is only the outer name.
+  bool encrypted_hello = false;
   std::string http_url;
   std::string user_agent;  // of HTTP and of QUIC
   std::string dns_query;

@@ -34,6 +34,7 @@ void write_tls(JsonLine& line, const Findings& findings) {
   write_if_seen(line, "ja3", findings.ja3_client);
   write_if_seen(line, "ja3s", findings.ja3_server);
   write_if_seen(line, "ja4", findings.ja4);
+  if (findings.encrypted_hello) line.boolean("encrypted_hello", true);
   write_if_seen(line, "issuerdn", findings.certificate_issuer);
   write_if_seen(line, "subject", findings.certificate_subject);
   write_time_if_seen(line, "notbefore", findings.certificate_not_before);
