@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <utility>
 
 #include "appliances/dpi/enforcer.h"
@@ -68,6 +69,11 @@ class Dpi final : public DpiAppliance {
     advance(time_us);
     flows_.expire(now_us_);
     events_.flush();
+  }
+
+  void send_late(int64_t time_us, sdk::Outbox& outbox) override {
+    advance(time_us);
+    expire_holds(outbox);
   }
 
   void finish(int64_t time_us) override {
@@ -175,8 +181,9 @@ class Dpi final : public DpiAppliance {
                 sdk::Injector& injector) {
     DpiFlow& flow = record.user;
     const std::span<uint8_t> ip = packet.ip.first(parsed.l3_length);
-    if (must_hold(flow, ip, parsed) && hold(record, ip, parsed)) return Answer::kDrop;
-    if (flow.holds()) release(record, parsed, injector);
+    if (must_hold(flow, ip, parsed) && hold(record, ip, parsed, injector)) return Answer::kDrop;
+    if (flow.holds())
+      release(record, parsed, [&](std::span<uint8_t> held) { injector.inject(held); });
     if (covered(record, ip, parsed)) {
       if (!shadow_ && flow.rule != nullptr && flow.rule->action.kind == PolicyAction::kSteer) {
         packet.hint = flow.rule->action.hint;
@@ -242,35 +249,61 @@ class Dpi final : public DpiAppliance {
            (flow.holds() || has_payload(ip, parsed));
   }
 
+  int64_t hold_us() const { return int64_t{policy_->hold().milliseconds} * 1000; }
+
   // False if the flow's time or room is used up: then the fallback decides about it.
-  bool hold(DpiRecord& record, std::span<const uint8_t> ip, const tunnels::packet& parsed) {
+  bool hold(DpiRecord& record, std::span<const uint8_t> ip, const tunnels::packet& parsed,
+            const sdk::Injector& injector) {
     DpiFlow& flow = record.user;
-    const inspect::HoldOptions& limits = policy_->hold();
     if (flow.held == nullptr) flow.held = std::make_unique<HeldPackets>();
     const bool first = flow.held->empty();
-    const bool expired =
-        !first && now_us_ - flow.held->since_us() >= int64_t{limits.milliseconds} * 1000;
-    if (!expired && pool_.keep(*flow.held, ip, limits.bytes, now_us_)) {
+    const bool expired = !first && now_us_ - flow.held->since_us() >= hold_us();
+    const bool room = !first || holds_.size() < kHoldFlowsMax;
+    if (!expired && room && pool_.keep(*flow.held, ip, policy_->hold().bytes, now_us_)) {
       counters_.packets_held++;
-      counters_.flows_held += first ? 1 : 0;
+      if (first) begin_hold(record, injector);
       return true;
     }
-    (expired ? counters_.holds_expired : counters_.holds_overflowed)++;
-    end_hold(record, parsed);
+    end_hold(record, parsed, expired);
     return false;
   }
 
-  void end_hold(DpiRecord& record, const tunnels::packet& parsed) {
+  void begin_hold(DpiRecord& record, const sdk::Injector& injector) {
+    counters_.flows_held++;
+    record.user.held->origin = injector.origin();
+    holds_.push_back({record.to_server, now_us_});
+  }
+
+  // Flows that get no further packet in time.
+  void expire_holds(sdk::Outbox& outbox) {
+    for (; !holds_.empty() && now_us_ - holds_.front().since_us >= hold_us(); holds_.pop_front()) {
+      DpiRecord* record = flows_.find(holds_.front().to_server);
+      if (record == nullptr || !record->user.holds() ||
+          record->user.held->since_us() != holds_.front().since_us)
+        continue;
+      tunnels::packet first;
+      (void)parse_ip_packet(record->user.held->first(), first);
+      end_hold(*record, first, true);
+      const sdk::Origin origin = record->user.held->origin;
+      release(*record, first, [&](std::span<uint8_t> ip) { outbox.send(origin, ip); });
+    }
+  }
+
+  void end_hold(DpiRecord& record, const tunnels::packet& parsed, bool expired) {
+    (expired ? counters_.holds_expired : counters_.holds_overflowed)++;
     record.user.hold_over = true;
     const inspect::PolicyRule& fallback = policy_->fallback();
     if (!fallback.action.blocks()) return;
+    record.user.policy = policy_;
     record.user.rule = &fallback;
     block(record, parsed, fallback.action.kind, "hold");
   }
 
-  void release(DpiRecord& record, const tunnels::packet& parsed, sdk::Injector& injector) {
+  // Sends on what its rule covers.
+  template <class Send>
+  void release(DpiRecord& record, const tunnels::packet& parsed, const Send& send) {
     pool_.release(*record.user.held, [&](std::span<uint8_t> ip) {
-      if (covered(record, ip, parsed)) injector.inject(ip);
+      if (covered(record, ip, parsed)) send(ip);
     });
     record.user.held.reset();
   }
@@ -294,7 +327,12 @@ class Dpi final : public DpiAppliance {
   std::shared_ptr<DpiShared> shared_;
   Enforcer enforcer_;
   Events events_;
+  struct Hold {
+    tunnels::tuple to_server;
+    int64_t since_us;
+  };
   HoldPool pool_;
+  std::deque<Hold> holds_;  // oldest first; of flows that may have been let go since
   DpiCounters counters_;
   Fingerprints fingerprints_{counters_};
   Usage usage_;

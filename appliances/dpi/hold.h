@@ -14,6 +14,7 @@ namespace sluice::dpi {
 
 // Of one worker.
 inline constexpr size_t kHoldPoolBytesMax = 16 << 20;
+inline constexpr size_t kHoldFlowsMax = 1u << 16;
 // Of one flow: what can be sent on while one packet is handled, with two resets to spare.
 inline constexpr size_t kHoldPacketsMax = sdk::kInjectionsMax - 2;
 
@@ -24,6 +25,9 @@ class HeldPackets {
   size_t bytes() const { return bytes_.size(); }
   size_t count() const { return lengths_.size(); }
   int64_t since_us() const { return since_us_; }
+  std::span<const uint8_t> first() const { return std::span(bytes_).first(lengths_.front()); }
+
+  sdk::Origin origin;  // of the first
 
  private:
   friend class HoldPool;

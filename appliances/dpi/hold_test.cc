@@ -88,6 +88,49 @@ TEST_F(HoldTest, TimeRunsOutIntoTheFallback) {
   EXPECT_EQ(events("drop").back()["verdict"]["reason"], "hold");
 }
 
+// A flow that gets no other packet is let go by the clock, each packet the way that it came.
+TEST_F(HoldTest, TheClockEndsAHoldToo) {
+  struct Sent : sdk::Outbox {
+    std::vector<std::pair<uint64_t, Bytes>> packets;
+    void send(const sdk::Origin& origin, std::span<const uint8_t> ip) override {
+      packets.emplace_back(origin.way, Bytes(ip.begin(), ip.end()));
+    }
+  };
+  for (const bool allowed : {true, false}) {
+    SCOPED_TRACE(allowed);
+    start(kHold + "applications: [{name: NetFlix, action: allow}]\nfallback: " +
+          (allowed ? "{mark: {dscp: 1}}" : "reject"));
+    Sent sent;
+    const Ends early{"10.0.0.1", "10.0.0.2", 40001, 9}, late{"10.0.0.1", "10.0.0.2", 40002, 9};
+    injected_.way = 7;
+    EXPECT_EQ(data(early, 100), Answer::kDrop);
+    EXPECT_EQ(data(early, 101), Answer::kDrop);
+    const int64_t began = time_us_ - 1000;
+    time_us_ += 50'000;
+    injected_.way = 8;
+    EXPECT_EQ(data(late, 102), Answer::kDrop);
+    appliance_->send_late(began + 199'999, sent);
+    EXPECT_TRUE(sent.packets.empty());
+    appliance_->send_late(began + 200'000, sent);
+    ASSERT_EQ(sent.packets.size(), allowed ? 2u : 0u);
+    if (allowed) {
+      EXPECT_EQ(sent.packets[0].first, 7u);
+      EXPECT_EQ(sent.packets[0].second.size(), 100u);
+      EXPECT_EQ(sent.packets[0].second[1], 1 << 2);
+      EXPECT_EQ(sent.packets[1].second.size(), 101u);
+    }
+    appliance_->send_late(began + 1'000'000, sent);
+    EXPECT_EQ(sent.packets.size(), allowed ? 3u : 0u);
+    if (allowed) {
+      EXPECT_EQ(sent.packets.back().first, 8u);
+    }
+    EXPECT_EQ(appliance_->counters().bytes_held, 0u);
+    EXPECT_EQ(appliance_->counters().holds_expired, 2u);
+    EXPECT_EQ(appliance_->counters().flows_blocked, allowed ? 0u : 2u);
+    EXPECT_EQ(data(early, 100), allowed ? Answer::kReturn : Answer::kDrop);
+  }
+}
+
 TEST_F(HoldTest, RoomRunsOutIntoTheFallback) {
   start(
       "hold: {bytes: 150, milliseconds: 200}\n"

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace sluice::sdk {
 
@@ -29,6 +30,12 @@ enum class Answer {
   kDrop,    // stays here: the gateway never delivers it
 };
 
+// The way back of a packet's flow, for packets that leave after the call of handle().
+struct Origin {
+  uint64_t way = 0;             // between which addresses; opaque
+  std::vector<uint8_t> header;  // GENEVE
+};
+
 // Sends further packets of the same flow, in either direction, under the same GENEVE header:
 // resets, ICMP errors, block pages, packets that were held back. They leave in the order of the
 // calls and before the packet that is being handled. The gateway routes by the inner destination.
@@ -37,6 +44,16 @@ class Injector {
  public:
   virtual ~Injector() = default;
   virtual void inject(std::span<const uint8_t> ip) = 0;
+  // To be kept for Outbox::send.
+  virtual Origin origin() const { return {}; }
+};
+
+// Sends packets of a flow when no packet of it is being handled. Valid during one call of
+// send_late().
+class Outbox {
+ public:
+  virtual ~Outbox() = default;
+  virtual void send(const Origin& origin, std::span<const uint8_t> ip) = 0;
 };
 
 // Called by one thread only; the SDK makes one instance per worker. All packets of a flow, both
@@ -47,6 +64,8 @@ class Appliance {
   virtual Answer handle(Packet& packet, Injector& injector) = 0;
   // About every 100 ms, for timeouts and logs; `time_us` never goes back.
   virtual void tick(int64_t time_us) { (void)time_us; }
+  // Before each tick, but only live: replay and captures know nothing but answers to packets.
+  virtual void send_late(int64_t time_us, Outbox& outbox) { (void)time_us, (void)outbox; }
   // Before the process ends: write what is pending.
   virtual void finish(int64_t time_us) { (void)time_us; }
 };

@@ -36,6 +36,7 @@ class BoundedInjector : public Injector {
     (taken ? counters_.injected : counters_.injections_refused).add();
     used_++;
   }
+  Origin origin() const override { return {replies_.way(), {header_.begin(), header_.end()}}; }
 
  private:
   std::span<const uint8_t> header_;
@@ -89,6 +90,12 @@ std::span<uint8_t> without_hint(std::span<uint8_t> datagram) {
   datagram[0] -= kHintOptionLength / 4;
   std::memmove(&datagram[kHintOptionLength], &datagram[0], header_length - kHintOptionLength);
   return datagram.subspan(kHintOptionLength);
+}
+
+void LateReplies::send(const Origin& origin, std::span<const uint8_t> ip) {
+  replies_.set_way(origin.way);
+  const bool taken = !origin.header.empty() && replies_.injected(origin.header, ip);
+  (taken ? counters_.injected : counters_.injections_refused).add();
 }
 
 void answer_datagram(std::span<uint8_t> buffer, size_t length, int64_t time_us,

@@ -54,6 +54,20 @@ class ReplySink {
   virtual void returned(std::span<uint8_t> datagram, bool hinted) = 0;
   // An added packet; both spans are valid during the call only. False if it was refused.
   virtual bool injected(std::span<const uint8_t> header, std::span<const uint8_t> ip) = 0;
+  // The way that answers take at this time, and another one for the answers that follow.
+  virtual uint64_t way() const { return 0; }
+  virtual void set_way(uint64_t way) { (void)way; }
+};
+
+// What an appliance sends on its own.
+class LateReplies : public Outbox {
+ public:
+  LateReplies(ReplySink& replies, Counters& counters) : replies_(replies), counters_(counters) {}
+  void send(const Origin& origin, std::span<const uint8_t> ip) override;
+
+ private:
+  ReplySink& replies_;
+  Counters& counters_;
 };
 
 // Asks `appliance` about the packet in the first `length` bytes of `buffer` and hands the answers

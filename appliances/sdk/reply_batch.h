@@ -41,6 +41,12 @@ class ReplyBatch : public ReplySink {
   // `datagram` must stay as it is until send().
   void returned(std::span<uint8_t> datagram, bool hinted) override;
   bool injected(std::span<const uint8_t> header, std::span<const uint8_t> ip) override;
+  uint64_t way() const override {
+    return uint64_t{path_.gateway.s_addr} << 32 | path_.local.s_addr;
+  }
+  void set_way(uint64_t way) override {
+    path_ = {{static_cast<in_addr_t>(way >> 32)}, {static_cast<in_addr_t>(way)}};
+  }
   void send();
 
  private:

@@ -61,8 +61,10 @@ struct Seen {
   std::atomic<unsigned> packets{0}, ticks{0}, finishes{0};
 };
 
-// Drops inner packets whose number is divisible by 10, resets those divisible by 7, counts its
-// calls.
+constexpr uint32_t kLateNumber = 0xabcdef;
+
+// Keeps the one with kLateNumber and sends it later. Drops inner packets whose number is divisible
+// by 10, resets those divisible by 7, counts its calls.
 class Picky : public Appliance {
  public:
   explicit Picky(Seen& seen) : seen_(seen) {}
@@ -74,13 +76,24 @@ class Picky : public Appliance {
       tunnels::store_be32(&reset[4], number);
       injector.inject(reset);
     }
+    if (number == kLateNumber) {
+      late_ = {packet.ip.begin(), packet.ip.end()};
+      origin_ = injector.origin();
+      return Answer::kDrop;
+    }
     return number % 10 == 0 ? Answer::kDrop : Answer::kReturn;
+  }
+  void send_late(int64_t, Outbox& outbox) override {
+    if (!late_.empty()) outbox.send(origin_, late_);
+    late_.clear();
   }
   void tick(int64_t) override { seen_.ticks++; }
   void finish(int64_t) override { seen_.finishes++; }
 
  private:
   Seen& seen_;
+  Bytes late_;
+  Origin origin_;
 };
 
 class RunnerTest : public testing::Test {
@@ -283,6 +296,18 @@ TEST_F(RunnerTest, IdleHealthConnectionsDoNotStarveAChecker) {
     ASSERT_EQ(connect(idle.back().fd(), reinterpret_cast<const sockaddr*>(&to), sizeof(to)), 0);
   }
   EXPECT_TRUE(http("GET / HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200"));
+}
+
+// Under its own header, to where it came from, also when other packets came between.
+TEST_F(RunnerTest, WhatIsKeptLeavesLater) {
+  start(1);
+  Bytes kept = datagram(kLateNumber, 100);
+  kept[39] ^= 0x55;  // another flow cookie
+  send_from(gateway_, kept);
+  send_from(gateway_, datagram(1, 100));
+  const Bytes first = receive(), second = receive();
+  EXPECT_EQ(first == kept ? second : first, datagram(1, 100));
+  EXPECT_EQ(first == kept ? first : second, kept);
 }
 
 TEST_F(RunnerTest, TicksWhileIdleAndFinishesOncePerWorker) {

@@ -130,6 +130,9 @@ void Worker::run(const std::atomic<bool>& stop) {
     }
     errands_.run(*appliance_);
     if (time_us >= next_tick_us) {
+      LateReplies late(replies_, counters_);
+      appliance_->send_late(time_us, late);
+      replies_.send();
       appliance_->tick(time_us);
       next_tick_us = time_us + kTickIntervalUs;
     }
