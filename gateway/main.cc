@@ -11,7 +11,9 @@
 #include <memory>
 
 #include "gateway/api/commands.h"
+#include "gateway/api/http_server.h"
 #include "gateway/api/server.h"
+#include "gateway/aws/aws_api.h"
 #include "gateway/control/config.h"
 #include "gateway/control/control_plane.h"
 #include "gateway/control/controller.h"
@@ -39,6 +41,7 @@ class Daemon {
 
  private:
   Result<> watch_signals();
+  Result<> serve_http(const Gateway& gateway);
   void reload();
   Result<> set_addresses(const Config& next);
   void network_changed();
@@ -51,6 +54,8 @@ class Daemon {
   std::unique_ptr<Controller> controller_;
   std::unique_ptr<ControlPlane> plane_;
   std::unique_ptr<ApiServer> api_;
+  std::unique_ptr<AwsApi> aws_;
+  std::unique_ptr<HttpServer> http_;
   UniqueFd signals_;
   Watch signals_watch_;
 };
@@ -88,9 +93,26 @@ Result<> Daemon::start(Config config) {
       HealthOptions{.in_flight_max = checks_in_flight_max()});
   plane_ = std::make_unique<ControlPlane>(*controller_,
                                           [this](const Config& c) { return set_addresses(c); });
+  SLUICE_TRY_VOID(serve_http(config.gateway));
   SLUICE_TRY_VOID(plane_->start(std::move(config)));
   warn_of_redirects(controller_->config());
   return {};
+}
+
+Result<> Daemon::serve_http(const Gateway& gateway) {
+  const ApiAccess& access = gateway.api;
+  aws_ = std::make_unique<AwsApi>(
+      *plane_, AwsSettings{{gateway.region, gateway.account}, access.keys, access.keyless},
+      [] { return ::time(nullptr); });
+  http_ = HttpServer::create(*loop_);
+  http_->set_fallback([this](const HttpRequest& request) { return aws_->answer(request); },
+                      AwsApi::error);
+  http_->set_guard([this](const HttpRequest& request) { return aws_->guard(request); });
+  if (!access.address.empty()) {
+    SLUICE_TRY(const auto address, SocketAddress::parse(access.address, access.port));
+    SLUICE_TRY_VOID(http_->listen(address));
+  }
+  return access.socket.empty() ? Result<>() : http_->listen_on_unix(access.socket);
 }
 
 // An interface that went away must not stop what does not need it; network_changed() waits for it.

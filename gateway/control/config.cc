@@ -23,7 +23,8 @@ bool Gateway::operator==(const Gateway& other) const {
          socket == other.socket && host == other.host && flows_max == other.flows_max &&
          tunnel_interfaces == other.tunnel_interfaces && tunnel_address == other.tunnel_address &&
          mss_clamp == other.mss_clamp && hints == other.hints &&
-         nlb_interface == other.nlb_interface && store == other.store;
+         nlb_interface == other.nlb_interface && store == other.store && region == other.region &&
+         account == other.account && api == other.api;
 }
 
 std::string Target::text() const {
@@ -90,6 +91,7 @@ Config ConfigReader::read(const YamlNode& root) {
   YamlMap map(root, errors_);
   map.ignore("lab");
   if (const YamlNode* node = map.require("gateway")) read_gateway(*node);
+  if (const YamlNode* node = map.find("network")) read_network(*node);
   map.each("target_groups", kTargetGroupsMax, [&](const YamlNode& n) { read_target_group(n); });
   map.each("load_balancers", kLoadBalancersMax, [&](const YamlNode& n) { read_load_balancer(n); });
   map.each("attachments", kAttachmentsMax, [&](const YamlNode& n) { read_attachment(n); });

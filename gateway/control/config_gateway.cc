@@ -57,6 +57,8 @@ void ConfigReader::read_gateway(const YamlNode& node) {
   }
   if (const YamlNode* tunnel = map.require("tunnel")) read_tunnel(*tunnel);
   map.read("pinned", gateway.pinned);
+  read_place(map);
+  if (const YamlNode* api = map.find("api")) read_api(*api);
   map.read("mss_clamp", gateway.mss_clamp);
   map.each("hints", kHintsMax, [&](const YamlNode& n) { read_hint(n); });
   map.finish();

@@ -35,6 +35,15 @@ class ConfigReader {
   void read_attachment(const YamlNode& node);
   void read_interface(const YamlNode* node, std::string& out);
 
+  // config_api.cc
+  void read_place(YamlMap& gateway);
+  void read_api(const YamlNode& node);
+  void read_api_access(YamlMap& api, const YamlNode& address);
+  void read_access_key(const YamlNode& node);
+
+  // config_network.cc
+  void read_network(const YamlNode& node);
+
   // config_listeners.cc
   void read_load_balancer(const YamlNode& node);
   void read_listener(const YamlNode& node, LoadBalancer& owner);

@@ -24,6 +24,9 @@ Result<> check_same(const Gateway& running, const Gateway& wanted) {
   SLUICE_TRY_VOID(check(running.flows_max == wanted.flows_max, "gateway.flow_table.flows_max"));
   SLUICE_TRY_VOID(check(running.store == wanted.store, "gateway.store"));
   SLUICE_TRY_VOID(check(running.pinned == wanted.pinned, "gateway.pinned"));
+  SLUICE_TRY_VOID(check(running.region == wanted.region, "gateway.region"));
+  SLUICE_TRY_VOID(check(running.account == wanted.account, "gateway.account"));
+  SLUICE_TRY_VOID(check(running.api == wanted.api, "gateway.api"));
   return check(running.tunnel_address == wanted.tunnel_address, "gateway.tunnel.address");
 }
 

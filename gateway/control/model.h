@@ -46,6 +46,24 @@ struct Hint {
   bool operator==(const Hint&) const = default;
 };
 
+// Signs requests of the AWS APIs.
+struct AccessKey {
+  std::string id;
+  std::string secret;
+  bool may_write = false;
+  bool operator==(const AccessKey&) const = default;
+};
+
+// Where the HTTP APIs are served, and to whom.
+struct ApiAccess {
+  std::string address;  // TCP; empty: none
+  uint16_t port = 0;
+  std::vector<AccessKey> keys;
+  bool keyless = false;  // nobody needs a key; on loopback only
+  std::string socket;    // path of a unix socket; empty: none
+  bool operator==(const ApiAccess&) const = default;
+};
+
 struct Gateway {
   std::string name;            // [a-z0-9-], at most 15 characters
   tunnels::siphash_key key{};  // 128 bits: flow hash and cookies; gateways that share it agree
@@ -59,6 +77,9 @@ struct Gateway {
   std::vector<Hint> hints;
   std::string nlb_interface;  // gets the addresses of NLB listeners; empty without one
   std::string store;          // path of the database; empty: state lives as long as the daemon
+  std::string region = "xx-lab-1";       // in ARNs
+  std::string account = "000000000000";  // in ARNs
+  ApiAccess api;
   bool operator==(const Gateway& other) const;
 };
 

@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/aws/aws_test_support.h"
+
+namespace sluice::gateway {
+namespace {
+
+class Elbv2Test : public AwsTest {};
+
+TEST_F(Elbv2Test, AGatewayIsMadeFedListedAndTakenAway) {
+  const std::string balancer = make_balancer("gw", "gateway");
+  EXPECT_TRUE(balancer.starts_with(
+      "arn:aws:elasticloadbalancing:xx-lab-1:000000000000:loadbalancer/gwy/gw/"))
+      << balancer;
+  const std::string group = make_group("fw", "GENEVE", "6081");
+  const AwsAnswer listener = make_listener(balancer, group);
+  EXPECT_EQ(listener.error(), "") << listener.message();
+  EXPECT_EQ(listener.at("Listeners/member/DefaultActions/member/TargetGroupArn"), group);
+  EXPECT_EQ(listener.count("Listeners/member/Port"), 0u);
+  EXPECT_EQ(listener.count("Listeners/member/Protocol"), 0u);
+
+  EXPECT_EQ(
+      elb("RegisterTargets", {{"TargetGroupArn", group}, {"Targets.member.1.Id", "10.9.0.20"}})
+          .error(),
+      "");
+  ASSERT_EQ(plane.config().target_group("fw")->targets.size(), 1u);
+  EXPECT_TRUE(controller.reconciler().group_index("fw"));  // it reached the data path
+  const AwsAnswer health = elb("DescribeTargetHealth", {{"TargetGroupArn", group}});
+  EXPECT_EQ(health.at("TargetHealthDescriptions/member/Target/Id"), "10.9.0.20");
+  EXPECT_EQ(health.at("TargetHealthDescriptions/member/Target/Port"), "6081");
+  EXPECT_EQ(health.at("TargetHealthDescriptions/member/HealthCheckPort"), "80");
+  EXPECT_EQ(health.at("TargetHealthDescriptions/member/TargetHealth/State"), "initial");
+
+  const AwsAnswer listed = elb("DescribeLoadBalancers");
+  EXPECT_EQ(listed.all("LoadBalancers/member/LoadBalancerName"), "from-file gw");
+  EXPECT_EQ(listed.all("LoadBalancers/member/State/Code"), "active active");
+  EXPECT_EQ(listed.at("LoadBalancers/member[2]/VpcId"), "vpc-lab");
+  EXPECT_EQ(listed.at("LoadBalancers/member[2]/AvailabilityZones/member/ZoneName"), "zone-a");
+  EXPECT_EQ(listed.count("LoadBalancers/member[2]/Scheme"), 0u);
+  EXPECT_EQ(elb("DescribeTargetGroups", {{"LoadBalancerArn", balancer}})
+                .at("TargetGroups/member/TargetGroupName"),
+            "fw");
+
+  EXPECT_EQ(elb("DeleteTargetGroup", {{"TargetGroupArn", group}}).error(), "ResourceInUse");
+  EXPECT_EQ(elb("DeleteLoadBalancer", {{"LoadBalancerArn", balancer}}).error(), "");
+  EXPECT_EQ(elb("DeleteLoadBalancer", {{"LoadBalancerArn", balancer}}).error(), "");
+  EXPECT_EQ(elb("DeleteTargetGroup", {{"TargetGroupArn", group}}).error(), "");
+  EXPECT_EQ(elb("DeleteTargetGroup", {{"TargetGroupArn", group}}).error(), "");
+  EXPECT_EQ(elb("DescribeLoadBalancers", {{"Names.member.1", "gw"}}).error(),
+            "LoadBalancerNotFound");
+}
+
+TEST_F(Elbv2Test, ANetworkLoadBalancerGetsItsAddressesFromItsSubnets) {
+  const AwsAnswer made =
+      elb("CreateLoadBalancer", {{"Name", "nlb"},
+                                 {"Type", "network"},
+                                 {"Scheme", "internal"},
+                                 {"SubnetMappings.member.1.SubnetId", "subnet-a"},
+                                 {"SubnetMappings.member.2.SubnetId", "subnet-b"},
+                                 {"SubnetMappings.member.2.PrivateIPv4Address", "10.2.0.3"}});
+  EXPECT_EQ(made.error(), "") << made.message();
+  EXPECT_EQ(made.at("LoadBalancers/member/DNSName"), "10.1.0.254");
+  EXPECT_EQ(made.at("LoadBalancers/member/Scheme"), "internal");
+  EXPECT_EQ(made.all("LoadBalancers/member/AvailabilityZones/member/LoadBalancerAddresses/member/"
+                     "PrivateIPv4Address"),
+            "10.1.0.254 10.2.0.3");
+  const std::string arn = made.at("LoadBalancers/member/LoadBalancerArn");
+  const std::string group = make_group("tcp", "TCP", "80", "instance");
+  EXPECT_EQ(
+      elb("RegisterTargets", {{"TargetGroupArn", group}, {"Targets.member.1.Id", "i-one"}}).error(),
+      "");
+  EXPECT_EQ(elb("DescribeTargetHealth", {{"TargetGroupArn", group}})
+                .at("TargetHealthDescriptions/member/Target/Id"),
+            "i-one");
+  const AwsAnswer listener = make_listener(arn, group, {{"Protocol", "TCP"}, {"Port", "80"}});
+  EXPECT_EQ(listener.error(), "") << listener.message();
+  EXPECT_EQ(listener.at("Listeners/member/Port"), "80");
+
+  // The next one gets others, and one subnet may go.
+  EXPECT_EQ(elb("SetSubnets", {{"LoadBalancerArn", arn}, {"Subnets.member.1", "subnet-a"}})
+                .all("AvailabilityZones/member/LoadBalancerAddresses/member/PrivateIPv4Address"),
+            "10.1.0.254");
+  make_balancer("second", "network");
+  EXPECT_EQ(plane.config().load_balancer("second")->subnet_mappings[0].address.text(),
+            "10.1.0.253");
+}
+
+TEST_F(Elbv2Test, WhatIsMadeTwiceTheSameIsTheSame) {
+  const std::string arn = make_balancer("gw", "gateway");
+  const auto generation = plane.generation();
+  EXPECT_EQ(make_balancer("gw", "gateway"), arn);
+  EXPECT_EQ(plane.generation(), generation);
+  EXPECT_EQ(elb("CreateLoadBalancer",
+                {{"Name", "gw"}, {"Type", "gateway"}, {"Subnets.member.1", "subnet-b"}})
+                .error(),
+            "DuplicateLoadBalancerName");
+  const std::string group = make_group("fw", "GENEVE", "6081");
+  EXPECT_EQ(make_group("fw", "GENEVE", "6081"), group);
+  EXPECT_EQ(elb("CreateTargetGroup", {{"Name", "fw"},
+                                      {"Protocol", "TCP"},
+                                      {"Port", "80"},
+                                      {"TargetType", "ip"},
+                                      {"VpcId", "vpc-lab"}})
+                .error(),
+            "DuplicateTargetGroupName");
+  const std::string listener = make_listener(arn, group).at("Listeners/member/ListenerArn");
+  EXPECT_EQ(make_listener(arn, group).at("Listeners/member/ListenerArn"), listener);
+  const std::string other = make_group("fw2", "GENEVE", "6081");
+  EXPECT_EQ(make_listener(arn, other).error(), "TooManyListeners");
+}
+
+TEST_F(Elbv2Test, RulesOfAnApplicationLoadBalancer) {
+  const std::string arn = make_balancer("alb", "application");
+  const std::string web = make_group("web", "HTTP", "80"),
+                    api_group = make_group("api", "HTTP", "81");
+  const std::string listener = make_listener(arn, web, {{"Protocol", "HTTP"}, {"Port", "80"}})
+                                   .at("Listeners/member/ListenerArn");
+  const auto rule = [&](const std::string& priority, const std::string& value) {
+    return elb(
+        "CreateRule",
+        {{"ListenerArn", listener},
+         {"Priority", priority},
+         {"Conditions.member.1.Field", "path-pattern"},
+         {"Conditions.member.1.PathPatternConfig.Values.member.1", value},
+         {"Actions.member.1.Type", "forward"},
+         {"Actions.member.1.ForwardConfig.TargetGroups.member.1.TargetGroupArn", api_group}});
+  };
+  const AwsAnswer first = rule("20", "/api/*");
+  EXPECT_EQ(first.error(), "") << first.message();
+  const std::string first_arn = first.at("Rules/member/RuleArn");
+  EXPECT_EQ(first.at("Rules/member/Conditions/member/Values/member"), "/api/*");
+  EXPECT_EQ(rule("20", "/api/*").at("Rules/member/RuleArn"), first_arn);
+  EXPECT_EQ(rule("20", "/x").error(), "PriorityInUse");
+  const std::string second_arn = rule("3", "/x").at("Rules/member/RuleArn");
+  AwsAnswer rules = elb("DescribeRules", {{"ListenerArn", listener}});
+  EXPECT_EQ(rules.all("Rules/member/Priority"), "3 20 default");
+  EXPECT_EQ(rules.all("Rules/member/IsDefault"), "false false true");
+  const std::string default_arn = rules.at("Rules/member[3]/RuleArn");
+
+  EXPECT_EQ(elb("SetRulePriorities", {{"RulePriorities.member.1.RuleArn", first_arn},
+                                      {"RulePriorities.member.1.Priority", "3"}})
+                .error(),
+            "PriorityInUse");
+  EXPECT_EQ(elb("SetRulePriorities", {{"RulePriorities.member.1.RuleArn", first_arn},
+                                      {"RulePriorities.member.1.Priority", "3"},
+                                      {"RulePriorities.member.2.RuleArn", second_arn},
+                                      {"RulePriorities.member.2.Priority", "20"}})
+                .all("Rules/member/Priority"),
+            "3 20");
+  EXPECT_EQ(elb("ModifyRule", {{"RuleArn", first_arn},
+                               {"Conditions.member.1.Field", "host-header"},
+                               {"Conditions.member.1.Values.member.1", "a.example"}})
+                .at("Rules/member/Conditions/member/HostHeaderConfig/Values/member"),
+            "a.example");
+  EXPECT_EQ(elb("DeleteTargetGroup", {{"TargetGroupArn", api_group}}).error(), "ResourceInUse");
+  EXPECT_EQ(elb("DeleteRule", {{"RuleArn", default_arn}}).error(), "OperationNotPermitted");
+  EXPECT_EQ(elb("DeleteRule", {{"RuleArn", first_arn}}).error(), "");
+  EXPECT_EQ(elb("DeleteRule", {{"RuleArn", first_arn}}).error(), "RuleNotFound");
+  EXPECT_EQ(elb("DescribeRules", {{"RuleArns.member.1", default_arn}}).all("Rules/member/Priority"),
+            "default");
+}
+
+TEST_F(Elbv2Test, AttributesActOrAreRefusedInTheWordsClientsKnow) {
+  const std::string arn = make_balancer("gw", "gateway");
+  const AwsAnswer before = elb("DescribeLoadBalancerAttributes", {{"LoadBalancerArn", arn}});
+  EXPECT_EQ(before.at("Attributes/member[Key='deletion_protection.enabled']/Value"), "false");
+  EXPECT_EQ(elb("ModifyLoadBalancerAttributes",
+                {{"LoadBalancerArn", arn},
+                 {"Attributes.member.1.Key", "deletion_protection.enabled"},
+                 {"Attributes.member.1.Value", "true"},
+                 {"Attributes.member.2.Key", "load_balancing.cross_zone.enabled"},
+                 {"Attributes.member.2.Value", "false"}})
+                .at("Attributes/member[Key='deletion_protection.enabled']/Value"),
+            "true");
+  EXPECT_EQ(elb("DeleteLoadBalancer", {{"LoadBalancerArn", arn}}).error(), "OperationNotPermitted");
+  const AwsAnswer unknown =
+      elb("ModifyLoadBalancerAttributes", {{"LoadBalancerArn", arn},
+                                           {"Attributes.member.1.Key", "routing.http2.enabled"},
+                                           {"Attributes.member.1.Value", "true"}});
+  EXPECT_EQ(unknown.message(),
+            "Load balancer attribute key 'routing.http2.enabled' is not recognized");
+
+  const std::string group = make_group("fw", "GENEVE", "6081");
+  EXPECT_EQ(elb("ModifyTargetGroupAttributes",
+                {{"TargetGroupArn", group},
+                 {"Attributes.member.1.Key", "deregistration_delay.timeout_seconds"},
+                 {"Attributes.member.1.Value", "5000"}})
+                .error(),
+            "InvalidConfigurationRequest");
+  EXPECT_EQ(elb("ModifyTargetGroupAttributes",
+                {{"TargetGroupArn", group},
+                 {"Attributes.member.1.Key", "deregistration_delay.timeout_seconds"},
+                 {"Attributes.member.1.Value", "5"}})
+                .at("Attributes/member[Key='deregistration_delay.timeout_seconds']/Value"),
+            "5");
+  const std::string listener = make_listener(arn, group).at("Listeners/member/ListenerArn");
+  EXPECT_EQ(
+      elb("ModifyListenerAttributes", {{"ListenerArn", listener},
+                                       {"Attributes.member.1.Key", "tcp.idle_timeout.seconds"},
+                                       {"Attributes.member.1.Value", "600"}})
+          .at("Attributes/member[Key='tcp.idle_timeout.seconds']/Value"),
+      "600");
+  EXPECT_EQ(elb("DescribeListenerAttributes", {{"ListenerArn", listener}})
+                .at("Attributes/member[Key='tcp.idle_timeout.seconds']/Value"),
+            "600");
+}
+
+TEST_F(Elbv2Test, DeregisteredTargetsAreTold) {
+  const std::string balancer = make_balancer("gw", "gateway");
+  const std::string group = make_group("fw", "GENEVE", "6081");
+  make_listener(balancer, group);
+  const Fields target{{"TargetGroupArn", group}, {"Targets.member.1.Id", "10.9.0.20"}};
+  EXPECT_EQ(elb("DeregisterTargets", target).error(), "");  // of an unknown one
+  EXPECT_EQ(
+      elb("DescribeTargetHealth", target).at("TargetHealthDescriptions/member/TargetHealth/Reason"),
+      "Target.NotRegistered");
+  elb("RegisterTargets", target);
+  EXPECT_EQ(elb("RegisterTargets", target).error(), "");
+  EXPECT_EQ(elb("DeregisterTargets", target).error(), "");
+  EXPECT_EQ(
+      elb("DescribeTargetHealth", target).at("TargetHealthDescriptions/member/TargetHealth/State"),
+      "draining");
+  EXPECT_EQ(
+      elb("DescribeTargetHealth", {{"TargetGroupArn", group}}).count("TargetHealthDescriptions"),
+      1u);  // an empty list, not none
+}
+
+TEST_F(Elbv2Test, TagsOfEveryKindOfObject) {
+  const std::string balancer = make_balancer("gw", "gateway");
+  const std::string group = make_group("fw", "GENEVE", "6081");
+  const std::string listener = make_listener(balancer, group).at("Listeners/member/ListenerArn");
+  for (const std::string& arn : {balancer, group, listener}) {
+    EXPECT_EQ(elb("AddTags", {{"ResourceArns.member.1", arn},
+                              {"Tags.member.1.Key", "team"},
+                              {"Tags.member.1.Value", "a & <b>"}})
+                  .error(),
+              "");
+    EXPECT_EQ(elb("DescribeTags", {{"ResourceArns.member.1", arn}})
+                  .at("TagDescriptions/member/Tags/member[Key='team']/Value"),
+              "a & <b>");
+    EXPECT_EQ(
+        elb("RemoveTags", {{"ResourceArns.member.1", arn}, {"TagKeys.member.1", "team"}}).error(),
+        "");
+    EXPECT_EQ(elb("DescribeTags", {{"ResourceArns.member.1", arn}})
+                  .count("TagDescriptions/member/Tags/member"),
+              0u);
+  }
+  EXPECT_EQ(elb("AddTags", {{"ResourceArns.member.1", group},
+                            {"Tags.member.1.Key", "a"},
+                            {"Tags.member.2.Key", "a"}})
+                .error(),
+            "DuplicateTagKeys");
+  Fields many{{"ResourceArns.member.1", group}};
+  for (int i = 1; i <= 51; i++)
+    many.emplace_back("Tags.member." + std::to_string(i) + ".Key", "k" + std::to_string(i));
+  EXPECT_EQ(elb("AddTags", many).error(), "TooManyTags");
+}
+
+TEST_F(Elbv2Test, PagesFollowOnEachOtherAndEnd) {
+  for (int i = 0; i < 5; i++) make_group("g" + std::to_string(i), "UDP", "53");
+  std::string names, marker;
+  int pages = 0;
+  do {
+    Fields fields{{"PageSize", "2"}};
+    if (!marker.empty()) fields.emplace_back("Marker", marker);
+    const AwsAnswer page = elb("DescribeTargetGroups", fields);
+    names += page.all("TargetGroups/member/TargetGroupName") + " ";
+    marker = page.at("NextMarker");
+    pages++;
+  } while (!marker.empty());
+  EXPECT_EQ(names, "g0 g1 g2 g3 g4 ids ");
+  EXPECT_EQ(pages, 3);
+  EXPECT_EQ(elb("DescribeTargetGroups", {{"PageSize", "401"}}).error(), "ValidationError");
+  EXPECT_EQ(elb("DescribeTargetGroups", {{"PageSize", "0"}}).error(), "ValidationError");
+}
+
+TEST_F(Elbv2Test, AModifiedTargetGroupIsCheckedInAnotherWay) {
+  const std::string group = make_group("fw", "GENEVE", "6081");
+  const AwsAnswer now = elb("ModifyTargetGroup", {{"TargetGroupArn", group},
+                                                  {"HealthCheckProtocol", "HTTP"},
+                                                  {"HealthCheckPath", "/up"},
+                                                  {"HealthCheckPort", "8080"},
+                                                  {"Matcher.HttpCode", "200-299"},
+                                                  {"HealthyThresholdCount", "3"}});
+  EXPECT_EQ(now.error(), "") << now.message();
+  EXPECT_EQ(now.at("TargetGroups/member/HealthCheckPath"), "/up");
+  EXPECT_EQ(now.at("TargetGroups/member/Matcher/HttpCode"), "200-299");
+  EXPECT_EQ(plane.config().target_group("fw")->health_check.port, 8080);
+  EXPECT_EQ(elb("ModifyTargetGroup", {{"TargetGroupArn", group}, {"Matcher.HttpCode", "200-499"}})
+                .error(),
+            "ValidationError");
+}
+
+class WithoutProxyTest : public AwsTest {
+ protected:
+  WithoutProxyTest() : AwsTest({{"xx-lab-1", "000000000000"}, {}, true, false}) {}
+};
+
+TEST_F(WithoutProxyTest, WhatNobodyWouldServeIsRefused) {
+  const AwsAnswer balancer =
+      elb("CreateLoadBalancer", {{"Name", "a"}, {"Subnets.member.1", "subnet-a"}});
+  EXPECT_EQ(balancer.error(), "InvalidConfigurationRequest");
+  EXPECT_NE(balancer.message().find("sluice-proxy"), std::string::npos);
+  EXPECT_EQ(elb("CreateTargetGroup",
+                {{"Name", "w"}, {"Protocol", "HTTP"}, {"Port", "80"}, {"TargetType", "ip"}})
+                .error(),
+            "InvalidConfigurationRequest");
+  make_balancer("nlb", "network");
+}
+
+// Each is refused with this code, in words that have this text in them.
+TEST_F(Elbv2Test, WhatCannotBeIsRefusedByName) {
+  const std::string gateway = make_balancer("gw", "gateway");
+  const std::string network = make_balancer("nlb", "network");
+  const std::string geneve = make_group("fw", "GENEVE", "6081");
+  const std::string tcp = make_group("tcp", "TCP", "80");
+  const std::string nowhere =
+      "arn:aws:elasticloadbalancing:xx-lab-1:000000000000:loadbalancer/gwy/x/0123456789abcdef";
+  const Fields lb{{"Name", "x"}, {"Type", "network"}, {"Subnets.member.1", "subnet-a"}};
+  const Fields tg{{"Name", "x"}, {"Protocol", "TCP"}, {"Port", "80"}, {"TargetType", "ip"}};
+  const auto with = [](Fields fields, const Fields& more) {
+    for (const auto& [name, value] : more) {
+      std::erase_if(fields, [&](const auto& field) { return field.first == name; });
+      if (value != "-") fields.emplace_back(name, value);
+    }
+    return fields;
+  };
+  const struct {
+    const char* action;
+    Fields fields;
+    const char* code;
+    const char* text;
+  } cases[] = {
+      {"CreateLoadBalancer", with(lb, {{"Type", "bogus"}}), "ValidationError", "must be one of"},
+      {"CreateLoadBalancer", with(lb, {{"Name", "-x"}}), "ValidationError", "hyphen"},
+      {"CreateLoadBalancer", with(lb, {{"Name", "internal-x"}}), "ValidationError", "internal-"},
+      {"CreateLoadBalancer", with(lb, {{"Name", "-"}}), "ValidationError", "'Name' must be given"},
+      {"CreateLoadBalancer", with(lb, {{"Subnets.member.1", "-"}}), "ValidationError", "subnet"},
+      {"CreateLoadBalancer", with(lb, {{"Subnets.member.1", "subnet-x"}}), "SubnetNotFound",
+       "subnet-x"},
+      {"CreateLoadBalancer", with(lb, {{"Subnets.member.2", "subnet-c"}}),
+       "InvalidConfigurationRequest", "Availability Zone"},
+      {"CreateLoadBalancer", with(lb, {{"Subnets.member.2", "subnet-far"}}), "InvalidSubnet",
+       "same VPC"},
+      {"CreateLoadBalancer", with(lb, {{"SecurityGroups.member.1", "sg-x"}}),
+       "InvalidSecurityGroup", "sg-x"},
+      {"CreateLoadBalancer", with(lb, {{"Type", "gateway"}, {"Scheme", "internal"}}),
+       "ValidationError", "Scheme"},
+      {"CreateLoadBalancer", with(lb, {{"IpAddressType", "dualstack"}}),
+       "InvalidConfigurationRequest", "dualstack"},
+      {"CreateLoadBalancer",
+       with(lb, {{"Subnets.member.1", "-"},
+                 {"SubnetMappings.member.1.SubnetId", "subnet-a"},
+                 {"SubnetMappings.member.1.PrivateIPv4Address", "10.2.0.9"}}),
+       "InvalidConfigurationRequest", "10.2.0.9"},
+      {"CreateLoadBalancer",
+       with(lb, {{"Subnets.member.1", "-"},
+                 {"SubnetMappings.member.1.SubnetId", "subnet-a"},
+                 {"SubnetMappings.member.1.AllocationId", "eipalloc-1"}}),
+       "AllocationIdNotFound", "Elastic"},
+      {"CreateLoadBalancer", with(lb, {{"Colour", "red"}}), "ValidationError", "'Colour'"},
+      {"DescribeLoadBalancers",
+       {{"LoadBalancerArns.member.1", nowhere}},
+       "LoadBalancerNotFound",
+       "not found"},
+      {"DescribeLoadBalancers",
+       {{"LoadBalancerArns.member.1", "gw"}},
+       "ValidationError",
+       "not a valid load balancer ARN"},
+      {"CreateTargetGroup", with(tg, {{"Protocol", "TLS"}}), "UnsupportedProtocol", "TLS"},
+      {"CreateTargetGroup", with(tg, {{"Protocol", "SCTP"}}), "ValidationError", "GENEVE"},
+      {"CreateTargetGroup", with(tg, {{"Protocol", "GENEVE"}}), "ValidationError", "6081"},
+      {"CreateTargetGroup", with(tg, {{"TargetType", "lambda"}}), "InvalidConfigurationRequest",
+       "lambda"},
+      {"CreateTargetGroup", with(tg, {{"VpcId", "vpc-x"}}), "ValidationError", "vpc-x"},
+      {"CreateTargetGroup", with(tg, {{"HealthCheckIntervalSeconds", "301"}}), "ValidationError",
+       "5 to 300"},
+      {"CreateTargetGroup", with(tg, {{"ProtocolVersion", "GRPC"}}), "ValidationError", "HTTP"},
+      {"RegisterTargets",
+       {{"TargetGroupArn", geneve}, {"Targets.member.1.Id", "i-one"}},
+       "InvalidTarget",
+       "i-one"},
+      {"RegisterTargets",
+       {{"TargetGroupArn", geneve}, {"Targets.member.1.Id", "fd00::1"}},
+       "InvalidTarget",
+       "IP address type"},
+      {"RegisterTargets",
+       {{"TargetGroupArn", geneve},
+        {"Targets.member.1.Id", "10.9.0.2"},
+        {"Targets.member.1.Port", "80"}},
+       "InvalidTarget",
+       "6081"},
+      {"RegisterTargets", {{"TargetGroupArn", geneve}}, "ValidationError", "Targets"},
+      {"CreateListener",
+       {{"LoadBalancerArn", gateway},
+        {"Protocol", "TCP"},
+        {"Port", "80"},
+        {"DefaultActions.member.1.Type", "forward"},
+        {"DefaultActions.member.1.TargetGroupArn", geneve}},
+       "ValidationError",
+       "gateway"},
+      {"CreateListener",
+       {{"LoadBalancerArn", gateway},
+        {"DefaultActions.member.1.Type", "forward"},
+        {"DefaultActions.member.1.TargetGroupArn", tcp}},
+       "IncompatibleProtocols",
+       "GENEVE"},
+      {"CreateListener",
+       {{"LoadBalancerArn", network},
+        {"Protocol", "TLS"},
+        {"Port", "443"},
+        {"DefaultActions.member.1.Type", "forward"},
+        {"DefaultActions.member.1.TargetGroupArn", tcp}},
+       "UnsupportedProtocol",
+       "TLS"},
+      {"CreateListener",
+       {{"LoadBalancerArn", network},
+        {"Protocol", "TCP"},
+        {"Port", "80"},
+        {"Certificates.member.1.CertificateArn", "x"},
+        {"DefaultActions.member.1.Type", "forward"},
+        {"DefaultActions.member.1.TargetGroupArn", tcp}},
+       "InvalidConfigurationRequest",
+       "TLS"},
+      {"CreateListener",
+       {{"LoadBalancerArn", network},
+        {"Protocol", "TCP"},
+        {"Port", "80"},
+        {"DefaultActions.member.1.Type", "redirect"},
+        {"DefaultActions.member.1.RedirectConfig.StatusCode", "HTTP_301"}},
+       "InvalidConfigurationRequest",
+       "redirect"},
+      {"CreateListener",
+       {{"LoadBalancerArn", network},
+        {"Protocol", "TCP"},
+        {"Port", "80"},
+        {"DefaultActions.member.1.Type", "forward"},
+        {"DefaultActions.member.1.ForwardConfig.TargetGroups.member.1.TargetGroupArn", tcp},
+        {"DefaultActions.member.1.ForwardConfig.TargetGroups.member.2.TargetGroupArn", geneve}},
+       "InvalidConfigurationRequest",
+       "weights"},
+      {"DescribeCapacityReservation",
+       {{"LoadBalancerArn", gateway}},
+       "InvalidAction",
+       "DescribeCapacityReservation"},
+      {"DescribeSSLPolicies", {{"Names.member.1", "x"}}, "SSLPolicyNotFound", "x"},
+      {"DescribeTags", {}, "ValidationError", "ResourceArns"},
+  };
+  const auto generation = plane.generation();
+  for (const auto& one : cases) {
+    const AwsAnswer answer = elb(one.action, one.fields);
+    EXPECT_EQ(answer.error(), one.code) << one.action << ": " << answer.message();
+    EXPECT_EQ(answer.status, 400) << one.action;
+    EXPECT_NE(answer.message().find(one.text), std::string::npos)
+        << one.action << ": " << answer.message();
+  }
+  EXPECT_EQ(plane.generation(), generation);
+}
+
+}  // namespace
+}  // namespace sluice::gateway

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// The objects of the model in the form in which ELBv2 tells them.
+#include <algorithm>
+
+#include "gateway/aws/elbv2_parts.h"
+#include "gateway/aws/network.h"
+#include "gateway/aws/xml.h"
+
+namespace sluice::gateway::elbv2 {
+namespace {
+
+// Clients show it as the way in; here it is the first address, which needs no name server.
+std::string entry_address(const LoadBalancer& balancer) {
+  for (const Listener& listener : balancer.listeners)
+    for (const IpAddress& address : addresses_of(balancer, listener)) return address.text();
+  for (const SubnetMapping& mapping : balancer.subnet_mappings)
+    if (is_set(mapping.address)) return mapping.address.text();
+  return {};
+}
+
+void write_zones(pugi::xml_node member, const Config& config, const LoadBalancer& balancer) {
+  auto zones = add(member, "AvailabilityZones");
+  for (const SubnetMapping& mapping : balancer.subnet_mappings) {
+    auto zone = add(zones, "member");
+    const Subnet* subnet = find_subnet(config, mapping.subnet);
+    if (subnet != nullptr) add(zone, "ZoneName", subnet->zone);
+    add(zone, "SubnetId", mapping.subnet);
+    auto addresses = add(zone, "LoadBalancerAddresses");
+    if (is_set(mapping.address) && balancer.type == LoadBalancerType::kNetwork)
+      add(add(addresses, "member"), "PrivateIPv4Address", mapping.address.text());
+  }
+}
+
+void write_action(pugi::xml_node list, const Call& call, const Action& action) {
+  const TargetGroup* group = call.config().target_group(action.target_group);
+  if (group == nullptr) return;
+  const std::string arn = arn_of(call.place, *group);
+  auto member = add(list, "member");
+  add(member, "Type", "forward");
+  add(member, "TargetGroupArn", arn);
+  add_number(member, "Order", 1);
+  auto forward = add(member, "ForwardConfig");
+  auto entry = add(add(forward, "TargetGroups"), "member");
+  add(entry, "TargetGroupArn", arn);
+  add_number(entry, "Weight", 1);
+  add(add(forward, "TargetGroupStickinessConfig"), "Enabled", false);
+}
+
+void write_conditions(pugi::xml_node member, const Rule& rule) {
+  auto list = add(member, "Conditions");
+  for (const Condition& condition : rule.conditions) {
+    const bool host = condition.field == ConditionField::kHostHeader;
+    auto entry = add(list, "member");
+    add(entry, "Field", host ? "host-header" : "path-pattern");
+    auto plain = add(entry, "Values");
+    auto typed = add(add(entry, host ? "HostHeaderConfig" : "PathPatternConfig"), "Values");
+    for (const std::string& value : condition.values) {
+      add(plain, "member", value);
+      add(typed, "member", value);
+    }
+  }
+}
+
+// The load balancers whose listeners forward to the group.
+void write_users(pugi::xml_node member, const Call& call, const TargetGroup& group) {
+  auto list = add(member, "LoadBalancerArns");
+  for (const LoadBalancer& balancer : call.config().load_balancers)
+    if (uses(balancer, group.name)) add(list, "member", arn_of(call.place, balancer));
+}
+
+}  // namespace
+
+void write(pugi::xml_node list, const Call& call, const LoadBalancer& balancer) {
+  const bool gateway = balancer.type == LoadBalancerType::kGateway;
+  auto member = add(list, "member");
+  add(member, "LoadBalancerArn", arn_of(call.place, balancer));
+  add(member, "LoadBalancerName", balancer.name);
+  add(member, "Type", std::string(type_name(balancer.type)));
+  if (!gateway) {
+    add(member, "DNSName", entry_address(balancer));
+    add(member, "Scheme", balancer.scheme == Scheme::kInternal ? "internal" : "internet-facing");
+  }
+  add(member, "CreatedTime", iso_time(balancer.created_ms));
+  const std::string vpc = vpc_of(call.config(), balancer);
+  if (!vpc.empty()) add(member, "VpcId", vpc);
+  add(add(member, "State"), "Code", "active");
+  write_zones(member, call.config(), balancer);
+  auto groups = add(member, "SecurityGroups");
+  for (const std::string& id : balancer.security_groups) add(groups, "member", id);
+  add(member, "IpAddressType", "ipv4");
+}
+
+void write(pugi::xml_node list, const Call& call, const TargetGroup& group) {
+  const HealthCheck& check = group.health_check;
+  auto member = add(list, "member");
+  add(member, "TargetGroupArn", arn_of(call.place, group));
+  add(member, "TargetGroupName", group.name);
+  add(member, "Protocol", std::string(protocol_name(group.protocol)));
+  if (group.protocol == Protocol::kHttp) add(member, "ProtocolVersion", "HTTP1");
+  add_number(member, "Port", group.port);
+  if (!group.vpc.empty()) add(member, "VpcId", group.vpc);
+  add(member, "HealthCheckProtocol", std::string(health_protocol_name(check.protocol)));
+  add(member, "HealthCheckPort",
+      check.port == 0 ? std::string("traffic-port") : std::to_string(check.port));
+  add(member, "HealthCheckEnabled", check.enabled);
+  add_number(member, "HealthCheckIntervalSeconds", check.interval_s);
+  add_number(member, "HealthCheckTimeoutSeconds", check.timeout_s);
+  add_number(member, "HealthyThresholdCount", check.healthy_threshold);
+  add_number(member, "UnhealthyThresholdCount", check.unhealthy_threshold);
+  if (!check.path.empty()) add(member, "HealthCheckPath", check.path);
+  if (!check.matcher.empty())
+    add(add(member, "Matcher"), check.protocol == HealthProtocol::kGrpc ? "GrpcCode" : "HttpCode",
+        check.matcher);
+  write_users(member, call, group);
+  add(member, "TargetType", group.target_type == TargetType::kIp ? "ip" : "instance");
+  add(member, "IpAddressType", group.ip_version == 6 ? "ipv6" : "ipv4");
+}
+
+void write(pugi::xml_node list, const Call& call, const ListenerRef& ref) {
+  auto member = add(list, "member");
+  add(member, "ListenerArn", arn_of(call.place, *ref.balancer, *ref.listener));
+  add(member, "LoadBalancerArn", arn_of(call.place, *ref.balancer));
+  if (ref.balancer->type != LoadBalancerType::kGateway) {
+    add_number(member, "Port", ref.listener->port);
+    add(member, "Protocol", std::string(protocol_name(ref.listener->protocol)));
+  }
+  write_action(add(member, "DefaultActions"), call, ref.listener->default_action);
+}
+
+void write(pugi::xml_node list, const Call& call, const RuleRef& ref) {
+  auto member = add(list, "member");
+  if (ref.rule == nullptr) {
+    add(member, "RuleArn", default_rule_arn(call.place, *ref.balancer, *ref.listener));
+    add(member, "Priority", "default");
+    add(member, "Conditions");
+    write_action(add(member, "Actions"), call, ref.listener->default_action);
+    add(member, "IsDefault", true);
+    return;
+  }
+  add(member, "RuleArn", arn_of(call.place, *ref.balancer, *ref.listener, *ref.rule));
+  add(member, "Priority", std::to_string(ref.rule->priority));
+  write_conditions(member, *ref.rule);
+  write_action(add(member, "Actions"), call, ref.rule->action);
+  add(member, "IsDefault", false);
+}
+
+}  // namespace sluice::gateway::elbv2
