@@ -60,7 +60,7 @@ class Dpi final : public DpiAppliance {
     const bool about = parsed.flags & tunnels::kPacketIcmpError;
     if (!about) consider(record, packet.ip.first(parsed.l3_length), parsed);
     const bool counts = flow.classification.final() || flow.blocked();
-    if (counts && Usage::due(flow.accounted, now_us_)) account(record);
+    if (counts && Usage::due(record, flow.accounted, now_us_)) account(record);
     if (about && !flow.blocked()) return Answer::kReturn;
     return answer(record, packet, parsed, injector);
   }
@@ -175,6 +175,7 @@ class Dpi final : public DpiAppliance {
     // The connection is over: a SYN with the same tuple starts a new flow.
     if (!shadow_) record.tcp_flags[0] |= tunnels::kTcpRst;
     events_.drop(record, parsed, by, now_us_);
+    account(record);
   }
 
   Answer answer(DpiRecord& record, sdk::Packet& packet, const tunnels::packet& parsed,

@@ -2,7 +2,6 @@
 #include "inspect/dpi/host_table.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace sluice::inspect {
 
@@ -35,10 +34,12 @@ HostTable::HostTable(size_t hosts_max, const tunnels::siphash_key& key)
 void HostTable::add(const HostAddress& address, const Amount& amount) {
   const uint32_t host = place_of(address);
   hosts_[host].amount += amount;
-  sink(in_heap_[host]);
+  sink(in_heap_[host], {hosts_[host].bytes_max(), host});
 }
 
-uint64_t HostTable::missed_bytes() const { return hosts_.size() < hosts_max_ ? 0 : weight(0); }
+uint64_t HostTable::missed_bytes() const {
+  return hosts_.size() < hosts_max_ ? 0 : heap_[0].weight;
+}
 
 uint32_t HostTable::place_of(const HostAddress& address) {
   const auto [at, added] = index_.try_emplace(address, uint32_t{});
@@ -46,38 +47,41 @@ uint32_t HostTable::place_of(const HostAddress& address) {
   if (hosts_.size() < hosts_max_) {
     at->second = static_cast<uint32_t>(hosts_.size());
     hosts_.push_back({address, {}, 0});
-    heap_.push_back(at->second);
     in_heap_.push_back(at->second);
-    rise(heap_.size() - 1);
+    heap_.emplace_back();
+    rise(at->second);
     return at->second;
   }
-  const uint32_t smallest = heap_[0];
-  at->second = smallest;
-  const uint64_t missed = weight(0);
-  index_.erase(hosts_[smallest].address);
-  hosts_[smallest] = {address, {}, missed};
-  return smallest;
+  const Place smallest = heap_[0];
+  at->second = smallest.host;
+  index_.erase(hosts_[smallest.host].address);
+  hosts_[smallest.host] = {address, {}, smallest.weight};
+  return smallest.host;
 }
 
-void HostTable::swap(size_t a, size_t b) {
-  std::swap(heap_[a], heap_[b]);
-  in_heap_[heap_[a]] = static_cast<uint32_t>(a);
-  in_heap_[heap_[b]] = static_cast<uint32_t>(b);
+void HostTable::put(size_t at, const Place& place) {
+  heap_[at] = place;
+  in_heap_[place.host] = static_cast<uint32_t>(at);
 }
 
-void HostTable::sink(size_t at) {
+// A new host, which weighs nothing yet, goes to the top.
+void HostTable::rise(uint32_t host) {
+  size_t at = heap_.size() - 1;
+  for (; at > 0; at = (at - 1) / 2) put(at, heap_[(at - 1) / 2]);
+  put(0, {0, host});
+}
+
+// `place` goes to `at`, or below it if it is too heavy for that.
+void HostTable::sink(size_t at, const Place& place) {
   for (;;) {
-    size_t least = at;
-    for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < heap_.size(); child++)
-      if (weight(child) < weight(least)) least = child;
-    if (least == at) return;
-    swap(at, least);
-    at = least;
+    size_t child = 2 * at + 1;
+    if (child >= heap_.size()) break;
+    if (child + 1 < heap_.size() && heap_[child + 1].weight < heap_[child].weight) child++;
+    if (heap_[child].weight >= place.weight) break;
+    put(at, heap_[child]);
+    at = child;
   }
-}
-
-void HostTable::rise(size_t at) {
-  for (; at > 0 && weight(at) < weight((at - 1) / 2); at = (at - 1) / 2) swap(at, (at - 1) / 2);
+  put(at, place);
 }
 
 }  // namespace sluice::inspect

@@ -64,14 +64,18 @@ class HostTable {
   };
 
   uint32_t place_of(const HostAddress& address);
-  void swap(size_t a, size_t b);
-  void sink(size_t at);
-  void rise(size_t at);
-  uint64_t weight(size_t at) const { return hosts_[heap_[at]].bytes_max(); }
+  struct Place {
+    uint64_t weight = 0;  // bytes_max() of the host
+    uint32_t host = 0;
+  };
+
+  void put(size_t at, const Place& place);
+  void sink(size_t at, const Place& place);
+  void rise(uint32_t host);
 
   size_t hosts_max_;
   std::vector<HostUsage> hosts_;
-  std::vector<uint32_t> heap_;     // indices of hosts_, the smallest first
+  std::vector<Place> heap_;        // the smallest first
   std::vector<uint32_t> in_heap_;  // where a host is in heap_
   std::unordered_map<HostAddress, uint32_t, Hash> index_;
 };

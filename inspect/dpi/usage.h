@@ -3,6 +3,7 @@
 // belongs to one worker; merge() puts the reports of several together.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -47,8 +48,8 @@ class Usage {
 
   // A flow that goes on should be counted again. Wait for a final application: what was counted
   // for one stays with it.
-  static bool due(const Accounted& accounted, int64_t time_us) {
-    return time_us - accounted.at_us >= kUsageIntervalUs;
+  static bool due(const Flow& flow, const Accounted& accounted, int64_t time_us) {
+    return time_us - std::max(flow.start_us, accounted.at_us) >= kUsageIntervalUs;
   }
   // Counts what the flow has carried since the last time, for its application and its client.
   void account(const Flow& flow, const Application& application, bool blocked,

@@ -133,12 +133,14 @@ TEST_F(UsageTest, CountsAFlowOnceHoweverOftenItIsAsked) {
 TEST_F(UsageTest, IsDueOnceAnInterval) {
   Usage usage(kKey);
   Flow flow = flow_of(host(1), 1, 1);
+  flow.start_us = 4'000'000;
   flow.last_us = 5'000'000;
   Accounted accounted;
-  EXPECT_TRUE(Usage::due(accounted, flow.last_us));
+  EXPECT_FALSE(Usage::due(flow, accounted, flow.start_us + kUsageIntervalUs - 1));
+  EXPECT_TRUE(Usage::due(flow, accounted, flow.last_us));
   usage.account(flow, {}, false, 0, accounted);
-  EXPECT_FALSE(Usage::due(accounted, flow.last_us + kUsageIntervalUs - 1));
-  EXPECT_TRUE(Usage::due(accounted, flow.last_us + kUsageIntervalUs));
+  EXPECT_FALSE(Usage::due(flow, accounted, flow.last_us + kUsageIntervalUs - 1));
+  EXPECT_TRUE(Usage::due(flow, accounted, flow.last_us + kUsageIntervalUs));
 }
 
 TEST_F(UsageTest, ApplicationsAreBounded) {

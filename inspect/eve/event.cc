@@ -4,8 +4,9 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <charconv>
+#include <chrono>
 #include <cstdio>
-#include <ctime>
 
 #include "inspect/eve/json_line.h"
 
@@ -13,6 +14,14 @@ namespace sluice::inspect {
 namespace {
 
 constexpr int64_t kMicrosecondsPerSecond = 1'000'000;
+constexpr int64_t kSecondsPerDay = 86'400;
+constexpr int64_t kSecondsMax = 253'402'300'799;  // the last one of the year 9999
+
+// Several times for each event: library functions that know locales are too slow here.
+void put_digits(std::string& text, size_t at, int count, uint32_t number) {
+  for (int i = count - 1; i >= 0; i--, number /= 10)
+    text[at + static_cast<size_t>(i)] = static_cast<char>('0' + number % 10);
+}
 
 bool has_ports(uint8_t protocol) {
   return protocol == tunnels::kProtocolTcp || protocol == tunnels::kProtocolUdp;
@@ -126,25 +135,36 @@ void write_drop(JsonLine& line, uint32_t packet_length, std::string_view reason)
 }
 
 std::string timestamp_text(int64_t time_us) {
-  if (time_us < 0) time_us = 0;
-  const auto seconds = static_cast<time_t>(time_us / kMicrosecondsPerSecond);
-  tm utc{};
-  // A year that gmtime cannot hold is a clock beyond use; it prints as 1970.
-  if (gmtime_r(&seconds, &utc) == nullptr || utc.tm_year > 8099) {
-    const time_t zero = 0;
-    gmtime_r(&zero, &utc);
-  }
-  char text[64];
-  const size_t length = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
-  std::snprintf(text + length, sizeof(text) - length, ".%06d+0000",
-                static_cast<int>(time_us % kMicrosecondsPerSecond));
+  time_us = std::max<int64_t>(time_us, 0);
+  int64_t seconds = time_us / kMicrosecondsPerSecond;
+  // A year of five digits is a clock beyond use; it prints as 1970.
+  if (seconds > kSecondsMax) seconds = 0;
+  const auto day = std::chrono::days(seconds / kSecondsPerDay);
+  const std::chrono::year_month_day date{std::chrono::sys_days(day)};
+  const auto of_day = static_cast<uint32_t>(seconds % kSecondsPerDay);
+  std::string text = "0000-00-00T00:00:00.000000+0000";
+  put_digits(text, 0, 4, static_cast<uint32_t>(static_cast<int>(date.year())));
+  put_digits(text, 5, 2, static_cast<unsigned>(date.month()));
+  put_digits(text, 8, 2, static_cast<unsigned>(date.day()));
+  put_digits(text, 11, 2, of_day / 3600);
+  put_digits(text, 14, 2, of_day / 60 % 60);
+  put_digits(text, 17, 2, of_day % 60);
+  put_digits(text, 20, 6, static_cast<uint32_t>(time_us % kMicrosecondsPerSecond));
   return text;
 }
 
 std::string address_text(const uint32_t (&address)[4], uint8_t version) {
   char text[INET6_ADDRSTRLEN] = "";
-  inet_ntop(version == 4 ? AF_INET : AF_INET6, address, text, sizeof(text));
-  return text;
+  if (version != 4) {
+    inet_ntop(AF_INET6, address, text, sizeof(text));
+    return text;
+  }
+  char* at = text;
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    at = std::to_chars(at, std::end(text), ntohl(address[0]) >> shift & 255).ptr;
+    if (shift != 0) *at++ = '.';
+  }
+  return {text, at};
 }
 
 std::string protocol_text(uint8_t protocol) {
