@@ -44,10 +44,10 @@ def main():
             if match := LINE.match(line):
                 counts[labels.get(match[1], "other")][outcome(match[2])] += 1
 
-    print(f"\n{'label':<8} passed failed skipped")
+    print(f"\n{'label':<11} passed failed skipped")
     total = collections.Counter()
     for label, count in sorted(counts.items()):
-        print(f"{label:<8} " + " ".join(f"{count[o]:>{len(o)}}" for o in OUTCOMES))
+        print(f"{label:<11} " + " ".join(f"{count[o]:>{len(o)}}" for o in OUTCOMES))
         total.update(count)
     print(", ".join(f"{total[o]} {o}" for o in OUTCOMES))
     return 1 if total["failed"] or not total["passed"] else 0

@@ -19,8 +19,24 @@ void add_options(CLI::App& app, DpiCommand& command) {
   app.add_option("--flows-max", command.dpi.flows.flows_max, "flows known at once, per worker")
       ->capture_default_str()
       ->check(CLI::Range(1u, inspect::kFlowsMaxLimit));
-  app.add_option("-r", command.capture_file,
-                 "read this pcap or pcapng file instead of the network, and end");
+  auto* capture = app.add_option("-r", command.capture_file,
+                                 "read this pcap or pcapng file instead of the network, and end");
+  app.add_flag("--json", command.list_flows,
+               "with -r: one JSON line for each flow of the file, and no policy")
+      ->needs(capture)
+      ->excludes("--policy");
+  inspect::ListFiles& lists = command.dpi.lists;
+  const char* const group = "nDPI's list files";
+  app.add_option("-p", lists.protocols, "protocols by port, host and address (protos.txt)")
+      ->group(group);
+  app.add_option("-c", lists.categories, "categories by host and address (categories.txt)")
+      ->group(group);
+  app.add_option("-R", lists.risky_domains, "domains that are a risk (risky_domains.txt)")
+      ->group(group);
+  app.add_option("-J", lists.ja3, "JA3 fingerprints of malware (ja3_fingerprints.csv)")
+      ->group(group);
+  app.add_option("-S", lists.sha1, "SHA-1 of malware's certificates (sha1_fingerprints.csv)")
+      ->group(group);
   add_explain(app, command.dpi.policy_file);
   sdk::add_options(app, command.runner);
 }

@@ -20,6 +20,7 @@ struct DpiCommand {
   sdk::RunnerOptions runner;
   std::string eve_file = "-";
   std::string capture_file;  // not empty: read this instead of the network
+  bool list_flows = false;   // of capture_file, and no more: no policy
 };
 
 // Adds all options to `app`; they are written to `command` when it parses.

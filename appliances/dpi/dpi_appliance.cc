@@ -10,6 +10,7 @@
 #include "appliances/dpi/events.h"
 #include "appliances/dpi/fingerprints.h"
 #include "appliances/dpi/mark.h"
+#include "inspect/stream/defrag.h"
 #include "inspect/stream/reject.h"
 
 namespace sluice::dpi {
@@ -52,13 +53,21 @@ class Dpi final : public DpiAppliance {
       counters_.packets_malformed++;
       return Answer::kDrop;
     }
-    DpiRecord& record = *flows_.see(parsed, now_us_).record;
+    std::span<const uint8_t> ip = packet.ip.first(parsed.l3_length);
+    tunnels::packet shown = parsed;
+    const bool fragment = parsed.flags & tunnels::kPacketFragment;
+    if (fragment) {
+      const auto answered = complete(ip, shown);
+      if (answered) return *answered;
+    }
+    DpiRecord& record = *flows_.see(shown, now_us_).record;
     DpiFlow& flow = record.user;
     flow.endpoint_id = packet.endpoint_id;
     // An ICMP error shares the fate of the flow that it is about, and tells nothing about its
     // application.
     const bool about = parsed.flags & tunnels::kPacketIcmpError;
-    if (!about) consider(record, packet.ip.first(parsed.l3_length), parsed);
+    if (!about) consider(record, ip, shown);
+    if (fragment && flow.blocked() && !shadow_) fragments_.refuse_last();
     const bool counts = flow.classification.final() || flow.blocked();
     if (counts && Usage::due(record, flow.accounted, now_us_)) account(record);
     if (about && !flow.blocked()) return Answer::kReturn;
@@ -126,6 +135,21 @@ class Dpi final : public DpiAppliance {
             {record.to_server.source, record.to_server.version},
             record.user.endpoint_id,
             schedules_};
+  }
+
+  // Fragments wait for nobody: all but the one that completes the datagram pass, and that one
+  // shares the verdict on the whole, which becomes `ip`.
+  std::optional<Answer> complete(std::span<const uint8_t>& ip, tunnels::packet& parsed) {
+    const auto added = fragments_.add(ip, parsed, now_us_);
+    if (added.state == inspect::FragmentState::kHeld) return Answer::kReturn;
+    if (added.state == inspect::FragmentState::kComplete &&
+        parse_ip_packet(added.datagram, parsed) == tunnels::kDropNone &&
+        !(parsed.flags & tunnels::kPacketFragment)) {
+      ip = added.datagram;
+      return std::nullopt;
+    }
+    counters_.fragments_refused++;
+    return shadow_ ? Answer::kReturn : Answer::kDrop;
   }
 
   // Feeds the classifier, and decides again when there is a reason to.
@@ -311,7 +335,7 @@ class Dpi final : public DpiAppliance {
 
   void flow_ended(DpiRecord& record, FlowEnd end) {
     if (record.user.holds()) pool_.discard(*record.user.held);
-    classifier_->finish(record.user.classification);
+    classifier_->finish(record.user.classification, record.to_server);
     account(record);
     events_.flow(record, end, now_us_);
   }
@@ -341,6 +365,7 @@ class Dpi final : public DpiAppliance {
   int64_t minute_ = -1;
   inspect::CivilMinute civil_;
   uint64_t schedules_ = 0;  // active in this minute
+  inspect::Defragmenter fragments_;
   DpiFlows flows_;
 };
 
@@ -372,7 +397,7 @@ std::optional<FlowReport> Dpi::report(const tunnels::tuple& tuple) {
 Result<std::unique_ptr<DpiAppliance>> make_dpi(const DpiOptions& options,
                                                std::shared_ptr<DpiShared> shared,
                                                inspect::Sink& eve) {
-  SLUICE_TRY(auto classifier, Classifier::create());
+  SLUICE_TRY(auto classifier, Classifier::create(options.lists));
   auto policy = std::make_shared<Policy>();
   if (!options.policy_file.empty()) {
     SLUICE_TRY(*policy, Policy::load(options.policy_file, classifier->names()));

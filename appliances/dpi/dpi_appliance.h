@@ -11,6 +11,7 @@
 #include "appliances/dpi/dpi_flow.h"
 #include "appliances/dpi/meters.h"
 #include "appliances/sdk/appliance.h"
+#include "inspect/dpi/list_files.h"
 #include "inspect/dpi/policy.h"
 #include "inspect/dpi/usage.h"
 #include "inspect/eve/sink.h"
@@ -27,6 +28,8 @@ struct DpiOptions {
   // How many flows are known at once, and for how long. A flow takes about 500 bytes, 1 to 3 KB
   // more while its application is not known.
   inspect::FlowTableOptions flows;
+  // nDPI's own: further protocols, categories, and what is risky.
+  inspect::ListFiles lists;
 };
 
 // What all workers share.

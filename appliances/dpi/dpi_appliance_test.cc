@@ -70,7 +70,7 @@ class DpiApplianceTest : public testing::Test {
   }
 
   inspect::MemorySink eve_;
-  std::unique_ptr<sdk::Appliance> appliance_;
+  std::unique_ptr<DpiAppliance> appliance_;
   Injected injected_;
   int64_t time_us_ = 1'700'000'000'000'000;
 };
@@ -129,6 +129,38 @@ TEST_F(DpiApplianceTest, DropsABlockedApplicationAndAllThatFollows) {
   ASSERT_EQ(flows.size(), 1u);  // the blocked connection, replaced
   EXPECT_EQ(flows[0]["verdict"]["pkts_blocked"], 4);
   EXPECT_EQ(flows[0]["flow_id"], drops[0]["flow_id"]);
+}
+
+// The datagram of an IPv4 packet in two fragments, cut behind `first` bytes of its payload.
+std::pair<Bytes, Bytes> fragments(const Bytes& whole, size_t first) {
+  Bytes one(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(20 + first));
+  Bytes two(whole.begin(), whole.begin() + 20);
+  two.insert(two.end(), whole.begin() + static_cast<ptrdiff_t>(20 + first), whole.end());
+  tunnels::store_be16(&one[2], static_cast<uint16_t>(one.size()));
+  tunnels::store_be16(&two[2], static_cast<uint16_t>(two.size()));
+  tunnels::store_be16(&one[6], 0x2000);
+  tunnels::store_be16(&two[6], static_cast<uint16_t>(first / 8));
+  return {one, two};
+}
+
+TEST_F(DpiApplianceTest, FragmentsShareTheVerdictOnTheWhole) {
+  start("applications: [{name: NetFlix, action: drop}]");
+  const Ends ends;
+  handshake(ends);
+  const auto [one, two] = fragments(inspect::testing::tcp(ends, kTcpAck, 101, 501, kRequest), 32);
+  EXPECT_EQ(show(one), Answer::kReturn);
+  EXPECT_EQ(show(two), Answer::kDrop) << "the one that completes it";
+  EXPECT_EQ(show(two), Answer::kDrop) << "and every later one";
+  EXPECT_EQ(appliance_->counters().fragments_refused, 1u);
+  EXPECT_EQ(events("drop").size(), 1u);
+
+  const Ends other{"10.0.0.7", "10.0.0.2", 40000, 80};
+  handshake(other);
+  const auto [three, four] = fragments(
+      inspect::testing::tcp(other, kTcpAck, 101, 501, "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"),
+      24);
+  EXPECT_EQ(show(four), Answer::kReturn) << "in any order";
+  EXPECT_EQ(show(three), Answer::kReturn);
 }
 
 TEST_F(DpiApplianceTest, RejectResetsBothEnds) {

@@ -13,6 +13,8 @@ constexpr CounterField kFields[] = {
     {"flows_evicted", "Flows given up because the table was full.", &C::flows_evicted},
     {"flows_blocked", "Flows that the policy blocked.", &C::flows_blocked},
     {"flows_held", "Flows whose first packets were held back.", &C::flows_held},
+    {"fragments_refused", "Fragments that overlap, are invalid or have no room.",
+     &C::fragments_refused},
     {"packets_malformed", "Packets that are no IP.", &C::packets_malformed},
     {"packets_blocked", "Packets of blocked flows.", &C::packets_blocked},
     {"packets_limited", "Packets dropped over a limit.", &C::packets_limited},

@@ -65,6 +65,7 @@ struct DpiCounters {
   uint64_t flows_evicted = 0;  // from a full table
   uint64_t flows_blocked = 0;
   uint64_t flows_held = 0;
+  uint64_t fragments_refused = 0;  // overlapping, invalid or without room; they are dropped
   uint64_t packets_malformed = 0;  // no valid IP packet; they are dropped
   uint64_t packets_blocked = 0;
   uint64_t packets_limited = 0;     // over a limit; dropped

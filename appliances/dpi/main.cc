@@ -4,6 +4,7 @@
 
 #include "appliances/dpi/command.h"
 #include "appliances/dpi/dpi_controls.h"
+#include "appliances/dpi/flow_list.h"
 #include "appliances/sdk/command_line.h"
 #include "appliances/sdk/eve_program.h"
 
@@ -11,7 +12,24 @@ using namespace sluice;
 
 namespace {
 
+Result<> list_flows(const dpi::DpiCommand& command) {
+  SLUICE_TRY(const auto out, inspect::FileSink::open(command.eve_file));
+  SLUICE_TRY(
+      const dpi::FlowListCounters counters,
+      dpi::list_flows(command.capture_file, command.dpi.lists, command.dpi.flows.flows_max, *out));
+  out->flush();
+  if (counters.malformed + counters.fragments_refused != 0)
+    std::fprintf(
+        stderr, "%s: of %llu packets %llu are no valid IP packets, %llu refused fragments\n",
+        command.capture_file.c_str(), (unsigned long long)counters.packets,
+        (unsigned long long)counters.malformed, (unsigned long long)counters.fragments_refused);
+  if (const uint64_t lost = out->lines_lost(); lost != 0)
+    return fail(std::to_string(lost) + " lines could not be written", command.eve_file);
+  return {};
+}
+
 Result<> run(const dpi::DpiCommand& command) {
+  if (command.list_flows) return list_flows(command);
   const auto shared = std::make_shared<dpi::DpiShared>();
   return sdk::run_with_eve(
       command.eve_file, command.capture_file, command.runner,

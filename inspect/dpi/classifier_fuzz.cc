@@ -36,7 +36,7 @@ void converse(Classifier& classifier, const uint8_t* data, size_t size) {
     sequence[to_client] += static_cast<uint32_t>(length);
     classifier.feed(flow, ip, testing::parsed(ip), packets * 1000);
   }
-  classifier.finish(flow);
+  classifier.finish(flow, testing::parsed(testing::udp(ends, "")).tuple);
   if (!flow.final() || classifier.name(flow.application()).empty()) std::abort();
 }
 

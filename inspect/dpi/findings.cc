@@ -56,6 +56,8 @@ void read_findings(const ndpi_flow_struct& flow, Findings& findings) {
   if (has_protocol(flow, NDPI_PROTOCOL_DNS)) findings.dns_query = findings.host;
   if (is_tls(flow)) read_tls(flow, findings);
   findings.risks = flow.risk;
+  findings.guessed = flow.confidence == NDPI_CONFIDENCE_MATCH_BY_PORT ||
+                     flow.confidence == NDPI_CONFIDENCE_MATCH_BY_IP;
   uint16_t client = 0;
   uint16_t server = 0;
   findings.risk_score = flow.risk == 0 ? 0 : ndpi_risk2score(flow.risk, &client, &server);

@@ -34,7 +34,7 @@ struct Findings {
   bool guessed = false;     // by port or address, not by content
 };
 
-// What nDPI has written into `flow` so far. ja4 and guessed stay as they are.
+// What nDPI has written into `flow` so far. ja4 stays as it is.
 void read_findings(const ndpi_flow_struct& flow, Findings& findings);
 
 // Which of the texts there are by now, a bit each: cheap enough for every packet.

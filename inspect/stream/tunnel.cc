@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/stream/tunnel.h"
+
+#include <algorithm>
+
+namespace sluice::inspect {
+namespace {
+
+using Bytes = std::span<const uint8_t>;
+
+constexpr uint8_t kProtocolIpv4 = 4;
+constexpr uint8_t kProtocolIpv6 = 41;
+constexpr uint16_t kGtpuPort = 2152;
+constexpr uint8_t kGtpuTpdu = 255;
+constexpr uint16_t kCapwapDataPort = 5247;
+
+// TS 29.281 section 5.1. Empty if it is no T-PDU, or lies.
+Bytes gtpu_payload(Bytes gtp) {
+  if (gtp.size() < 8 || gtp[0] >> 4 != 3 || gtp[1] != kGtpuTpdu) return {};
+  size_t at = 8;
+  if (gtp[0] & 0x07) at = 12;  // sequence number, N-PDU number, next extension
+  if (gtp[0] & 0x04) {
+    if (gtp.size() < at) return {};
+    for (uint8_t next = gtp[at - 1]; next != 0;) {
+      if (at >= gtp.size() || gtp[at] == 0 || at + gtp[at] * 4u > gtp.size()) return {};
+      at += gtp[at] * 4u;
+      next = gtp[at - 1];
+    }
+  }
+  return at < gtp.size() ? gtp.subspan(at) : Bytes{};
+}
+
+// IEEE 802.11-2020 section 9.3.2, then LLC and SNAP. Empty if it is no clear data frame with IP.
+Bytes wifi_payload(Bytes frame) {
+  if (frame.size() < 24) return {};
+  uint8_t type = frame[0];
+  uint8_t flags = frame[1];
+  if ((type & 0x0f) != 0x08) std::swap(type, flags);  // Cisco's access points do
+  if ((type & 0x0f) != 0x08 || (flags & 0x40) != 0) return {};
+  const bool quality = type & 0x80;
+  const bool four_addresses = (flags & 3) == 3;
+  const size_t header = 24 + (four_addresses ? 6 : 0) + (quality ? 2 : 0);
+  constexpr uint8_t kSnap[] = {0xaa, 0xaa, 0x03, 0, 0, 0};
+  if (frame.size() < header + 8 || !std::ranges::equal(frame.subspan(header, 6), kSnap)) return {};
+  const uint16_t ether_type = tunnels::load_be16(&frame[header + 6]);
+  const bool ip = ether_type == tunnels::kEtherTypeIpv4 || ether_type == tunnels::kEtherTypeIpv6;
+  return ip ? frame.subspan(header + 8) : Bytes{};
+}
+
+// RFC 5415 section 4.3: in clear, not a fragment.
+Bytes capwap_payload(Bytes capwap) {
+  if (capwap.size() < 8 || capwap[0] != 0) return {};
+  const size_t header = (capwap[1] >> 3) * 4u;
+  const bool fragment = capwap[3] & 0x80;
+  if (header < 8 || header >= capwap.size() || fragment) return {};
+  return wifi_payload(capwap.subspan(header));
+}
+
+// What the packet carries if it is a tunnel, else empty.
+Bytes inner(Bytes ip, const tunnels::packet& packet) {
+  if (packet.flags & (tunnels::kPacketFragment | tunnels::kPacketIcmpError)) return {};
+  const Bytes payload = ip.subspan(packet.l4_offset, packet.l3_length - packet.l4_offset);
+  const tunnels::tuple& t = packet.tuple;
+  if (t.protocol == kProtocolIpv4 || t.protocol == kProtocolIpv6) return payload;
+  if (t.protocol != tunnels::kProtocolUdp || !(packet.flags & tunnels::kPacketHasPorts)) return {};
+  const uint16_t ports[] = {tunnels::load_be16(&ip[packet.l4_offset]),
+                            tunnels::load_be16(&ip[packet.l4_offset + 2])};
+  for (const uint16_t port : ports) {
+    if (port == kGtpuPort) return gtpu_payload(payload.subspan(8));
+    if (port == kCapwapDataPort) return capwap_payload(payload.subspan(8));
+  }
+  return {};
+}
+
+}  // namespace
+
+bool enter_tunnels(Bytes& ip, tunnels::packet& packet) {
+  bool entered = false;
+  for (int depth = 0; depth < kTunnelDepthMax; depth++) {
+    const Bytes inside = inner(ip, packet);
+    tunnels::packet found;
+    if (inside.empty() || parse_ip_packet(inside, found) != tunnels::kDropNone) break;
+    ip = inside.first(found.l3_length);
+    packet = found;
+    entered = true;
+  }
+  return entered;
+}
+
+}  // namespace sluice::inspect

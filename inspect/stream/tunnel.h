@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// The packet inside a tunnel, for those who want to know what is said and not how it travels: IPv4
+// and IPv6 in either (RFC 2003, RFC 2473, RFC 4213), GTP-U (3GPP TS 29.281), and CAPWAP (RFC 5415)
+// with IEEE 802.11 frames.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "tunnels/packet.h"
+
+namespace sluice::inspect {
+
+// A tunnel in a tunnel, and so on; what is deeper stays closed.
+inline constexpr int kTunnelDepthMax = 4;
+
+// `packet` is what parse_ip_packet made of `ip`. Both become those of the innermost packet that is
+// whole and valid. True if there was a tunnel.
+bool enter_tunnels(std::span<const uint8_t>& ip, tunnels::packet& packet);
+
+}  // namespace sluice::inspect
