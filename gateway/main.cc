@@ -3,7 +3,6 @@
 // checks its targets and answers on its socket, all on one loop. SIGHUP reads the configuration
 // again; SIGTERM and SIGINT take everything back, unless it is pinned, and end.
 #include <signal.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/signalfd.h>
 
@@ -12,7 +11,9 @@
 
 #include "gateway/api/commands.h"
 #include "gateway/api/http_server.h"
+#include "gateway/api/log.h"
 #include "gateway/api/server.h"
+#include "gateway/api/status_pages.h"
 #include "gateway/aws/aws_api.h"
 #include "gateway/control/config.h"
 #include "gateway/control/control_plane.h"
@@ -43,6 +44,7 @@ class Daemon {
   Result<> watch_signals();
   Result<> serve_http(const Gateway& gateway);
   void reload();
+  void refuse_reload(const std::vector<Error>& errors);
   Result<> set_addresses(const Config& next);
   void network_changed();
 
@@ -51,11 +53,13 @@ class Daemon {
   std::unique_ptr<KernelHost> host_;
   std::unique_ptr<KernelNextHops> hops_;
   NlbAddresses addresses_;
+  EventBus events_;
   std::unique_ptr<Controller> controller_;
   std::unique_ptr<ControlPlane> plane_;
   std::unique_ptr<ApiServer> api_;
   std::unique_ptr<AwsApi> aws_;
   std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<StatusPages> pages_;
   UniqueFd signals_;
   Watch signals_watch_;
 };
@@ -76,6 +80,7 @@ Result<> Daemon::start(Config config) {
     return fail(
         "the process host moves no live packets, it is what `sluice replay` runs; use host: kernel",
         config.file + ": gateway.host");
+  events_.listen(log_event);
   SLUICE_TRY(loop_, EventLoop::create());
   SLUICE_TRY_VOID(watch_signals());
   // The socket first: a second daemon with the same configuration stops here.
@@ -89,8 +94,7 @@ Result<> Daemon::start(Config config) {
                         {config.gateway.flows_max, config.gateway.pinned ? pins : std::string()}));
   SLUICE_TRY(hops_, KernelNextHops::create(*loop_, [this] { network_changed(); }));
   controller_ = std::make_unique<Controller>(
-      *loop_, *host_, *hops_, [](const std::string& line) { spdlog::info(line); },
-      HealthOptions{.in_flight_max = checks_in_flight_max()});
+      *loop_, *host_, *hops_, events_, HealthOptions{.in_flight_max = checks_in_flight_max()});
   plane_ = std::make_unique<ControlPlane>(*controller_,
                                           [this](const Config& c) { return set_addresses(c); });
   SLUICE_TRY_VOID(serve_http(config.gateway));
@@ -108,6 +112,7 @@ Result<> Daemon::serve_http(const Gateway& gateway) {
   http_->set_fallback([this](const HttpRequest& request) { return aws_->answer(request); },
                       AwsApi::error);
   http_->set_guard([this](const HttpRequest& request) { return aws_->guard(request); });
+  pages_ = std::make_unique<StatusPages>(*loop_, *controller_, events_, *http_);
   if (!access.address.empty()) {
     SLUICE_TRY(const auto address, SocketAddress::parse(access.address, access.port));
     SLUICE_TRY_VOID(http_->listen(address));
@@ -151,19 +156,19 @@ Result<> Daemon::watch_signals() {
   });
 }
 
+void Daemon::refuse_reload(const std::vector<Error>& errors) {
+  for (const Error& error : errors) spdlog::error(error.text());
+  events_.publish(EventKind::kReloadRefused, EventLevel::kError,
+                  "the configuration stays as it was: " + errors.front().text(),
+                  {{"errors", std::to_string(errors.size())}});
+}
+
 void Daemon::reload() {
   auto config = read_config(file_);
-  if (!config) {
-    for (const Error& error : config.error()) spdlog::error(error.text());
-    spdlog::error("the configuration stays as it was");
-    return;
-  }
+  if (!config) return refuse_reload(config.error());
   const auto done =
       plane_->commit("file", [&](Config& next) { return apply_file(next, std::move(*config)); });
-  if (!done) {
-    for (const Error& error : done.error()) spdlog::error(error.text());
-    return spdlog::error("the configuration stays as it was");
-  }
+  if (!done) return refuse_reload(done.error());
   spdlog::info("read {} again: {} changes", file_, done->changes.size());
   warn_of_redirects(controller_->config());
 }
@@ -198,6 +203,7 @@ int run(const std::string& file, Wanted wanted) {
     return 0;
   }
   const std::string name = config->gateway.name;
+  start_log(config->gateway.log_format, config->gateway.log_level);
   Daemon daemon(file);
   if (auto started = daemon.start(std::move(*config)); !started) {
     spdlog::error(started.error().text());
@@ -213,9 +219,7 @@ int run(const std::string& file, Wanted wanted) {
 }  // namespace sluice::gateway
 
 int main(int argc, char** argv) {
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("sluiced"));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
-  spdlog::flush_on(spdlog::level::info);
+  sluice::gateway::start_log(sluice::gateway::LogFormat::kText, sluice::gateway::LogLevel::kInfo);
   CLI::App app{"The gateway load balancer's daemon"};
   std::string file;
   bool check_only = false;

@@ -61,8 +61,9 @@ class ApiTest : public testing::Test {
   ApiTest()
       : loop(std::move(*EventLoop::create())),
         host(std::move(*ProcessHost::create({1024}))),
-        controller(*loop, *host, hops, [this](const std::string& line) { log += line + "\n"; }),
+        controller(*loop, *host, hops, events),
         plane(controller) {
+    events.listen([this](const Event& event) { log += event.text + "\n"; });
     host->set_now_ms(1'000'000);
     auto applied = plane.start(*parse_config(kYaml, "f"));
     EXPECT_TRUE(applied) << applied.error().text();
@@ -76,6 +77,7 @@ class ApiTest : public testing::Test {
   std::unique_ptr<ProcessHost> host;
   FakeHops hops;
   std::string log;
+  EventBus events;
   Controller controller;
   ControlPlane plane;
 };

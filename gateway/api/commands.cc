@@ -7,6 +7,7 @@
 
 #include "gateway/api/fields.h"
 #include "gateway/api/flows.h"
+#include "gateway/api/stat_csv.h"
 #include "gateway/control/control_plane.h"
 #include "gateway/control/controller.h"
 #include "gateway/control/explain.h"
@@ -156,6 +157,11 @@ Result<json> counters(ControlPlane& plane, Fields& fields) {
   return describe_counters(plane.controller().tables());
 }
 
+Result<json> stat(ControlPlane& plane, Fields& fields) {
+  SLUICE_TRY_VOID(fields.finish());
+  return json{{"csv", stat_csv(plane.controller())}};
+}
+
 Result<json> flows(ControlPlane& plane, Fields& fields) {
   FlowFilter filter;
   filter.address = fields.address("address");
@@ -213,6 +219,7 @@ const std::map<std::string, Command, std::less<>>& commands() {
       {"flows", flows},
       {"explain", explain_packet},
       {"counters", counters},
+      {"stat", stat},
       {"attach", attach},
       {"detach", detach},
   };

@@ -12,7 +12,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kVerdictNames[] = {"stack", "cross", "target", "outside", "inside", "drop", "answered"};
+constexpr const char* kVerdictNames[] = {"stack",  "cross", "target",  "outside",
+                                         "inside", "drop",  "answered"};
 static_assert(std::size(kVerdictNames) == kVerdictCount);
 static_assert(kDropReasonCount <= std::size(counters{}.drop));
 
@@ -120,13 +121,20 @@ json describe_flows(const Controller& controller, const FlowFilter& filter) {
   return {{"flows", std::move(list)}, {"matched", matched}};
 }
 
-json describe_counters(const Tables& tables) {
+const char* verdict_name(Verdict verdict) { return kVerdictNames[verdict]; }
+
+counters sum_counters(const Tables& tables) {
   counters sum{};
   for (uint32_t cpu = 0; cpu < kCpusMax; cpu++) {
     const auto* from = reinterpret_cast<const __u64*>(&tables.counters[cpu]);
     auto* to = reinterpret_cast<__u64*>(&sum);
     for (size_t i = 0; i < sizeof(counters) / sizeof(__u64); i++) to[i] += from[i];
   }
+  return sum;
+}
+
+json describe_counters(const Tables& tables) {
+  const counters sum = sum_counters(tables);
   json out;
   for (size_t i = 0; i < kVerdictCount; i++) out["verdicts"][kVerdictNames[i]] = sum.verdict[i];
   for (size_t i = 0; i < kEventCount; i++)

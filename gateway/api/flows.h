@@ -29,6 +29,10 @@ Result<std::optional<uint8_t>> parse_protocol(const std::string& text);
 // {"flows": [...], "matched": N}: the first `limit` of those that match.
 nlohmann::json describe_flows(const Controller& controller, const FlowFilter& filter);
 
+// Of all CPUs together.
+counters sum_counters(const Tables& tables);
+const char* verdict_name(Verdict verdict);  // "drop"
+
 // {"verdicts": {...}, "events": {...}, "drops": {...}}: every one by name, zero or not.
 nlohmann::json describe_counters(const Tables& tables);
 

@@ -99,7 +99,7 @@ class AwsTest : public testing::Test {
   explicit AwsTest(AwsSettings settings = {{"xx-lab-1", "000000000000"}, {}, true, true})
       : loop(std::move(*EventLoop::create())),
         host(std::move(*ProcessHost::create({1024}))),
-        controller(*loop, *host, hops, [](const std::string&) {}),
+        controller(*loop, *host, hops, events),
         plane(controller),
         api(plane, std::move(settings), [this] { return unix_time; }) {
     host->set_now_ms(1'000'000);
@@ -163,6 +163,7 @@ class AwsTest : public testing::Test {
   std::unique_ptr<EventLoop> loop;
   std::unique_ptr<ProcessHost> host;
   AwsTestHops hops;
+  EventBus events;
   Controller controller;
   ControlPlane plane;
   AwsApi api;

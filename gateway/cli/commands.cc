@@ -153,6 +153,17 @@ void add_counters(CLI::App& app) {
   });
 }
 
+void add_stat(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("stat", "listeners, targets and groups as HAProxy's `show stat` has them");
+  auto asking = std::make_shared<Asking>();
+  asking->add_options(*command);
+  command->callback([=] {
+    asking->request = {{"command", "stat"}};
+    ask(*asking, [](const json& reply) { return reply.value("csv", ""); });
+  });
+}
+
 void add_validate(CLI::App& app) {
   CLI::App* command = app.add_subcommand("validate", "read a configuration and name every error");
   auto file = std::make_shared<std::string>();
@@ -201,6 +212,7 @@ void add_gateway_commands(CLI::App& app) {
   add_flows(app);
   add_explain(app);
   add_counters(app);
+  add_stat(app);
   add_validate(app);
   add_splice_commands(app);
 }

@@ -50,6 +50,12 @@ void ConfigReader::read_gateway(const YamlNode& node) {
     flow_table.read_integer("flows_max", gateway.flows_max, kFlowsMaxLeast, kFlowsMaxMost);
     flow_table.finish();
   }
+  if (const YamlNode* log = map.find("log")) {
+    YamlMap log_map(*log, errors_);
+    log_map.read_choice("format", gateway.log_format, {"text", "json"});
+    log_map.read_choice("level", gateway.log_level, {"debug", "info", "warning", "error"});
+    log_map.finish();
+  }
   if (const YamlNode* nlb = map.find("nlb")) {
     YamlMap nlb_map(*nlb, errors_);
     read_interface(nlb_map.require("interface"), gateway.nlb_interface);

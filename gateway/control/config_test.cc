@@ -210,6 +210,8 @@ const Bad kBad[] = {
      "f:26:88: target_groups[0].health_check.timeout_seconds: longer than interval_seconds\n"},
     {"protocol: GENEVE", "protocol: GENEVE, health_check: {healthy_threshold_count: 1}",
      "f:26:75: target_groups[0].health_check.healthy_threshold_count: 1 is not between 2 and 10\n"},
+    {"  tunnel:", "  log: {format: xml}\n  tunnel:",
+     "f:4:17: gateway.log.format: 'xml' is not one of: text, json\n"},
     {"protocol: GENEVE", "protocol: GENEVE, health_check: {protocol: ICMP}",
      "f:26:60: target_groups[0].health_check.protocol: 'ICMP' is not one of: TCP, HTTP, HTTPS, "
      "GRPC\n"},

@@ -61,15 +61,37 @@ CommitResult ControlPlane::dry_run(const Change& change) const {
   return Commit{generation_, std::move(prepared.changes)};
 }
 
-CommitResult ControlPlane::commit([[maybe_unused]] std::string_view author, const Change& change) {
+CommitResult ControlPlane::commit(std::string_view author, const Change& change) {
   SLUICE_TRY(Prepared prepared, prepare(change));
   const bool same = prepared.changes.empty() && prepared.next.gateway == config().gateway &&
                     prepared.next.network == config().network;
   if (same) return Commit{generation_, {}};
   if (auto done = put_into_effect(std::move(prepared.next)); !done)
     return one(std::move(done).error());
-  if (!prepared.changes.empty()) generation_++;
+  if (!prepared.changes.empty()) {
+    generation_++;
+    tell(author, prepared.changes);
+  }
   return Commit{generation_, std::move(prepared.changes)};
+}
+
+void ControlPlane::tell(std::string_view author, const std::vector<ObjectChange>& changes) {
+  EventBus& events = controller_.events();
+  const std::string number = std::to_string(generation_);
+  events.publish(EventKind::kGeneration, EventLevel::kInfo,
+                 "generation " + number + " by " + std::string(author),
+                 {{"generation", number},
+                  {"author", std::string(author)},
+                  {"changes", std::to_string(changes.size())}});
+  for (const ObjectChange& change : changes) {
+    if (change.kind != ObjectKind::kAttachment) continue;
+    if (change.before.empty())
+      events.publish(EventKind::kAttached, EventLevel::kInfo,
+                     "attachment " + change.name + " joined", {{"attachment", change.name}});
+    if (change.after.empty())
+      events.publish(EventKind::kDetached, EventLevel::kInfo, "attachment " + change.name + " left",
+                     {{"attachment", change.name}});
+  }
 }
 
 Result<> ControlPlane::put_into_effect(Config next) {

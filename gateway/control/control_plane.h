@@ -62,6 +62,7 @@ class ControlPlane {
   };
   Result<Prepared, std::vector<Error>> prepare(const Change& change) const;
   Result<> put_into_effect(Config next);
+  void tell(std::string_view author, const std::vector<ObjectChange>& changes);
 
   Controller& controller_;
   Also also_;

@@ -53,7 +53,7 @@ class ControlPlaneFixture : public testing::Test {
   ControlPlaneFixture()
       : loop(std::move(*EventLoop::create())),
         host(std::move(*ProcessHost::create({1024}))),
-        controller(*loop, *host, hops, [](const std::string&) {}),
+        controller(*loop, *host, hops, events),
         plane(controller, [this](const Config& config) { return also(config); }) {
     host->set_now_ms(1'000'000);
     auto started = plane.start(*parse_config(kFixtureYaml, "f"));
@@ -81,6 +81,7 @@ class ControlPlaneFixture : public testing::Test {
   std::unique_ptr<EventLoop> loop;
   std::unique_ptr<ProcessHost> host;
   MadeUpHops hops;
+  EventBus events;
   Controller controller;
   ControlPlane plane;
 };

@@ -21,6 +21,9 @@ Result<> check_same(const Gateway& running, const Gateway& wanted) {
       check(running.key.k0 == wanted.key.k0 && running.key.k1 == wanted.key.k1, "gateway.key"));
   SLUICE_TRY_VOID(check(running.socket == wanted.socket, "gateway.socket"));
   SLUICE_TRY_VOID(check(running.host == wanted.host, "gateway.host"));
+  SLUICE_TRY_VOID(
+      check(running.log_format == wanted.log_format && running.log_level == wanted.log_level,
+            "gateway.log"));
   SLUICE_TRY_VOID(check(running.flows_max == wanted.flows_max, "gateway.flow_table.flows_max"));
   SLUICE_TRY_VOID(check(running.store == wanted.store, "gateway.store"));
   SLUICE_TRY_VOID(check(running.pinned == wanted.pinned, "gateway.pinned"));
@@ -53,25 +56,17 @@ std::set<std::string> interfaces_of(const Config& config) {
 
 }  // namespace
 
-Controller::Controller(EventLoop& loop, DataPathHost& host, NextHops& hops,
-                       std::function<void(const std::string&)> log, HealthOptions health)
+Controller::Controller(EventLoop& loop, DataPathHost& host, NextHops& hops, EventBus& events,
+                       HealthOptions health)
     : host_(host),
       hops_(hops),
-      log_(std::move(log)),
+      events_(events),
       reconciler_(host),
       checker_(
           loop,
           [this](const TargetName& name, HealthState before) { health_changed(name, before); },
           health),
-      soon_(loop,
-            [this] {
-              Result<> result = keep_up();
-              if (result) result = reconciler_.missing();
-              // The tick tries again every second: say it once.
-              const std::string trouble = result ? "" : result.error().text();
-              if (trouble != trouble_ && !result) log_(trouble);
-              trouble_ = trouble;
-            }),
+      soon_(loop, [this] { keep_up_and_tell(); }),
       tick_(loop, [this] {
         tick_.set_after(kTickMs);
         look_again();
@@ -112,6 +107,20 @@ Result<> Controller::keep_up() {
   return reconciler_.reconcile(config_, *this, Reconciler::OnMissing::kGoOn);
 }
 
+// The tick tries again every second: trouble is told once, and so is its end.
+void Controller::keep_up_and_tell() {
+  Result<> result = keep_up();
+  if (result) result = reconciler_.missing();
+  const std::string trouble = result ? "" : result.error().text();
+  if (trouble == trouble_) return;
+  trouble_ = trouble;
+  if (result)
+    events_.publish(EventKind::kInterfaceBack, EventLevel::kInfo, "the data path is whole again");
+  else
+    events_.publish(EventKind::kInterfaceMissing, EventLevel::kWarning, trouble,
+                    {{"what", result.error().what}, {"where", result.error().where}});
+}
+
 void Controller::look_again() {
   if (!soon_.armed()) soon_.set_after(kSoonMs);
 }
@@ -138,10 +147,18 @@ void Controller::watch_targets() {
   watched_ = std::move(wanted);
 }
 
-void Controller::health_changed(const TargetName& name, HealthState) {
+void Controller::health_changed(const TargetName& name, HealthState before) {
   const TargetHealth now = checker_.health(name);
-  log_("target " + name.target.text() + " of " + name.group + " is " +
-       std::string(health_state_name(now.state)) + ": " + now.description);
+  const std::string state(health_state_name(now.state));
+  events_.publish(EventKind::kHealth,
+                  gets_traffic(now.state) ? EventLevel::kInfo : EventLevel::kWarning,
+                  "target " + name.target.text() + " of " + name.group + " is " + state + ": " +
+                      now.description,
+                  {{"target_group", name.group},
+                   {"target", name.target.text()},
+                   {"from", std::string(health_state_name(before))},
+                   {"to", state},
+                   {"reason", std::string(now.reason)}});
   look_again();
 }
 

@@ -3,10 +3,10 @@
 // become healthy or sick and interfaces come and go. ControlPlane is who changes the state.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 
+#include "gateway/control/events.h"
 #include "gateway/control/model.h"
 #include "gateway/control/reconciler.h"
 #include "gateway/datapath/host.h"
@@ -18,9 +18,9 @@ namespace sluice::gateway {
 
 class Controller : private World {
  public:
-  // All arguments outlive it. `log` gets one line per event worth a person's attention.
-  Controller(EventLoop& loop, DataPathHost& host, NextHops& hops,
-             std::function<void(const std::string&)> log, HealthOptions health = {});
+  // All arguments outlive it. `events` hears of targets, attachments and missing interfaces.
+  Controller(EventLoop& loop, DataPathHost& host, NextHops& hops, EventBus& events,
+             HealthOptions health = {});
   ~Controller() override;
 
   // A whole new state, valid as a whole (validate.h): all of it, or an error and everything is as
@@ -37,6 +37,8 @@ class Controller : private World {
 
   const Config& config() const { return config_; }
   const Reconciler& reconciler() const { return reconciler_; }
+  EventBus& events() const { return events_; }
+  const HealthChecker& checker() const { return checker_; }
   const Tables& tables() const { return host_.tables(); }
   uint64_t now_ms() const { return host_.now_ms(); }
   // As describe-target-health tells it: unused and draining included.
@@ -49,12 +51,13 @@ class Controller : private World {
 
   Result<> check_new_interfaces(const Config& next);
   Result<> keep_up();
+  void keep_up_and_tell();
   void watch_targets();
   void health_changed(const TargetName& name, HealthState before);
 
   DataPathHost& host_;
   NextHops& hops_;
-  std::function<void(const std::string&)> log_;
+  EventBus& events_;
   Config config_;
   std::set<TargetName> watched_;
   std::string trouble_;  // what the reconciler said last

@@ -64,6 +64,9 @@ struct ApiAccess {
   bool operator==(const ApiAccess&) const = default;
 };
 
+enum class LogFormat { kText, kJson };
+enum class LogLevel { kDebug, kInfo, kWarning, kError };
+
 struct Gateway {
   std::string name;            // [a-z0-9-], at most 15 characters
   tunnels::siphash_key key{};  // 128 bits: flow hash and cookies; gateways that share it agree
@@ -75,6 +78,8 @@ struct Gateway {
   bool pinned = false;       // the packet path outlives sluiced
   bool mss_clamp = false;    // lower the MSS of TCP handshakes to what the tunnel carries
   std::vector<Hint> hints;
+  LogFormat log_format = LogFormat::kText;
+  LogLevel log_level = LogLevel::kInfo;
   std::string nlb_interface;  // gets the addresses of NLB listeners; empty without one
   std::string store;          // path of the database; empty: state lives as long as the daemon
   std::string region = "xx-lab-1";       // in ARNs

@@ -60,6 +60,7 @@ struct HealthChecker::Entry {
   int in_a_row = 0;  // results that contradict the state
   std::optional<std::list<Entry*>::iterator> waiting;
   uint64_t begun_ms = 0;
+  uint64_t changed_at_ms = 0;
   ProbeResult result;
   Timer next;
   Timer finished;  // a task cannot be destroyed by what it calls; this comes a moment later
@@ -94,7 +95,7 @@ void HealthChecker::watch(const TargetName& name, const HealthCheck& check, cons
   auto [at, added] = entries_.try_emplace(name);
   if (added) {
     at->second = std::make_unique<Entry>(*this, name);
-    at->second->last.changed_at_ms = loop_.now_ms();
+    at->second->changed_at_ms = loop_.now_ms();
   }
   Entry& entry = *at->second;
   const auto from = source != nullptr ? std::optional(*source) : std::nullopt;
@@ -132,7 +133,10 @@ TargetHealth HealthChecker::health(const TargetName& name) const {
 
 LastCheck HealthChecker::last_check(const TargetName& name) const {
   const auto at = entries_.find(name);
-  return at == entries_.end() ? LastCheck{} : at->second->last;
+  if (at == entries_.end()) return {};
+  LastCheck last = at->second->last;
+  last.in_state_ms = loop_.now_ms() - at->second->changed_at_ms;
+  return last;
 }
 
 uint32_t HealthChecker::spread(uint32_t ms) {
@@ -198,8 +202,7 @@ void HealthChecker::count(const ProbeResult& result) {
 void HealthChecker::judge(Entry& entry, const ProbeResult& result) {
   count(result);
   entry.health.description = result.description;
-  entry.last = {true, result.outcome, result.code, loop_.now_ms() - entry.begun_ms,
-                entry.last.changed_at_ms};
+  entry.last = {true, result.outcome, result.code, loop_.now_ms() - entry.begun_ms};
   const HealthState before = entry.health.state;
   if (result.outcome == ProbeOutcome::kNotMade) {
     if (before == HealthState::kInitial) entry.health.reason = "Elb.InternalError";
@@ -226,7 +229,7 @@ void HealthChecker::set_state(Entry& entry, HealthState state, std::string_view 
   entry.health.reason = reason;
   if (state == before) return;
   entry.in_a_row = 0;
-  entry.last.changed_at_ms = loop_.now_ms();
+  entry.changed_at_ms = loop_.now_ms();
   if (changed_) changed_(TargetName(entry.name), before);
 }
 

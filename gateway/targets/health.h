@@ -49,7 +49,7 @@ struct LastCheck {
   ProbeOutcome outcome = ProbeOutcome::kFailed;
   int code = -1;  // as ProbeResult::code
   uint64_t took_ms = 0;
-  uint64_t changed_at_ms = 0;  // when the state became what it is, by the loop's clock
+  uint64_t in_state_ms = 0;  // for how long the state has been what it is
 };
 
 struct HealthCounters {

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/api/metrics.h"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "gateway/api/commands.h"
+#include "gateway/api/event_stream.h"
+#include "gateway/api/flows.h"
+#include "gateway/api/http_server.h"
+#include "gateway/control/controller.h"
+#include "gateway/control/events.h"
+#include "gateway/datapath/flow_table.h"
+
+namespace sluice::gateway {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<ClientMetric::Label>;
+
+class Page {
+ public:
+  // Begins a metric; add() and its values follow.
+  void counter(const char* name, const char* help) { begin(name, help, MetricType::Counter); }
+  void gauge(const char* name, const char* help) { begin(name, help, MetricType::Gauge); }
+  template <class Number>
+  void add(Labels labels, Number value) {
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    metric.counter.value = metric.gauge.value = static_cast<double>(value);
+    families_.back().metric.push_back(std::move(metric));
+  }
+  std::string text() const { return prometheus::TextSerializer().Serialize(families_); }
+
+ private:
+  void begin(const char* name, const char* help, MetricType type) {
+    families_.push_back({name, help, type, {}});
+  }
+  std::vector<MetricFamily> families_;
+};
+
+void add_data_path(Page& page, const Controller& controller) {
+  const counters sum = sum_counters(controller.tables());
+  page.gauge("sluice_active_flows", "Flows in the table that are not over.");
+  page.add({}, active_flows(controller));
+  page.counter("sluice_new_flows_total", "Flows that began.");
+  page.add({}, sum.event[kEventFlowCreated]);
+  page.counter("sluice_packets_total", "Packets that the path has taken, by what became of them.");
+  for (size_t i = 0; i < kVerdictCount; i++)
+    page.add({{"verdict", verdict_name(static_cast<Verdict>(i))}}, sum.verdict[i]);
+  page.counter("sluice_dropped_packets_total", "Packets dropped, by reason.");
+  for (size_t i = tunnels::kDropNone + 1; i < tunnels::kDropReasonCount; i++) {
+    const auto reason = static_cast<tunnels::DropReason>(i);
+    page.add({{"reason", std::string(tunnels::drop_reason_name(reason))}}, sum.drop[i]);
+  }
+  page.counter("sluice_path_events_total", "What happened in the packet path besides verdicts.");
+  for (size_t i = 0; i < kEventCount; i++)
+    page.add({{"event", path_event_name(static_cast<PathEvent>(i))}}, sum.event[i]);
+}
+
+// One series per place in the target table: groups that share a target share its numbers.
+void add_targets(Page& page, const Controller& controller) {
+  struct Column {
+    const char* name;
+    const char* help;
+    __u64 target_counters::*value;
+  };
+  const Column columns[] = {
+      {"sluice_target_sent_packets_total", "Packets sent to a target.",
+       &target_counters::packets_sent},
+      {"sluice_target_sent_bytes_total", "Bytes of the IP packets sent to a target.",
+       &target_counters::bytes_sent},
+      {"sluice_target_returned_packets_total", "Packets that came back from a target.",
+       &target_counters::packets_returned},
+      {"sluice_target_returned_bytes_total", "Bytes of the IP packets that came back.",
+       &target_counters::bytes_returned},
+  };
+  const Tables& tables = controller.tables();
+  for (const Column& column : columns) {
+    page.counter(column.name, column.help);
+    for (uint16_t i = 0; i < kTargetsMax; i++) {
+      const target& target = tables.targets[i];
+      if (!(target.flags & kTargetInUse)) continue;
+      const std::string address = ip_address(target.address, target.version).text();
+      const char* kind = target.flags & kTargetAppliance ? "appliance" : "nlb";
+      const int port = target.flags & kTargetAppliance ? 6081 : swap_be16(target.port);
+      page.add({{"target", address}, {"port", std::to_string(port)}, {"kind", kind}},
+               tables.target_counters[i].*column.value);
+    }
+  }
+}
+
+void add_hosts(Page& page, const Controller& controller) {
+  struct Count {
+    std::string group;
+    size_t healthy = 0, unhealthy = 0;
+  };
+  std::vector<Count> counts;
+  for (const TargetGroup& group : controller.config().target_groups) {
+    if (group.protocol == Protocol::kHttp) continue;
+    Count count{group.name};
+    for (const Target& target : group.targets) {
+      const HealthState state = controller.target_health(group, target).state;
+      count.healthy += state == HealthState::kHealthy;
+      count.unhealthy += state == HealthState::kUnhealthy;
+    }
+    counts.push_back(std::move(count));
+  }
+  page.gauge("sluice_healthy_hosts", "Targets of a group that are healthy.");
+  for (const Count& count : counts) page.add({{"target_group", count.group}}, count.healthy);
+  page.gauge("sluice_unhealthy_hosts", "Targets of a group that are unhealthy.");
+  for (const Count& count : counts) page.add({{"target_group", count.group}}, count.unhealthy);
+}
+
+void add_checks(Page& page, const HealthChecker& checker) {
+  const HealthCounters& counters = checker.counters();
+  page.counter("sluice_health_checks_total", "Health checks that have ended, by result.");
+  page.add({{"result", "success"}}, counters.succeeded);
+  page.add({{"result", "response_code_mismatch"}}, counters.mismatched);
+  page.add({{"result", "timeout"}}, counters.timed_out);
+  page.add({{"result", "failure"}}, counters.failed);
+  page.add({{"result", "not_made"}}, counters.not_made);
+  page.counter("sluice_health_checks_deferred_total", "Checks that had to wait for their turn.");
+  page.add({}, counters.deferred);
+  page.gauge("sluice_health_checks_in_flight", "Checks under way.");
+  page.add({}, checker.in_flight());
+}
+
+void add_server(Page& page, const HttpServer& server) {
+  const HttpCounters& counters = server.counters();
+  page.counter("sluice_api_requests_total", "HTTP requests read.");
+  page.add({}, counters.requests);
+  page.counter("sluice_api_requests_refused_total", "HTTP requests refused before any handler.");
+  page.add({}, counters.requests_refused);
+  page.counter("sluice_api_connections_total", "HTTP connections accepted.");
+  page.add({}, counters.connections);
+  page.counter("sluice_api_connections_lost_total", "HTTP connections closed for want of places.");
+  page.add({{"how", "evicted"}}, counters.connections_evicted);
+  page.add({{"how", "refused"}}, counters.connections_refused);
+  page.gauge("sluice_api_connections", "HTTP connections open.");
+  page.add({}, server.connections());
+}
+
+}  // namespace
+
+// The first byte of a record is not touched unless its place is taken.
+double active_flows(const Controller& controller) {
+  const Tables& tables = controller.tables();
+  const uint32_t step = std::max<uint32_t>(1, tables.flow_buckets_count / kFlowBucketsRead);
+  const auto now_ms = static_cast<uint32_t>(controller.now_ms());
+  uint64_t flows = 0;
+  for (uint32_t at = 0; at < tables.flow_buckets_count; at += step) {
+    const flow_bucket& bucket = tables.flow_buckets[at];
+    for (uint32_t way = 0; way < kFlowWays; way++) {
+      const __u32 state = flow_entry_state(bucket.entry[way]);
+      if (state == kFlowEmpty || state == kFlowClosed) continue;
+      const flow_record& record = bucket.record[way];
+      flows += !(record.flags & kFlowAlias) && !flow_is_expired(tables.settings, &record, now_ms);
+    }
+  }
+  return static_cast<double>(flows) * step;
+}
+
+std::string metrics_text(const MetricsSources& sources) {
+  Page page;
+  page.gauge("sluice_build_info", "Always 1; the version is a label.");
+  page.add({{"version", kVersion}, {"gateway", sources.controller.config().gateway.name}}, 1);
+  add_data_path(page, sources.controller);
+  add_targets(page, sources.controller);
+  add_hosts(page, sources.controller);
+  add_checks(page, sources.controller.checker());
+  page.counter("sluice_events_total", "Events, by kind.");
+  for (EventKind kind : all_event_kinds())
+    page.add({{"kind", std::string(event_kind_name(kind))}}, sources.events.published(kind));
+  if (sources.stream != nullptr) {
+    page.gauge("sluice_event_readers", "Clients that read GET /events.");
+    page.add({}, sources.stream->readers());
+    page.counter("sluice_event_readers_dropped_total",
+                 "Readers dropped because they did not read.");
+    page.add({}, sources.stream->dropped());
+  }
+  if (sources.server != nullptr) add_server(page, *sources.server);
+  return page.text();
+}
+
+}  // namespace sluice::gateway
