@@ -11,18 +11,23 @@ SLUICE_GATEWAY_BEGIN
 
 enum { kTcpOptionsMax = 40, kTcpOptionEnd = 0, kTcpOptionNothing = 1, kTcpOptionMss = 2 };
 
-// Where the MSS option of the TCP header at `tcp` is, from its first byte; 0 if it has none.
+// Where the MSS option of the TCP header at `tcp` is, from its first byte; 0 if it has none. Byte
+// by byte at known places, which costs the verifier less than a walk from option to option.
 SLUICE_INLINE __u32 mss_find(const __u8* tcp, const __u8* end) {
   const __u32 header_length = (tcp[12] >> 4) * 4u;
-  __u32 at = 20;
-  for (int i = 0; i < kTcpOptionsMax; i++) {
-    at = forget(at);
-    if (at + 4 > header_length || at > 56) return 0;
+  __u32 skip = 0;  // bytes left of the present option
+  for (__u32 at = 20; at < 20 + kTcpOptionsMax; at++) {
+    skip = forget(skip);
+    if (skip != 0) {
+      skip--;
+      continue;
+    }
     const __u8* option = tcp + at;
-    if (option + 4 > end || option[0] == kTcpOptionEnd) return 0;
+    if (at + 4 > header_length || option + 4 > end || option[0] == kTcpOptionEnd) return 0;
     if (option[0] == kTcpOptionMss) return option[1] == 4 ? at : 0;
-    if (option[0] != kTcpOptionNothing && option[1] < 2) return 0;
-    at += option[0] == kTcpOptionNothing ? 1 : option[1];
+    if (option[0] == kTcpOptionNothing) continue;
+    if (option[1] < 2) return 0;
+    skip = option[1] - 1u;
   }
   return 0;
 }

@@ -13,7 +13,11 @@
 
 SLUICE_GATEWAY_BEGIN
 
-enum { kChecksumChunk = 32, kChecksumChunksMax = 288 };  // 9216 bytes: a jumbo frame
+enum {
+  kChecksumChunk = 64,
+  kChecksumChunksMax = 144,  // 9216 bytes: a jumbo frame
+  kChecksumOffsetMax = kChecksumChunk * kChecksumChunksMax + kHeaderOffsetMax,
+};
 
 // Sum of the addresses, the protocol and the length of the transport packet (RFC 9293 section 3.1,
 // RFC 8200 section 8.1), as it stands in packet byte order.
@@ -25,15 +29,20 @@ SLUICE_INLINE __u64 pseudo_header_sum(const struct tuple* t, __u32 length) {
   return sum + swap_be16((__u16)length) + swap_be16(t->protocol);
 }
 
-// Sum of the bytes from `offset` to the end of the frame.
+// Sum of the bytes from `offset` to the end of the frame. Where it is in the frame is a number that
+// the verifier is made to forget: each round is then the same to it, and what follows is verified
+// once, not once for every length.
 SLUICE_INLINE __u64 frame_sum(const __u8* data, const __u8* end, __u32 offset) {
-  const __u8* at = data + offset;
   __u64 sum = 0;
   for (int i = 0; i < kChecksumChunksMax; i++) {
-    if (at + kChecksumChunk > end) break;
-    for (int k = 0; k < kChecksumChunk; k += 4) sum += load_u32(at + k);
-    at += kChecksumChunk;
+    offset = forget(offset);
+    if (offset > kChecksumOffsetMax || data + offset + kChecksumChunk > end) break;
+    for (int k = 0; k < kChecksumChunk; k += 4) sum += load_u32(data + offset + k);
+    offset += kChecksumChunk;
   }
+  offset = forget(offset);
+  if (offset > kChecksumOffsetMax) return sum;
+  const __u8* at = data + offset;
   for (int i = 0; i < kChecksumChunk / 4; i++) {
     if (at + 4 > end) break;
     sum += load_u32(at);
