@@ -38,7 +38,6 @@ void write_action(pugi::xml_node list, const Call& call, const Action& action) {
   auto member = add(list, "member");
   add(member, "Type", "forward");
   add(member, "TargetGroupArn", arn);
-  add_number(member, "Order", 1);
   auto forward = add(member, "ForwardConfig");
   auto entry = add(add(forward, "TargetGroups"), "member");
   add(entry, "TargetGroupArn", arn);
