@@ -21,6 +21,7 @@
 #include "gateway/control/nlb_addresses.h"
 #include "gateway/control/offloads.h"
 #include "gateway/datapath/kernel_host.h"
+#include "gateway/proxy/service_manager.h"
 
 namespace sluice::gateway {
 namespace {
@@ -50,6 +51,7 @@ class Daemon {
 
   std::string file_;
   std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<ServiceManager> manager_;
   std::unique_ptr<KernelHost> host_;
   std::unique_ptr<KernelNextHops> hops_;
   NlbAddresses addresses_;
@@ -82,6 +84,7 @@ Result<> Daemon::start(Config config) {
         config.file + ": gateway.host");
   events_.listen(log_event);
   SLUICE_TRY(loop_, EventLoop::create());
+  manager_ = std::make_unique<ServiceManager>(*loop_);
   SLUICE_TRY_VOID(watch_signals());
   // The socket first: a second daemon with the same configuration stops here.
   SLUICE_TRY(api_,
@@ -100,6 +103,7 @@ Result<> Daemon::start(Config config) {
   SLUICE_TRY_VOID(serve_http(config.gateway));
   SLUICE_TRY_VOID(plane_->start(std::move(config)));
   warn_of_redirects(controller_->config());
+  manager_->ready();
   return {};
 }
 
@@ -148,10 +152,14 @@ Result<> Daemon::watch_signals() {
   return signals_watch_.start(*loop_, signals_.get(), EPOLLIN, [this](uint32_t) {
     signalfd_siginfo info{};
     while (::read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
-      if (info.ssi_signo == SIGHUP)
+      if (info.ssi_signo == SIGHUP) {
+        manager_->reloading();
         reload();
-      else
+        manager_->ready();
+      } else {
+        manager_->stopping();
         loop_->stop();
+      }
     }
   });
 }

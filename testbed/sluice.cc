@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include "gateway/cli/commands.h"
+#include "gateway/cli/completion.h"
 #include "testbed/lab/command.h"
 #include "testbed/replay/command.h"
 
@@ -13,6 +14,7 @@ int main(int argc, char** argv) {
   sluice::gateway::add_gateway_commands(app);
   sluice::testbed::add_lab_command(app);
   sluice::testbed::add_replay_command(app);
+  sluice::gateway::add_completion_command(app);
   CLI11_PARSE(app, argc, argv);
   return 0;
 }

@@ -12,6 +12,7 @@
 #include "gateway/alb/stats.h"
 #include "gateway/control/attributes.h"
 #include "gateway/control/config.h"
+#include "gateway/proxy/service_manager.h"
 
 namespace sluice::gateway {
 namespace {
@@ -76,11 +77,13 @@ Result<> run(const Config& config, const Arguments& arguments) {
   SLUICE_TRY_VOID(drop_privileges(arguments.user));
   SLUICE_TRY_VOID(alb->start());
 
+  ServiceManager manager(*loop);
   Watch stop;
   SLUICE_TRY_VOID(stop.start(*loop, signals.get(), EPOLLIN, [&](uint32_t) {
     signalfd_siginfo info;
     (void)!read(signals.get(), &info, sizeof info);
     if (alb->draining()) return loop->stop();  // asked twice
+    manager.stopping();
     std::fprintf(stderr, "stopping: %zu connections\n", alb->clients());
     alb->drain([&] { loop->stop(); });
   }));
@@ -88,6 +91,7 @@ Result<> run(const Config& config, const Arguments& arguments) {
     std::fprintf(stderr, "%s: listening on %s\n", alb->name().c_str(),
                  frontend->address.text().c_str());
   }
+  manager.ready();
   loop->run();
   return {};
 }

@@ -1,0 +1,130 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""sluiced under its systemd unit, without systemd: it starts with exactly the capabilities that the unit leaves it and with
+none of them missing, says READY=1, RELOADING=1 and STOPPING=1, and WATCHDOG=1 as often as it is asked to. Everything
+happens in a network namespace of its own."""
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+
+SOURCE = pathlib.Path(os.environ["SLUICE_SOURCE_DIR"])
+BIN = pathlib.Path(os.environ["SLUICE_BIN"])
+PATIENCE_S = 60
+CONFIG = """
+gateway:
+  name: service
+  key: 00112233445566778899aabbccddeeff
+  socket: {folder}/g.sock
+  flow_table: {{flows_max: 4096}}
+  tunnel: {{interface: gen0, address: 10.9.0.1}}
+  nlb: {{interface: in0}}
+load_balancers:
+  - {{name: inspect, type: gateway, listeners: [{{default_actions: [{{type: forward, target_group: ids}}]}}]}}
+  - name: names
+    type: network
+    listeners: [{{protocol: UDP, address: 10.1.0.100, port: 53, default_actions: [{{type: forward, target_group: dns}}]}}]
+target_groups:
+  - {{name: ids, protocol: GENEVE, targets: [{{id: 10.9.0.11}}]}}
+  - {{name: dns, protocol: UDP, port: 53, targets: [{{id: 10.1.0.3}}]}}
+attachments:
+  - {{name: front, endpoint_id: 1, outside: out0, inside: in0, load_balancer: inspect}}
+"""
+
+
+def skip(why):
+    print(f"SKIP: {why}")
+    sys.exit(77)
+
+
+def capabilities(unit):
+    line = re.search(r"^CapabilityBoundingSet=(.*)$", unit.read_text(), re.M)
+    return [word.removeprefix("CAP_").lower() for word in line[1].split()]
+
+
+class Daemon:
+    def __init__(self, folder, names):
+        self.path = f"{folder}/notify.{'-'.join(names)}"
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.socket.settimeout(PATIENCE_S)
+        allowed = ",".join(["-all"] + ["+" + name for name in names])
+        self.process = subprocess.Popen(
+            ["setpriv", f"--bounding-set={allowed}", "--no-new-privs", BIN / "sluiced", "--config", f"{folder}/g.yaml"],
+            env={**os.environ, "NOTIFY_SOCKET": self.path, "WATCHDOG_USEC": "200000"}, stderr=subprocess.PIPE, text=True)
+
+    def hears(self, word):
+        while True:
+            said = self.socket.recv(4096).decode().split("\n")
+            if word in said:
+                return
+            assert said == ["WATCHDOG=1"], f"{said} instead of {word}"
+
+
+def start_and_stop(folder, names):
+    daemon = Daemon(folder, names)
+    try:
+        daemon.hears("READY=1")
+        for _ in range(3):
+            daemon.hears("WATCHDOG=1")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.hears("RELOADING=1")
+        daemon.hears("READY=1")
+        daemon.process.terminate()
+        daemon.hears("STOPPING=1")
+    finally:
+        daemon.process.terminate()
+        _, log = daemon.process.communicate(timeout=PATIENCE_S)
+    assert daemon.process.returncode == 0, log
+
+
+def fails_without(folder, names):
+    daemon = Daemon(folder, names)
+    _, log = daemon.process.communicate(timeout=PATIENCE_S)
+    assert daemon.process.returncode == 1, f"with {names} alone it starts: the unit leaves it too much\n{log}"
+
+
+def verify_units(folder):
+    if not shutil.which("systemd-analyze"):
+        print("systemd-analyze is not here: the units are not verified")
+        return
+    units = [*SOURCE.glob("gateway/*.service"), *SOURCE.glob("gateway/alb/*.service"), *SOURCE.glob("appliances/*/*.service")]
+    assert len(units) == 4
+    for unit in units:
+        # What the unit starts is not installed here.
+        copy = pathlib.Path(folder) / unit.name.replace("@.", "@x.")
+        copy.write_text(unit.read_text().replace("/usr/sbin/", f"{BIN}/"))
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", copy], capture_output=True, text=True, check=False)
+        said = [line for line in (done.stdout + done.stderr).splitlines() if unit.stem in line or copy.name in line]
+        assert done.returncode == 0 and not said, f"{unit.name}: {done.stdout}{done.stderr}"
+
+
+def main():
+    if os.geteuid() != 0:
+        skip("needs root")
+    if not shutil.which("setpriv") or not shutil.which("ip"):
+        skip("needs setpriv and ip")
+    if "INSIDE" not in os.environ:
+        if subprocess.run(["unshare", "-n", "true"], check=False).returncode != 0:
+            skip("cannot make a network namespace")
+        os.execvpe("unshare", ["unshare", "-n", sys.executable, __file__], {**os.environ, "INSIDE": "1"})
+    with tempfile.TemporaryDirectory(prefix="service_test.") as folder:
+        verify_units(folder)
+        pathlib.Path(f"{folder}/g.yaml").write_text(CONFIG.format(folder=folder))
+        for name in ("out0", "in0", "gen0"):
+            subprocess.run(f"ip link add {name} type veth peer name p{name} && ip link set {name} up && ip link set p{name} up",
+                           shell=True, check=True)
+        subprocess.run("ip link set lo up && ip addr add 10.9.0.1/24 dev gen0", shell=True, check=True)
+        names = capabilities(SOURCE / "gateway/sluiced.service")
+        start_and_stop(folder, names)
+        for name in names:
+            fails_without(folder, [other for other in names if other != name])
+    print("PASS")
+
+
+main()
