@@ -37,7 +37,7 @@ void add_options(CLI::App& app, DpiCommand& command) {
       ->group(group);
   app.add_option("-S", lists.sha1, "SHA-1 of malware's certificates (sha1_fingerprints.csv)")
       ->group(group);
-  add_explain(app, command.dpi.policy_file);
+  add_explain(app, command.dpi.policy_file, lists);
   sdk::add_options(app, command.runner);
 }
 

@@ -120,7 +120,7 @@ Result<std::string> explain(const std::string& policy_file, const DescribedFlow&
          "\n";
 }
 
-void add_explain(CLI::App& app, const std::string& policy_file) {
+void add_explain(CLI::App& app, const std::string& policy_file, const inspect::ListFiles& lists) {
   const auto flow = std::make_shared<DescribedFlow>();
   CLI::App* sub = app.add_subcommand("explain", "say which rule of --policy decides about a flow");
   sub->fallthrough();  // for --policy
@@ -135,11 +135,11 @@ void add_explain(CLI::App& app, const std::string& policy_file) {
   sub->add_option("--endpoint", flow->endpoint, "number of the gateway endpoint");
   sub->add_option("--time", flow->time, "2026-11-21T18:30, with Z in UTC; now unless given");
   sub->add_flag("--first", flow->first, "at its first packets, when more may be learned");
-  sub->callback([flow, &policy_file] {
+  sub->callback([flow, &policy_file, &lists] {
     using namespace std::chrono;
     const auto now = system_clock::now().time_since_epoch();
     const auto run = [&]() -> Result<std::string> {
-      SLUICE_TRY(const auto classifier, inspect::Classifier::create());
+      SLUICE_TRY(const auto classifier, inspect::Classifier::create(lists));
       return explain(policy_file, *flow, *classifier, duration_cast<microseconds>(now).count());
     };
     const Result<std::string> text = run();

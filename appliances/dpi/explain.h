@@ -35,7 +35,7 @@ Result<std::string> explain(const std::string& policy_file, const DescribedFlow&
                             const inspect::Classifier& classifier, int64_t now_us);
 
 // Adds the subcommand, which prints and ends the program; `policy_file` is what --policy set.
-void add_explain(CLI::App& app, const std::string& policy_file);
+void add_explain(CLI::App& app, const std::string& policy_file, const inspect::ListFiles& lists);
 
 // {"command": "explain", "src_ip": ..., "src_port": ..., "dest_ip": ..., "dest_port": ...,
 // "proto": "TCP"}

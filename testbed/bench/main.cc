@@ -6,6 +6,7 @@
 
 #include "testbed/bench/appliance_bench.h"
 #include "testbed/bench/bench.h"
+#include "testbed/bench/dpi_bench.h"
 
 using namespace sluice;  // NOLINT
 
@@ -78,6 +79,35 @@ int run_appliances(const testbed::ApplianceBenchOptions& options, bool json) {
   return 0;
 }
 
+int run_dpi(const testbed::DpiBenchOptions& options, bool json) {
+  const auto b = testbed::bench_dpi(options);
+  if (!b) return fail(b.error());
+  if (json) {
+    const nlohmann::ordered_json out{{"case", "dpi"},
+                                     {"corpus", b->corpus},
+                                     {"packets", b->packets},
+                                     {"flows", b->flows},
+                                     {"packets_shown", b->shown},
+                                     {"mpps", b->mpps},
+                                     {"gbit_per_s", b->gbit_per_s},
+                                     {"mpps_every_packet", b->mpps_every},
+                                     {"ratio", b->ratio},
+                                     {"bytes_per_flow", b->bytes_per_flow},
+                                     {"bytes_at_first", b->bytes_at_first}};
+    std::printf("%s\n", nlohmann::ordered_json::array({out}).dump(1).c_str());
+    return 0;
+  }
+  std::printf("%s; a round has %lu packets of %lu flows, nDPI is shown %lu\n", b->corpus.c_str(),
+              b->packets, b->flows, b->shown);
+  std::printf("%-14s %8s %8s\n", "", "Mpps", "Gbit/s");
+  std::printf("%-14s %8.2f %8.1f\n", "early stop", b->mpps, b->gbit_per_s);
+  std::printf("%-14s %8.2f %8.1f   early stop is %.2f times as fast\n", "every packet",
+              b->mpps_every, b->gbit_per_s / b->ratio, b->ratio);
+  std::printf("memory of a flow: %.0f bytes at the end, %.0f after its first four packets\n",
+              b->bytes_per_flow, b->bytes_at_first);
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -108,10 +138,16 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(10, 10'000));
   appliances->add_option("--rounds", appliance_options.rounds)->check(CLI::Range(1, 100));
   appliances->add_option("--policy", appliance_options.policy, "of sluice-dpi");
+  testbed::DpiBenchOptions dpi_options;
+  CLI::App* dpi = app.add_subcommand("dpi", "Mpps of flow table and classifier, one thread");
+  dpi->add_flag("--json", json, "an array of cases instead of a table");
+  dpi->add_option("--capture", dpi_options.captures, "pcap files; made-up traffic without any");
+  dpi->add_option("--rounds", dpi_options.rounds)->check(CLI::Range(1, 1000));
   CLI11_PARSE(app, argc, argv);
 
   if (health->parsed()) return run_health(health_options, json);
   if (appliances->parsed()) return run_appliances(appliance_options, json);
+  if (dpi->parsed()) return run_dpi(dpi_options, json);
   const auto cases = testbed::bench_datapath(options);
   if (!cases) return fail(cases.error());
   json ? print_json(*cases) : print_table(*cases);
