@@ -51,7 +51,7 @@ class Dpi final : public DpiAppliance {
     tunnels::packet parsed;
     if (parse_ip_packet(packet.ip, parsed) != tunnels::kDropNone) {
       counters_.packets_malformed++;
-      return Answer::kDrop;
+      return shadow_ ? Answer::kReturn : Answer::kDrop;
     }
     std::span<const uint8_t> ip = packet.ip.first(parsed.l3_length);
     tunnels::packet shown = parsed;

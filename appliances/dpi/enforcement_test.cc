@@ -180,6 +180,7 @@ TEST_F(EnforcementTest, AShadowDeliversEverything) {
   for (int i = 0; i < 20; i++) EXPECT_EQ(data(limited, 1000), Answer::kReturn);
   EXPECT_EQ(data(marked, 100), Answer::kReturn);
   EXPECT_EQ(ip_[1], 0);
+  EXPECT_EQ(show({1, 2, 3}), Answer::kReturn);
   EXPECT_TRUE(injected_.packets.empty());
   const auto drops = events("drop");
   ASSERT_EQ(drops.size(), 2u);

@@ -15,12 +15,12 @@ namespace {
 // One for the process, because workers share meters; not to be guessed, so that nobody can choose
 // addresses that push out another client's meter.
 const tunnels::siphash_key& meter_key() {
-  static const tunnels::siphash_key key = [] {
+  static const tunnels::siphash_key kKey = [] {
     std::random_device random;
     const auto word = [&] { return uint64_t{random()} << 32 | random(); };
     return tunnels::siphash_key{word(), word()};
   }();
-  return key;
+  return kKey;
 }
 
 }  // namespace
