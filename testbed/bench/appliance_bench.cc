@@ -15,6 +15,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <span>
 
 #include "appliances/sdk/socket.h"
@@ -180,11 +181,6 @@ Result<> wait_until_ready(const Program& program, Gateway& gateway, const Datagr
   return fail("does not answer", program.name());
 }
 
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
-
 }  // namespace
 
 Result<std::vector<ApplianceCase>> bench_appliances(const ApplianceBenchOptions& options) {
@@ -203,19 +199,18 @@ Result<std::vector<ApplianceCase>> bench_appliances(const ApplianceBenchOptions&
   for (const auto& program : programs)
     SLUICE_TRY_VOID(wait_until_ready(*program, gateway, strangers.front()));
 
-  std::vector<std::vector<double>> cpu(programs.size());
+  std::vector<double> cpu(programs.size(), std::numeric_limits<double>::max());
   const auto packets = static_cast<double>(traffic.size());
   for (uint32_t round = 0; round <= options.rounds; round++) {
     for (size_t i = 0; i < programs.size(); i++) {
       SLUICE_TRY(const uint64_t cpu_ns, run_round(*programs[i], gateway, traffic));
       if (round == 0) continue;  // to get warm
-      cpu[i].push_back(static_cast<double>(cpu_ns) / packets);
+      cpu[i] = std::min(cpu[i], static_cast<double>(cpu_ns) / packets);
     }
   }
   std::vector<ApplianceCase> cases;
   for (size_t i = 0; i < programs.size(); i++)
-    cases.push_back({programs[i]->name(), median(cpu[i]), 1e9 / median(cpu[i]),
-                     median(cpu[0]) / median(cpu[i]), traffic.size(),
+    cases.push_back({programs[i]->name(), cpu[i], 1e9 / cpu[i], cpu[0] / cpu[i], traffic.size(),
                      static_cast<double>(bytes) / packets});
   return cases;
 }

@@ -19,8 +19,9 @@ struct ApplianceBenchOptions {
 
 struct ApplianceCase {
   std::string program;
-  double cpu_ns =
-      0;  // of the process per packet, median of the rounds; the kernel's work for it too
+  // Of the process per packet, with the kernel's work for it: the least of the rounds, since what
+  // else runs on the machine only adds.
+  double cpu_ns = 0;
   double packets_per_s = 0;  // of one CPU
   double share = 0;          // of what sluice-pass has
   uint64_t packets = 0;      // of one round
