@@ -46,8 +46,9 @@ nginx=$!
 proxy=$!
 
 tries=0
+# Not `jq -e`: it is content with no input at all.
 until nc -NU "$dir/stats.sock" </dev/null 2>/dev/null |
-  jq -e '[.target_groups[].targets[].state] | length == 3 and all(. == "healthy")' >/dev/null; do
+  jq '[.target_groups[].targets[].state] | length == 3 and all(. == "healthy")' | grep -qx true; do
   tries=$((tries + 1))
   [ $tries -lt 400 ] || fail "the targets do not become healthy"
   sleep 0.05

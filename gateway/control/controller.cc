@@ -127,10 +127,10 @@ void Controller::look_again() {
 
 void Controller::watch_targets() {
   std::set<TargetName> wanted;
-  const auto steered = steered_groups(config_);
+  steered_ = steered_groups(config_);
   const auto hosts = health_hosts(config_);
   for (const TargetGroup& group : config_.target_groups) {
-    if (!steered.contains(group.name)) continue;
+    if (!steered_.contains(group.name)) continue;
     const bool appliance = group.protocol == Protocol::kGeneve;
     const auto host = hosts.find(group.name);
     for (const Target& target : group.targets) {
@@ -163,7 +163,7 @@ void Controller::health_changed(const TargetName& name, HealthState before) {
 }
 
 TargetHealth Controller::target_health(const TargetGroup& group, const Target& target) const {
-  if (!steered_groups(config_).contains(group.name))
+  if (!steered_.contains(group.name))
     return {HealthState::kUnused, "Target.NotInUse", "no listener forwards to its target group"};
   return checker_.health({group.name, target});
 }

@@ -59,6 +59,7 @@ class Controller : private World {
   NextHops& hops_;
   EventBus& events_;
   Config config_;
+  std::set<std::string, std::less<>> steered_;  // groups of config_ that get packets
   std::set<TargetName> watched_;
   std::string trouble_;  // what the reconciler said last
   Reconciler reconciler_;
