@@ -68,8 +68,7 @@ class Dpi final : public DpiAppliance {
     const bool about = parsed.flags & tunnels::kPacketIcmpError;
     if (!about) consider(record, ip, shown);
     if (fragment && flow.blocked() && !shadow_) fragments_.refuse_last();
-    const bool counts = flow.classification.final() || flow.blocked();
-    if (counts && Usage::due(record, flow.accounted, now_us_)) account(record);
+    if (counts(record)) account(record);
     if (about && !flow.blocked()) return Answer::kReturn;
     return answer(record, packet, parsed, injector);
   }
@@ -338,6 +337,15 @@ class Dpi final : public DpiAppliance {
     classifier_->finish(record.user.classification, record.to_server);
     account(record);
     events_.flow(record, end, now_us_);
+  }
+
+  // Once the application is known for good: at once, when the connection closes (its record stays
+  // for a while), and now and then.
+  bool counts(const DpiRecord& record) const {
+    const DpiFlow& flow = record.user;
+    if (!flow.classification.final() && !flow.blocked()) return false;
+    return flow.accounted.at_us == 0 || record.state == inspect::FlowState::kClosed ||
+           Usage::due(record, flow.accounted, now_us_);
   }
 
   void account(DpiRecord& record) {
