@@ -39,4 +39,23 @@ struct HealthBench {
 // The health checker against a target of many addresses on the loopback.
 Result<> bench_health(HealthBench& bench);
 
+struct Latencies {
+  double median_ms = 0;
+  double p99_ms = 0;
+};
+
+struct ControlBench {
+  uint32_t groups = 250;
+  uint32_t targets = 20'000;   // in all of them together
+  uint32_t calls = 5'000;      // that look; a tenth as many change something
+  double read_ms = 0;          // out: YAML to a valid state
+  double apply_ms = 0;         // out: that state into effect
+  Latencies look, change;      // out: of one call
+  double describe_all_ms = 0;  // out: every group page by page, and every target's health
+  uint64_t described = 0;      // out: targets among them
+};
+
+// The control plane and the AWS API, over a loopback connection.
+Result<> bench_control(ControlBench& bench);
+
 }  // namespace sluice::testbed

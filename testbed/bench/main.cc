@@ -56,6 +56,33 @@ int run_health(testbed::HealthBench& bench, bool json) {
   return 0;
 }
 
+int run_control(testbed::ControlBench& bench, bool json) {
+  if (auto result = testbed::bench_control(bench); !result) return fail(result.error());
+  if (json) {
+    const nlohmann::ordered_json out{
+        {"case", "control"},
+        {"groups", bench.groups},
+        {"targets", bench.targets},
+        {"read_ms", bench.read_ms},
+        {"apply_ms", bench.apply_ms},
+        {"look_ms", {{"median", bench.look.median_ms}, {"p99", bench.look.p99_ms}}},
+        {"change_ms", {{"median", bench.change.median_ms}, {"p99", bench.change.p99_ms}}},
+        {"described", bench.described},
+        {"describe_all_ms", bench.describe_all_ms}};
+    std::printf("%s\n", nlohmann::ordered_json::array({out}).dump(1).c_str());
+    return 0;
+  }
+  std::printf("%u target groups, %u targets\n", bench.groups, bench.targets);
+  std::printf("file read and judged  %8.1f ms\n", bench.read_ms);
+  std::printf("into effect           %8.1f ms\n", bench.apply_ms);
+  std::printf("a call that looks     %8.3f ms  p99 %.3f ms\n", bench.look.median_ms,
+              bench.look.p99_ms);
+  std::printf("a call that changes   %8.2f ms  p99 %.2f ms\n", bench.change.median_ms,
+              bench.change.p99_ms);
+  std::printf("all %lu described    %8.1f ms\n", bench.described, bench.describe_all_ms);
+  return 0;
+}
+
 int run_appliances(const testbed::ApplianceBenchOptions& options, bool json) {
   const auto cases = testbed::bench_appliances(options);
   if (!cases) return fail(cases.error());
@@ -143,9 +170,17 @@ int main(int argc, char** argv) {
   dpi->add_flag("--json", json, "an array of cases instead of a table");
   dpi->add_option("--capture", dpi_options.captures, "pcap files; made-up traffic without any");
   dpi->add_option("--rounds", dpi_options.rounds)->check(CLI::Range(1, 1000));
+  testbed::ControlBench control_options;
+  CLI::App* control = app.add_subcommand(
+      "control", "a large configuration, and the time of AWS API calls about it");
+  control->add_flag("--json", json, "an array of cases instead of a table");
+  control->add_option("--groups", control_options.groups)->check(CLI::Range(1, 250));
+  control->add_option("--targets", control_options.targets)->check(CLI::Range(250, 50'000));
+  control->add_option("--calls", control_options.calls)->check(CLI::Range(100, 1'000'000));
   CLI11_PARSE(app, argc, argv);
 
   if (health->parsed()) return run_health(health_options, json);
+  if (control->parsed()) return run_control(control_options, json);
   if (appliances->parsed()) return run_appliances(appliance_options, json);
   if (dpi->parsed()) return run_dpi(dpi_options, json);
   const auto cases = testbed::bench_datapath(options);
