@@ -16,8 +16,9 @@ void add_cases(const CLI::App& app, const std::string& path, std::string& words,
     for (const std::string& name : option->get_lnames()) follows += "--" + name + " ";
   words += "    \"" + path + "\") words=\"" + follows + "\" ;;\n";
   for (const CLI::App* command : app.get_subcommands({})) {
-    const std::string deeper =
-        path.empty() ? command->get_name() : path + " " + command->get_name();
+    std::string deeper = path;
+    if (!deeper.empty()) deeper += ' ';
+    deeper += command->get_name();
     paths += "      \"" + deeper + "\") path=\"" + deeper + "\" ;;\n";
     add_cases(*command, deeper, words, paths);
   }
