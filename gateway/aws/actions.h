@@ -24,8 +24,8 @@ std::span<const ServiceNames> aws_services();
 
 struct ActionRow {
   AwsService service;
-  std::string_view name;
   bool writes;  // not for read-only keys
+  std::string_view name;
   AwsResult<> (*answer)(Call& call);
   std::string_view what;  // for a person
 };
