@@ -19,7 +19,8 @@ void add_cases(const CLI::App& app, const std::string& path, std::string& words,
     std::string deeper = path;
     if (!deeper.empty()) deeper += ' ';
     deeper += command->get_name();
-    paths += "      \"" + deeper + "\") path=\"" + deeper + "\" ;;\n";
+    paths.append("      \"").append(deeper).append("\") path=\"").append(deeper);
+    paths += "\" ;;\n";
     add_cases(*command, deeper, words, paths);
   }
 }
