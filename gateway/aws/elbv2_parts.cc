@@ -19,7 +19,7 @@ std::string read_forward_config(Params config) {
                 "a forward action has exactly one target group here: weights are not available");
     return {};
   }
-  const std::string arn = groups[0].require("TargetGroupArn");
+  std::string arn = groups[0].require("TargetGroupArn");
   if (groups[0].number("Weight", 0, 999) == 0u)
     config.fail(kConfiguration, "the weight of the only target group cannot be 0");
   if (auto stickiness = config.structure("TargetGroupStickinessConfig")) {
@@ -33,7 +33,7 @@ std::string read_forward_config(Params config) {
 }  // namespace
 
 std::string read_name(Params& params) {
-  const std::string name = params.require("Name");
+  std::string name = params.require("Name");
   const bool letters = std::ranges::all_of(name, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
   });

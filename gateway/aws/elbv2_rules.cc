@@ -202,6 +202,7 @@ AwsResult<> set_rule_priorities(Call& call) {
       listener = ref.listener;
       changeable(next, *ref.rule).priority = priority;
     }
+    if (listener == nullptr) return {};
     std::set<uint32_t> seen;
     for (const Rule& rule : listener->rules)
       if (!seen.insert(rule.priority).second)

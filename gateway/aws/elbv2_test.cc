@@ -318,9 +318,9 @@ TEST_F(Elbv2Test, WhatCannotBeIsRefusedByName) {
   const Fields lb{{"Name", "x"}, {"Type", "network"}, {"Subnets.member.1", "subnet-a"}};
   const Fields tg{{"Name", "x"}, {"Protocol", "TCP"}, {"Port", "80"}, {"TargetType", "ip"}};
   const auto with = [](Fields fields, const Fields& more) {
-    for (const auto& [name, value] : more) {
-      std::erase_if(fields, [&](const auto& field) { return field.first == name; });
-      if (value != "-") fields.emplace_back(name, value);
+    for (const auto& one : more) {
+      std::erase_if(fields, [&](const auto& field) { return field.first == one.first; });
+      if (one.second != "-") fields.push_back(one);
     }
     return fields;
   };

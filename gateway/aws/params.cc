@@ -10,7 +10,9 @@ namespace {
 std::string first_unused(const FormNode& node, const std::string& path) {
   if (node.is_set && !node.used) return path;
   for (const auto& [name, child] : node.children) {
-    std::string found = first_unused(child, path.empty() ? name : path + "." + name);
+    std::string below = path;
+    below.append(path.empty() ? "" : ".").append(name);
+    std::string found = first_unused(child, below);
     if (!found.empty()) return found;
   }
   return {};
