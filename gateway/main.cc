@@ -22,6 +22,7 @@
 #include "gateway/control/offloads.h"
 #include "gateway/datapath/kernel_host.h"
 #include "gateway/proxy/service_manager.h"
+#include "gateway/store/store.h"
 
 namespace sluice::gateway {
 namespace {
@@ -91,6 +92,10 @@ Result<> Daemon::start(Config config) {
              ApiServer::create(*loop_, config.gateway.socket, [this](std::string_view request) {
                return answer_request(*plane_, request);
              }));
+  std::unique_ptr<Store> store;
+  if (!config.gateway.store.empty()) {
+    SLUICE_TRY(store, Store::open(config.gateway.store));
+  }
   const std::string pins = pins_of(config.gateway);
   if (!config.gateway.pinned) SLUICE_TRY_VOID(KernelHost::remove_pins(pins));
   SLUICE_TRY(host_, KernelHost::create(
@@ -98,10 +103,12 @@ Result<> Daemon::start(Config config) {
   SLUICE_TRY(hops_, KernelNextHops::create(*loop_, [this] { network_changed(); }));
   controller_ = std::make_unique<Controller>(
       *loop_, *host_, *hops_, events_, HealthOptions{.in_flight_max = checks_in_flight_max()});
-  plane_ = std::make_unique<ControlPlane>(*controller_,
-                                          [this](const Config& c) { return set_addresses(c); });
+  plane_ = std::make_unique<ControlPlane>(
+      *controller_, [this](const Config& c) { return set_addresses(c); }, std::move(store));
   SLUICE_TRY_VOID(serve_http(config.gateway));
-  SLUICE_TRY_VOID(plane_->start(std::move(config)));
+  SLUICE_TRY(const std::vector<Error> unapplied, plane_->start(std::move(config)));
+  for (const Error& error : unapplied)
+    spdlog::error("the file is not applied, the state of the store runs: {}", error.text());
   warn_of_redirects(controller_->config());
   manager_->ready();
   return {};
@@ -174,8 +181,9 @@ void Daemon::refuse_reload(const std::vector<Error>& errors) {
 void Daemon::reload() {
   auto config = read_config(file_);
   if (!config) return refuse_reload(config.error());
-  const auto done =
-      plane_->commit("file", [&](Config& next) { return apply_file(next, std::move(*config)); });
+  const std::string digest = config->digest;
+  const auto done = plane_->commit(
+      "file", [&](Config& next) { return apply_file(next, std::move(*config)); }, digest);
   if (!done) return refuse_reload(done.error());
   spdlog::info("read {} again: {} changes", file_, done->changes.size());
   warn_of_redirects(controller_->config());

@@ -62,6 +62,7 @@ gateway:
   name: $P
   key: 00112233445566778899aabbccddeeff
   socket: $DIR/gateway.sock
+  store: $DIR/state.db
   flow_table: {flows_max: 4096}
   tunnel: {interface: [gen0, gen1], address: 10.9.0.1}
   nlb: {interface: mgmt0}
@@ -117,6 +118,22 @@ fetch || fail "no way to the server after remove"
 after=$(ip -n ${P}client addr show eth0; ip -n ${P}client route)
 [ "$(echo "$before" | grep -E "inet |ether|10\.")" = "$(echo "$after" | grep -E "inet |ether|10\.")" ] ||
   fail "the interface is not what it was: $after"
+
+# What was acknowledged survives kill -9, and can be taken back.
+registered() { sluice targets health ids --json | grep -q "$1"; }
+sluice targets register ids 10.9.0.21 || fail "cannot register"
+kill -KILL "$DAEMON"
+wait "$DAEMON" || true
+ip -n ${P}gateway link add gen1 mtu 1600 type veth peer name eth1 mtu 1600 netns ${P}appliance
+ip netns exec ${P}gateway "$SLUICE_BIN/sluiced" --config "$DIR/gateway.yaml" 2> >(tee -a "$DIR/log" >&2) &
+DAEMON=$!
+until_true 10 registered 10.9.0.21 || fail "a registered target did not survive kill -9"
+sluice export > "$DIR/export.yaml"
+sluice apply --dry-run "$DIR/export.yaml" | grep -q "no change" || fail "the export is not the state"
+sluice diff | grep -q "+ targets\[10.9.0.21\].id" || fail "diff does not show the last change"
+sluice rollback 1 > /dev/null || fail "cannot roll back"
+registered 10.9.0.21 && fail "the rollback took nothing back"
+sluice history | grep -q "rollback to 1" || fail "the history does not have the rollback"
 kill -TERM "$DAEMON"
 wait "$DAEMON" || fail "the daemon ended with $?"
 DAEMON=

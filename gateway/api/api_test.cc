@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gateway/api/commands.h"
+#include "gateway/cli/print.h"
 #include "gateway/control/config.h"
 #include "gateway/control/control_plane.h"
 #include "gateway/control/controller.h"
@@ -113,7 +114,7 @@ TEST_F(ApiTest, MalformedRequestsAreAnsweredWithAReason) {
   EXPECT_EQ(error_of("{\"a\": "), "a request is one JSON object on one line");
   EXPECT_EQ(error_of("{}"), "'command' is missing");
   EXPECT_EQ(error_of(R"({"command": 1})"), "'command' is missing");
-  EXPECT_NE(error_of(R"({"command": "reboot"})").find("known are: attach, counters"),
+  EXPECT_NE(error_of(R"({"command": "reboot"})").find("known are: apply, attach, changes"),
             std::string::npos);
   EXPECT_EQ(error_of(R"({"command": "flows", "limit": -1})"),
             "limit: expected a number of at most 10000");
@@ -264,6 +265,41 @@ TEST_F(ApiTest, AttachmentsCanBeInsertedAndSurviveAReload) {
             "there is no attachment 'front' that was inserted by hand");
   EXPECT_TRUE(ask({{"command", "detach"}, {"name", "late"}})["ok"]);
   EXPECT_EQ(host->tables().ports[4].role, kPortUnused);
+}
+
+TEST_F(ApiTest, TheStateIsAppliedToldAndRolledBack) {
+  std::string yaml = kYaml;
+  yaml.replace(yaml.find("10.9.0.12"), 9, "10.9.0.13");
+  const json apply{{"command", "apply"}, {"text", yaml}, {"file", "new.yaml"}, {"dry_run", true}};
+  json told = ask(apply);
+  EXPECT_EQ(told["generation"], 1);
+  EXPECT_EQ(told["changes"][0]["name"], "ids");
+  EXPECT_EQ(print_changes(told),
+            "~ target_group ids\n    - targets[10.9.0.12].id: 10.9.0.12\n"
+            "    + targets[10.9.0.13].id: 10.9.0.13\ngeneration 1\n");
+  json wet = apply;
+  wet.erase("dry_run");
+  EXPECT_EQ(ask(wet)["generation"], 2);
+  EXPECT_EQ(print_changes(ask(wet)), "no change\ngeneration 2\n");
+  EXPECT_EQ(ask({{"command", "changes"}, {"from", 0}})["changes"].size(), 8u);
+  EXPECT_EQ(ask({{"command", "changes"}})["from"], 1);
+
+  const json exported = ask({{"command", "export"}})["yaml"];
+  EXPECT_TRUE(ask({{"command", "apply"}, {"text", exported}})["changes"].empty()) << exported;
+  EXPECT_EQ(error_of(R"({"command": "apply", "text": "gateway: 1\nx: 2\n", "file": "f"})"),
+            "f:1:10: gateway: expected a map, found a value\n"
+            "f:2:4: x: unknown key 'x'");
+
+  EXPECT_EQ(ask({{"command", "rollback"}, {"generation", 1}})["generation"], 3);
+  EXPECT_EQ(controller.config().target_groups[0].targets[1].address.text(), "10.9.0.12");
+  EXPECT_EQ(error_of(R"({"command": "rollback", "generation": 7})"),
+            "there is no generation 7; 0 to 3 are kept");
+  EXPECT_EQ(error_of(R"({"command": "rollback"})"), "'generation' is needed");
+  const json history = ask({{"command", "history"}, {"limit", 2}});
+  EXPECT_EQ(history["generations"][0]["author"], "rollback to 1");
+  EXPECT_EQ(history["generations"][1]["summary"], "~target_group ids");
+  EXPECT_NE(print_history(history).find("rollback to 1  ~target_group ids"), std::string::npos)
+      << print_history(history);
 }
 
 TEST_F(ApiTest, AReloadThatCannotBeChangesNothing) {

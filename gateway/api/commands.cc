@@ -8,6 +8,7 @@
 #include "gateway/api/fields.h"
 #include "gateway/api/flows.h"
 #include "gateway/api/stat_csv.h"
+#include "gateway/api/state_commands.h"
 #include "gateway/control/control_plane.h"
 #include "gateway/control/controller.h"
 #include "gateway/control/explain.h"
@@ -220,6 +221,11 @@ const std::map<std::string, Command, std::less<>>& commands() {
       {"explain", explain_packet},
       {"counters", counters},
       {"stat", stat},
+      {"apply", apply_state},
+      {"export", export_state},
+      {"history", describe_history},
+      {"changes", describe_changes},
+      {"rollback", roll_back},
       {"attach", attach},
       {"detach", detach},
   };

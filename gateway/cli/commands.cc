@@ -7,45 +7,17 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "gateway/cli/asking.h"
 #include "gateway/cli/client.h"
 #include "gateway/cli/print.h"
 #include "gateway/cli/splice_commands.h"
+#include "gateway/cli/state_commands.h"
 #include "gateway/control/config.h"
 
 namespace sluice::gateway {
 namespace {
 
 using nlohmann::json;
-
-// What all commands that ask a daemon have; each owns one through its callback.
-struct Asking {
-  std::string socket, config;
-  bool as_json = false;
-  json request;
-
-  void add_options(CLI::App& command) {
-    command.add_option("--socket", socket, "the gateway's unix socket");
-    command.add_option("--config", config, "a configuration file that names the socket");
-    command.add_flag("--json", as_json, "print the reply as JSON");
-  }
-};
-
-[[noreturn]] void give_up(const Error& error) {
-  std::fprintf(stderr, "sluice: %s\n", error.text().c_str());
-  throw CLI::RuntimeError(1);
-}
-
-template <class T>
-T or_give_up(Result<T> result) {
-  if (!result) give_up(result.error());
-  return std::move(*result);
-}
-
-void ask(const Asking& asking, const std::function<std::string(const json&)>& print) {
-  const std::string socket = or_give_up(find_socket(asking.socket, asking.config));
-  const json reply = or_give_up(ask_daemon(socket, asking.request));
-  std::fputs((asking.as_json ? reply.dump() + "\n" : print(reply)).c_str(), stdout);
-}
 
 void add_targets(CLI::App& app) {
   CLI::App* targets = app.add_subcommand("targets", "register, deregister and describe targets");
@@ -59,7 +31,7 @@ void add_targets(CLI::App& app) {
   health->callback([=] {
     describe->request = {{"command", "targets"}};
     if (!group->empty()) describe->request["target_group"] = *group;
-    ask(*describe, print_targets);
+    describe->ask(print_targets);
   });
 
   for (const std::string word : {"register", "deregister"}) {
@@ -77,7 +49,7 @@ void add_targets(CLI::App& app) {
       asking->request = {
           {"command", word}, {"target_group", *name}, {"id", endpoint.address.text()}};
       if (endpoint.port != 0) asking->request["port"] = endpoint.port;
-      ask(*asking, [](const json&) { return ""; });
+      asking->ask([](const json&) { return ""; });
     });
   }
 }
@@ -107,7 +79,7 @@ void add_flows(CLI::App& app) {
                                       {"target", filter->target}})
       if (!value.empty()) asking->request[name] = value;
     if (filter->port != 0) asking->request["port"] = filter->port;
-    ask(*asking, print_flows);
+    asking->ask(print_flows);
   });
 }
 
@@ -137,7 +109,7 @@ void add_explain(CLI::App& app) {
                        {"destination_port", destination.port},
                        {"from_inside", words->from_inside}};
     if (!words->attachment.empty()) asking->request["attachment"] = words->attachment;
-    ask(*asking, print_explanation);
+    asking->ask(print_explanation);
   });
 }
 
@@ -149,7 +121,7 @@ void add_counters(CLI::App& app) {
   command->add_flag("--zeros", *zeros, "also those that are zero");
   command->callback([=] {
     asking->request = {{"command", "counters"}};
-    ask(*asking, [&](const json& reply) { return print_counters(reply, *zeros); });
+    asking->ask([&](const json& reply) { return print_counters(reply, *zeros); });
   });
 }
 
@@ -160,7 +132,7 @@ void add_stat(CLI::App& app) {
   asking->add_options(*command);
   command->callback([=] {
     asking->request = {{"command", "stat"}};
-    ask(*asking, [](const json& reply) { return reply.value("csv", ""); });
+    asking->ask([](const json& reply) { return reply.value("csv", ""); });
   });
 }
 
@@ -214,6 +186,7 @@ void add_gateway_commands(CLI::App& app) {
   add_counters(app);
   add_stat(app);
   add_validate(app);
+  add_state_commands(app);
   add_splice_commands(app);
 }
 

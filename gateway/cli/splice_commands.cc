@@ -9,6 +9,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "gateway/cli/asking.h"
 #include "gateway/cli/client.h"
 #include "gateway/control/splice.h"
 
@@ -23,11 +24,6 @@ struct Words {
   std::string netns, device, socket, config, load_balancer, gateway_netns;
   uint64_t endpoint_id = 0;
 };
-
-[[noreturn]] void give_up(const Error& error) {
-  std::fprintf(stderr, "sluice: %s\n", error.text().c_str());
-  throw CLI::RuntimeError(1);
-}
 
 // "client-eth0": the same for insert and remove.
 std::string attachment_name(const Words& words) {

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <charconv>
 
 namespace sluice::gateway {
 
@@ -19,6 +20,35 @@ Result<IpAddress> parse_ip_address(const std::string& text) {
   out.version = 6;
   if (inet_pton(AF_INET6, text.c_str(), out.words) == 1) return out;
   return fail("'" + text.substr(0, 60) + "' is no IPv4 or IPv6 address");
+}
+
+bool Prefix::contains(const IpAddress& other) const {
+  if (other.version != address.version) return false;
+  const auto* mine = reinterpret_cast<const uint8_t*>(address.words);
+  const auto* its = reinterpret_cast<const uint8_t*>(other.words);
+  for (int bit = 0; bit < length; bit++) {
+    const int mask = 0x80 >> bit % 8;
+    if ((mine[bit / 8] & mask) != (its[bit / 8] & mask)) return false;
+  }
+  return true;
+}
+
+Result<Prefix> parse_prefix(const std::string& text) {
+  const size_t slash = text.find('/');
+  Prefix out;
+  auto address = parse_ip_address(text.substr(0, slash));
+  const char* end = text.data() + text.size();
+  const char* digits = slash == std::string::npos ? end : text.data() + slash + 1;
+  const auto [stop, error] = std::from_chars(digits, end, out.length);
+  const int most = address && address->version == 6 ? 128 : 32;
+  if (!address || error != std::errc() || stop != end || out.length > most)
+    return fail("'" + text.substr(0, 60) + "' is no network such as 10.0.0.0/16");
+  out.address = *address;
+  auto* bytes = reinterpret_cast<uint8_t*>(out.address.words);
+  for (int bit = out.length; bit < most; bit++)
+    if (bytes[bit / 8] & 0x80 >> bit % 8)
+      return fail("'" + text + "' has bits after its prefix length");
+  return out;
 }
 
 bool is_host_address(const IpAddress& address) {

@@ -27,6 +27,14 @@ struct IpAddress {
 // "10.0.0.1" or "fd00::1", without prefix length or zone.
 Result<IpAddress> parse_ip_address(const std::string& text);
 
+// "10.0.0.0/16": the address is the first of its network.
+struct Prefix {
+  IpAddress address;
+  uint8_t length = 0;
+  bool contains(const IpAddress& other) const;
+};
+Result<Prefix> parse_prefix(const std::string& text);
+
 // Not multicast, loopback or all zero.
 bool is_host_address(const IpAddress& address);
 

@@ -4,17 +4,15 @@
 #include <sys/random.h>
 
 #include <algorithm>
-#include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "gateway/control/config.h"
+#include "gateway/control/digest.h"
 #include "gateway/control/object_json.h"
-#include "tunnels/flow_key.h"
 
 namespace sluice::gateway {
 namespace {
-
-using namespace tunnels;  // NOLINT: siphash
 
 template <class Object>
 std::map<std::string_view, const Object*> by_name(const std::vector<Object>& objects) {
@@ -77,27 +75,10 @@ void merge(std::vector<Object>& next, std::vector<Object>& file) {
   std::ranges::move(kept, std::back_inserter(next));
 }
 
-std::string hexadecimal(uint64_t number) {
-  std::string out(16, '0');
-  for (int i = 15; i >= 0; i--, number >>= 4) out[i] = "0123456789abcdef"[number & 15];
-  return out;
-}
-
 std::string random_id() {
   uint64_t number = 0;
   SLUICE_CHECK(::getrandom(&number, sizeof(number), 0) == sizeof(number));
   return hexadecimal(number);
-}
-
-// The same for the same name under the same key.
-std::string stable_id(const siphash_key& key, const std::string& name) {
-  siphash_state state;
-  siphash_init(&state, &key);
-  size_t at = 0;
-  for (; at + 8 <= name.size(); at += 8) siphash_word(&state, load_u64(name.data() + at));
-  uint64_t rest = 0;
-  std::memcpy(&rest, name.data() + at, name.size() - at);
-  return hexadecimal(siphash_finish(&state, rest, static_cast<uint8_t>(name.size())));
 }
 
 class Completer {
@@ -127,13 +108,25 @@ class Completer {
   }
   void fill(Resource& resource, Origin origin, const std::string& name) {
     if (resource.id.empty())
-      resource.id = origin == Origin::kFile ? stable_id(next_.gateway.key, name) : random_id();
+      resource.id = origin == Origin::kFile ? digest_of(next_.gateway.key, name) : random_id();
     if (resource.created_ms == 0) resource.created_ms = now_ms_;
   }
 
   Config& next_;
   uint64_t now_ms_;
 };
+
+// The one object of `from` in the place of the one of that name, or at the end.
+template <class Object>
+void replace(std::vector<Object>& list, const std::string& name, std::vector<Object>& from) {
+  const auto at = std::ranges::find(list, name, &Object::name);
+  if (from.empty())
+    list.erase(at, at == list.end() ? at : at + 1);
+  else if (at == list.end())
+    list.push_back(std::move(from.front()));
+  else
+    *at = std::move(from.front());
+}
 
 Result<TargetGroup*> find_group(Config& next, const std::string& name) {
   const auto at = std::ranges::find(next.target_groups, name, &TargetGroup::name);
@@ -142,12 +135,6 @@ Result<TargetGroup*> find_group(Config& next, const std::string& name) {
 }
 
 }  // namespace
-
-std::string_view kind_name(ObjectKind kind) {
-  constexpr std::string_view kNames[] = {"load_balancer", "target_group", "attachment",
-                                         "endpoint_service"};
-  return kNames[static_cast<int>(kind)];
-}
 
 std::vector<ObjectChange> changes_between(const Config& before, const Config& after) {
   std::vector<ObjectChange> out;
@@ -158,8 +145,27 @@ std::vector<ObjectChange> changes_between(const Config& before, const Config& af
   return out;
 }
 
+Result<> replace_object(Config& next, const ObjectChange& change) {
+  Config after;
+  if (!change.after.empty()) SLUICE_TRY_VOID(read_object(change.kind, change.after, after));
+  switch (change.kind) {
+    case ObjectKind::kLoadBalancer:
+      replace(next.load_balancers, change.name, after.load_balancers);
+      break;
+    case ObjectKind::kTargetGroup:
+      replace(next.target_groups, change.name, after.target_groups);
+      break;
+    case ObjectKind::kAttachment:
+      replace(next.attachments, change.name, after.attachments);
+      break;
+    case ObjectKind::kEndpointService:
+      replace(next.endpoint_services, change.name, after.endpoint_services);
+      break;
+  }
+  return {};
+}
+
 Result<> apply_file(Config& next, Config file) {
-  next.file = std::move(file.file);
   next.gateway = std::move(file.gateway);
   next.network = std::move(file.network);
   merge(next.load_balancers, file.load_balancers);

@@ -8,22 +8,10 @@
 #include <vector>
 
 #include "gateway/control/model.h"
+#include "gateway/control/object_change.h"
 #include "tunnels/result.h"
 
 namespace sluice::gateway {
-
-enum class ObjectKind { kLoadBalancer, kTargetGroup, kAttachment, kEndpointService };
-std::string_view kind_name(ObjectKind kind);  // "load_balancer"
-
-// One object that was made, changed or taken away. Both sides are JSON in the words of the file
-// (object_json.h); the missing side is empty.
-struct ObjectChange {
-  ObjectKind kind;
-  std::string name;
-  std::string before;
-  std::string after;
-  bool operator==(const ObjectChange&) const = default;
-};
 
 // In the order of kind and name.
 std::vector<ObjectChange> changes_between(const Config& before, const Config& after);
@@ -31,6 +19,9 @@ std::vector<ObjectChange> changes_between(const Config& before, const Config& af
 // For commit(): makes the state what `file` says. Objects that an earlier file brought and this one
 // does not have go away; those made over an API stay. An object that is there keeps its id.
 Result<> apply_file(Config& next, Config file);
+
+// Puts what an object is after a change in the place of what it was.
+Result<> replace_object(Config& next, const ObjectChange& change);
 
 // Fills ids and times that are empty. What a file brings gets the same id on every start.
 void complete(Config& next, uint64_t now_ms);

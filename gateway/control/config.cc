@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "gateway/control/config_reader.h"
+#include "gateway/control/digest.h"
 #include "gateway/datapath/tables.h"
 
 namespace sluice::gateway {
@@ -22,6 +23,7 @@ bool Gateway::operator==(const Gateway& other) const {
   return name == other.name && key.k0 == other.key.k0 && key.k1 == other.key.k1 &&
          socket == other.socket && host == other.host && flows_max == other.flows_max &&
          tunnel_interfaces == other.tunnel_interfaces && tunnel_address == other.tunnel_address &&
+         log_format == other.log_format && log_level == other.log_level && pinned == other.pinned &&
          mss_clamp == other.mss_clamp && hints == other.hints &&
          nlb_interface == other.nlb_interface && store == other.store && region == other.region &&
          account == other.account && api == other.api;
@@ -84,6 +86,7 @@ ConfigResult parse_config(std::string_view text, const std::string& file) {
   }
   if (!errors.empty()) return tl::make_unexpected(errors.take());
   config.file = file;
+  config.digest = digest_of(config.gateway.key, text);
   return config;
 }
 
@@ -95,8 +98,45 @@ Config ConfigReader::read(const YamlNode& root) {
   map.each("target_groups", kTargetGroupsMax, [&](const YamlNode& n) { read_target_group(n); });
   map.each("load_balancers", kLoadBalancersMax, [&](const YamlNode& n) { read_load_balancer(n); });
   map.each("attachments", kAttachmentsMax, [&](const YamlNode& n) { read_attachment(n); });
+  map.each("endpoint_services", kEndpointServicesMax,
+           [&](const YamlNode& n) { read_endpoint_service(n); });
   map.finish();
   return std::move(config_);
+}
+
+void ConfigReader::read_object(ObjectKind kind, const YamlNode& node, Config& config) {
+  config_ = std::move(config);
+  switch (kind) {
+    case ObjectKind::kLoadBalancer:
+      read_load_balancer(node);
+      break;
+    case ObjectKind::kTargetGroup:
+      read_target_group(node);
+      break;
+    case ObjectKind::kAttachment:
+      read_attachment(node);
+      break;
+    case ObjectKind::kEndpointService:
+      read_endpoint_service(node);
+      break;
+  }
+  config = std::move(config_);
+}
+
+void ConfigReader::read_resource(YamlMap& map, Resource& out) {
+  read_words(map.find("tags"), out.tags);
+  if (!stored_) return;
+  map.read("id", out.id);
+  map.read_integer("created", out.created_ms, 0, UINT64_MAX);
+}
+
+Result<> read_object(ObjectKind kind, std::string_view json, Config& into) {
+  // JSON is a part of YAML.
+  YamlErrors errors(std::string(kind_name(kind)));
+  const YamlNode node = parse_yaml(json, errors);
+  if (errors.empty()) ConfigReader(errors, /*stored=*/true).read_object(kind, node, into);
+  if (errors.empty()) return {};
+  return tl::make_unexpected(errors.take().front());
 }
 
 bool ConfigReader::read_address(const YamlNode* node, IpAddress& out) {

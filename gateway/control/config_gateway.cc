@@ -44,6 +44,8 @@ void ConfigReader::read_gateway(const YamlNode& node) {
   if (map.read("socket", gateway.socket) &&
       (!gateway.socket.starts_with('/') || gateway.socket.size() > kSocketPathMax))
     errors_.add(*node.find("socket"), "expected an absolute path of at most 107 bytes");
+  if (map.read("store", gateway.store) && !gateway.store.starts_with('/'))
+    errors_.add(*node.find("store"), "expected an absolute path");
   map.read_choice("host", gateway.host, {"kernel", "process"});
   if (const YamlNode* table = map.find("flow_table")) {
     YamlMap flow_table(*table, errors_);
@@ -125,7 +127,9 @@ void ConfigReader::read_attachment(const YamlNode& node) {
   map.require_string("outside", attachment.outside);
   map.require_string("inside", attachment.inside);
   map.require_string("load_balancer", attachment.load_balancer);
-  read_words(map.find("tags"), attachment.tags);
+  map.read("subnet", attachment.subnet);
+  map.read("service", attachment.service);
+  read_origin(map, attachment);
   map.finish();
   config_.attachments.push_back(std::move(attachment));
 }

@@ -18,9 +18,14 @@ void ConfigReader::read_load_balancer(const YamlNode& node) {
   const bool known =
       map.read_choice("type", load_balancer.type, {"gateway", "network", "application"});
   read_words(map.find("attributes"), load_balancer.attributes);
-  read_words(map.find("tags"), load_balancer.tags);
-  map.refuse({"scheme", "subnets", "subnet_mappings", "security_groups", "ip_address_type"},
-             kNotHere);
+  map.read_choice("scheme", load_balancer.scheme, {"internal", "internet-facing"});
+  map.each("subnet_mappings", kSubnetMappingsMax,
+           [&](const YamlNode& n) { read_subnet_mapping(n, load_balancer); });
+  map.each("security_groups", kSecurityGroupsMax, [&](const YamlNode& n) {
+    read_yaml(n, errors_, load_balancer.security_groups.emplace_back());
+  });
+  map.refuse({"subnets", "ip_address_type"}, "is not a key here; subnet_mappings says both");
+  read_origin(map, load_balancer);
   const YamlNode* listeners = map.require("listeners");
   // Without a type nothing about a listener can be judged.
   if (type != nullptr && known && listeners != nullptr)
@@ -28,6 +33,15 @@ void ConfigReader::read_load_balancer(const YamlNode& node) {
               [&](const YamlNode& n) { read_listener(n, load_balancer); });
   map.finish();
   config_.load_balancers.push_back(std::move(load_balancer));
+}
+
+void ConfigReader::read_subnet_mapping(const YamlNode& node, LoadBalancer& out) {
+  YamlMap map(node, errors_);
+  SubnetMapping mapping;
+  map.require_string("subnet", mapping.subnet);
+  read_address(map.find("address"), mapping.address);
+  map.finish();
+  out.subnet_mappings.push_back(std::move(mapping));
 }
 
 void ConfigReader::read_listener(const YamlNode& node, LoadBalancer& owner) {
@@ -40,7 +54,7 @@ void ConfigReader::read_listener(const YamlNode& node, LoadBalancer& owner) {
     read_frontend(map, owner.type, listener);
   }
   read_words(map.find("attributes"), listener.attributes);
-  read_words(map.find("tags"), listener.tags);
+  read_resource(map, listener);
   // The one attribute with a key of its own.
   if (uint32_t seconds = 0; map.read_integer("tcp.idle_timeout.seconds", seconds, 60, 6000))
     listener.attributes["tcp.idle_timeout.seconds"] = std::to_string(seconds);
@@ -70,7 +84,7 @@ void ConfigReader::read_frontend(YamlMap& map, LoadBalancerType type, Listener& 
                              ", not " + protocol.substr(0, 20));
     }
   }
-  read_address(map.require("address"), listener.address);
+  read_address(map.find("address"), listener.address);
   map.require_integer("port", listener.port, 1, 65535);
 }
 
@@ -82,7 +96,7 @@ void ConfigReader::read_rule(const YamlNode& node, Listener& listener) {
     each_yaml(*conditions, errors_, kConditionsMax,
               [&](const YamlNode& n) { read_condition(n, rule); });
   read_actions(map.require("actions"), rule.action);
-  read_words(map.find("tags"), rule.tags);
+  read_resource(map, rule);
   map.refuse({"transforms"}, kNotHere);
   map.finish();
   listener.rules.push_back(std::move(rule));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The section `network`: the topology that the APIs show and that names refer to.
+// The section `endpoint_services`, and `network`: the topology that the APIs show and that names
+// refer to.
 #include <algorithm>
 #include <charconv>
 
@@ -12,7 +13,7 @@ namespace {
 constexpr size_t kVpcsMax = 64;
 constexpr size_t kSubnetsMax = 256;
 constexpr size_t kInstancesMax = 4096;
-constexpr size_t kSecurityGroupsMax = 256;
+constexpr size_t kAllGroupsMax = 256;
 constexpr size_t kIdMax = 64;
 
 bool is_id(const std::string& id) {
@@ -104,7 +105,7 @@ void ConfigReader::read_network(const YamlNode& node) {
     network.instances.push_back(std::move(instance));
   });
   const bool own_groups = map.find("security_groups") != nullptr;
-  map.each("security_groups", kSecurityGroupsMax, [&](const YamlNode& n) {
+  map.each("security_groups", kAllGroupsMax, [&](const YamlNode& n) {
     YamlMap one(n, errors_);
     SecurityGroup group;
     read_id(one, network.security_groups, group.id);
@@ -114,6 +115,16 @@ void ConfigReader::read_network(const YamlNode& node) {
   });
   if (!own_groups) add_default_groups(network);
   map.finish();
+}
+
+void ConfigReader::read_endpoint_service(const YamlNode& node) {
+  YamlMap map(node, errors_);
+  EndpointService service;
+  map.require_string("name", service.name);
+  map.require_string("load_balancer", service.load_balancer);
+  read_origin(map, service);
+  map.finish();
+  config_.endpoint_services.push_back(std::move(service));
 }
 
 }  // namespace sluice::gateway

@@ -24,8 +24,12 @@ using tunnels::YamlNode;
 
 class ConfigReader {
  public:
-  explicit ConfigReader(YamlErrors& errors) : errors_(errors) {}
+  // `stored`: also what only the gateway knows (id, created, origin).
+  explicit ConfigReader(YamlErrors& errors, bool stored = false)
+      : errors_(errors), stored_(stored) {}
   Config read(const YamlNode& root);
+  // One object into `config`.
+  void read_object(ObjectKind kind, const YamlNode& node, Config& config);
 
  private:
   // config_gateway.cc
@@ -43,6 +47,7 @@ class ConfigReader {
 
   // config_network.cc
   void read_network(const YamlNode& node);
+  void read_endpoint_service(const YamlNode& node);
 
   // config_listeners.cc
   void read_load_balancer(const YamlNode& node);
@@ -51,6 +56,7 @@ class ConfigReader {
   void read_rule(const YamlNode& node, Listener& listener);
   void read_condition(const YamlNode& node, Rule& rule);
   void read_actions(const YamlNode* node, Action& out);
+  void read_subnet_mapping(const YamlNode& node, LoadBalancer& out);
 
   // config_target_groups.cc
   void read_target_group(const YamlNode& node);
@@ -63,7 +69,15 @@ class ConfigReader {
   // `tags` and `attributes`.
   void read_words(const YamlNode* node, std::map<std::string, std::string, std::less<>>& out);
 
+  void read_resource(YamlMap& map, Resource& out);
+  template <class Object>
+  void read_origin(YamlMap& map, Object& out) {
+    read_resource(map, out);
+    if (stored_) map.read_choice("origin", out.origin, {"file", "api"});
+  }
+
   YamlErrors& errors_;
+  bool stored_;
   Config config_;
 };
 

@@ -28,10 +28,14 @@ void ConfigReader::read_target_group(const YamlNode& node) {
   if (const YamlNode* check = map.find("health_check")) read_health_check(*check, group);
   map.each("targets", kTargetsPerGroupMax, [&](const YamlNode& n) { read_target(n, group); });
   read_words(map.find("attributes"), group.attributes);
-  read_words(map.find("tags"), group.tags);
-  map.refuse({"target_type", "protocol_version", "vpc_id", "ip_address_type", "target_failover",
-              "deregistration_delay", "slow_start", "load_balancing"},
-             kNotHere);
+  map.read_choice("target_type", group.target_type, {"ip", "instance"});
+  if (int six = 0; map.read_choice("ip_address_type", six, {"ipv4", "ipv6"}))
+    group.ip_version = six == 1 ? 6 : 4;
+  map.read("vpc_id", group.vpc);
+  map.refuse({"target_failover", "deregistration_delay", "slow_start", "load_balancing"},
+             "is not a key here; attributes has it");
+  map.refuse({"protocol_version"}, kNotHere);
+  read_origin(map, group);
   map.finish();
   config_.target_groups.push_back(std::move(group));
 }

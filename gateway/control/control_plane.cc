@@ -4,8 +4,10 @@
 #include <chrono>
 
 #include "gateway/control/attributes.h"
+#include "gateway/control/config.h"
 #include "gateway/control/controller.h"
 #include "gateway/control/validate.h"
+#include "gateway/store/store.h"
 
 namespace sluice::gateway {
 namespace {
@@ -32,16 +34,57 @@ void check_protection(const Config& before, const Config& after, std::vector<Err
 
 }  // namespace
 
+ControlPlane::ControlPlane(Controller& controller, Also also, std::unique_ptr<Store> store)
+    : controller_(controller), also_(std::move(also)), store_(std::move(store)) {
+  if (store_) return;
+  auto memory = Store::open(":memory:");
+  SLUICE_CHECK(memory);
+  store_ = std::move(*memory);
+}
+
 ControlPlane::ControlPlane(Controller& controller, Also also)
-    : controller_(controller), also_(std::move(also)) {}
+    : ControlPlane(controller, std::move(also), nullptr) {}
+
+ControlPlane::~ControlPlane() = default;
 
 const Config& ControlPlane::config() const { return controller_.config(); }
+uint64_t ControlPlane::generation() const { return store_->generation(); }
 
-Result<> ControlPlane::start(Config config) {
-  complete(config, unix_ms());
-  SLUICE_TRY_VOID(put_into_effect(std::move(config)));
-  generation_ = 1;
-  return {};
+Result<std::vector<Error>> ControlPlane::start(Config file) {
+  if (store_->generation() != 0) return start_stored(std::move(file));
+  complete(file, unix_ms());
+  SLUICE_TRY_VOID(store_->prepare({unix_ms(), "file", file.digest}, changes_between({}, file)));
+  if (auto done = put_into_effect(std::move(file)); !done) {
+    store_->cancel();
+    return tl::make_unexpected(std::move(done).error());
+  }
+  SLUICE_TRY_VOID(store_->commit());
+  return std::vector<Error>{};
+}
+
+Result<std::vector<Error>> ControlPlane::start_stored(Config file) {
+  SLUICE_TRY(const std::string digest, store_->file_digest());
+  SLUICE_TRY(Config stored, stored_state(file));
+  // An interface may have gone with the machine's last run; the rest need not wait for it.
+  SLUICE_TRY_VOID(put_into_effect(std::move(stored), /*wait_for_interfaces=*/true));
+  if (digest == file.digest) return std::vector<Error>{};
+  const auto done = commit(
+      "file", [&](Config& next) { return apply_file(next, file); }, file.digest);
+  return done ? std::vector<Error>{} : done.error();
+}
+
+// The objects of the store under the sections of the file that are not stored.
+Result<Config> ControlPlane::stored_state(const Config& file) {
+  Config out;
+  out.file = file.file;
+  out.gateway = file.gateway;
+  out.network = file.network;
+  SLUICE_TRY(const std::vector<StoredObject> objects, store_->objects());
+  for (const StoredObject& object : objects)
+    SLUICE_TRY_VOID(read_object(object.kind, object.json, out));
+  const std::vector<Error> errors = validate(out);
+  if (errors.empty()) return out;
+  return fail("the state in the store does not fit the file: " + errors.front().text(), out.file);
 }
 
 Result<ControlPlane::Prepared, std::vector<Error>> ControlPlane::prepare(
@@ -58,26 +101,36 @@ Result<ControlPlane::Prepared, std::vector<Error>> ControlPlane::prepare(
 
 CommitResult ControlPlane::dry_run(const Change& change) const {
   SLUICE_TRY(Prepared prepared, prepare(change));
-  return Commit{generation_, std::move(prepared.changes)};
+  return Commit{generation(), std::move(prepared.changes)};
 }
 
-CommitResult ControlPlane::commit(std::string_view author, const Change& change) {
+CommitResult ControlPlane::commit(std::string_view author, const Change& change,
+                                  std::string_view digest) {
   SLUICE_TRY(Prepared prepared, prepare(change));
   const bool same = prepared.changes.empty() && prepared.next.gateway == config().gateway &&
                     prepared.next.network == config().network;
-  if (same) return Commit{generation_, {}};
-  if (auto done = put_into_effect(std::move(prepared.next)); !done)
+  if (same && digest.empty()) return Commit{generation(), {}};
+  // Written but not final: what the store cannot take must not reach the data path.
+  if (auto written = store_->prepare({unix_ms(), author, digest}, prepared.changes); !written)
+    return one(std::move(written).error());
+  Config before = config();
+  Result<> done;
+  if (!same) done = put_into_effect(std::move(prepared.next));
+  if (!done) {
+    store_->cancel();
     return one(std::move(done).error());
-  if (!prepared.changes.empty()) {
-    generation_++;
-    tell(author, prepared.changes);
   }
-  return Commit{generation_, std::move(prepared.changes)};
+  if (auto last = store_->commit(); !last) {
+    (void)put_into_effect(std::move(before), /*wait_for_interfaces=*/true);
+    return one(std::move(last).error());
+  }
+  if (!prepared.changes.empty()) tell(author, prepared.changes);
+  return Commit{generation(), std::move(prepared.changes)};
 }
 
 void ControlPlane::tell(std::string_view author, const std::vector<ObjectChange>& changes) {
   EventBus& events = controller_.events();
-  const std::string number = std::to_string(generation_);
+  const std::string number = std::to_string(generation());
   events.publish(EventKind::kGeneration, EventLevel::kInfo,
                  "generation " + number + " by " + std::string(author),
                  {{"generation", number},
@@ -94,10 +147,20 @@ void ControlPlane::tell(std::string_view author, const std::vector<ObjectChange>
   }
 }
 
-Result<> ControlPlane::put_into_effect(Config next) {
+Result<Change> ControlPlane::change_to(uint64_t target) {
+  SLUICE_TRY(std::vector<ObjectChange> changes, store_->changes(generation(), target));
+  return Change([changes = std::move(changes)](Config& next) -> Result<> {
+    for (const ObjectChange& change : changes) SLUICE_TRY_VOID(replace_object(next, change));
+    return {};
+  });
+}
+
+Result<> ControlPlane::put_into_effect(Config next, bool wait_for_interfaces) {
   Result<> done;
   if (also_) done = also_(next);
-  if (done) done = controller_.apply(std::move(next));
+  if (done)
+    done = controller_.apply(std::move(next), wait_for_interfaces ? Controller::OnMissing::kWait
+                                                                  : Controller::OnMissing::kRefuse);
   // The controller has gone back by itself.
   if (!done && also_) (void)also_(config());
   return done;

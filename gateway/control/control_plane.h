@@ -12,6 +12,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@
 namespace sluice::gateway {
 
 class Controller;
+class Store;
 
 // Changes a copy of the desired state. An error from it ends the commit and is given back as it is.
 using Change = std::function<Result<>(Config& next)>;
@@ -38,22 +40,30 @@ class ControlPlane {
   // Called with the state to be; on an error everything goes back to what it was.
   using Also = std::function<Result<>(const Config&)>;
 
-  // `controller` outlives it.
+  // `controller` outlives it. Without a store the state lives as long as this.
   explicit ControlPlane(Controller& controller, Also also = {});
+  ControlPlane(Controller& controller, Also also, std::unique_ptr<Store> store);
+  ~ControlPlane();
 
-  // The first state, before anything else. Interfaces that are missing are an error.
-  Result<> start(Config config);
+  // The first state, before anything else: the file's when the store is empty, else that of the
+  // store under the file's sections `gateway` and `network`, and then the file as a change if it is
+  // another than last time. Gives back what was wrong with that change; without it the state runs.
+  Result<std::vector<Error>> start(Config file);
 
-  // Copies the state, runs `change` on the copy, validates it as a whole, brings the data path to
-  // it and returns; on any error everything is as it was. `author` names who asked ("file",
-  // "socket", "aws:KEY").
-  CommitResult commit(std::string_view author, const Change& change);
+  // Copies the state, runs `change` on the copy, validates it as a whole, writes it to the store,
+  // brings the data path to it and returns; on any error everything is as it was. `author` names
+  // who asked ("file", "socket", "aws:KEY"). `digest`: of the daemon's file, if it is what changes.
+  CommitResult commit(std::string_view author, const Change& change, std::string_view digest = {});
   // The same up to the point where something would happen.
   CommitResult dry_run(const Change& change) const;
 
+  // A change back (or forth) to the state of a generation.
+  Result<Change> change_to(uint64_t generation);
+
   const Config& config() const;
-  uint64_t generation() const { return generation_; }
+  uint64_t generation() const;
   const Controller& controller() const { return controller_; }
+  Store& store() { return *store_; }
 
  private:
   struct Prepared {
@@ -61,12 +71,14 @@ class ControlPlane {
     std::vector<ObjectChange> changes;
   };
   Result<Prepared, std::vector<Error>> prepare(const Change& change) const;
-  Result<> put_into_effect(Config next);
+  Result<std::vector<Error>> start_stored(Config file);
+  Result<Config> stored_state(const Config& file);
+  Result<> put_into_effect(Config next, bool wait_for_interfaces = false);
   void tell(std::string_view author, const std::vector<ObjectChange>& changes);
 
   Controller& controller_;
   Also also_;
-  uint64_t generation_ = 0;
+  std::unique_ptr<Store> store_;
 };
 
 }  // namespace sluice::gateway

@@ -222,6 +222,7 @@ struct Network {
 
 struct Config {
   std::string file;
+  std::string digest;  // of the file's text
   Gateway gateway;
   Network network;
   std::vector<LoadBalancer> load_balancers;

@@ -22,6 +22,7 @@ std::vector<Error> Validator::run() {
   names.clear();
   by_name("endpoint_services", config_.endpoint_services, names);
 
+  check_network();
   for (size_t i = 0; i < config_.target_groups.size(); i++)
     check_target_group(at("target_groups", i), config_.target_groups[i]);
   for (size_t i = 0; i < config_.load_balancers.size(); i++)
@@ -89,6 +90,7 @@ void Validator::check_attachments() {
         say(path + key, "interface '" + *name + "' is used twice");
     }
     check_tags(path, attachment.tags);
+    if (!attachment.subnet.empty()) find_subnet(path + ".subnet", attachment.subnet);
     check_gateway_reference(path + ".load_balancer", attachment.load_balancer);
   }
 }

@@ -21,6 +21,9 @@ inline constexpr size_t kRulesMax = 100;
 inline constexpr size_t kConditionsMax = 5;
 inline constexpr size_t kConditionValuesMax = 16;
 inline constexpr size_t kTagsMax = 50;
+inline constexpr size_t kSubnetMappingsMax = 16;
+inline constexpr size_t kSecurityGroupsMax = 16;
+inline constexpr size_t kNetworkObjectsMax = 1024;  // of each kind
 
 // Everything that is wrong, each error's `where` the path of the object or value
 // ("target_groups[0].targets[2].id"). `broken` tells paths whose value is known to be wrong

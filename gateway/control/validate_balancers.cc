@@ -29,6 +29,8 @@ void Validator::check_target_group(const std::string& path, const TargetGroup& g
   if (group.port == 0) say(path + ".port", "a target group needs a port");
   if (appliance && group.ip_version == 6)
     say(path + ".ip_address_type", "the outer packet is IPv4; an appliance needs an IPv4 address");
+  if (!group.vpc.empty() && !vpcs_.contains(group.vpc))
+    say(path + ".vpc_id", "there is no VPC '" + group.vpc + "' in network.vpcs");
   check_health_check(path + ".health_check", group);
   check_attributes(path, AttributeScope::kTargetGroup, balancer_type(group.protocol),
                    group.attributes);
@@ -71,6 +73,9 @@ void Validator::check_target(const std::string& path, const TargetGroup& group,
     say(path + ".id", "the outer packet is IPv4; an appliance needs an IPv4 address");
   else if (group.ip_version != 0 && target.address.version != group.ip_version)
     say(path + ".id", "the group's ip_address_type is another");
+  else if (group.target_type == TargetType::kInstance &&
+           !instance_addresses_.contains(target.address))
+    say(path + ".id", target.address.text() + " is no address of network.instances");
   if (appliance && target.port != kGenevePortNumber && target.port != group.port)
     say(path + ".port", "GENEVE targets have port 6081");
   else if (target.port == 0)
@@ -80,6 +85,7 @@ void Validator::check_target(const std::string& path, const TargetGroup& group,
 void Validator::check_load_balancer(const std::string& path, const LoadBalancer& lb) {
   if (is_broken(path + ".type")) return;
   check_attributes(path, AttributeScope::kLoadBalancer, lb.type, lb.attributes);
+  check_subnet_mappings(path, lb);
   check_tags(path, lb.tags);
   const size_t most = lb.type == LoadBalancerType::kGateway ? 1 : kListenersPerLoadBalancerMax;
   if (lb.listeners.size() > most)

@@ -34,6 +34,11 @@ class Validator {
   void check_limits();
   void check_gateway();
 
+  // validate_network.cc
+  void check_network();
+  void check_subnet_mappings(const std::string& path, const LoadBalancer& lb);
+  const Subnet* find_subnet(const std::string& path, const std::string& id);
+
   // validate_balancers.cc
   void check_target_group(const std::string& path, const TargetGroup& group);
   void check_health_check(const std::string& path, const TargetGroup& group);
@@ -58,6 +63,8 @@ class Validator {
   const Config& config_;
   const Broken& broken_;
   std::map<std::string_view, size_t> balancers_, groups_;
+  std::map<std::string_view, size_t> vpcs_, subnets_, instances_, security_groups_;
+  std::set<IpAddress> instance_addresses_;
   std::set<std::string> frontends_;  // "TCP 10.0.0.1 port 80"
   std::string idle_timeout_;         // the first that was set
   std::vector<Error> errors_;
