@@ -111,6 +111,19 @@ TEST(Geneve, AnotherProfileIsOnlyData) {
             kDropGeneveOptionMissing);
 }
 
+// Class ff53, type 1, one word of 1 to 65535; anything else of that class is an unknown option.
+TEST(Geneve, ReadsTheHintOfAnAppliance) {
+  const auto hint_of = [](const Bytes& option) {
+    const Decoded d = decode(header_of({kEndpoint, kAttachment, kCookie, option}));
+    EXPECT_EQ(d.reason, kDropNone);
+    return d.header.hint;
+  };
+  EXPECT_EQ(hint_of({0xff, 0x53, 1, 1, 0, 0, 0x12, 0x34}), 0x1234);
+  EXPECT_EQ(hint_of({0xff, 0x53, 1, 1, 0, 1, 0x12, 0x34}), 0);
+  EXPECT_EQ(hint_of({0xff, 0x53, 2, 1, 0, 0, 0x12, 0x34}), 0);
+  EXPECT_EQ(hint_of({0xff, 0x53, 1, 2, 0, 0, 0x12, 0x34, 0, 0, 0, 1}), 0);
+}
+
 TEST(Geneve, CutAtEveryByteIsTruncated) {
   for (size_t length = 0; length < kExampleBytes.size(); length++)
     EXPECT_EQ(decode(frames::first(kExampleBytes, length)).reason, kDropGeneveTruncated) << length;
