@@ -11,6 +11,7 @@
 #include "gateway/control/control_plane.h"
 #include "gateway/control/controller.h"
 #include "gateway/control/explain.h"
+#include "gateway/control/hops_for_test.h"
 #include "gateway/datapath/path.h"
 #include "gateway/datapath/process_host.h"
 
@@ -43,20 +44,6 @@ target_groups:
   - {name: web, protocol: HTTP, port: 80, targets: [{id: 10.1.0.31}]}
 )";
 
-class FakeHops : public NextHops {
- public:
-  Result<NextHop> find(const IpAddress&) override {
-    return NextHop{3, 1600, {2, 0, 0, 0, 0, 1}, MacAddress{2, 0, 0, 0, 0, 2}};
-  }
-  Result<uint32_t> interface_index(const std::string& name) override {
-    const std::map<std::string, uint32_t> known{
-        {"out0", 1}, {"in0", 2}, {"gen0", 3}, {"a", 4}, {"b", 5}};
-    const auto at = known.find(name);
-    if (at == known.end()) return fail("there is no such interface", "interface " + name);
-    return at->second;
-  }
-};
-
 class ApiTest : public testing::Test {
  protected:
   ApiTest()
@@ -76,7 +63,7 @@ class ApiTest : public testing::Test {
 
   std::unique_ptr<EventLoop> loop;
   std::unique_ptr<ProcessHost> host;
-  FakeHops hops;
+  MadeUpHops hops;
   std::string log;
   EventBus events;
   Controller controller;

@@ -17,6 +17,7 @@
 #include "gateway/control/config.h"
 #include "gateway/control/control_plane.h"
 #include "gateway/control/controller.h"
+#include "gateway/control/hops_for_test.h"
 #include "gateway/datapath/flow_table.h"
 #include "gateway/datapath/process_host.h"
 
@@ -41,21 +42,6 @@ target_groups:
   - {name: dns, protocol: UDP, port: 53, health_check: {enabled: false}, targets: [{id: 10.1.0.21}]}
   - {name: spare, protocol: UDP, port: 53, targets: [{id: 10.1.0.22}]}
 )";
-
-class FakeHops : public NextHops {
- public:
-  Result<NextHop> find(const IpAddress&) override {
-    return NextHop{3, 1600, {2, 0, 0, 0, 0, 1}, MacAddress{2, 0, 0, 0, 0, 2}};
-  }
-  Result<uint32_t> interface_index(const std::string& name) override {
-    const std::map<std::string, uint32_t> known{{"out0", 1}, {"in0", 2}, {"gen0", 3}};
-    const auto at = known.find(name);
-    if (at == known.end() || name == gone)
-      return fail("there is no such interface", "interface " + name);
-    return at->second;
-  }
-  std::string gone;
-};
 
 class StatusTest : public testing::Test {
  protected:
@@ -101,7 +87,7 @@ class StatusTest : public testing::Test {
   std::unique_ptr<EventLoop> loop;
   std::unique_ptr<ProcessHost> host;
   std::unique_ptr<HttpServer> server;
-  FakeHops hops;
+  MadeUpHops hops;
   EventBus events;
   Controller controller;
   ControlPlane plane;
@@ -216,7 +202,7 @@ TEST_F(StatusTest, PagesAreServed) {
   EXPECT_NE(get("/stat;csv").find("# pxname,"), std::string::npos);
   EXPECT_TRUE(get("/stat").starts_with("HTTP/1.1 404 "));
 
-  hops.gone = "out0";
+  hops.interfaces.erase("out0");
   controller.look_again();
   read(ask("/events"), "interface_missing");
   const std::string ready = get("/health/ready");

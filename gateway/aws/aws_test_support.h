@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
 #include <memory>
 #include <pugixml.hpp>
 #include <string>
@@ -15,6 +14,7 @@
 #include "gateway/control/config.h"
 #include "gateway/control/control_plane.h"
 #include "gateway/control/controller.h"
+#include "gateway/control/hops_for_test.h"
 #include "gateway/datapath/process_host.h"
 
 namespace sluice::gateway {
@@ -39,20 +39,6 @@ load_balancers:
 target_groups:
   - {name: ids, protocol: GENEVE, targets: [{id: 10.9.0.11}]}
 )";
-
-class AwsTestHops : public NextHops {
- public:
-  Result<NextHop> find(const IpAddress&) override {
-    return NextHop{3, 1600, {2, 0, 0, 0, 0, 1}, MacAddress{2, 0, 0, 0, 0, 2}};
-  }
-  Result<uint32_t> interface_index(const std::string& name) override {
-    const std::map<std::string, uint32_t> known{
-        {"out0", 1}, {"in0", 2}, {"gen0", 3}, {"a", 4}, {"b", 5}};
-    const auto at = known.find(name);
-    if (at == known.end()) return fail("there is no such interface", "interface " + name);
-    return at->second;
-  }
-};
 
 // The XML of one answer.
 class AwsAnswer {
@@ -162,7 +148,7 @@ class AwsTest : public testing::Test {
   int64_t unix_time = 1'795'242'661;
   std::unique_ptr<EventLoop> loop;
   std::unique_ptr<ProcessHost> host;
-  AwsTestHops hops;
+  MadeUpHops hops;
   EventBus events;
   Controller controller;
   ControlPlane plane;

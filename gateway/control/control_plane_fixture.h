@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "gateway/control/config.h"
 #include "gateway/control/control_plane.h"
 #include "gateway/control/controller.h"
+#include "gateway/control/hops_for_test.h"
 #include "gateway/datapath/process_host.h"
 
 namespace sluice::gateway {
@@ -34,19 +34,6 @@ target_groups:
   - {name: echo, protocol: UDP, port: 7000, targets: [{id: 10.1.0.21, port: 7001}]}
   - {name: spare, protocol: UDP, port: 7000, targets: [{id: 10.1.0.22}]}
 )";
-
-class MadeUpHops : public NextHops {
- public:
-  Result<NextHop> find(const IpAddress&) override {
-    return NextHop{3, 1600, {2, 0, 0, 0, 0, 1}, MacAddress{2, 0, 0, 0, 0, 2}};
-  }
-  Result<uint32_t> interface_index(const std::string& name) override {
-    const auto at = interfaces.find(name);
-    if (at == interfaces.end()) return fail("there is no such interface", "interface " + name);
-    return at->second;
-  }
-  std::map<std::string, uint32_t> interfaces{{"out0", 1}, {"in0", 2}, {"gen0", 3}};
-};
 
 class ControlPlaneFixture : public testing::Test {
  protected:
