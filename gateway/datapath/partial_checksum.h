@@ -8,7 +8,7 @@
 // checksum that happens to have this value, the computation gives the same value again.
 #pragma once
 
-#include "gateway/datapath/frame.h"
+#include "gateway/datapath/passage.h"
 #include "tunnels/checksum.h"
 
 SLUICE_GATEWAY_BEGIN
@@ -76,6 +76,12 @@ SLUICE_STAGE int checksum_complete(frame* f, const struct packet* p) {
   if (checksum == 0 && p->tuple.protocol == kProtocolUdp) checksum = 0xffff;
   store_u16(field, checksum);
   return 1;
+}
+
+// Completes it where it is partial, and counts that.
+SLUICE_INLINE void checksum_settle(struct passage* way, frame* f, const struct packet* p) {
+  if (checksum_is_partial(frame_data(f), frame_end(f), p) && checksum_complete(f, p))
+    way->counters->event[kEventChecksumCompleted]++;
 }
 
 SLUICE_END

@@ -49,8 +49,7 @@ SLUICE_INLINE enum Verdict path_bypass(struct passage* way, frame* f, struct pac
                                        struct flow_record* record,
                                        const struct attachment* attachment, __u32 direction,
                                        __u32 side) {
-  if (checksum_is_partial(frame_data(f), frame_end(f), p) && checksum_complete(f, p))
-    way->counters->event[kEventChecksumCompleted]++;
+  checksum_settle(way, f, p);
   flow_follow_tcp(record, p, direction);
   if ((record->flags & kFlowNlb) && side == 0) {
     const enum DropReason reason = nlb_send_to_target(way, f, p, record);
@@ -108,8 +107,7 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
   if (p.l3_length + kEncapsulationOverhead > target->mtu)
     return path_too_big(way, f, &p, record, from_backend, target->mtu,
                         attachment->interface[side & 1]);
-  if (checksum_is_partial(frame_data(f), frame_end(f), &p) && checksum_complete(f, &p))
-    way->counters->event[kEventChecksumCompleted]++;
+  checksum_settle(way, f, &p);
   if ((p.tcp_flags & kTcpSyn) && way->settings->mss_clamp &&
       mss_clamp(f, &p, target->mtu - kEncapsulationOverhead))
     way->counters->event[kEventMssClamped]++;

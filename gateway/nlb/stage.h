@@ -22,8 +22,7 @@ SLUICE_INLINE enum DropReason nlb_return_to_listener(struct passage* way, frame*
   if (!l || !l->in_use) return kDropNlbNoTarget;
   alias->last_seen_ms = way->now_ms;
   flow_publish(way->tables, way->settings, *index, query->hash, kFlowEstablished, way->now_ms);
-  if (checksum_is_partial(frame_data(f), frame_end(f), p) && checksum_complete(f, p))
-    way->counters->event[kEventChecksumCompleted]++;
+  checksum_settle(way, f, p);
   struct nlb_change change = {
       {l->address[0], l->address[1], l->address[2], l->address[3]}, l->port, kNlbSource};
   const enum DropReason reason = nlb_translate(f, p, &change);
