@@ -108,30 +108,19 @@ AwsResult<> describe_vpc_endpoint_service_configurations(Call& call) {
 AwsResult<> delete_vpc_endpoint_service_configurations(Call& call) {
   const auto ids = call.params.texts("ServiceId", kIdsMax);
   SLUICE_TRY_VOID(call.params.finish());
-  auto failures = add(call.out, "unsuccessful");
-  for (const std::string& id : ids) {
-    auto done = call.commit([&](Config& next) -> AwsResult<> {
-      const EndpointService* service = find_service(next, id);
-      if (service == nullptr)
-        return refuse(kNotFound, "The VpcEndpointService ID '" + id + "' does not exist");
-      const std::string name = service->name;
-      for (const Attachment& attachment : next.attachments)
-        if (attachment.service == name)
-          return refuse("ExistingVpcEndpointConnections",
-                        "the endpoint " + endpoint_id(attachment) + " stands on the service");
-      std::erase_if(next.endpoint_services,
-                    [&](const EndpointService& other) { return other.name == name; });
-      return {};
-    });
-    if (done) continue;
-    if (done.error().code == "DryRunOperation") return done;
-    auto item = add(failures, "item");
-    add(item, "resourceId", id);
-    auto error = add(item, "error");
-    add(error, "code", done.error().code);
-    add(error, "message", done.error().message);
-  }
-  return {};
+  return delete_each(call, ids, [](Config& next, const std::string& id) -> AwsResult<> {
+    const EndpointService* service = find_service(next, id);
+    if (service == nullptr)
+      return refuse(kNotFound, "The VpcEndpointService ID '" + id + "' does not exist");
+    const std::string name = service->name;
+    for (const Attachment& attachment : next.attachments)
+      if (attachment.service == name)
+        return refuse("ExistingVpcEndpointConnections",
+                      "the endpoint " + endpoint_id(attachment) + " stands on the service");
+    std::erase_if(next.endpoint_services,
+                  [&](const EndpointService& other) { return other.name == name; });
+    return {};
+  });
 }
 
 AwsResult<> describe_vpc_endpoint_services(Call& call) {

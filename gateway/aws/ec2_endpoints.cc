@@ -180,25 +180,14 @@ AwsResult<> modify_vpc_endpoint(Call& call) {
 AwsResult<> delete_vpc_endpoints(Call& call) {
   const auto ids = call.params.texts("VpcEndpointId", kIdsMax);
   SLUICE_TRY_VOID(call.params.finish());
-  auto failures = add(call.out, "unsuccessful");
-  for (const std::string& id : ids) {
-    auto done = call.commit([&](Config& next) -> AwsResult<> {
-      const Attachment* attachment = find_endpoint(next, id);
-      if (attachment == nullptr)
-        return refuse(kNotFound, "The Vpc Endpoint Id '" + id + "' does not exist");
-      const std::string name = attachment->name;
-      std::erase_if(next.attachments, [&](const Attachment& other) { return other.name == name; });
-      return {};
-    });
-    if (done) continue;
-    if (done.error().code == "DryRunOperation") return done;
-    auto item = add(failures, "item");
-    add(item, "resourceId", id);
-    auto error = add(item, "error");
-    add(error, "code", done.error().code);
-    add(error, "message", done.error().message);
-  }
-  return {};
+  return delete_each(call, ids, [](Config& next, const std::string& id) -> AwsResult<> {
+    const Attachment* attachment = find_endpoint(next, id);
+    if (attachment == nullptr)
+      return refuse(kNotFound, "The Vpc Endpoint Id '" + id + "' does not exist");
+    const std::string name = attachment->name;
+    std::erase_if(next.attachments, [&](const Attachment& other) { return other.name == name; });
+    return {};
+  });
 }
 
 }  // namespace sluice::gateway::ec2

@@ -138,4 +138,21 @@ void write_tags(pugi::xml_node item, const Tags& tags) {
   }
 }
 
+AwsResult<> delete_each(
+    Call& call, const std::vector<std::string>& ids,
+    const std::function<AwsResult<>(Config& next, const std::string& id)>& remove) {
+  auto failures = add(call.out, "unsuccessful");
+  for (const std::string& id : ids) {
+    const auto done = call.commit([&](Config& next) { return remove(next, id); });
+    if (done) continue;
+    if (done.error().code == "DryRunOperation") return done;
+    auto item = add(failures, "item");
+    add(item, "resourceId", id);
+    auto error = add(item, "error");
+    add(error, "code", done.error().code);
+    add(error, "message", done.error().message);
+  }
+  return {};
+}
+
 }  // namespace sluice::gateway::ec2

@@ -2,6 +2,7 @@
 // What several EC2 actions read and write.
 #pragma once
 
+#include <functional>
 #include <initializer_list>
 #include <pugixml.hpp>
 #include <string>
@@ -63,6 +64,12 @@ AwsResult<std::vector<const Object*>> by_ids(const std::vector<Object>& all,
     for (const Object& object : all) out.push_back(&object);
   return out;
 }
+
+// Deletes what each ID names, in a commit of its own; those that cannot be deleted are listed as
+// `unsuccessful`.
+AwsResult<> delete_each(
+    Call& call, const std::vector<std::string>& ids,
+    const std::function<AwsResult<>(Config& next, const std::string& id)>& remove);
 
 // TagSpecification.N, all of one resource type.
 Tags read_tag_specifications(Params& params, std::string_view resource_type);
