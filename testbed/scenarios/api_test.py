@@ -107,7 +107,7 @@ def gateway(lab):
         waiter(elb, "target_in_service", TargetGroupArn=group)
         health = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
         expect("targets", sorted(t["Target"]["Id"] for t in health), ["10.9.0.11", "10.9.0.12"])
-        expect("both get rows", [t["share"] > 0.4 for t in lab.targets("firewalls").values()], [True, True])
+        wait_for("both get rows", lambda: all(t["share"] > 0.4 for t in lab.targets("firewalls").values()))
         elb.deregister_targets(TargetGroupArn=group, Targets=targets)
         waiter(elb, "target_deregistered", TargetGroupArn=group, Targets=targets)
         expect("rows", [t["share"] for t in lab.targets("firewalls").values()], [1.0])
