@@ -52,7 +52,8 @@ struct ProtocolEntry {
 // What each protocol's file offers; protocols.cc lists them.
 ProtocolEntry http_entry();
 ProtocolEntry tls_entry();
-ProtocolEntry dns_entry();
+ProtocolEntry dns_entry();      // over UDP
+ProtocolEntry dns_tcp_entry();  // over TCP, where each message comes after its length
 ProtocolEntry ssh_entry();
 ProtocolEntry smtp_entry();
 ProtocolEntry ftp_entry();
