@@ -16,7 +16,7 @@ enum class Parsed : uint8_t {
   kMore,    // goes on
   kDone,    // nothing more to learn: what follows is encrypted, or of another kind
   kFailed,  // not this protocol, or too broken to go on
-  kChange,  // from the next byte on it is Parser::next_protocol() (STARTTLS, CONNECT, Upgrade)
+  kChange,  // from here on it is Parser::next_protocol() (STARTTLS, CONNECT, Upgrade); see rest()
 };
 
 class Parser {
@@ -34,6 +34,9 @@ class Parser {
   virtual void end(Direction direction, TransactionSink& sink) = 0;
 
   virtual AppProtocol next_protocol() const { return AppProtocol::kUnknown; }
+  // After kChange: what was fed and is of the next protocol, e.g. because both came in one segment.
+  // It comes before what is fed next; valid as long as the parser.
+  virtual std::span<const uint8_t> rest(Direction) const { return {}; }
 };
 
 // What the first bytes of a direction say.

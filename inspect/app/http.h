@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// HTTP/1 by libhtp: http_entry() (parser.h) makes an HttpParser for each connection.
+//
+//   bytes ─▶ HttpParser ─▶ libhtp ─▶ its hooks ─▶ HttpTransaction ─▶ TransactionSink
+//            order of the           http_config    request line, headers (http_headers),
+//            directions, tunnels                   bodies and files (http_body), events
+//
+// libhtp decides what a message is; what is told, when, and how much is kept is decided here.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace sluice::inspect {
+
+// The bytes of one body that are told; what follows is parsed and not told. Compressed bodies:
+// after decompression.
+inline constexpr uint64_t kHttpBodyMax = 1 << 20;
+// Requests of one connection without a complete answer. A client that sends more is not waiting
+// for a server.
+inline constexpr size_t kHttpOpenTransactionsMax = 256;
+// The bytes of lines and headers of all open transactions of a connection.
+inline constexpr size_t kHttpHeldBytesMax = 1 << 20;
+// One line of a header, and how many headers a message has.
+inline constexpr size_t kHttpLineMax = 18000;
+inline constexpr uint32_t kHttpHeadersMax = 1024;
+// What a client sends after CONNECT before it was answered.
+inline constexpr size_t kHttpPendingMax = 65536;
+// libhtp keeps eight bytes of every transaction; after so many it starts anew.
+inline constexpr size_t kHttpTransactionsPerParser = 1024;
+// Content codings one over the other, e.g. gzip in gzip. LZMA is not decoded.
+inline constexpr int kHttpCodingLayersMax = 3;
+// From here on a body that has grown 2048-fold is a bomb: the connection is given up.
+inline constexpr size_t kHttpBombMin = 1 << 20;
+// The request line that a probe waits for before it says no, and the longest method it believes.
+inline constexpr size_t kHttpProbeLineMax = 4096;
+inline constexpr size_t kHttpMethodMax = 20;
+// multipart/form-data: the boundary and the headers of one part.
+inline constexpr size_t kHttpBoundaryMax = 200;
+inline constexpr size_t kHttpPartHeaderMax = 4096;
+inline constexpr size_t kHttpFileNameMax = 1024;
+// The parts of one body whose file names are told; the contents of all parts are.
+inline constexpr size_t kHttpPartNamesMax = 128;
+
+}  // namespace sluice::inspect

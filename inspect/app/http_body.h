@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The body of one message, told piece by piece as a body and as the file or files that it carries.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "inspect/app/http_multipart.h"
+#include "inspect/app/transaction.h"
+
+namespace sluice::inspect {
+
+class HttpBody {
+ public:
+  // What happened to a piece that a rule may ask for.
+  enum class Trouble : uint8_t { kNone, kTooManyFiles, kLongName, kBadPartHeader, kNoFile };
+
+  // Before the first piece: what the message calls the file, or its path. `boundary`: of a
+  // multipart body; empty: it is one file.
+  void begin(std::string_view file_name, std::string_view boundary);
+
+  // The next bytes, after dechunking and decompression.
+  Trouble data(Transaction& transaction, Direction direction, std::span<const uint8_t> bytes,
+               TransactionSink& sink);
+  // Bytes are missing here; what follows is told as another body.
+  void gap();
+  // Nothing follows. kNoFile: a multipart body broke off before its end.
+  Trouble end();
+
+  // Nobody is told what follows.
+  bool full() const;
+
+ private:
+  class Files;
+
+  std::string file_name_;
+  std::unique_ptr<HttpMultipart> multipart_;
+  std::deque<std::string> part_names_;
+  uint64_t told_ = 0;
+  bool body_begins_ = true, file_begins_ = true;
+};
+
+}  // namespace sluice::inspect

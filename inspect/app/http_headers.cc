@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/app/http_headers.h"
+
+#include <algorithm>
+
+#include "inspect/app/http_config.h"
+
+namespace sluice::inspect {
+namespace {
+
+struct Known {
+  std::string_view name;
+  Buffer buffer;
+  bool to_server, to_client;
+};
+
+constexpr Known kKnown[] = {
+    {"host", Buffer::kHttpHostRaw, true, false},
+    {"user-agent", Buffer::kHttpUserAgent, true, false},
+    {"referer", Buffer::kHttpReferer, true, false},
+    {"accept", Buffer::kHttpAccept, true, false},
+    {"accept-language", Buffer::kHttpAcceptLanguage, true, false},
+    {"accept-encoding", Buffer::kHttpAcceptEncoding, true, false},
+    {"connection", Buffer::kHttpConnection, true, true},
+    {"content-type", Buffer::kHttpContentType, true, true},
+    {"content-length", Buffer::kHttpContentLength, true, true},
+    {"cookie", Buffer::kHttpCookie, true, false},
+    {"set-cookie", Buffer::kHttpCookie, false, true},
+    {"server", Buffer::kHttpServer, false, true},
+    {"location", Buffer::kHttpLocation, false, true},
+};
+
+const Known* known_header(std::string_view name, Direction direction) {
+  const bool to_server = direction == Direction::kToServer;
+  for (const Known& known : kKnown) {
+    if ((to_server ? known.to_server : known.to_client) && equals_lower(name, known.name))
+      return &known;
+  }
+  return nullptr;
+}
+
+std::span<const uint8_t> bytes_of(std::string_view text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+const htp_header_t& header_at(const htp_table_t& table, size_t index) {
+  return *static_cast<const htp_header_t*>(htp_table_get_index(&table, index, nullptr));
+}
+
+void append(std::string& out, const htp_header_t& header) {
+  out.append(view_of(header.name)).append(": ").append(view_of(header.value)).append("\r\n");
+}
+
+constexpr size_t line_length(const htp_header_t& header) {
+  return bstr_len(header.name) + bstr_len(header.value) + 4;
+}
+
+Buffer line_buffer(Direction direction) {
+  return direction == Direction::kToServer ? Buffer::kHttpRequestHeader
+                                           : Buffer::kHttpResponseHeader;
+}
+
+}  // namespace
+
+bool equals_lower(std::string_view text, std::string_view lower) {
+  return text.size() == lower.size() &&
+         std::equal(text.begin(), text.end(), lower.begin(), [](char a, char b) {
+           return (a >= 'A' && a <= 'Z' ? static_cast<char>(a | 0x20) : a) == b;
+         });
+}
+
+std::string_view http_header(const htp_table_t* table, const char* name) {
+  if (table == nullptr) return {};
+  const auto* header = static_cast<const htp_header_t*>(htp_table_get_c(table, name));
+  return header == nullptr ? std::string_view() : view_of(header->value);
+}
+
+void HttpHeaders::forget_before(std::string_view line) {
+  const size_t at = raw.rfind(line);
+  if (at == std::string::npos) return;
+  const size_t newline = raw.find('\n', at + line.size());
+  if (newline != std::string::npos) raw.erase(0, newline + 1);
+}
+
+void HttpHeaders::tell(Transaction& transaction, Direction direction, const htp_table_t& table,
+                       std::string_view line, std::string_view line_host, TransactionSink& sink) {
+  if (count_ != 0) return;
+  const std::string_view cookie = direction == Direction::kToServer ? "cookie" : "set-cookie";
+  count_ = htp_table_size(&table);
+  write_all(table, cookie);
+
+  const bool wants_lines = sink.wants(line_buffer(direction));
+  const bool wants_names = sink.wants(Buffer::kHttpHeaderNames);
+  const bool wants_start = sink.wants(Buffer::kHttpStart);
+  if (wants_names) names_ = "\r\n";
+  if (wants_start) start_.append(line).append("\r\n");
+
+  if (!line_host.empty())
+    sink.buffer(transaction, direction, Buffer::kHttpHostRaw, bytes_of(line_host));
+  size_t at = 0, cookie_at = visible_;
+  for (size_t i = 0; i < count_; i++) {
+    const htp_header_t& header = header_at(table, i);
+    const std::string_view name = view_of(header.name);
+    size_t& where = equals_lower(name, cookie) ? cookie_at : at;
+    const std::string_view text = std::string_view(text_).substr(where, line_length(header));
+    where += text.size();
+    const Known* const known = known_header(name, direction);
+    if (known != nullptr && (known->buffer != Buffer::kHttpHostRaw || line_host.empty())) {
+      const std::string_view value = text.substr(name.size() + 2, bstr_len(header.value));
+      sink.buffer(transaction, direction, known->buffer, bytes_of(value));
+    }
+    if (wants_lines) {
+      const std::string_view bare = text.substr(0, text.size() - 2);
+      sink.buffer(transaction, direction, line_buffer(direction), bytes_of(bare));
+    }
+    if (wants_names) names_.append(name).append("\r\n");
+    if (wants_start) start_.append(text);
+  }
+  if (visible_ != 0) {
+    const std::string_view visible = std::string_view(text_).substr(0, visible_);
+    sink.buffer(transaction, direction, Buffer::kHttpHeader, bytes_of(visible));
+  }
+  if (!raw.empty()) sink.buffer(transaction, direction, Buffer::kHttpHeaderRaw, bytes_of(raw));
+  if (wants_names) {
+    names_ += "\r\n";
+    sink.buffer(transaction, direction, Buffer::kHttpHeaderNames, bytes_of(names_));
+  }
+  if (wants_start) {
+    start_ += "\r\n";
+    sink.buffer(transaction, direction, Buffer::kHttpStart, bytes_of(start_));
+  }
+}
+
+void HttpHeaders::write_all(const htp_table_t& table, std::string_view cookie) {
+  size_t length = 0;
+  for (size_t i = 0; i < count_; i++) length += line_length(header_at(table, i));
+  text_.reserve(length);
+  for (const bool cookies : {false, true}) {
+    for (size_t i = 0; i < count_; i++) {
+      const htp_header_t& header = header_at(table, i);
+      if (equals_lower(view_of(header.name), cookie) == cookies) append(text_, header);
+    }
+    if (!cookies) visible_ = text_.size();
+  }
+}
+
+void HttpHeaders::tell_trailer(Transaction& transaction, Direction direction,
+                               const htp_table_t& table, TransactionSink& sink) {
+  if (!trailer_.empty() || !sink.wants(line_buffer(direction))) return;
+  const auto is_new = [&](size_t i) {
+    return i >= count_ || (header_at(table, i).flags & HTP_FIELD_REPEATED) != 0;
+  };
+  for (size_t i = 0; i < htp_table_size(&table); i++)
+    if (is_new(i)) append(trailer_, header_at(table, i));
+  size_t at = 0;
+  for (size_t i = 0; i < htp_table_size(&table); i++) {
+    if (!is_new(i)) continue;
+    const size_t length = line_length(header_at(table, i));
+    const std::string_view bare = std::string_view(trailer_).substr(at, length - 2);
+    sink.buffer(transaction, direction, line_buffer(direction), bytes_of(bare));
+    at += length;
+  }
+}
+
+}  // namespace sluice::inspect

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// The headers of one message as buffers: all of them in the several forms that rules ask for, and
+// those with a keyword of their own.
+#pragma once
+
+#include <htp/htp.h>
+
+#include <string>
+#include <string_view>
+
+#include "inspect/app/transaction.h"
+
+namespace sluice::inspect {
+
+// Owns what the buffers point into, because a trailer can make libhtp move its own copy.
+class HttpHeaders {
+ public:
+  // The bytes as they came, while kHttpHeaderRaw is wanted.
+  std::string raw;
+
+  // `raw` began with another header, that of "100 Continue"; the real one comes after `line`.
+  void forget_before(std::string_view line);
+
+  // Once, when all headers are known. `line` is the request or response line, `line_host` the host
+  // that it names, if any: that takes the place of the Host header.
+  void tell(Transaction& transaction, Direction direction, const htp_table_t& table,
+            std::string_view line, std::string_view line_host, TransactionSink& sink);
+  // Once, after the trailer of a chunked body has joined `table`: what is new in it.
+  void tell_trailer(Transaction& transaction, Direction direction, const htp_table_t& table,
+                    TransactionSink& sink);
+
+ private:
+  void write_all(const htp_table_t& table, std::string_view cookie);
+
+  size_t count_ = 0;    // of headers, before the trailer
+  size_t visible_ = 0;  // the bytes of text_ that are not of a cookie
+  std::string text_;    // "Name: value\r\n" ..., cookies last
+  std::string names_;
+  std::string start_;
+  std::string trailer_;
+};
+
+// The value of a header; empty: it is not there. `name` in lower case.
+std::string_view http_header(const htp_table_t* table, const char* name);
+
+// As ASCII, whatever the case of `text`; `lower` is in lower case.
+bool equals_lower(std::string_view text, std::string_view lower);
+
+}  // namespace sluice::inspect

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files of a multipart/form-data body (RFC 7578), cut out while it passes by. Bytes may come
+// in pieces of any size; lines may end with a bare LF, which servers take too.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace sluice::inspect {
+
+// What the Content-Type header says; empty: no multipart body, or no boundary that could be used.
+std::string_view multipart_boundary(std::string_view content_type);
+// `filename` of a Content-Disposition header; empty: it has none.
+std::string_view disposition_filename(std::string_view header_value);
+
+class HttpMultipart {
+ public:
+  class Listener {
+   public:
+    virtual ~Listener() = default;
+    // A part with a file name begins.
+    virtual void on_file(std::string_view name) = 0;
+    virtual void on_file_data(std::span<const uint8_t> bytes) = 0;
+    // The headers of a part are too long to be kept; it is passed over.
+    virtual void on_bad_header() = 0;
+  };
+
+  explicit HttpMultipart(std::string_view boundary);
+
+  void feed(std::span<const uint8_t> bytes, Listener& listener);
+  // Bytes are missing here: what comes next may be of any part.
+  void gap();
+  // The last boundary has been seen.
+  bool complete() const { return state_ == State::kEpilogue; }
+
+ private:
+  enum class State : uint8_t { kSkip, kFile, kBoundaryLine, kHeaders, kEpilogue };
+
+  size_t feed_content(std::span<const uint8_t> bytes, Listener& listener);
+  size_t feed_boundary_line(std::span<const uint8_t> bytes);
+  size_t feed_headers(std::span<const uint8_t> bytes, Listener& listener);
+  void end_of_headers(Listener& listener);
+
+  State state_ = State::kSkip;
+  const std::string delimiter_;  // "\r\n--boundary"
+  std::string held_;             // what may be the begin of a delimiter, from its CR or LF
+  size_t not_content_;           // so much of it comes before the content
+  std::string line_;             // of the boundary line, or the headers so far
+};
+
+}  // namespace sluice::inspect

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/app/http_parser.h"
+
+#include <algorithm>
+
+#include "inspect/app/http.h"
+#include "inspect/app/http_config.h"
+
+namespace sluice::inspect {
+namespace {
+
+constexpr Direction kToServer = Direction::kToServer;
+constexpr Direction kToClient = Direction::kToClient;
+
+HttpTransaction* transaction_of(const htp_tx_t* tx) {
+  return tx == nullptr ? nullptr : static_cast<HttpTransaction*>(htp_tx_get_user_data(tx));
+}
+
+bool is_tunnel(const htp_tx_t& tx) {
+  return tx.request_method_number == HTP_M_CONNECT && tx.response_status_number >= 200 &&
+         tx.response_status_number <= 299;
+}
+
+}  // namespace
+
+Parsed HttpParser::feed(Direction direction, std::span<const uint8_t> bytes,
+                        TransactionSink& sink) {
+  sink_ = &sink;
+  if (outcome_ != Parsed::kMore || bytes.empty()) return outcome_;
+  if (!open()) return leave(Parsed::kFailed);
+  std::string& pending = pending_[static_cast<int>(direction)];
+  if (pending.empty()) return advance(direction, bytes);
+  std::string all;
+  all.swap(pending);
+  all.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  return advance(direction, {reinterpret_cast<const uint8_t*>(all.data()), all.size()});
+}
+
+// libhtp suspends a direction while the other one decides: the client's after CONNECT, and the
+// server's after its refusal. What is left waits, and is tried again after the other has moved.
+Parsed HttpParser::advance(Direction direction, std::span<const uint8_t> bytes) {
+  std::string waited;
+  for (;;) {
+    const size_t consumed = give(direction, bytes.data(), bytes.size());
+    const std::span<const uint8_t> left = bytes.subspan(consumed);
+    std::string& pending = pending_[static_cast<int>(direction)];
+    pending.assign(reinterpret_cast<const char*>(left.data()), left.size());
+    if (outcome_ != Parsed::kMore) return leave(outcome_);
+    if (pending.size() > kHttpPendingMax) {
+      tell_event(nullptr, HttpEvent::kTooManyBytesHeld);
+      return leave(Parsed::kFailed);
+    }
+    direction = opposite(direction);
+    std::string& other = pending_[static_cast<int>(direction)];
+    if (other.empty() || consumed == 0) break;
+    waited.clear();
+    waited.swap(other);
+    bytes = {reinterpret_cast<const uint8_t*>(waited.data()), waited.size()};
+  }
+  after_feed();
+  return Parsed::kMore;
+}
+
+// Returns how many bytes libhtp took; sets outcome_.
+size_t HttpParser::give(Direction direction, const uint8_t* bytes, size_t length) {
+  direction_ = direction;
+  const bool request = direction == kToServer;
+  htp_connp_t* const c = connection_.get();
+  const int status = request ? htp_connp_req_data(c, nullptr, bytes, length)
+                             : htp_connp_res_data(c, nullptr, bytes, length);
+  const size_t consumed = request ? htp_connp_req_data_consumed(c) : htp_connp_res_data_consumed(c);
+  switch (status) {
+    case HTP_STREAM_ERROR:
+      outcome_ = Parsed::kFailed;
+      return length;
+    case HTP_STREAM_STOP:
+    case HTP_STREAM_TUNNEL:
+      if (outcome_ == Parsed::kMore) outcome_ = Parsed::kChange;
+      return std::min(consumed, length);
+    case HTP_STREAM_DATA_OTHER:
+      return std::min(consumed, length);
+    case HTP_STREAM_CLOSED:  // a gap where none can be
+      if (bytes == nullptr && length != 0) outcome_ = Parsed::kFailed;
+      return length;
+    default:
+      return length;
+  }
+}
+
+Parsed HttpParser::gap(Direction direction, uint64_t length, TransactionSink& sink) {
+  sink_ = &sink;
+  if (outcome_ != Parsed::kMore || length == 0) return outcome_;
+  if (!open() || !pending_[static_cast<int>(direction)].empty()) return leave(Parsed::kFailed);
+  give(direction, nullptr, length);
+  if (outcome_ != Parsed::kMore) return leave(outcome_);
+  after_feed();
+  return Parsed::kMore;
+}
+
+// libhtp can close the client's direction alone, but not the server's. The end of the server's
+// ends a response that lasts until then, so both are closed unless a request is on its way; if
+// the client goes on all the same, it finds a new connection.
+void HttpParser::end(Direction direction, TransactionSink& sink) {
+  sink_ = &sink;
+  if (outcome_ != Parsed::kMore) return;
+  ended_[static_cast<int>(direction)] = true;
+  const bool both = ended_[0] && ended_[1];
+  if (connection_ != nullptr && both) {
+    direction_ = direction;
+    htp_connp_close(connection_.get(), nullptr);
+  } else if (connection_ != nullptr && direction == kToServer) {
+    direction_ = direction;
+    if (pending_[0].empty()) htp_connp_req_close(connection_.get(), nullptr);
+  } else if (connection_ != nullptr && std::all_of(open_.begin(), open_.end(), [](const auto& t) {
+               return t->finished(kToServer);
+             })) {
+    direction_ = direction;
+    htp_connp_close(connection_.get(), nullptr);
+    end_all();
+    connection_.reset();
+  }
+  if (both)
+    leave(Parsed::kDone);
+  else
+    after_feed();
+}
+
+std::span<const uint8_t> HttpParser::rest(Direction direction) const {
+  const std::string& rest = rest_[static_cast<int>(direction)];
+  return {reinterpret_cast<const uint8_t*>(rest.data()), rest.size()};
+}
+
+bool HttpParser::open() {
+  if (connection_ != nullptr) return true;
+  connection_.reset(htp_connp_create(http_config()));
+  if (connection_ == nullptr) return false;
+  htp_connp_set_user_data(connection_.get(), this);
+  htp_connp_open(connection_.get(), nullptr, 0, nullptr, 0, nullptr);
+  started_ = 0;
+  unmatched_ = 0;
+  return true;
+}
+
+void HttpParser::after_feed() {
+  for (htp_tx_t* tx : done_)
+    if (htp_tx_destroy(tx) != HTP_OK) unmatched_++;
+  done_.clear();
+  const bool idle = open_.empty() && pending_[0].empty() && pending_[1].empty();
+  if (idle && (started_ >= kHttpTransactionsPerParser || unmatched_ != 0)) connection_.reset();
+}
+
+void HttpParser::end_all() {
+  for (const auto& transaction : open_) {
+    transaction->finish(kToServer, *sink_);
+    transaction->finish(kToClient, *sink_);
+    sink_->ended(*transaction);
+    htp_tx_set_user_data(transaction->tx, nullptr);
+  }
+  open_.clear();
+  held_ = 0;
+}
+
+// Nothing is parsed from here on.
+Parsed HttpParser::leave(Parsed outcome) {
+  outcome_ = outcome;
+  end_all();
+  done_.clear();
+  connection_.reset();
+  if (outcome == Parsed::kChange) {
+    rest_[0].swap(pending_[0]);
+    rest_[1].swap(pending_[1]);
+  }
+  return outcome;
+}
+
+HttpTransaction* HttpParser::add(htp_tx_t* tx) {
+  if (open_.size() + unmatched_ >= kHttpOpenTransactionsMax) {
+    tell_event(nullptr, HttpEvent::kTooManyOpenTransactions);
+    return nullptr;
+  }
+  started_++;
+  open_.push_back(std::make_unique<HttpTransaction>(next_id_++, tx));
+  HttpTransaction* const transaction = open_.back().get();
+  htp_tx_set_user_data(tx, transaction);
+  for (int i = 0; i < static_cast<int>(HttpEvent::kCount); i++)
+    if (((early_events_ >> i) & 1) != 0)
+      transaction->tell_event(direction_, static_cast<HttpEvent>(i), *sink_);
+  early_events_ = 0;
+  return transaction;
+}
+
+int HttpParser::hold(HttpTransaction* transaction, size_t length) {
+  if (transaction != nullptr) transaction->held += length;
+  held_ += length;
+  if (held_ <= kHttpHeldBytesMax) return HTP_OK;
+  tell_event(transaction, HttpEvent::kTooManyBytesHeld);
+  return HTP_ERROR;
+}
+
+void HttpParser::tell_event(HttpTransaction* transaction, HttpEvent event) {
+  if (transaction == nullptr)
+    sink_->event(nullptr, direction_, http_event_name(event));
+  else
+    transaction->tell_event(direction_, event, *sink_);
+}
+
+void HttpParser::on_message(std::string_view message) {
+  const HttpEvent event = http_event_of_message(message, direction_);
+  if (event == HttpEvent::kCount) return;
+  if (event == HttpEvent::kUnableToMatchResponse) {
+    early_events_ |= uint64_t{1} << static_cast<int>(event);
+    return;
+  }
+  const htp_tx_t* const tx = direction_ == kToServer ? htp_connp_get_in_tx(connection_.get())
+                                                     : htp_connp_get_out_tx(connection_.get());
+  tell_event(transaction_of(tx), event);
+}
+
+int HttpParser::on_request_start(htp_tx_t* tx) { return add(tx) == nullptr ? HTP_ERROR : HTP_OK; }
+
+int HttpParser::on_request_line(htp_tx_t* tx) {
+  HttpTransaction* const transaction = transaction_of(tx);
+  if (transaction == nullptr) return HTP_OK;
+  transaction->tell_request_line(*sink_);
+  return hold(transaction, view_of(tx->request_line).size());
+}
+
+int HttpParser::on_header_data(const htp_tx_data_t& data, Direction direction) {
+  HttpTransaction* const transaction = transaction_of(data.tx);
+  if (transaction == nullptr || data.len == 0) return HTP_OK;
+  if (sink_->wants(Buffer::kHttpHeaderRaw)) {
+    transaction->headers(direction).raw.append(reinterpret_cast<const char*>(data.data), data.len);
+  }
+  return hold(transaction, data.len);
+}
+
+int HttpParser::on_request_header_data(const htp_tx_data_t& data) {
+  return on_header_data(data, kToServer);
+}
+
+int HttpParser::on_request_headers(htp_tx_t* tx) {
+  HttpTransaction* const transaction = transaction_of(tx);
+  if (transaction == nullptr) return HTP_OK;
+  transaction->tell_request_headers(*sink_);
+  // It has no body, and libhtp calls it complete only when it is answered.
+  if (tx->request_method_number == HTP_M_CONNECT) transaction->finish(kToServer, *sink_);
+  return HTP_OK;
+}
+
+int HttpParser::on_request_body(const htp_tx_data_t& data) {
+  if (HttpTransaction* const transaction = transaction_of(data.tx))
+    transaction->tell_body(kToServer, {data.data, data.len}, *sink_);
+  return HTP_OK;
+}
+
+int HttpParser::on_request_trailer(htp_tx_t* tx) {
+  if (HttpTransaction* const transaction = transaction_of(tx))
+    transaction->tell_trailer(kToServer, *sink_);
+  return HTP_OK;
+}
+
+int HttpParser::on_request_complete(htp_tx_t* tx) {
+  if (HttpTransaction* const transaction = transaction_of(tx)) finish(*transaction, kToServer);
+  return HTP_OK;
+}
+
+int HttpParser::on_response_start(htp_tx_t* tx) {
+  if (transaction_of(tx) != nullptr) return HTP_OK;
+  HttpTransaction* const transaction = add(tx);
+  if (transaction == nullptr) return HTP_ERROR;
+  transaction->finish(kToServer, *sink_);
+  return HTP_OK;
+}
+
+int HttpParser::on_response_line(htp_tx_t* tx) {
+  return hold(transaction_of(tx), view_of(tx->response_line).size());
+}
+
+int HttpParser::on_response_header_data(const htp_tx_data_t& data) {
+  return on_header_data(data, kToClient);
+}
+
+int HttpParser::on_response_headers(htp_tx_t* tx) {
+  HttpTransaction* const transaction = transaction_of(tx);
+  if (transaction == nullptr) return HTP_OK;
+  transaction->tell_response_headers(*sink_);
+  if (is_tunnel(*tx)) return HTP_STOP;
+  if (tx->response_status_number != 101) return HTP_OK;
+  const bool asked = !http_header(tx->request_headers, "upgrade").empty();
+  const std::string_view upgrade = http_header(tx->response_headers, "upgrade");
+  if (asked && equals_lower(upgrade, "h2c")) next_ = AppProtocol::kHttp2;
+  if (asked && equals_lower(upgrade, "websocket")) outcome_ = Parsed::kDone;
+  return HTP_OK;
+}
+
+int HttpParser::on_response_body(const htp_tx_data_t& data) {
+  if (HttpTransaction* const transaction = transaction_of(data.tx))
+    transaction->tell_body(kToClient, {data.data, data.len}, *sink_);
+  return HTP_OK;
+}
+
+int HttpParser::on_response_trailer(htp_tx_t* tx) {
+  if (HttpTransaction* const transaction = transaction_of(tx))
+    transaction->tell_trailer(kToClient, *sink_);
+  return HTP_OK;
+}
+
+int HttpParser::on_response_complete(htp_tx_t* tx) {
+  if (HttpTransaction* const transaction = transaction_of(tx)) finish(*transaction, kToClient);
+  return HTP_OK;
+}
+
+int HttpParser::on_trailer_data(const htp_tx_data_t& data) {
+  return hold(transaction_of(data.tx), data.len);
+}
+
+void HttpParser::finish(HttpTransaction& transaction, Direction direction) {
+  transaction.finish(direction, *sink_);
+  if (!transaction.finished(opposite(direction))) return;
+  sink_->ended(transaction);
+  held_ -= std::min(held_, transaction.held);
+  done_.push_back(transaction.tx);
+  htp_tx_set_user_data(transaction.tx, nullptr);
+  std::erase_if(open_, [&](const auto& open) { return open.get() == &transaction; });
+}
+
+}  // namespace sluice::inspect

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// One HTTP/1 connection: libhtp fed in the order that it asks for, its hooks turned into
+// transactions.
+#pragma once
+
+#include <htp/htp.h>
+#include <htp/htp_transaction.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "inspect/app/http_transaction.h"
+#include "inspect/app/parser.h"
+
+namespace sluice::inspect {
+
+class HttpParser final : public Parser {
+ public:
+  Parsed feed(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) override;
+  Parsed gap(Direction direction, uint64_t length, TransactionSink& sink) override;
+  void end(Direction direction, TransactionSink& sink) override;
+  AppProtocol next_protocol() const override { return next_; }
+  std::span<const uint8_t> rest(Direction direction) const override;
+
+ private:
+  friend struct HttpHooks;
+
+  // libhtp's hooks; HTP_OK, or what makes it stop.
+  int on_request_start(htp_tx_t* tx);
+  int on_request_line(htp_tx_t* tx);
+  int on_request_header_data(const htp_tx_data_t& data);
+  int on_request_headers(htp_tx_t* tx);
+  int on_request_body(const htp_tx_data_t& data);
+  int on_request_trailer(htp_tx_t* tx);
+  int on_request_complete(htp_tx_t* tx);
+  int on_response_start(htp_tx_t* tx);
+  int on_response_line(htp_tx_t* tx);
+  int on_response_header_data(const htp_tx_data_t& data);
+  int on_response_headers(htp_tx_t* tx);
+  int on_response_body(const htp_tx_data_t& data);
+  int on_response_trailer(htp_tx_t* tx);
+  int on_response_complete(htp_tx_t* tx);
+  int on_trailer_data(const htp_tx_data_t& data);
+  void on_message(std::string_view message);
+
+  struct DestroyAll {
+    void operator()(htp_connp_t* connection) const { htp_connp_destroy_all(connection); }
+  };
+
+  bool open();
+  Parsed advance(Direction direction, std::span<const uint8_t> bytes);
+  size_t give(Direction direction, const uint8_t* bytes, size_t length);
+  HttpTransaction* add(htp_tx_t* tx);
+  int hold(HttpTransaction* transaction, size_t length);
+  int on_header_data(const htp_tx_data_t& data, Direction direction);
+  void finish(HttpTransaction& transaction, Direction direction);
+  void tell_event(HttpTransaction* transaction, HttpEvent event);
+  void after_feed();
+  void end_all();
+  Parsed leave(Parsed outcome);
+
+  std::unique_ptr<htp_connp_t, DestroyAll> connection_;
+  std::vector<std::unique_ptr<HttpTransaction>> open_;
+  std::vector<htp_tx_t*> done_;  // libhtp's records of what has ended
+  size_t unmatched_ = 0;         // responses without a request that libhtp keeps
+  size_t started_ = 0;           // transactions of this connection_
+  size_t held_ = 0;              // of all open transactions
+  uint64_t next_id_ = 0;
+  uint64_t early_events_ = 0;  // of a response whose transaction is about to be made
+  std::string pending_[2];     // waits for the other direction
+  bool ended_[2] = {false, false};
+  Parsed outcome_ = Parsed::kMore;
+  AppProtocol next_ = AppProtocol::kUnknown;
+  std::string rest_[2];
+
+  TransactionSink* sink_ = nullptr;  // during a call
+  Direction direction_ = Direction::kToServer;
+};
+
+}  // namespace sluice::inspect

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/app/http_transaction.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "inspect/app/http_config.h"
+#include "inspect/eve/json_line.h"
+
+namespace sluice::inspect {
+namespace {
+
+constexpr Direction kToServer = Direction::kToServer;
+constexpr Direction kToClient = Direction::kToClient;
+
+std::span<const uint8_t> bytes_of(std::string_view text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+void write_text(JsonLine& line, std::string_view key, std::string_view value) {
+  if (!value.empty()) line.string(key, value);
+}
+
+// "bytes 0-99/1234" or "bytes */1234"
+void write_content_range(JsonLine& line, std::string_view value) {
+  if (value.empty()) return;
+  line.open("content_range");
+  line.string("raw", value);
+  const auto number = [&](std::string_view key, std::string_view text) {
+    uint64_t n = 0;
+    if (std::from_chars(text.data(), text.data() + text.size(), n).ec == std::errc())
+      line.unsigned_number(key, n);
+  };
+  const size_t space = value.find(' ');
+  const size_t dash = value.find('-');
+  const size_t slash = value.find('/');
+  if (space != std::string_view::npos && slash != std::string_view::npos && slash > space) {
+    if (dash != std::string_view::npos && dash > space && dash < slash) {
+      number("start", value.substr(space + 1, dash - space - 1));
+      number("end", value.substr(dash + 1, slash - dash - 1));
+    }
+    number("size", value.substr(slash + 1));
+  }
+  line.close();
+}
+
+}  // namespace
+
+void HttpTransaction::write(JsonLine& line) const {
+  line.open("http");
+  write_text(line, "hostname", view_of(tx->request_hostname));
+  if (tx->request_port_number > 0) line.number("http_port", tx->request_port_number);
+  write_text(line, "url", view_of(tx->request_uri));
+  write_text(line, "http_user_agent", http_header(tx->request_headers, "user-agent"));
+  const std::string_view content_type = http_header(tx->response_headers, "content-type");
+  write_text(line, "http_content_type", content_type.substr(0, content_type.find(';')));
+  write_content_range(line, http_header(tx->response_headers, "content-range"));
+  write_text(line, "http_refer", http_header(tx->request_headers, "referer"));
+  write_text(line, "http_method", view_of(tx->request_method));
+  write_text(line, "protocol", view_of(tx->request_protocol));
+  if (tx->response_status_number > 0) {
+    line.number("status", tx->response_status_number);
+    if (tx->response_status_number >= 300 && tx->response_status_number < 400)
+      write_text(line, "redirect", http_header(tx->response_headers, "location"));
+  } else {
+    write_text(line, "status_string", view_of(tx->response_status));
+  }
+  line.number("length", tx->response_message_len);
+  line.close();
+}
+
+void HttpTransaction::tell(TransactionSink& sink, Direction direction, Buffer buffer,
+                           const bstr* text) {
+  if (text != nullptr && bstr_len(text) != 0)
+    sink.buffer(*this, direction, buffer, bytes_of(view_of(text)));
+}
+
+std::string_view HttpTransaction::path() const {
+  return tx->parsed_uri == nullptr ? std::string_view() : view_of(tx->parsed_uri->path);
+}
+
+void HttpTransaction::tell_request_line(TransactionSink& sink) {
+  tell(sink, kToServer, Buffer::kHttpRequestLine, tx->request_line);
+  tell(sink, kToServer, Buffer::kHttpMethod, tx->request_method);
+  tell(sink, kToServer, Buffer::kHttpUriRaw, tx->request_uri);
+  if (tx->request_method_number == HTP_M_CONNECT) {
+    uri_ = view_of(tx->request_uri);
+  } else if (tx->parsed_uri != nullptr) {
+    uri_ = path();
+    if (tx->parsed_uri->query != nullptr) uri_.append("?").append(view_of(tx->parsed_uri->query));
+    if (tx->parsed_uri->fragment != nullptr)
+      uri_.append("#").append(view_of(tx->parsed_uri->fragment));
+  }
+  if (!uri_.empty()) sink.buffer(*this, kToServer, Buffer::kHttpUri, bytes_of(uri_));
+  tell(sink, kToServer, Buffer::kHttpProtocol, tx->request_protocol);
+}
+
+void HttpTransaction::tell_request_headers(TransactionSink& sink) {
+  const uint64_t events = http_events_of_request(*tx);
+  for (int i = 0; i < static_cast<int>(HttpEvent::kCount); i++)
+    if (((events >> i) & 1) != 0) tell_event(kToServer, static_cast<HttpEvent>(i), sink);
+
+  host_ = view_of(tx->request_hostname);
+  std::transform(host_.begin(), host_.end(), host_.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+  if (!host_.empty()) sink.buffer(*this, kToServer, Buffer::kHttpHost, bytes_of(host_));
+  const htp_uri_t* const uri = tx->parsed_uri_raw;
+  headers(kToServer).tell(*this, kToServer, *tx->request_headers, view_of(tx->request_line),
+                          uri == nullptr ? std::string_view() : view_of(uri->hostname), sink);
+}
+
+void HttpTransaction::tell_response_line(TransactionSink& sink) {
+  if (response_line_told_ || tx->response_line == nullptr) return;
+  response_line_told_ = true;
+  tell(sink, kToClient, Buffer::kHttpResponseLine, tx->response_line);
+  tell(sink, kToClient, Buffer::kHttpProtocol, tx->response_protocol);
+  tell(sink, kToClient, Buffer::kHttpStatusCode, tx->response_status);
+  tell(sink, kToClient, Buffer::kHttpStatusMessage, tx->response_message);
+}
+
+void HttpTransaction::tell_response_headers(TransactionSink& sink) {
+  tell_response_line(sink);
+  if (tx->seen_100continue != 0) headers(kToClient).forget_before(view_of(tx->response_line));
+  headers(kToClient).tell(*this, kToClient, *tx->response_headers, view_of(tx->response_line), {},
+                          sink);
+}
+
+void HttpTransaction::tell_trailer(Direction direction, TransactionSink& sink) {
+  headers(direction).tell_trailer(
+      *this, direction, direction == kToServer ? *tx->request_headers : *tx->response_headers,
+      sink);
+}
+
+void HttpTransaction::begin_body(Direction direction) {
+  HttpBody& body = sides_[static_cast<int>(direction)].body;
+  if (direction == kToServer) {
+    body.begin(path(), multipart_boundary(http_header(tx->request_headers, "content-type")));
+    return;
+  }
+  const std::string_view name =
+      disposition_filename(http_header(tx->response_headers, "content-disposition"));
+  body.begin(name.empty() ? path() : name, {});
+}
+
+void HttpTransaction::tell_body(Direction direction, std::span<const uint8_t> bytes,
+                                TransactionSink& sink) {
+  Side& side = sides_[static_cast<int>(direction)];
+  HttpBody& body = side.body;
+  if (!side.body_begun) begin_body(direction);
+  side.body_begun = true;
+  if (bytes.data() == nullptr) {
+    if (!bytes.empty()) body.gap();
+    return;
+  }
+  switch (body.data(*this, direction, bytes, sink)) {
+    case HttpBody::Trouble::kNone:
+    case HttpBody::Trouble::kNoFile:
+      break;
+    case HttpBody::Trouble::kTooManyFiles:
+      tell_event(direction, HttpEvent::kMultipartGenericError, sink);
+      break;
+    case HttpBody::Trouble::kLongName:
+      tell_event(direction, HttpEvent::kFileNameTooLong, sink);
+      break;
+    case HttpBody::Trouble::kBadPartHeader:
+      tell_event(direction, HttpEvent::kMultipartInvalidHeader, sink);
+      break;
+  }
+  // Nobody looks at more of it: it need not be inflated.
+  if (!body.full()) return;
+  if (direction == kToServer)
+    tx->request_content_encoding = HTP_COMPRESSION_NONE;
+  else
+    tx->response_content_encoding_processing = HTP_COMPRESSION_NONE;
+}
+
+void HttpTransaction::finish(Direction direction, TransactionSink& sink) {
+  Side& side = sides_[static_cast<int>(direction)];
+  if (side.finished) return;
+  side.finished = true;
+  if (direction == kToClient) tell_response_line(sink);
+  if (side.body.end() == HttpBody::Trouble::kNoFile)
+    tell_event(direction, HttpEvent::kMultipartNoFiledata, sink);
+  sink.finished(*this, direction);
+}
+
+void HttpTransaction::tell_event(Direction direction, HttpEvent event, TransactionSink& sink) {
+  uint64_t& told = sides_[static_cast<int>(direction)].events;
+  const uint64_t bit = uint64_t{1} << static_cast<int>(event);
+  if ((told & bit) != 0) return;
+  told |= bit;
+  sink.event(this, direction, http_event_name(event));
+}
+
+}  // namespace sluice::inspect
