@@ -21,6 +21,7 @@
 #include "gateway/control/nlb_addresses.h"
 #include "gateway/control/offloads.h"
 #include "gateway/datapath/kernel_host.h"
+#include "gateway/discovery/discovery.h"
 #include "gateway/proxy/service_manager.h"
 #include "gateway/store/store.h"
 
@@ -59,6 +60,7 @@ class Daemon {
   EventBus events_;
   std::unique_ptr<Controller> controller_;
   std::unique_ptr<ControlPlane> plane_;
+  std::unique_ptr<Discovery> discovery_;
   std::unique_ptr<ApiServer> api_;
   std::unique_ptr<AwsApi> aws_;
   std::unique_ptr<HttpServer> http_;
@@ -105,10 +107,12 @@ Result<> Daemon::start(Config config) {
       *loop_, *host_, *hops_, events_, HealthOptions{.in_flight_max = checks_in_flight_max()});
   plane_ = std::make_unique<ControlPlane>(
       *controller_, [this](const Config& c) { return set_addresses(c); }, std::move(store));
+  discovery_ = std::make_unique<Discovery>(*loop_, *plane_);
   SLUICE_TRY_VOID(serve_http(config.gateway));
   SLUICE_TRY(const std::vector<Error> unapplied, plane_->start(std::move(config)));
   for (const Error& error : unapplied)
     spdlog::error("the file is not applied, the state of the store runs: {}", error.text());
+  discovery_->follow();
   warn_of_redirects(controller_->config());
   manager_->ready();
   return {};
@@ -123,7 +127,7 @@ Result<> Daemon::serve_http(const Gateway& gateway) {
   http_->set_fallback([this](const HttpRequest& request) { return aws_->answer(request); },
                       AwsApi::error);
   http_->set_guard([this](const HttpRequest& request) { return aws_->guard(request); });
-  pages_ = std::make_unique<StatusPages>(*loop_, *controller_, events_, *http_);
+  pages_ = std::make_unique<StatusPages>(*loop_, *controller_, events_, *discovery_, *http_);
   if (!access.address.empty()) {
     SLUICE_TRY(const auto address, SocketAddress::parse(access.address, access.port));
     SLUICE_TRY_VOID(http_->listen(address));

@@ -14,6 +14,7 @@
 #include "gateway/control/controller.h"
 #include "gateway/control/events.h"
 #include "gateway/datapath/flow_table.h"
+#include "gateway/discovery/discovery.h"
 
 namespace sluice::gateway {
 namespace {
@@ -146,6 +147,27 @@ void add_server(Page& page, const HttpServer& server) {
   page.add({}, server.connections());
 }
 
+// Groups that follow a source; none, no lines.
+void add_discovery(Page& page, const Discovery& discovery) {
+  const std::vector<FollowedGroup> groups = discovery.groups();
+  const auto column = [&](const auto& value) {
+    for (const FollowedGroup& group : groups)
+      page.add({{"target_group", group.group}}, value(group));
+  };
+  page.gauge("sluice_discovery_up", "1 while the source of a group's targets is heard.");
+  column([](const FollowedGroup& g) { return g.answers > 0 && g.trouble.empty(); });
+  page.gauge("sluice_discovery_targets", "Targets that the source told last.");
+  column([](const FollowedGroup& g) { return g.targets; });
+  page.counter("sluice_discovery_answers_total", "Answers of the source.");
+  column([](const FollowedGroup& g) { return g.answers; });
+  page.counter("sluice_discovery_failures_total", "Times that the source could not be heard.");
+  column([](const FollowedGroup& g) { return g.failures; });
+  page.counter("sluice_discovery_unusable_total", "Entries of answers that were left out.");
+  column([](const FollowedGroup& g) { return g.unusable; });
+  page.counter("sluice_discovery_changes_total", "Changes of targets that took effect.");
+  column([](const FollowedGroup& g) { return g.changes; });
+}
+
 }  // namespace
 
 // The first byte of a record is not touched unless its place is taken.
@@ -185,6 +207,7 @@ std::string metrics_text(const MetricsSources& sources) {
     page.add({}, sources.stream->dropped());
   }
   if (sources.server != nullptr) add_server(page, *sources.server);
+  if (sources.discovery != nullptr) add_discovery(page, *sources.discovery);
   return page.text();
 }
 

@@ -8,6 +8,7 @@
 namespace sluice::gateway {
 
 class Controller;
+class Discovery;
 class EventBus;
 class EventStream;
 class HttpServer;
@@ -18,6 +19,7 @@ struct MetricsSources {
   const EventBus& events;
   const EventStream* stream = nullptr;  // what is not there is left out
   const HttpServer* server = nullptr;
+  const Discovery* discovery = nullptr;
 };
 
 std::string metrics_text(const MetricsSources& sources);

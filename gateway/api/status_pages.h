@@ -14,10 +14,13 @@
 
 namespace sluice::gateway {
 
+class Discovery;
+
 class StatusPages {
  public:
   // All outlive it. The health pages are open, the others guarded.
-  StatusPages(EventLoop& loop, const Controller& controller, EventBus& events, HttpServer& server);
+  StatusPages(EventLoop& loop, const Controller& controller, EventBus& events,
+              const Discovery& discovery, HttpServer& server);
 
   const EventStream& stream() const { return stream_; }
 

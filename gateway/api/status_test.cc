@@ -20,6 +20,7 @@
 #include "gateway/control/hops_for_test.h"
 #include "gateway/datapath/flow_table.h"
 #include "gateway/datapath/process_host.h"
+#include "gateway/discovery/discovery.h"
 
 namespace sluice::gateway {
 namespace {
@@ -51,13 +52,16 @@ class StatusTest : public testing::Test {
         server(HttpServer::create(*loop)),
         controller(*loop, *host, hops, events),
         plane(controller),
-        pages(*loop, controller, events, *server) {
+        discovery(*loop, plane),
+        pages(*loop, controller, events, discovery, *server) {
     host->set_now_ms(1'000'000);
     auto applied = plane.start(*parse_config(kYaml, "f"));
     EXPECT_TRUE(applied) << applied.error().text();
     port = *server->listen(*SocketAddress::parse("127.0.0.1", 0));
   }
-  MetricsSources sources() { return {controller, events, &pages.stream(), server.get()}; }
+  MetricsSources sources() {
+    return {controller, events, &pages.stream(), server.get(), &discovery};
+  }
 
   UniqueFd ask(const std::string& path, const std::string& more = "") {
     UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -91,6 +95,7 @@ class StatusTest : public testing::Test {
   EventBus events;
   Controller controller;
   ControlPlane plane;
+  Discovery discovery;
   StatusPages pages;
   uint16_t port = 0;
 };

@@ -40,6 +40,7 @@ std::string words(std::string_view text) {
 // What a client may set: all that the form has, or the values that say what is so anyway.
 std::string accepted(const AttributeRow& row) {
   if (!row.fixed.empty()) return "only " + words(row.fixed);
+  if (row.is_own() && row.fallback.empty()) return std::string(row.form);
   if (row.fallback.empty()) return "only the empty text";
   return row.form == "bool" ? "true or false" : words(row.form);
 }

@@ -6,6 +6,7 @@
 #include "gateway/aws/network.h"
 #include "gateway/aws/xml.h"
 #include "gateway/control/controller.h"
+#include "gateway/control/discover.h"
 #include "gateway/control/validate.h"
 
 namespace sluice::gateway::elbv2 {
@@ -61,6 +62,7 @@ AwsResult<> change(Call& call, const std::function<AwsResult<>(TargetGroup&, con
   return call.commit([&](Config& next) -> AwsResult<> {
     SLUICE_TRY(const TargetGroup* found, find_target_group(next, call.place, arn));
     TargetGroup& group = changeable(next, *found);
+    if (is_followed(group)) return refuse("OperationNotPermitted", followed(group));
     for (const NamedTarget& named : targets) {
       const auto target = resolve(next, group, named);
       if (!target && unknown_is_fine) continue;

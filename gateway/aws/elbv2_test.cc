@@ -456,5 +456,27 @@ TEST_F(Elbv2Test, WhatCannotBeIsRefusedByName) {
   EXPECT_EQ(plane.generation(), generation);
 }
 
+TEST_F(Elbv2Test, AGroupThatFollowsASourceTakesNoTargetsByHand) {
+  const std::string group = elb("DescribeTargetGroups", {{"Names.member.1", "ids"}})
+                                .at("TargetGroups/member/TargetGroupArn");
+  const auto set = [&](const char* value) {
+    return elb("ModifyTargetGroupAttributes",
+               {{"TargetGroupArn", group},
+                {"Attributes.member.1.Key", "sluice.discover.file"},
+                {"Attributes.member.1.Value", value}});
+  };
+  EXPECT_EQ(set("relative").error(), "InvalidConfigurationRequest");
+  EXPECT_EQ(set("/run/ids").error(), "");
+  EXPECT_NE(elb("DescribeTargetGroupAttributes", {{"TargetGroupArn", group}})
+                .all("Attributes/member/Key")
+                .find("sluice.discover.file"),
+            std::string::npos);
+  const Fields target = {{"TargetGroupArn", group}, {"Targets.member.1.Id", "10.9.0.20"}};
+  EXPECT_EQ(elb("RegisterTargets", target).error(), "OperationNotPermitted");
+  EXPECT_EQ(elb("DeregisterTargets", target).error(), "OperationNotPermitted");
+  EXPECT_EQ(set("").error(), "");
+  EXPECT_EQ(elb("RegisterTargets", target).error(), "");
+}
+
 }  // namespace
 }  // namespace sluice::gateway

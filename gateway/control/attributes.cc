@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "gateway/control/discover.h"
+
 namespace sluice::gateway {
 namespace {
 
@@ -118,6 +120,18 @@ constexpr AttributeRow kRows[] = {
     {kTg, kAlb, "load_balancing.algorithm.anomaly_mitigation", "off", "on|off", "off", kNotInProxy},
     {kTg, kAlb, "slow_start.duration_seconds", "0", "0-900", "0", kNotInProxy},
 
+    {kTg, kGwlb | kNlb, "sluice.discover.dns.name", "", "DNS name", "",
+     "the targets are what the records of this name tell"},
+    {kTg, kGwlb | kNlb, "sluice.discover.dns.record", "A", "A|AAAA|SRV", "",
+     "which records; SRV has ports"},
+    {kTg, kGwlb | kNlb, "sluice.discover.dns.servers", "", "DNS servers", "",
+     "who is asked; those of /etc/resolv.conf without"},
+    {kTg, kGwlb | kNlb, "sluice.discover.file", "", "path", "",
+     "the targets are what this file lists"},
+    {kTg, kGwlb | kNlb, "sluice.discover.etcd.endpoints", "", "etcd endpoints", "",
+     "the targets are the values under a prefix of this etcd"},
+    {kTg, kGwlb | kNlb, "sluice.discover.etcd.prefix", "", "etcd prefix", "", "that prefix"},
+
     {kLs, kGwlb | kNlb, "tcp.idle_timeout.seconds", "350", "60-6000", "",
      "a TCP flow without packets for so long ends; all listeners share one value"},
     {kLs, kGwlb, "send_tcp_reset.on_idle_timeout.enabled", "false", "bool", "false", kNoReset},
@@ -169,6 +183,7 @@ std::optional<uint64_t> number(std::string_view text) {
 bool has_form(std::string_view form, std::string_view value) {
   if (form == "bool") return value == "true" || value == "false";
   if (form == "text") return value.size() <= kValueMax;
+  if (const auto result = check_discover_form(form, value)) return result->has_value();
   const size_t dash = form.find('-');
   if (dash == std::string_view::npos) return is_word(form, value);
   const auto least = number(form.substr(0, dash)), most = number(form.substr(dash + 1));
@@ -178,6 +193,7 @@ bool has_form(std::string_view form, std::string_view value) {
 
 std::string readable(std::string_view form) {
   if (form == "bool") return "true or false";
+  if (const auto words = readable_discover_form(form); !words.empty()) return std::string(words);
   std::string out = form == "text" ? "text of at most " + std::to_string(kValueMax) + " characters"
                                    : std::string(form);
   for (size_t at; (at = out.find('|')) != std::string::npos;) out.replace(at, 1, " or ");
@@ -192,7 +208,7 @@ std::string_view scope_name(AttributeScope scope) {
 Attributes with_defaults(AttributeScope scope, LoadBalancerType type, const Attributes& set) {
   Attributes out = set;
   for (const AttributeRow& row : kRows)
-    if (row.scope == scope && row.types & type_bit(type))
+    if (row.scope == scope && row.types & type_bit(type) && !row.is_own())
       out.try_emplace(std::string(row.name), row.fallback);
   return out;
 }
@@ -230,7 +246,7 @@ Result<> check_attribute(AttributeScope scope, LoadBalancerType type, std::strin
                 "'; expected " + wanted);
   };
   if (!has_form(row->form, value)) return refuse(readable(row->form));
-  const bool any = row->fixed.empty() && !row->fallback.empty();
+  const bool any = row->fixed.empty() && (!row->fallback.empty() || row->is_own());
   if (any || is_word(row->fixed, value)) return {};
   return refuse((row->fixed.empty() ? "no value" : readable(row->fixed)) + ": " +
                 std::string(row->meaning));

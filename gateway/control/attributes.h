@@ -30,9 +30,11 @@ struct AttributeRow {
   // What values it has: "bool", "1-4000" (a range), "a|b" (words), "text".
   std::string_view form;
   // The only values accepted, "|" between them, and `meaning` says why. Empty: any of the form, or,
-  // where the default is empty, nothing but that.
+  // where the default is empty, nothing but that (own ones: any).
   std::string_view fixed;
   std::string_view meaning;  // what it does here
+  // Not of ELBv2: shown only where it is set.
+  constexpr bool is_own() const { return name.starts_with("sluice."); }
 };
 
 std::span<const AttributeRow> attribute_rows();
@@ -42,7 +44,7 @@ const AttributeRow* find_attribute(AttributeScope scope, LoadBalancerType type,
 Result<> check_attribute(AttributeScope scope, LoadBalancerType type, std::string_view name,
                          std::string_view value);
 
-// Those that were set and the defaults of all others.
+// Those that were set and the defaults of all others of ELBv2.
 Attributes all_attributes(const LoadBalancer& load_balancer);
 Attributes all_attributes(const LoadBalancer& owner, const Listener& listener);
 Attributes all_attributes(const TargetGroup& group);

@@ -9,6 +9,7 @@
 
 #include "gateway/control/config.h"
 #include "gateway/control/digest.h"
+#include "gateway/control/discover.h"
 #include "gateway/control/object_json.h"
 
 namespace sluice::gateway {
@@ -58,6 +59,12 @@ void keep_listeners(LoadBalancer& to, const LoadBalancer& from) {
   }
 }
 
+// What a source has told is newer than what a file says.
+void keep_found(TargetGroup& to, const TargetGroup& from) {
+  if (is_followed(to) && discover_settings(to) == discover_settings(from))
+    to.targets = from.targets;
+}
+
 template <class Object>
 void merge(std::vector<Object>& next, std::vector<Object>& file) {
   const auto from_file = by_name(file);
@@ -67,6 +74,7 @@ void merge(std::vector<Object>& next, std::vector<Object>& file) {
     if (old == now.end()) continue;
     keep_identity(object, *old->second);
     if constexpr (std::is_same_v<Object, LoadBalancer>) keep_listeners(object, *old->second);
+    if constexpr (std::is_same_v<Object, TargetGroup>) keep_found(object, *old->second);
   }
   std::vector<Object> kept;
   for (const Object& object : next)
@@ -131,6 +139,7 @@ void replace(std::vector<Object>& list, const std::string& name, std::vector<Obj
 Result<TargetGroup*> find_group(Config& next, const std::string& name) {
   const auto at = std::ranges::find(next.target_groups, name, &TargetGroup::name);
   if (at == next.target_groups.end()) return fail("there is no target group '" + name + "'");
+  if (is_followed(*at)) return fail(followed(*at));
   return &*at;
 }
 

@@ -63,6 +63,8 @@ class ConfigReader {
   void read_stickiness(const YamlNode& node, TargetGroup& group);
   void read_health_check(const YamlNode& node, TargetGroup& group);
   void read_target(const YamlNode& node, TargetGroup& group);
+  void read_discover(const YamlNode& node, TargetGroup& group);
+  void read_discover_value(const YamlNode* node, const char* attribute, TargetGroup& group);
 
   // config.cc
   bool read_address(const YamlNode* node, IpAddress& out);

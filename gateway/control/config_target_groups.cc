@@ -2,7 +2,9 @@
 // The section `target_groups`.
 #include <algorithm>
 
+#include "gateway/control/attributes.h"
 #include "gateway/control/config_reader.h"
+#include "gateway/control/discover.h"
 
 namespace sluice::gateway {
 namespace {
@@ -28,6 +30,7 @@ void ConfigReader::read_target_group(const YamlNode& node) {
   if (const YamlNode* check = map.find("health_check")) read_health_check(*check, group);
   map.each("targets", kTargetsPerGroupMax, [&](const YamlNode& n) { read_target(n, group); });
   read_words(map.find("attributes"), group.attributes);
+  if (const YamlNode* discover = map.find("discover")) read_discover(*discover, group);
   map.read_choice("target_type", group.target_type, {"ip", "instance"});
   if (int six = 0; map.read_choice("ip_address_type", six, {"ipv4", "ipv6"}))
     group.ip_version = six == 1 ? 6 : 4;
@@ -85,6 +88,49 @@ void ConfigReader::read_target(const YamlNode& node, TargetGroup& group) {
   map.refuse({"weight", "availability_zone", "quic_server_id"}, kNotHere);
   map.finish();
   group.targets.push_back(target);
+}
+
+// Short for attributes; what is wrong is said here, where the file has it.
+void ConfigReader::read_discover(const YamlNode& node, TargetGroup& group) {
+  YamlMap map(node, errors_);
+  if (map.is_map() && node.keys.size() != 1)
+    errors_.add(node, "a target group follows one source: dns, file or etcd");
+  const auto section = [&](const YamlNode* at, std::initializer_list<const char*> keys) {
+    if (at == nullptr) return;
+    YamlMap values(*at, errors_);
+    for (const char* key : keys) {
+      const std::string name = at->path.substr(at->path.rfind('.') + 1) + "." + key;
+      const bool needed = key == keys.begin()[0] || name == "etcd.prefix";
+      read_discover_value(needed ? values.require(key) : values.find(key), name.c_str(), group);
+    }
+    values.finish();
+  };
+  section(map.find("dns"), {"name", "record", "servers"});
+  section(map.find("etcd"), {"endpoints", "prefix"});
+  read_discover_value(map.find("file"), "file", group);
+  map.finish();
+}
+
+// A word, or a list of words.
+void ConfigReader::read_discover_value(const YamlNode* node, const char* attribute,
+                                       TargetGroup& group) {
+  if (node == nullptr) return;
+  std::string value;
+  if (node->kind == YamlNode::Kind::kSequence) {
+    each_yaml(*node, errors_, kDiscoverEndpointsMax, [&](const YamlNode& element) {
+      std::string one;
+      if (read_yaml(element, errors_, one)) value += (value.empty() ? "" : ",") + one;
+    });
+  } else if (!read_yaml(*node, errors_, value)) {
+    return;
+  }
+  const std::string name = std::string("sluice.discover.") + attribute;
+  const auto good =
+      check_attribute(AttributeScope::kTargetGroup, balancer_type(group.protocol), name, value);
+  if (good && !value.empty())
+    group.attributes[name] = value;
+  else
+    errors_.add(*node, good ? "a value is missing" : good.error().what);
 }
 
 }  // namespace sluice::gateway

@@ -23,6 +23,7 @@ namespace sluice::gateway {
   X(kReloadRefused, "reload_refused")       /* a configuration stays unapplied */         \
   X(kInterfaceMissing, "interface_missing") /* or the data path is otherwise not whole */ \
   X(kInterfaceBack, "interface_back")       /* the data path is whole again */            \
+  X(kDiscovery, "discovery")                /* a source of targets is heard, or not */    \
   X(kNotice, "notice")                      /* all else that a person may want to know */
 
 enum class EventKind {

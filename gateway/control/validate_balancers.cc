@@ -2,6 +2,7 @@
 // Load balancers, listeners, rules and target groups.
 #include <algorithm>
 
+#include "gateway/control/discover.h"
 #include "gateway/control/validator.h"
 #include "tunnels/yaml.h"
 
@@ -34,6 +35,8 @@ void Validator::check_target_group(const std::string& path, const TargetGroup& g
   check_health_check(path + ".health_check", group);
   check_attributes(path, AttributeScope::kTargetGroup, balancer_type(group.protocol),
                    group.attributes);
+  if (const auto conflict = discover_conflict(group))
+    say(path + ".attributes." + std::string(conflict->attribute), conflict->what);
   check_tags(path, group.tags);
   if (group.targets.size() > kTargetsPerGroupMax)
     return say(path + ".targets", std::to_string(group.targets.size()) + " elements; at most " +
@@ -66,20 +69,10 @@ void Validator::check_health_check(const std::string& path, const TargetGroup& g
 
 void Validator::check_target(const std::string& path, const TargetGroup& group,
                              const Target& target) {
-  const bool appliance = group.protocol == Protocol::kGeneve;
-  if (!is_host_address(target.address))
-    say(path + ".id", target.address.text() + " is no address of a single host on a network");
-  else if (appliance && target.address.version != 4)
-    say(path + ".id", "the outer packet is IPv4; an appliance needs an IPv4 address");
-  else if (group.ip_version != 0 && target.address.version != group.ip_version)
-    say(path + ".id", "the group's ip_address_type is another");
-  else if (group.target_type == TargetType::kInstance &&
-           !instance_addresses_.contains(target.address))
+  if (const auto good = check_found(group, target); !good)
+    return say(path + "." + good.error().where, good.error().what);
+  if (group.target_type == TargetType::kInstance && !instance_addresses_.contains(target.address))
     say(path + ".id", target.address.text() + " is no address of network.instances");
-  if (appliance && target.port != kGenevePortNumber && target.port != group.port)
-    say(path + ".port", "GENEVE targets have port 6081");
-  else if (target.port == 0)
-    say(path + ".port", "a target needs a port");
 }
 
 void Validator::check_load_balancer(const std::string& path, const LoadBalancer& lb) {
