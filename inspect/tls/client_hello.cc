@@ -24,24 +24,40 @@ std::span<const uint8_t> pairs(std::span<const uint8_t> bytes) {
   return bytes.first(bytes.size() & ~size_t{1});
 }
 
+void read_server_name(Reader reader, ClientHello& hello) {
+  if (hello.has_server_name) hello.server_name_fault = ServerNameFault::kRepeated;
+  hello.has_server_name = true;
+  Reader names(reader.bytes(reader.be16()));
+  const uint8_t type = names.u8();
+  const auto name = names.bytes(names.be16());
+  if (!names.ok() || name.empty())
+    hello.server_name_fault = ServerNameFault::kLength;
+  else if (type != kNameTypeHost)
+    hello.server_name_fault = ServerNameFault::kType;
+  else
+    hello.server_name = text(name);
+}
+
 // What is malformed inside of an extension leaves its value empty: the connection may still be one
 // that a server accepts.
 void read_extension(uint16_t type, std::span<const uint8_t> body, ClientHello& hello) {
   Reader reader(body);
   switch (type) {
-    case kExtensionServerName: {
-      hello.has_server_name = true;
-      Reader names(reader.bytes(reader.be16()));
-      const uint8_t name_type = names.u8();
-      const auto name = names.bytes(names.be16());
-      if (names.ok() && name_type == kNameTypeHost) hello.server_name = text(name);
+    case kExtensionServerName:
+      read_server_name(reader, hello);
       return;
-    }
     case kExtensionAlpn: {
-      Reader names(reader.bytes(reader.be16()));
-      hello.first_alpn = text(names.bytes(names.u8()));
+      hello.alpn = reader.bytes(reader.be16());
+      auto names = hello.alpn;
+      hello.first_alpn = next_alpn(names);
       return;
     }
+    case kExtensionSupportedGroups:
+      hello.groups = pairs(reader.bytes(reader.be16()));
+      return;
+    case kExtensionPointFormats:
+      hello.point_formats = reader.bytes(reader.u8());
+      return;
     case kExtensionSupportedVersions:
       hello.supported_versions = pairs(reader.bytes(reader.u8()));
       return;
@@ -85,12 +101,19 @@ Result<ClientHello, HelloFault> read_client_hello(std::span<const uint8_t> messa
   Reader body(reader.bytes(length));
   ClientHello hello{};
   hello.version = body.be16();
-  body.skip(kRandomLength);
-  body.skip(body.u8());  // session id
+  hello.random = body.bytes(kRandomLength);
+  hello.session_id = body.bytes(body.u8());
   hello.ciphers = pairs(body.bytes(body.be16()));
   body.skip(body.u8());  // compression methods
   if (!reader.ok() || !body.ok()) return tl::make_unexpected(HelloFault::kTruncated);
   return read_extensions(body, hello);
+}
+
+std::string_view next_alpn(std::span<const uint8_t>& list) {
+  Reader reader(list);
+  const auto name = text(reader.bytes(reader.u8()));
+  list = reader.rest();
+  return name;
 }
 
 bool is_grease(uint16_t value) {
