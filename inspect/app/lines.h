@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// The lines of one direction of a connection, however it is cut: the text protocols' first step.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace sluice::inspect {
+
+class LineReader {
+ public:
+  // Of a line that is longer, with its end, only the first `max` bytes are given.
+  explicit LineReader(size_t max) : max_(max) {}
+
+  struct Line {
+    std::string_view text;  // without its end, LF or CR LF; valid until the next call
+    bool cut;               // it was longer
+  };
+
+  // Takes a line off `bytes`. Nothing: they end within one, and have been taken.
+  std::optional<Line> next(std::span<const uint8_t>& bytes) {
+    if (given_) part_.clear();
+    given_ = false;
+    if (bytes.empty()) return std::nullopt;
+    const void* const found = std::memchr(bytes.data(), '\n', bytes.size());
+    const size_t length =
+        found == nullptr
+            ? bytes.size()
+            : static_cast<size_t>(static_cast<const uint8_t*>(found) - bytes.data()) + 1;
+    std::string_view text(reinterpret_cast<const char*>(bytes.data()), length);
+    bytes = bytes.subspan(length);
+    if (found == nullptr || length_ != 0 || length > max_) {
+      length_ += length;
+      part_ += text.substr(0, max_ - std::min(max_, part_.size()));
+      if (found == nullptr) return std::nullopt;
+      text = part_;
+    }
+    const bool cut = length_ > max_;
+    given_ = true;
+    length_ = 0;
+    if (!cut) text.remove_suffix(text.ends_with("\r\n") ? 2 : 1);
+    return Line{text, cut};
+  }
+
+  // A line has begun, of which that much has been kept.
+  std::string_view part() const { return given_ ? std::string_view() : part_; }
+
+  void clear() {
+    part_.clear();
+    length_ = 0;
+    given_ = false;
+  }
+
+ private:
+  const size_t max_;
+  std::string part_;
+  size_t length_ = 0;   // of the line so far, kept or not
+  bool given_ = false;  // part_ is the line that was given last
+};
+
+}  // namespace sluice::inspect
