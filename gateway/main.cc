@@ -158,6 +158,7 @@ Result<> Daemon::watch_signals() {
   for (int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&wanted, number);
   sigprocmask(SIG_BLOCK, &wanted, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // a store that may not grow is an error of a change, not the end
   signals_ = UniqueFd(::signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC));
   if (!signals_) return fail_errno("cannot watch signals");
   return signals_watch_.start(*loop_, signals_.get(), EPOLLIN, [this](uint32_t) {

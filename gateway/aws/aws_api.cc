@@ -103,16 +103,19 @@ AwsResult<FormNode> read_form(const HttpRequest& request) {
 }  // namespace
 
 AwsApi::AwsApi(ControlPlane& plane, AwsSettings settings, std::function<int64_t()> unix_time)
-    : plane_(plane), settings_(std::move(settings)), unix_time_(std::move(unix_time)) {}
+    : plane_(plane),
+      settings_(std::move(settings)),
+      unix_time_(std::move(unix_time)),
+      replays_(unix_time_()) {}
 
 AwsResult<AwsApi::Caller> AwsApi::authenticate(const HttpRequest& request) const {
-  if (request.over_unix()) return Caller{"unix", true};
+  if (request.over_unix()) return Caller{"unix", true, {}};
   if (settings_.keyless) {
     if (const char* why = forged_by_a_page(request)) return refuse("AccessDenied", why, kForbidden);
-    return Caller{"aws", true};
+    return Caller{"aws", true, {}};
   }
-  SLUICE_TRY(const AccessKey* key, verify_signature(request, settings_.keys, unix_time_()));
-  return Caller{"aws:" + key->id, key->may_write};
+  SLUICE_TRY(const Signer signer, verify_signature(request, settings_.keys, unix_time_()));
+  return Caller{"aws:" + signer.key->id, signer.key->may_write, signer};
 }
 
 std::optional<HttpResponse> AwsApi::guard(const HttpRequest& request) const {
@@ -174,12 +177,25 @@ HttpResponse AwsApi::answer(const HttpRequest& request) {
   return xml_response(200, id, document);
 }
 
-AwsResult<> AwsApi::run(const ActionRow& action, const ServiceNames& service, const FormNode& form,
-                        const Caller& caller, pugi::xml_node out) {
-  if (action.writes && !caller.may_write)
+// A client that means the same change twice within a second signs it alike: it gets an answer that
+// clients take as a reason to try again, signed anew.
+AwsResult<> AwsApi::check_writer(const ActionRow& action, const ServiceNames& service,
+                                 const Caller& caller) {
+  if (!caller.may_write)
     return refuse("AccessDenied",
                   "the access key may only read; " + std::string(action.name) + " is a change",
                   kForbidden);
+  if (!caller.signer ||
+      replays_.is_first(caller.signer->signature, caller.signer->signed_s, unix_time_()))
+    return {};
+  const std::string message = "this signature was used already, or may have been; sign again";
+  if (service.service == AwsService::kEc2) return refuse("RequestLimitExceeded", message, 503);
+  return refuse("PriorRequestNotComplete", message, 429);
+}
+
+AwsResult<> AwsApi::run(const ActionRow& action, const ServiceNames& service, const FormNode& form,
+                        const Caller& caller, pugi::xml_node out) {
+  if (action.writes) SLUICE_TRY_VOID(check_writer(action, service, caller));
   std::optional<AwsError> error;
   Params params(form, service.codes, error);
   Call call{params, out, plane_, settings_.place, caller.name, settings_.applications};

@@ -17,6 +17,7 @@
 #include "gateway/aws/actions.h"
 #include "gateway/aws/aws_error.h"
 #include "gateway/aws/call.h"
+#include "gateway/aws/replay_guard.h"
 #include "gateway/aws/signature.h"
 
 namespace sluice::gateway {
@@ -46,14 +47,18 @@ class AwsApi {
   struct Caller {
     std::string name;  // "aws:KEY"
     bool may_write = false;
+    std::optional<Signer> signer;  // without: nobody else can have sent it
   };
   AwsResult<Caller> authenticate(const HttpRequest& request) const;
+  AwsResult<> check_writer(const ActionRow& action, const ServiceNames& service,
+                           const Caller& caller);
   AwsResult<> run(const ActionRow& action, const ServiceNames& service, const FormNode& form,
                   const Caller& caller, pugi::xml_node out);
 
   ControlPlane& plane_;
   AwsSettings settings_;
   std::function<int64_t()> unix_time_;
+  ReplayGuard replays_;
 };
 
 }  // namespace sluice::gateway

@@ -82,6 +82,27 @@ TEST_F(KeysTest, KeysDecideWhatMayBeDone) {
   EXPECT_EQ(ask(kKeys[0], kDescribe).error(), "SignatureDoesNotMatch");
 }
 
+TEST_F(KeysTest, AChangeIsTakenOnceFromOneSignature) {
+  EXPECT_EQ(ask(kKeys[0], kCreate).error(), "");
+  for (int i = 0; i < 2; i++) {
+    const AwsAnswer again = ask(kKeys[0], kCreate);  // byte for byte the same
+    EXPECT_EQ(again.error(), "PriorRequestNotComplete");
+    EXPECT_EQ(again.status, 429);
+  }
+  EXPECT_EQ(ask(kKeys[0], std::string(kCreate) + "&").error(), "");  // signed anew
+  const char kSubnet[] =
+      "Action=CreateTags&Version=2016-11-15&ResourceId.1=subnet-a&Tag.1.Key=a&Tag.1.Value=b";
+  (void)ask(kKeys[0], kSubnet, "ec2");
+  const AwsAnswer ec2 = ask(kKeys[0], kSubnet, "ec2");
+  EXPECT_EQ(ec2.error(), "RequestLimitExceeded");
+  EXPECT_EQ(ec2.status, 503);
+  // Reading again is no change, and a key that may not write uses nothing up.
+  for (int i = 0; i < 2; i++) {
+    EXPECT_EQ(ask(kKeys[0], kDescribe).error(), "");
+    EXPECT_EQ(ask(kKeys[1], kCreate).error(), "AccessDenied");
+  }
+}
+
 TEST_F(KeysTest, TheCredentialScopeChoosesTheService) {
   EXPECT_EQ(ask(kKeys[0], "Action=DescribeVpcs&Version=2016-11-15", "ec2").all("vpcSet/item/vpcId"),
             "vpc-lab vpc-other");

@@ -460,10 +460,9 @@ TEST_F(Elbv2Test, AGroupThatFollowsASourceTakesNoTargetsByHand) {
   const std::string group = elb("DescribeTargetGroups", {{"Names.member.1", "ids"}})
                                 .at("TargetGroups/member/TargetGroupArn");
   const auto set = [&](const char* value) {
-    return elb("ModifyTargetGroupAttributes",
-               {{"TargetGroupArn", group},
-                {"Attributes.member.1.Key", "sluice.discover.file"},
-                {"Attributes.member.1.Value", value}});
+    return elb("ModifyTargetGroupAttributes", {{"TargetGroupArn", group},
+                                               {"Attributes.member.1.Key", "sluice.discover.file"},
+                                               {"Attributes.member.1.Value", value}});
   };
   EXPECT_EQ(set("relative").error(), "InvalidConfigurationRequest");
   EXPECT_EQ(set("/run/ids").error(), "");

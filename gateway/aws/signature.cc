@@ -203,8 +203,8 @@ std::optional<Authorization> parse_authorization(std::string_view header) {
   return out;
 }
 
-AwsResult<const AccessKey*> verify_signature(const HttpRequest& request,
-                                             std::span<const AccessKey> keys, int64_t now_s) {
+AwsResult<Signer> verify_signature(const HttpRequest& request, std::span<const AccessKey> keys,
+                                   int64_t now_s) {
   const size_t given = request.header_count("authorization");
   if (given == 0)
     return refuse("MissingAuthenticationToken", "the request is not signed", kForbidden);
@@ -247,7 +247,7 @@ AwsResult<const AccessKey*> verify_signature(const HttpRequest& request,
     return refuse("SignatureDoesNotMatch",
                   "The request signature we calculated does not match the signature you provided",
                   kForbidden);
-  return &*key;
+  return Signer{&*key, by->signature, *time};
 }
 
 }  // namespace sluice::gateway

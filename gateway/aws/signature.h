@@ -28,9 +28,15 @@ struct Authorization {
 };
 std::optional<Authorization> parse_authorization(std::string_view header);
 
-// The key that signed the request, not more than five minutes before or after `now_s` (Unix time).
-// The error is one of AWS's codes, with status 403.
-AwsResult<const AccessKey*> verify_signature(const HttpRequest& request,
-                                             std::span<const AccessKey> keys, int64_t now_s);
+struct Signer {
+  const AccessKey* key = nullptr;
+  std::string_view signature;  // view of the header
+  int64_t signed_s = 0;        // Unix time
+};
+
+// Who signed the request, not more than five minutes before or after `now_s` (Unix time). The error
+// is one of AWS's codes, with status 403.
+AwsResult<Signer> verify_signature(const HttpRequest& request, std::span<const AccessKey> keys,
+                                   int64_t now_s);
 
 }  // namespace sluice::gateway

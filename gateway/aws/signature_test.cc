@@ -28,7 +28,7 @@ struct Sent {
     for (const auto& [name, value] : headers) views.push_back({name, value});
     HttpRequest request{method, {}, path, query, {}, views, body, {}};
     const auto key = verify_signature(request, kKeys, now_s);
-    return key ? "signed by " + (*key)->id : key.error().code;
+    return key ? "signed by " + key->key->id : key.error().code;
   }
   std::string& header(const std::string& name) {
     for (auto& [known, value] : headers)

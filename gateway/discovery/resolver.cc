@@ -35,8 +35,8 @@ Resolver::Resolver(EventLoop& loop)
 
 Result<std::unique_ptr<Resolver>> Resolver::create(EventLoop& loop,
                                                    const std::vector<Target>& servers) {
-  static const int library = ares_library_init(ARES_LIB_INIT_ALL);
-  SLUICE_CHECK(library == ARES_SUCCESS);
+  static const int kLibrary = ares_library_init(ARES_LIB_INIT_ALL);
+  SLUICE_CHECK(kLibrary == ARES_SUCCESS);
   std::unique_ptr<Resolver> out(new Resolver(loop));
   ares_options options{};
   options.timeout = kDnsTimeoutMs;

@@ -24,8 +24,20 @@ const char* reason(int code) {
     case SQLITE_IOERR:
       return "the disk cannot be read or written";
     default:
-      return nullptr;
+      return sqlite3_errstr(code);
   }
+}
+
+// With a code, so that an API tells what this machine cannot do from what a client got wrong.
+class SqliteErrors : public std::error_category {
+ public:
+  const char* name() const noexcept override { return "SQLite"; }
+  std::string message(int code) const override { return reason(code); }
+};
+
+const std::error_category& sqlite_errors() {
+  static const SqliteErrors kErrors;
+  return kErrors;
 }
 
 }  // namespace
@@ -118,8 +130,7 @@ Failure Database::error(const std::string& what) const {
 }
 
 Failure Database::error(const std::string& what, int code) const {
-  const char* known = reason(code);
-  return fail(what + ": " + (known != nullptr ? known : sqlite3_errmsg(handle_.get())), path_);
+  return Failure(Error{what, path_, {code, sqlite_errors()}});
 }
 
 }  // namespace sluice::gateway
