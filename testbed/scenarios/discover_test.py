@@ -25,7 +25,7 @@ def follow(lab, source):
     """The running gateway's group follows this from now on."""
     text = lab.config.read_text()
     lab.config.write_text(re.sub(r"^    discover: .*$", f"    discover: {source}", text, flags=re.M))
-    lab.run("gateway", harness.BIN / "sluice", "apply", lab.config)
+    lab.run("gateway", harness.BIN / "sluice", "apply", lab.config, "--socket", lab.socket)
 
 
 def shares(lab):
