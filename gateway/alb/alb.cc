@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/alb/alb.h"
 
+#include <algorithm>
+
 #include "gateway/alb/rewrite.h"
 #include "gateway/alb/session.h"
 
 namespace sluice::gateway {
 namespace {
 
-constexpr int kBacklog = 1024;
 constexpr uint32_t kSweepMs = 1000;
 constexpr uint32_t kAcceptPauseMs = 100;  // after EMFILE and the like
 
 }  // namespace
 
-Alb::Alb(EventLoop& loop, std::string name, const AlbOptions& options, AccessLog log)
+Alb::Alb(EventLoop& loop, const AlbOptions& options, AccessLog log)
     : loop_(loop),
-      name_(std::move(name)),
       options_(options),
       log_(std::move(log)),
       random_(std::random_device{}()),
@@ -35,67 +35,32 @@ Alb::~Alb() {
   loop_.cancel_tasks_of(this);
 }
 
-Result<std::unique_ptr<Alb>> Alb::create(EventLoop& loop, const Config& config,
-                                         const LoadBalancer& load_balancer,
-                                         const AlbOptions& options, AccessLog log) {
-  std::unique_ptr<Alb> alb(new Alb(loop, load_balancer.name, options, std::move(log)));
-  for (const Listener& listener : load_balancer.listeners)
-    for (const IpAddress& address : addresses_of(load_balancer, listener))
-      SLUICE_TRY_VOID(alb->listen(config, listener, address));
-  return alb;
-}
-
-Result<> Alb::listen(const Config& config, const Listener& listener, const IpAddress& at) {
-  SLUICE_TRY(SocketAddress address, SocketAddress::parse(at.text(), listener.port));
-  SLUICE_TRY(UniqueFd fd, listen_tcp(address, kBacklog));
-  frontends_.push_back(std::make_unique<Frontend>());
-  Frontend& frontend = *frontends_.back();
-  frontend.address = SocketAddress::local_of(fd.get());
-  frontend.port_text = std::to_string(frontend.address.port());
-  frontend.rules =
-      RuleTable(listener, [&](const std::string& group) { return pool_number(config, group); });
-  frontend.fd = std::move(fd);
-  return {};
-}
-
-// A group that several rules name is one pool, checked once.
-size_t Alb::pool_number(const Config& config, const std::string& group) {
-  for (size_t i = 0; i < pools_.size(); ++i) {
-    if (pools_[i].name() == group) return i;
-  }
-  const TargetGroup* found = config.target_group(group);
-  SLUICE_CHECK(found != nullptr);  // a Config has no dangling names
-  pools_.emplace_back(*found);
-  for (const Target& target : found->targets) {
-    health_.watch({group, target}, found->health_check, nullptr);
-  }
-  return pools_.size() - 1;
-}
-
 Result<> Alb::start() {
+  started_ = true;
   for (auto& frontend : frontends_) {
-    Frontend* self = frontend.get();
-    if (self->watch.active()) continue;
-    SLUICE_TRY_VOID(self->watch.start(loop_, self->fd.get(), EPOLLIN,
-                                      [this, self](uint32_t) { accept_some(*self); }));
+    if (frontend->watch.active() || !frontend->fd) continue;
+    SLUICE_TRY_VOID(frontend->watch.start(
+        loop_, frontend->fd.get(), EPOLLIN,
+        [this, weak = std::weak_ptr(frontend)](uint32_t) { accept_some(weak.lock()); }));
   }
   if (!sweeper_.armed()) sweeper_.set_after(kSweepMs);
   return {};
 }
 
-void Alb::accept_some(Frontend& frontend) {
+void Alb::accept_some(const std::shared_ptr<Frontend>& frontend) {
+  AlbCounters& counters = frontend->site->balancer->counters;
   for (size_t i = 0; i < kAcceptsPerTurnMax; ++i) {
     SocketAddress peer;
-    auto fd = accept_tcp(frontend.fd.get(), &peer);
-    if (!fd) return accept_failed(fd.error().code.value());
-    ++counters_.connections_accepted;
+    auto fd = accept_tcp(frontend->fd.get(), &peer);
+    if (!fd) return accept_failed(*frontend, fd.error().code.value());
+    ++counters.connections_accepted;
     if (sessions_.size() >= options_.clients_max) {
-      ++counters_.connections_refused;
+      ++counters.connections_refused;
       continue;
     }
     auto socket = Socket::create(loop_, std::move(*fd));
     if (!socket) {
-      ++counters_.accept_failures;
+      ++counters.accept_failures;
       continue;
     }
     loop_.spawn(serve_client(*this, frontend, std::move(*socket), peer), this);
@@ -103,31 +68,67 @@ void Alb::accept_some(Frontend& frontend) {
 }
 
 // Out of descriptors, the listener would be ready again at once, for ever: look away for a moment.
-void Alb::accept_failed(int error) {
+void Alb::accept_failed(Frontend& frontend, int error) {
   if (error == EAGAIN || error == ECONNABORTED || error == EINTR) return;
-  ++counters_.accept_failures;
-  for (auto& frontend : frontends_) frontend->watch.stop();
+  ++frontend.site->balancer->counters.accept_failures;
+  for (auto& each : frontends_) each->watch.stop();
   accept_again_.set_after(kAcceptPauseMs);
 }
 
 void Alb::health_changed(const TargetName& name) {
-  for (TargetPool& pool : pools_) {
-    PooledTarget* target = pool.name() == name.group ? pool.find(name.target) : nullptr;
+  const bool healthy = gets_traffic(health_.health(name).state);
+  for (const auto& [balancer_name, balancer] : balancers_) {
+    const auto pool = balancer->pools.find(name.group);
+    if (pool == balancer->pools.end()) continue;
+    const auto* target = pool->second->find(name.target);
     if (target == nullptr) continue;
-    target->healthy = gets_traffic(health_.health(name).state);
-    if (!target->healthy) target->close_idle(UINT64_MAX);
+    pool->second->set_healthy(**target, healthy);
+    if (!healthy) (*target)->close_idle(UINT64_MAX);
   }
+  if (tell_health_) tell_health_(name);
 }
 
-TargetHealth Alb::health(const TargetPool& pool, const PooledTarget& target) const {
-  return health_.health({pool.name(), target.target()});
+TargetHealth Alb::health(const TargetName& name) const {
+  if (watched_.contains(name)) return health_.health(name);
+  if (std::ranges::any_of(leaving_, [&](const Leaving& leaving) { return leaving.name == name; }))
+    return {HealthState::kDraining, "Target.DeregistrationInProgress",
+            "Target deregistration is in progress"};
+  return health_.health(name);
 }
 
 void Alb::sweep() {
-  for (TargetPool& pool : pools_) {
-    for (PooledTarget& target : pool.targets()) target.close_idle(loop_.now_ms());
-  }
+  for (const auto& [name, balancer] : balancers_)
+    for (const auto& [group, pool] : balancer->pools)
+      for (const auto& target : pool->targets()) target->close_idle(loop_.now_ms());
+  sweep_leaving();
+  bind_missing();
   sweeper_.set_after(kSweepMs);
+}
+
+// Whose requests have ended is forgotten; whose time is over, its requests are ended.
+void Alb::sweep_leaving() {
+  std::vector<Session*> late;
+  for (Session* session : sessions_)
+    if (session->is_late()) late.push_back(session);
+  for (Session* session : late)
+    if (sessions_.contains(session)) session->give_up_target();
+  std::vector<TargetName> gone;
+  std::erase_if(leaving_, [&](const Leaving& leaving) {
+    const bool idle = leaving.target->in_flight == 0;
+    if (idle) gone.push_back(leaving.name);
+    return idle;
+  });
+  for (const TargetName& name : gone)
+    if (tell_health_) tell_health_(name);
+}
+
+void Alb::bind_missing() {
+  bool changed = false;
+  for (const auto& frontend : frontends_)
+    if (!frontend->fd && !draining_ && bind(*frontend)) changed = true;
+  if (!changed) return;
+  if (!start()) accept_again_.set_after(kAcceptPauseMs);
+  if (tell_listeners_) tell_listeners_();
 }
 
 std::string Alb::make_trace_id(uint64_t epoch_seconds) {
@@ -139,6 +140,13 @@ void Alb::session_ends(Session* session) {
   if (draining_ && sessions_.empty()) finish_drain();
 }
 
+void Alb::wake_sessions() {
+  std::vector<Session*> sessions(sessions_.begin(), sessions_.end());
+  for (Session* session : sessions) {
+    if (sessions_.contains(session)) session->wake();
+  }
+}
+
 void Alb::drain(std::function<void()> done) {
   draining_ = true;
   drained_ = std::move(done);
@@ -148,10 +156,7 @@ void Alb::drain(std::function<void()> done) {
     frontend->fd = UniqueFd();
   }
   drain_limit_.set_after(options_.drain_ms);
-  std::vector<Session*> sessions(sessions_.begin(), sessions_.end());
-  for (Session* session : sessions) {
-    if (sessions_.contains(session)) session->wake();
-  }
+  wake_sessions();
   if (sessions_.empty()) finish_drain();
 }
 

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// An application load balancer: listeners, sessions, target groups and their health, on one event
-// loop.
+// Application load balancers: listeners, sessions, target groups and their health, on one event
+// loop. What is served is replaced as a whole while requests go on: each request ends with the
+// rules that it began with, the next one on its connection takes the new ones.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <unordered_set>
 #include <vector>
 
 #include "gateway/alb/access_log.h"
-#include "gateway/alb/counters.h"
 #include "gateway/alb/options.h"
-#include "gateway/alb/rules.h"
-#include "gateway/alb/target_pool.h"
+#include "gateway/alb/served.h"
 #include "gateway/control/model.h"
 #include "gateway/proxy/buffer.h"
 #include "gateway/proxy/event_loop.h"
 #include "gateway/proxy/http1.h"
-#include "gateway/proxy/socket.h"
 #include "gateway/targets/health.h"
 
 namespace sluice::gateway {
@@ -29,20 +29,16 @@ class Session;
 
 class Alb {
  public:
-  struct Frontend {
-    SocketAddress address;  // as bound: port 0 has become a real one
-    std::string port_text;
-    RuleTable rules;
-    UniqueFd fd;
-    Watch watch;
-  };
+  // What becomes of a listener whose address cannot be bound: nothing changes, or the rest is
+  // served and the address is tried again every second.
+  enum class OnUnbound { kRefuse, kWait };
 
-  // Binds every listener of the load balancer, accepts nothing yet. The config is not kept.
-  static Result<std::unique_ptr<Alb>> create(EventLoop& loop, const Config& config,
-                                             const LoadBalancer& load_balancer,
-                                             const AlbOptions& options, AccessLog log);
+  Alb(EventLoop& loop, const AlbOptions& options, AccessLog log);
   ~Alb();
 
+  // Serves every application load balancer of the (valid) config, which is not kept, from now on;
+  // on an error everything is as it was. Binds; nothing is accepted before start().
+  Result<> apply(const Config& config, OnUnbound on_unbound = OnUnbound::kRefuse);
   Result<> start();
 
   // Stops accepting; requests in flight end, kept connections close; then calls `done`, at the
@@ -50,16 +46,21 @@ class Alb {
   void drain(std::function<void()> done);
   bool draining() const { return draining_; }
 
-  const std::string& name() const { return name_; }
-  const std::vector<std::unique_ptr<Frontend>>& frontends() const { return frontends_; }
-  std::vector<TargetPool>& pools() { return pools_; }
+  // Hears of targets whose state has changed, and of listeners: bound, unbound, come or gone.
+  void on_health(std::function<void(const TargetName&)> heard) { tell_health_ = std::move(heard); }
+  void on_listeners(std::function<void()> heard) { tell_listeners_ = std::move(heard); }
+
+  using Balancers = std::map<std::string, std::shared_ptr<ServedBalancer>>;
+  const Balancers& balancers() const { return balancers_; }
+  const std::vector<std::shared_ptr<Frontend>>& frontends() const { return frontends_; }
   const AlbOptions& options() const { return options_; }
   size_t clients() const { return sessions_.size(); }
-  TargetHealth health(const TargetPool& pool, const PooledTarget& target) const;
+  const std::set<TargetName>& targets() const { return watched_; }  // of all groups
+  // Draining while requests of a target that was deregistered have not ended.
+  TargetHealth health(const TargetName& name) const;
 
   // For sessions.
   EventLoop& loop() { return loop_; }
-  AlbCounters& counters() { return counters_; }
   BufferPool& buffers() { return buffers_; }
   AccessLog& log() { return log_; }
   RequestHead& request_scratch() { return request_scratch_; }
@@ -69,31 +70,50 @@ class Alb {
   void session_ends(Session* session);
 
  private:
-  Alb(EventLoop& loop, std::string name, const AlbOptions& options, AccessLog log);
-  Result<> listen(const Config& config, const Listener& listener, const IpAddress& at);
-  size_t pool_number(const Config& config, const std::string& group);
-  void accept_some(Frontend& frontend);
-  void accept_failed(int error);
+  struct Leaving {
+    TargetName name;
+    std::shared_ptr<PooledTarget> target;
+  };
+  struct Next;  // a state that is not served yet
+
+  // apply.cc
+  Result<Next> prepare(const Config& config, OnUnbound on_unbound);
+  Result<> add_listener(Next& next, const Config& config, const LoadBalancer& owner,
+                        const Listener& listener, OnUnbound on_unbound);
+  void commit(Next next, const Config& config);
+  void update_pools(ServedBalancer& balancer, const LoadBalancer& owner, const Config& config);
+  void remove(const std::shared_ptr<Frontend>& frontend);
+  void watch_targets(const Config& config);
+  Result<> bind(Frontend& frontend);
+
+  void accept_some(const std::shared_ptr<Frontend>& frontend);
+  void accept_failed(Frontend& frontend, int error);
   void health_changed(const TargetName& name);
   void sweep();
+  void sweep_leaving();
+  void bind_missing();
+  void wake_sessions();
   void finish_drain();
 
   EventLoop& loop_;
-  std::string name_;
   AlbOptions options_;
   AccessLog log_;
-  AlbCounters counters_;
   BufferPool buffers_;
   RequestHead request_scratch_;  // large, and needed only between two waits
   ResponseHead response_scratch_;
   std::mt19937_64 random_;
-  std::vector<TargetPool> pools_;
   HealthChecker health_;
-  std::vector<std::unique_ptr<Frontend>> frontends_;
+  Balancers balancers_;
+  std::vector<std::shared_ptr<Frontend>> frontends_;
+  std::set<TargetName> watched_;
+  std::vector<Leaving> leaving_;
   std::unordered_set<Session*> sessions_;
+  std::function<void(const TargetName&)> tell_health_;
+  std::function<void()> tell_listeners_;
   Timer sweeper_;
   Timer accept_again_;
   Timer drain_limit_;
+  bool started_ = false;
   bool draining_ = false;
   std::function<void()> drained_;
 };

@@ -256,8 +256,8 @@ TEST(Alb, UnhealthyTargetsGetNoRequests) {
     dead = SocketAddress::local_of(fd->get()).port();
   }
   Balancer balancer({{"web", {dead, web.port()}}});
-  auto& targets = balancer.alb().pools()[0].targets();
-  ASSERT_TRUE(balancer.eventually([&] { return targets[1].healthy && !targets[0].healthy; }));
+  auto& targets = balancer.pool("web").targets();
+  ASSERT_TRUE(balancer.eventually([&] { return targets[1]->healthy() && !targets[0]->healthy(); }));
   Wire client = balancer.client();
   for (int i = 0; i < 6; ++i) {
     client.send(get("/"));

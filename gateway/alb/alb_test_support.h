@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -226,6 +227,18 @@ class Balancer {
   uint16_t port() const { return port_; }
   Wire client() { return Wire::connect_to(port_); }
 
+  // What is served next, after apply().
+  Config& config() { return config_; }
+  Listener& listener() { return config_.load_balancers[0].listeners[0]; }
+  Result<> apply(Alb::OnUnbound on_unbound = Alb::OnUnbound::kRefuse) {
+    Result<> done;
+    on_loop([&] { done = alb_->apply(config_, on_unbound); });
+    return done;
+  }
+  TargetGroup& group(const std::string& name) {
+    return *std::ranges::find(config_.target_groups, name, &TargetGroup::name);
+  }
+
   // Runs `work` on the loop's thread, and waits for it.
   void on_loop(const std::function<void()>& work) {
     std::atomic<bool> done = false;
@@ -241,10 +254,12 @@ class Balancer {
   }
   AlbCounters counters() {
     AlbCounters copy;
-    on_loop([&] { copy = alb_->counters(); });
+    on_loop([&] { copy = served().counters; });
     return copy;
   }
   Alb& alb() { return *alb_; }
+  ServedBalancer& served() { return *alb_->balancers().begin()->second; }
+  TargetPool& pool(const std::string& group) { return *served().pools.at(group); }
   // Until the condition holds on the loop's thread; false after five seconds.
   bool eventually(const std::function<bool()>& condition) {
     for (int i = 0; i < 500; ++i) {
@@ -266,9 +281,9 @@ class Balancer {
   void start(AlbOptions options) {
     loop_ = std::move(*EventLoop::create());
     if (options.health_second_ms == 1000) options.health_second_ms = 100;
-    auto alb = Alb::create(*loop_, config_, config_.load_balancers[0], options, {});
-    ASSERT_TRUE(alb) << alb.error().text();
-    alb_ = std::move(*alb);
+    alb_ = std::make_unique<Alb>(*loop_, options, AccessLog());
+    const auto applied = alb_->apply(config_);
+    ASSERT_TRUE(applied) << applied.error().text();
     port_ = alb_->frontends()[0]->address.port();
     ASSERT_TRUE(alb_->start());
     wake_ = UniqueFd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));

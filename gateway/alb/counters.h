@@ -2,6 +2,8 @@
 // What an application load balancer counts. One list makes the fields and their names.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace sluice::gateway {
@@ -18,7 +20,13 @@ namespace sluice::gateway {
   X(elb_2xx)                                                                               \
   X(elb_3xx)                                                                               \
   X(elb_4xx)                                                                               \
-  X(elb_5xx)            /* sent to clients, whoever made them */                           \
+  X(elb_5xx) /* sent to clients, whoever made them */                                      \
+  X(own_2xx)                                                                               \
+  X(own_3xx)                                                                               \
+  X(own_4xx)                                                                               \
+  X(own_5xx) /* of those, what no target said */                                           \
+  X(redirects)                                                                             \
+  X(fixed_responses)                                                                       \
   X(target_connections) /* new connections to targets */                                   \
   X(target_connections_reused)                                                             \
   X(target_connections_stale) /* closed by the target as a request was sent; sent again */ \
@@ -36,15 +44,34 @@ struct AlbCounters {
   SLUICE_ALB_COUNTERS(SLUICE_ALB_FIELD)
 #undef SLUICE_ALB_FIELD
 
-  void count_status(int status) {
-    if (status < 300)
-      ++elb_2xx;
-    else if (status < 400)
-      ++elb_3xx;
-    else if (status < 500)
-      ++elb_4xx;
-    else
-      ++elb_5xx;
+  // `own`: no target said it.
+  void count_status(int status, bool own) {
+    const int kind = status < 300 ? 0 : status < 400 ? 1 : status < 500 ? 2 : 3;
+    ++*std::array{&elb_2xx, &elb_3xx, &elb_4xx, &elb_5xx}[static_cast<size_t>(kind)];
+    if (own) ++*std::array{&own_2xx, &own_3xx, &own_4xx, &own_5xx}[static_cast<size_t>(kind)];
+  }
+};
+
+// The upper ends of a histogram of seconds, as Prometheus has them.
+inline constexpr std::array kResponseSeconds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                                0.25,  0.5,    1.0,   2.5,  5.0,   10.0};
+
+// Of a target group as one load balancer uses it.
+struct TargetCounters {
+  uint64_t requests = 0;  // given to a target
+  uint64_t connect_failures = 0;
+  std::array<uint64_t, 4> status{};  // responses: 2xx, 3xx, 4xx, 5xx
+  uint64_t response_us = 0;          // sum: from a request's last byte sent to its response's head
+  std::array<uint64_t, kResponseSeconds.size() + 1> response_times{};  // the last: longer
+
+  void count_response(int code, uint64_t took_us) {
+    ++status[static_cast<size_t>(code < 300 ? 0 : code < 400 ? 1 : code < 500 ? 2 : 3)];
+    response_us += took_us;
+    size_t at = 0;
+    while (at < kResponseSeconds.size() &&
+           static_cast<double>(took_us) > kResponseSeconds[at] * 1e6)
+      ++at;
+    ++response_times[at];
   }
 };
 

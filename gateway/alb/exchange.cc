@@ -24,12 +24,13 @@ Framing framing_to_client(Framing framing, int client_minor_version) {
 // A target that refuses the connection is passed over for another one. Beyond that a request is
 // sent again only when a kept connection turns out to be closed and the request may arrive twice.
 Task<> Session::exchange() {
-  PooledTarget* avoid = nullptr;
+  std::shared_ptr<PooledTarget> avoid;
   bool fresh = false;
   size_t refusals = 0;
-  if (!pool_->any_healthy()) ++alb_.counters().fail_open;
+  if (!pool_->any_healthy()) ++counters().fail_open;
   for (size_t tries = 0; tries < kTriesMax; ++tries) {
-    target_ = pool_->pick(avoid);
+    use_target(pool_->pick(avoid.get()));
+    if (target_ == nullptr) break;  // all have left meanwhile
     record_.target = target_->text();
     bool connected = co_await connect(fresh);
     if (end_ != End::kRunning) co_return;
@@ -39,9 +40,10 @@ Task<> Session::exchange() {
       continue;
     }
     ++target_->requests;
+    ++pool_->counters().requests;
     co_await relay();
     if (end_ != End::kStale) co_return;
-    ++alb_.counters().target_connections_stale;
+    ++counters().target_connections_stale;
     end_ = End::kRunning;
     to_target_.rewind();
     target_send_failed_ = false;
@@ -54,20 +56,21 @@ Task<bool> Session::connect(bool fresh) {
   target_socket_ = fresh ? nullptr : target_->take();
   reused_ = target_socket_ != nullptr;
   if (reused_) {
-    ++alb_.counters().target_connections_reused;
+    ++counters().target_connections_reused;
   } else {
     uint64_t deadline_ms = alb_.loop().now_ms() + alb_.options().connect_timeout_ms;
     auto connected = co_await connect_tcp(alb_.loop(), target_->address(), deadline_ms);
     if (!connected) {
-      ++alb_.counters().target_connect_failures;
+      ++counters().target_connect_failures;
       ++target_->connect_failures;
+      ++pool_->counters().connect_failures;
       if (connected.error().code.value() == ETIMEDOUT) {
-        ++alb_.counters().target_timeouts;
+        ++counters().target_timeouts;
         answer(504, "the target does not accept the connection in time");
       }
       co_return false;
     }
-    ++alb_.counters().target_connections;
+    ++counters().target_connections;
     target_socket_ = std::move(*connected);
   }
   target_socket_->set_wakeup(&wakeup_);
@@ -86,7 +89,7 @@ Task<> Session::relay() {
       if (++steps % kStepsPerTurnMax == 0) co_await wakeup_.pause();
       continue;
     }
-    bool woken = co_await wakeup_.until(last_move_ms_ + alb_.options().idle_timeout_ms);
+    bool woken = co_await wakeup_.until(last_move_ms_ + balancer().idle_timeout_ms);
     if (!woken) timed_out();
   }
 }
@@ -170,7 +173,7 @@ bool Session::receive_response() {
 void Session::target_ended(bool cleanly) {
   if (response_begun_) {
     if (!cleanly || !response_body_.end_of_stream()) {
-      ++alb_.counters().target_bad_responses;
+      ++counters().target_bad_responses;
       return end(End::kCut, "the target closed during the response");
     }
     response_writer_.finish(to_client_);
@@ -178,7 +181,7 @@ void Session::target_ended(bool cleanly) {
   }
   bool nothing_came = target_in_.empty() && interim_responses_ == 0;
   if (reused_ && nothing_came && replayable_) return end(End::kStale, nullptr);
-  ++alb_.counters().target_bad_responses;
+  ++counters().target_bad_responses;
   answer(502, "the target closed before its response");
 }
 
@@ -197,7 +200,7 @@ bool Session::read_response_head() {
   if (!refusal && response.status == 101)
     refusal = HttpRefusal{502, "upgrade that nobody asked for"};
   if (refusal) {
-    ++alb_.counters().target_bad_responses;
+    ++counters().target_bad_responses;
     answer(502, refusal->reason);
     return true;
   }
@@ -214,7 +217,7 @@ bool Session::read_response_head() {
 // 100 only to a client that waits for it, and none at all to one that does not know them.
 void Session::interim_response(const ResponseHead& response) {
   if (++interim_responses_ > kInterimResponsesMax) {
-    ++alb_.counters().target_bad_responses;
+    ++counters().target_bad_responses;
     return answer(502, "too many interim responses");
   }
   if (client_minor_version_ == 0 || (response.status == 100 && !expects_continue_)) return;
@@ -230,7 +233,7 @@ void Session::begin_response(const ResponseHead& response) {
   // An answer before the end of the request leaves the rest unread: nothing may follow it.
   bool request_sent = request_body_.done() && to_target_.empty();
   client_stays_ = client_wants_more_ && request_sent && framing != Framing::kUntilClose &&
-                  !alb_.draining() && alb_.loop().now_ms() < keep_alive_until_ms_;
+                  !ending() && alb_.loop().now_ms() < keep_alive_until_ms_;
   write_response_head(to_client_, response, {framing, !client_stays_, says_keep_alive_});
   response_body_ = BodyReader(response.framing, response.content_length);
   response_writer_ = BodyWriter(framing);
@@ -243,7 +246,7 @@ bool Session::copy_response_body() {
   response_writer_.write(to_client_, step.data);
   target_in_.consume(step.consumed);
   if (response_body_.bad()) {
-    ++alb_.counters().target_bad_responses;
+    ++counters().target_bad_responses;
     end(End::kCut, response_body_.bad_reason());
   }
   if (response_body_.done()) response_writer_.finish(to_client_);
@@ -252,10 +255,10 @@ bool Session::copy_response_body() {
 
 void Session::timed_out() {
   if (!response_begun_ && !request_body_.done() && to_target_.empty()) {
-    ++alb_.counters().client_timeouts;
+    ++counters().client_timeouts;
     return answer(408, "the request body stopped");
   }
-  if (!response_begun_ || to_client_.empty()) ++alb_.counters().target_timeouts;
+  if (!response_begun_ || to_client_.empty()) ++counters().target_timeouts;
   answer(504, "the target does not answer in time");
 }
 
@@ -267,7 +270,7 @@ void Session::keep_target() {
                !target_send_failed_ && response_body_.done();
   if (socket == nullptr || !whole) return;
   if (!target_in_.empty()) {
-    ++alb_.counters().target_unexpected_bytes;
+    ++counters().target_unexpected_bytes;
     return;
   }
   if (target_stays_ && !alb_.draining()) {

@@ -301,7 +301,7 @@ TEST(Clients, GoneBeforeTheAnswer) {
   client.send(kGet);
   ASSERT_TRUE(balancer.eventually([&] { return web.heads().size() == 1; }));
   client.close();
-  EXPECT_TRUE(balancer.eventually([&] { return balancer.alb().counters().client_aborts == 1; }));
+  EXPECT_TRUE(balancer.eventually([&] { return balancer.served().counters.client_aborts == 1; }));
   EXPECT_TRUE(balancer.eventually([&] { return aborted.load(); }));
 }
 
@@ -311,7 +311,7 @@ TEST(Clients, ThatStopReadingAreCutOff) {
   Balancer balancer({{"web", {web.port()}}}, {}, hasty());
   Wire client = balancer.client();
   client.send(kGet);
-  EXPECT_TRUE(balancer.eventually([&] { return balancer.alb().counters().responses_cut == 1; }));
+  EXPECT_TRUE(balancer.eventually([&] { return balancer.served().counters.responses_cut == 1; }));
   EXPECT_TRUE(balancer.eventually([&] { return balancer.alb().clients() == 0; }));
   EXPECT_EQ(balancer.counters().target_timeouts, 0u);
 }

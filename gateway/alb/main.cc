@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// sluice-proxy: the application load balancers of a configuration, one per process.
+// sluice-proxy: the application load balancers of a configuration. SIGHUP reads it again; SIGTERM
+// and SIGINT end gently.
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -10,7 +11,6 @@
 #include "gateway/alb/alb.h"
 #include "gateway/alb/privileges.h"
 #include "gateway/alb/stats.h"
-#include "gateway/control/attributes.h"
 #include "gateway/control/config.h"
 #include "gateway/proxy/service_manager.h"
 
@@ -25,75 +25,111 @@ struct Arguments {
   std::string user = "nobody";
 };
 
-Result<const LoadBalancer*> choose(const Config& config, const std::string& name) {
-  const LoadBalancer* chosen = nullptr;
-  for (const LoadBalancer& each : config.load_balancers) {
-    if (each.type != LoadBalancerType::kApplication) continue;
-    if (!name.empty() && each.name != name) continue;
-    if (chosen != nullptr) {
-      return fail("several application load balancers: choose one with --load-balancer",
-                  config.file);
-    }
-    chosen = &each;
+// The state that is to be served: of the file, or of it only the load balancer that was chosen.
+Result<Config> read_state(const Arguments& arguments) {
+  ConfigResult config = read_config(arguments.config);
+  if (!config) {
+    for (const Error& error : config.error()) std::fprintf(stderr, "%s\n", error.text().c_str());
+    return fail("the configuration is not valid", arguments.config);
   }
-  if (chosen != nullptr) return chosen;
-  std::string which = name.empty() ? "" : " named \"" + name + "\"";
-  return fail("no load balancer of type application" + which, config.file);
+  const std::string& name = arguments.load_balancer;
+  std::erase_if(config->load_balancers, [&](const LoadBalancer& each) {
+    return each.type != LoadBalancerType::kApplication || (!name.empty() && each.name != name);
+  });
+  if (!config->load_balancers.empty()) return std::move(*config);
+  const std::string which = name.empty() ? "" : " named \"" + name + "\"";
+  return fail("no load balancer of type application" + which, arguments.config);
 }
 
-// SIGTERM and SIGINT as events, so that no code runs at an arbitrary instruction.
-Result<UniqueFd> catch_signals() {
+class Proxy {
+ public:
+  explicit Proxy(Arguments arguments) : arguments_(std::move(arguments)) {}
+  Result<> start();
+  void run() { loop_->run(); }
+
+ private:
+  Result<> catch_signals();
+  void signalled(uint32_t number);
+  void reload();
+  void stop();
+  void print_listeners() const;
+
+  Arguments arguments_;
+  std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<Alb> alb_;
+  std::unique_ptr<StatsServer> stats_;
+  std::unique_ptr<ServiceManager> manager_;
+  UniqueFd signals_;
+  Watch signals_watch_;
+};
+
+// Signals as events, so that no code runs at an arbitrary instruction.
+Result<> Proxy::catch_signals() {
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
+  for (int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, number);
   if (sigprocmask(SIG_BLOCK, &set, nullptr) != 0) return fail_errno("cannot block signals");
-  UniqueFd fd(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
-  if (!fd) return fail_errno("cannot receive signals");
-  return fd;
+  signals_ = UniqueFd(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+  if (!signals_) return fail_errno("cannot receive signals");
+  return signals_watch_.start(*loop_, signals_.get(), EPOLLIN, [this](uint32_t) {
+    signalfd_siginfo info;
+    while (read(signals_.get(), &info, sizeof info) == sizeof info) signalled(info.ssi_signo);
+  });
 }
 
-Result<> run(const Config& config, const Arguments& arguments) {
-  SLUICE_TRY(const LoadBalancer* load_balancer, choose(config, arguments.load_balancer));
+Result<> Proxy::start() {
+  SLUICE_TRY(loop_, EventLoop::create());
+  SLUICE_TRY_VOID(catch_signals());
   AccessLog log;
-  if (!arguments.access_log.empty()) {
-    SLUICE_TRY(log, AccessLog::open(arguments.access_log));
+  if (!arguments_.access_log.empty()) {
+    SLUICE_TRY(log, AccessLog::open(arguments_.access_log));
   }
   AlbOptions options;
-  const auto milliseconds = [&](const char* attribute) {
-    return static_cast<uint32_t>(1000 * number_attribute(*load_balancer, attribute));
-  };
-  options.idle_timeout_ms = milliseconds("idle_timeout.timeout_seconds");
-  options.client_keep_alive_ms = milliseconds("client_keep_alive.seconds");
   options.clients_max = raise_file_limit(options.clients_max);
-  SLUICE_TRY(std::unique_ptr<EventLoop> loop, EventLoop::create());
-  SLUICE_TRY(UniqueFd signals, catch_signals());
-  SLUICE_TRY(std::unique_ptr<Alb> alb,
-             Alb::create(*loop, config, *load_balancer, options, std::move(log)));
-  std::unique_ptr<StatsServer> stats;
-  if (!arguments.stats_socket.empty()) {
-    SLUICE_TRY(stats, StatsServer::create(*loop, *alb, arguments.stats_socket));
+  alb_ = std::make_unique<Alb>(*loop_, options, std::move(log));
+  SLUICE_TRY(const Config config, read_state(arguments_));
+  SLUICE_TRY_VOID(alb_->apply(config));
+  if (!arguments_.stats_socket.empty()) {
+    SLUICE_TRY(stats_, StatsServer::create(*loop_, *alb_, arguments_.stats_socket));
   }
-  SLUICE_TRY_VOID(drop_privileges(arguments.user));
-  SLUICE_TRY_VOID(alb->start());
-
-  ServiceManager manager(*loop);
-  Watch stop;
-  SLUICE_TRY_VOID(stop.start(*loop, signals.get(), EPOLLIN, [&](uint32_t) {
-    signalfd_siginfo info;
-    (void)!read(signals.get(), &info, sizeof info);
-    if (alb->draining()) return loop->stop();  // asked twice
-    manager.stopping();
-    std::fprintf(stderr, "stopping: %zu connections\n", alb->clients());
-    alb->drain([&] { loop->stop(); });
-  }));
-  for (const auto& frontend : alb->frontends()) {
-    std::fprintf(stderr, "%s: listening on %s\n", alb->name().c_str(),
-                 frontend->address.text().c_str());
-  }
-  manager.ready();
-  loop->run();
+  SLUICE_TRY_VOID(drop_privileges(arguments_.user));
+  SLUICE_TRY_VOID(alb_->start());
+  print_listeners();
+  manager_ = std::make_unique<ServiceManager>(*loop_);
+  manager_->ready();
   return {};
+}
+
+void Proxy::signalled(uint32_t number) {
+  if (number != SIGHUP) return stop();
+  manager_->reloading();
+  reload();
+  manager_->ready();
+}
+
+void Proxy::reload() {
+  auto config = read_state(arguments_);
+  Result<> done;
+  if (config)
+    done = alb_->apply(*config);
+  else
+    done = tl::make_unexpected(std::move(config).error());
+  if (done) return print_listeners();
+  std::fprintf(stderr, "sluice-proxy: everything stays as it was: %s\n",
+               done.error().text().c_str());
+}
+
+void Proxy::stop() {
+  if (alb_->draining()) return loop_->stop();  // asked twice
+  manager_->stopping();
+  std::fprintf(stderr, "stopping: %zu connections\n", alb_->clients());
+  alb_->drain([this] { loop_->stop(); });
+}
+
+void Proxy::print_listeners() const {
+  for (const auto& frontend : alb_->frontends())
+    std::fprintf(stderr, "%s: listening on %s\n", frontend->site->balancer->name.c_str(),
+                 frontend->address.text().c_str());
 }
 
 }  // namespace
@@ -113,17 +149,11 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
-  ConfigResult config = read_config(arguments.config);
-  if (!config) {
-    for (const sluice::Error& error : config.error()) {
-      std::fprintf(stderr, "%s\n", error.text().c_str());
-    }
+  Proxy proxy(std::move(arguments));
+  if (auto started = proxy.start(); !started) {
+    std::fprintf(stderr, "sluice-proxy: %s\n", started.error().text().c_str());
     return 1;
   }
-  auto ran = run(*config, arguments);
-  if (!ran) {
-    std::fprintf(stderr, "sluice-proxy: %s\n", ran.error().text().c_str());
-    return 1;
-  }
+  proxy.run();
   return 0;
 }

@@ -8,6 +8,7 @@
 namespace sluice::gateway {
 
 struct AlbOptions {
+  // These two unless the load balancer's attributes say otherwise.
   uint32_t idle_timeout_ms = 60'000;          // idle_timeout: nothing moves on either side
   uint32_t client_keep_alive_ms = 3'600'000;  // client_keep_alive.seconds: then after a response
   uint32_t connect_timeout_ms = 10'000;       // to a target; then 504
@@ -26,5 +27,7 @@ constexpr size_t kAlbChecksInFlightMax = 512;  // health checks
 constexpr size_t kAcceptsPerTurnMax = 64;
 constexpr size_t kLingerBytesMax = 1 << 20;  // read and dropped after an early answer
 constexpr uint32_t kLingerMs = 2000;
+constexpr uint32_t kRemovedGraceMs =
+    1000;  // how long clients of a listener that went may be silent
 
 }  // namespace sluice::gateway

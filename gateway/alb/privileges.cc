@@ -2,9 +2,11 @@
 #include "gateway/alb/privileges.h"
 
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,14 +22,23 @@ constexpr bool kSanitized = false;
 
 constexpr size_t kOtherFiles = 2048;  // listeners, health checks, kept connections, log
 
+Result<> keep_only_low_ports() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3]{};
+  sets[0].effective = sets[0].permitted = 1u << CAP_NET_BIND_SERVICE;
+  if (::syscall(SYS_capset, &header, sets) == 0) return {};
+  return fail_errno("cannot give up capabilities");
+}
+
 Result<> become(const std::string& user) {
   const passwd* entry = getpwnam(user.c_str());
   if (entry == nullptr) return fail("there is no such user", user);
+  if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return fail_errno("cannot keep a capability");
   if (setgroups(0, nullptr) != 0 || setresgid(entry->pw_gid, entry->pw_gid, entry->pw_gid) != 0 ||
       setresuid(entry->pw_uid, entry->pw_uid, entry->pw_uid) != 0) {
     return fail_errno("cannot become this user", user);
   }
-  return {};
+  return keep_only_low_ports();
 }
 
 }  // namespace

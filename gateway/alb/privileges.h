@@ -13,7 +13,8 @@ namespace sluice::gateway {
 // clients that carries, each with one to a target.
 size_t raise_file_limit(size_t clients_wanted);
 
-// After binding: becomes `user` (only root can; others stay who they are), can never gain
+// After the first binding: becomes `user` (only root can; others stay who they are) and keeps
+// nothing but the right to listen on ports below 1024, which later states may need. Can never gain
 // privileges again, starts no processes and leaves no core file with what clients sent.
 Result<> drop_privileges(const std::string& user);
 

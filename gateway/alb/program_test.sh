@@ -41,14 +41,15 @@ http {
 END
 nginx -c "$dir/nginx.conf" 2>"$dir/nginx.log" &
 nginx=$!
-"$SLUICE_BIN/sluice-proxy" --config "$SLUICE_SOURCE_DIR/docs/features/examples/alb.yaml" \
+cp "$SLUICE_SOURCE_DIR/docs/features/examples/alb.yaml" "$dir/alb.yaml"
+"$SLUICE_BIN/sluice-proxy" --config "$dir/alb.yaml" \
   --access-log "$dir/access.log" --stats-socket "$dir/stats.sock" 2>"$dir/proxy.log" &
 proxy=$!
 
 tries=0
 # Not `jq -e`: it is content with no input at all.
 until nc -NU "$dir/stats.sock" </dev/null 2>/dev/null |
-  jq '[.target_groups[].targets[].state] | length == 3 and all(. == "healthy")' | grep -qx true; do
+  jq '[.load_balancers[].target_groups[].targets[].state] | length == 3 and all(. == "healthy")' | grep -qx true; do
   tries=$((tries + 1))
   [ $tries -lt 400 ] || fail "the targets do not become healthy"
   sleep 0.05
@@ -63,12 +64,32 @@ code=$(curl -s -o /dev/null -w '%{http_code}' -H 'Expect:' --data-binary "@$dir/
 
 grep -q '^Uid:[[:space:]]*65534' "/proc/$proxy/status" || fail "still root"
 grep -q '^NoNewPrivs:[[:space:]]*1' "/proc/$proxy/status" || fail "may gain privileges"
+grep -q '^CapEff:[[:space:]]*0000000000000400$' "/proc/$proxy/status" || fail "more than CAP_NET_BIND_SERVICE"
+
+# SIGHUP: a file that is not valid changes nothing, the next one is served, on a new low port too.
+wait_for() {
+  tries=0
+  until eval "$2"; do
+    tries=$((tries + 1))
+    [ $tries -lt 400 ] || fail "$1"
+    sleep 0.05
+  done
+}
+sed 's/port: 80$/port: 81/; s/protocol: HTTP$/protocol: HTTPS/' "$dir/alb.yaml" >"$dir/next.yaml"
+cat "$dir/next.yaml" >"$dir/alb.yaml"
+kill -HUP "$proxy"
+wait_for "a bad file is told" "grep -q 'everything stays as it was' $dir/proxy.log"
+[ "$(curl -s http://10.1.0.80/)" = "web 10.1.0.80" ] || fail "after a bad file"
+sed 's/port: 80$/port: 81/' "$SLUICE_SOURCE_DIR/docs/features/examples/alb.yaml" >"$dir/alb.yaml"
+kill -HUP "$proxy"
+wait_for "the new port" "[ \"\$(curl -s http://10.1.0.80:81/)\" = 'web 10.1.0.80' ]"
+if curl -s -o /dev/null http://10.1.0.80/; then fail "the old port is still open"; fi
 
 kill -TERM "$proxy"
 wait "$proxy" || fail "exit status"
 proxy=
 statuses=$(jq -r '"\(.elb_status) \(.rule_priority) \(.target_group)"' "$dir/access.log" | tr '\n' ,)
-[ "$statuses" = "200 0 web,200 10 api,405 -1 ,413 0 web," ] || fail "access log: $statuses"
+[ "$statuses" = "200 0 web,200 10 api,405 -1 ,413 0 web,200 0 web,200 0 web," ] || fail "access log: $statuses"
 
 # What the configuration cannot mean is refused as a whole, before anything is bound.
 sed 's/protocol: HTTP$/protocol: HTTPS/' "$SLUICE_SOURCE_DIR/docs/features/examples/alb.yaml" >"$dir/bad.yaml"

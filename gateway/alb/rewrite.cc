@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/alb/rewrite.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
+#include <utility>
 
 namespace sluice::gateway {
 namespace {
@@ -121,52 +123,61 @@ void write_response_head(Buffer& out, const ResponseHead& response,
 }
 
 std::string_view status_reason(int status) {
-  switch (status) {
-    case 400:
-      return "Bad Request";
-    case 405:
-      return "Method Not Allowed";
-    case 408:
-      return "Request Timeout";
-    case 414:
-      return "URI Too Long";
-    case 417:
-      return "Expectation Failed";
-    case 431:
-      return "Request Header Fields Too Large";
-    case 463:
-      return "Too Many Forwarded Addresses";
-    case 501:
-      return "Not Implemented";
-    case 502:
-      return "Bad Gateway";
-    case 503:
-      return "Service Unavailable";
-    case 504:
-      return "Gateway Timeout";
-    case 505:
-      return "HTTP Version Not Supported";
-    default:
-      return "Error";
-  }
+  constexpr std::pair<int, std::string_view> kReasons[] = {
+      {200, "OK"},
+      {201, "Created"},
+      {202, "Accepted"},
+      {204, "No Content"},
+      {301, "Moved Permanently"},
+      {302, "Found"},
+      {400, "Bad Request"},
+      {401, "Unauthorized"},
+      {403, "Forbidden"},
+      {404, "Not Found"},
+      {405, "Method Not Allowed"},
+      {408, "Request Timeout"},
+      {410, "Gone"},
+      {414, "URI Too Long"},
+      {417, "Expectation Failed"},
+      {429, "Too Many Requests"},
+      {431, "Request Header Fields Too Large"},
+      {463, "Too Many Forwarded Addresses"},
+      {500, "Internal Server Error"},
+      {501, "Not Implemented"},
+      {502, "Bad Gateway"},
+      {503, "Service Unavailable"},
+      {504, "Gateway Timeout"},
+      {505, "HTTP Version Not Supported"},
+  };
+  const auto* at = std::ranges::find(kReasons, status, [](const auto& pair) { return pair.first; });
+  if (at != std::end(kReasons)) return at->second;
+  return status < 300 ? "Success" : "Error";
 }
 
-void write_own_response(Buffer& out, int status, bool to_head, bool close, uint64_t epoch_seconds) {
-  std::string text = std::to_string(status) + " " + std::string(status_reason(status));
+void write_own_response(Buffer& out, const OwnResponse& response, uint64_t epoch_seconds) {
+  const std::string status =
+      std::to_string(response.status) + " " + std::string(status_reason(response.status));
+  const bool given = response.by_rule && response.location.empty();
+  const std::string body = given ? std::string(response.body) : status + "\n";
+  const bool bare = response.status == 204;  // RFC 9110 15.3.5: no content, and no length of it
   auto seconds = static_cast<time_t>(epoch_seconds);
   tm parts;
   gmtime_r(&seconds, &parts);
   char date[40];
   std::strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  out.append("HTTP/1.1 " + text + "\r\n");
+  out.append("HTTP/1.1 " + status + "\r\n");
   append_header(out, "Date", date);
   append_header(out, "Server", "sluice");
-  append_header(out, "Content-Type", "text/plain");
-  append_framing(out, Framing::kLength, text.size() + 1);
-  if (status == 405) append_header(out, "Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-  if (close) append_header(out, "Connection", "close");
+  if (!response.location.empty()) append_header(out, "Location", response.location);
+  const std::string_view type =
+      response.content_type.empty() ? "text/plain" : response.content_type;
+  if (!bare) append_header(out, "Content-Type", type);
+  if (!bare) append_framing(out, Framing::kLength, body.size());
+  if (response.status == 405 && !response.by_rule)
+    append_header(out, "Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+  if (response.close) append_header(out, "Connection", "close");
   out.append("\r\n");
-  if (!to_head) out.append(text + "\n");
+  if (!response.to_head && !bare) out.append(body);
 }
 
 }  // namespace sluice::gateway

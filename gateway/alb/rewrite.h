@@ -39,7 +39,16 @@ void write_response_head(Buffer& out, const ResponseHead& response, const Respon
 
 std::string_view status_reason(int status);
 
-// An answer of the load balancer itself, with a short text of its status unless to a HEAD request.
-void write_own_response(Buffer& out, int status, bool to_head, bool close, uint64_t epoch_seconds);
+// An answer of the load balancer itself.
+struct OwnResponse {
+  int status;
+  bool by_rule;               // with this body; else with a short text of its status
+  std::string_view location;  // empty: none
+  std::string_view content_type;
+  std::string_view body;
+  bool to_head;
+  bool close;
+};
+void write_own_response(Buffer& out, const OwnResponse& response, uint64_t epoch_seconds);
 
 }  // namespace sluice::gateway

@@ -1,52 +1,81 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which target group a request goes to: the rules of a listener, lowest priority first.
+// What becomes of a request: the rules of a listener, lowest priority first.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "gateway/control/model.h"
+#include "gateway/proxy/http1.h"
+#include "gateway/proxy/socket.h"
 
 namespace sluice::gateway {
 
-// * stands for any characters or none, ? for exactly one. Time is at most pattern times text.
-bool wildcard_match(std::string_view pattern, std::string_view text, bool ignore_case);
+class TargetPool;
+
+// * stands for any characters or none, ? for exactly one; with `escapes` a backslash before one of
+// them (or of itself) takes that away. Time is at most pattern times text.
+bool wildcard_match(std::string_view pattern, std::string_view text, bool ignore_case,
+                    bool escapes = false);
+
+// An action with its target groups at hand.
+class Plan {
+ public:
+  using FindPool = std::function<std::shared_ptr<TargetPool>(const std::string& group)>;
+
+  Plan(uint32_t priority, const Action& action, const FindPool& find);
+
+  uint32_t priority() const { return priority_; }  // 0: the default action
+  const std::optional<Redirect>& redirect() const { return redirect_; }
+  const std::optional<FixedResponse>& fixed_response() const { return fixed_response_; }
+  // Whose turn it is: each group gets its weight's part of any run of requests as long as the sum
+  // of the weights. Only of a plan that forwards.
+  const std::shared_ptr<TargetPool>& choose();
+
+ private:
+  struct Group {
+    std::shared_ptr<TargetPool> pool;
+    int weight;
+    int credit = 0;
+  };
+  uint32_t priority_;
+  int weights_ = 0;
+  std::vector<Group> groups_;
+  std::optional<Redirect> redirect_;
+  std::optional<FixedResponse> fixed_response_;
+};
 
 class RuleTable {
  public:
-  struct Match {
-    uint32_t priority;  // 0: the default action
-    size_t group;       // as numbered by `group_number`
-  };
-
-  RuleTable() = default;
-
-  // group_number: from the name of a target group to whatever number the caller keeps it under.
-  template <class GroupNumber>
-  RuleTable(const Listener& listener, GroupNumber group_number)
-      : default_group_(group_number(listener.default_action.target_group)) {
-    for (const Rule& rule : listener.rules) {
-      entries_.push_back({rule.priority, rule.conditions, group_number(rule.action.target_group)});
-    }
-    sort();
-  }
+  RuleTable(const Listener& listener, const Plan::FindPool& find);
 
   // All conditions of a rule must hold, each with any of its values. Host names compare without
-  // case and without a port, paths with case and without the query.
-  Match route(std::string_view host_name, std::string_view path) const;
+  // case and without a port, headers and queries without case, paths with case and without the
+  // query, methods exactly. `client` is the other end of the connection.
+  Plan& route(const RequestHead& request, const SocketAddress& client);
 
  private:
-  struct Entry {
-    uint32_t priority;
-    std::vector<Condition> conditions;
-    size_t group;
+  struct Test {
+    Condition condition;
+    std::vector<Prefix> prefixes;  // source-ip
   };
-  void sort();
+  struct Entry {
+    std::vector<Test> tests;
+    Plan plan;
+  };
+  static bool holds(const Test& test, const RequestHead& request, const SocketAddress& client);
 
   std::vector<Entry> entries_;
-  size_t default_group_ = 0;
+  Plan default_;
 };
+
+// Where a redirect leads; `port` is the listener's, `host` stands in for a Host that an HTTP/1.0
+// request lacks.
+std::string redirect_location(const Redirect& redirect, const RequestHead& request,
+                              std::string_view host, std::string_view port);
 
 }  // namespace sluice::gateway

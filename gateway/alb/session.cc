@@ -33,29 +33,37 @@ bool wants_other_protocol(const RequestHead& request) {
 
 uint64_t monotonic_us() { return clock_us(CLOCK_MONOTONIC); }
 
-Task<> serve_client(Alb& alb, const Alb::Frontend& frontend, std::unique_ptr<Socket> client,
+Task<> serve_client(Alb& alb, std::shared_ptr<Frontend> frontend, std::unique_ptr<Socket> client,
                     SocketAddress peer) {
-  Session session(alb, frontend, std::move(client), peer);
+  Session session(alb, std::move(frontend), std::move(client), peer);
   co_await session.run();
 }
 
-Session::Session(Alb& alb, const Alb::Frontend& frontend, std::unique_ptr<Socket> client,
+Session::Session(Alb& alb, std::shared_ptr<Frontend> frontend, std::unique_ptr<Socket> client,
                  SocketAddress peer)
     : alb_(alb),
-      frontend_(frontend),
+      frontend_(std::move(frontend)),
+      site_(frontend_->site),
       peer_(peer),
+      peer_host_(peer.host()),
+      peer_text_(peer.text()),
       wakeup_(alb.loop()),
       client_(std::move(client)),
-      keep_alive_until_ms_(alb.loop().now_ms() + alb.options().client_keep_alive_ms),
+      keep_alive_until_ms_(alb.loop().now_ms() + site_->balancer->client_keep_alive_ms),
       client_in_(alb.buffers()),
       to_target_(alb.buffers()),
       target_in_(alb.buffers()),
       to_client_(alb.buffers()) {
   client_->set_wakeup(&wakeup_);
+  ++balancer().clients;
   alb_.session_begins(this);
 }
 
-Session::~Session() { alb_.session_ends(this); }
+Session::~Session() {
+  use_target(nullptr);
+  --balancer().clients;
+  alb_.session_ends(this);
+}
 
 Task<> Session::run() {
   bool more = true;
@@ -74,7 +82,7 @@ Task<> Session::run() {
 // done.
 Task<bool> Session::read_head() {
   forget_request();
-  uint64_t deadline_ms = alb_.loop().now_ms() + alb_.options().idle_timeout_ms;
+  uint64_t deadline_ms = idle_deadline_ms();
   bool begun = !client_in_.empty();
   while (true) {
     if (!client_in_.empty()) {
@@ -93,15 +101,15 @@ Task<bool> Session::read_head() {
       // The whole head has one deadline, so that a trickle of bytes does not move it.
       if (!begun && got.bytes > 0) {
         begun = true;
-        deadline_ms = alb_.loop().now_ms() + alb_.options().idle_timeout_ms;
+        deadline_ms = idle_deadline_ms();
       }
       continue;
     }
     if (alb_.draining() && !begun) co_return false;
-    bool woken = co_await wakeup_.until(deadline_ms);
+    bool woken = co_await wakeup_.until(begun ? deadline_ms : silence_deadline_ms(deadline_ms));
     if (woken) continue;
     if (!begun) co_return false;
-    ++alb_.counters().client_timeouts;
+    ++counters().client_timeouts;
     answer(408, "the request head did not arrive in time");
     co_return true;
   }
@@ -109,6 +117,7 @@ Task<bool> Session::read_head() {
 
 // True when the connection is to carry another request.
 Task<bool> Session::serve_request() {
+  in_request_ = true;
   begin_record();
   if (end_ == End::kRunning) {
     prepare();
@@ -118,18 +127,21 @@ Task<bool> Session::serve_request() {
   if (end_ == End::kRunning) co_await exchange();
   bool stays = client_stays_ && end_ == End::kDone;
   if (end_ == End::kAnswered) {
-    bool ours = answer_status_ >= 502 && answer_status_ <= 504;  // the request itself was good
-    client_stays_ = ours && client_wants_more_ && request_body_.done() && !alb_.draining();
+    // The request itself was good.
+    bool ours = answer_by_rule_ || (answer_status_ >= 502 && answer_status_ <= 504);
+    client_stays_ = ours && client_wants_more_ && request_body_.done() && !ending();
     co_await send_answer();
     stays = client_stays_ && end_ == End::kAnswered;
   }
   keep_target();
   if (end_ == End::kCut) {
-    ++alb_.counters().responses_cut;
+    ++counters().responses_cut;
     client_->reset_on_close();
   }
   linger_ = !stays && (end_ == End::kDone || end_ == End::kAnswered);
   end_record();
+  in_request_ = false;
+  take_site();
   co_return stays;
 }
 
@@ -154,22 +166,74 @@ void Session::prepare() {
     return answer(463, "too many addresses in X-Forwarded-For");
   }
   if (!route(request)) return;
-  std::string peer = peer_.host();
   std::string fresh_id = alb_.make_trace_id(record_.time_us / 1000000);
-  std::string host = frontend_.address.text();
-  write_request_head(to_target_, request, {peer, frontend_.port_text, host, fresh_id},
+  write_request_head(to_target_, request,
+                     {peer_host_, frontend_->port_text, frontend_->address_text, fresh_id},
                      &record_.trace_id);
 }
 
+// False when the answer is ours.
 bool Session::route(const RequestHead& request) {
-  RuleTable::Match match = frontend_.rules.route(request.host_name, request.path);
-  record_.rule_priority = match.priority;
-  pool_ = &alb_.pools()[match.group];
+  Plan& plan = site_->rules.route(request, peer_);
+  record_.rule_priority = plan.priority();
+  if (plan.redirect() || plan.fixed_response()) {
+    answer_by_rule(plan, request);
+    return false;
+  }
+  pool_ = plan.choose();
   record_.target_group = pool_->name();
   if (!pool_->targets().empty()) return true;
-  ++alb_.counters().no_targets;
+  ++counters().no_targets;
   answer(503, "the target group has no targets");
   return false;
+}
+
+void Session::answer_by_rule(const Plan& plan, const RequestHead& request) {
+  answer_by_rule_ = true;
+  if (plan.redirect()) {
+    ++counters().redirects;
+    answer_location_ = redirect_location(*plan.redirect(), request, frontend_->address.host(),
+                                         frontend_->port_text);
+    return answer(plan.redirect()->status, nullptr);
+  }
+  ++counters().fixed_responses;
+  answer_type_ = plan.fixed_response()->content_type;
+  answer_body_ = plan.fixed_response()->body;
+  answer(plan.fixed_response()->status, nullptr);
+}
+
+// The rules, and whose they are, as they stand now.
+void Session::take_site() {
+  if (site_ == frontend_->site) return;
+  --balancer().clients;
+  site_ = frontend_->site;
+  ++balancer().clients;
+}
+
+uint64_t Session::idle_deadline_ms() const {
+  return alb_.loop().now_ms() + site_->balancer->idle_timeout_ms;
+}
+
+// Until when a client may say nothing between two requests.
+uint64_t Session::silence_deadline_ms(uint64_t deadline_ms) const {
+  if (frontend_->removed_ms == 0) return deadline_ms;
+  return std::min(deadline_ms, frontend_->removed_ms + kRemovedGraceMs);
+}
+
+void Session::use_target(std::shared_ptr<PooledTarget> target) {
+  if (target_ != nullptr) --target_->in_flight;
+  target_ = std::move(target);
+  if (target_ != nullptr) ++target_->in_flight;
+}
+
+bool Session::is_late() const {
+  return end_ == End::kRunning && target_ != nullptr && target_->leaves_ms != 0 &&
+         target_->leaves_ms <= alb_.loop().now_ms();
+}
+
+void Session::give_up_target() {
+  answer(502, "the deregistration delay of the target is over");
+  wake();
 }
 
 void Session::forget_request() {
@@ -179,9 +243,14 @@ void Session::forget_request() {
   to_target_.clear();
   target_in_.clear();
   pool_ = nullptr;
-  target_ = nullptr;
+  use_target(nullptr);
   end_ = End::kRunning;
   answer_status_ = client_minor_version_ = 0;
+  if (std::exchange(answer_by_rule_, false)) {
+    answer_location_.clear();
+    answer_type_.clear();
+    answer_body_.clear();
+  }
   interim_responses_ = 0;
   to_head_ = client_wants_more_ = client_stays_ = says_keep_alive_ = expects_continue_ = false;
   replayable_ = reused_ = target_stays_ = target_send_failed_ = response_begun_ = false;
@@ -204,10 +273,12 @@ void Session::answer(int status, const char* reason) {
 
 Task<> Session::send_answer() {
   record_.elb_status = answer_status_;
-  if (answer_status_ < 500) ++alb_.counters().requests_refused;
-  write_own_response(to_client_, answer_status_, to_head_, !client_stays_,
+  if (answer_status_ < 500 && !answer_by_rule_) ++counters().requests_refused;
+  write_own_response(to_client_,
+                     {answer_status_, answer_by_rule_, answer_location_, answer_type_, answer_body_,
+                      to_head_, !client_stays_},
                      clock_us(CLOCK_REALTIME) / 1000000);
-  uint64_t deadline_ms = alb_.loop().now_ms() + alb_.options().idle_timeout_ms;
+  uint64_t deadline_ms = idle_deadline_ms();
   while (!to_client_.empty() && end_ == End::kAnswered) {
     if (client_->can_send()) {
       IoResult sent = client_->send(to_client_.data());
@@ -243,9 +314,9 @@ Task<> Session::linger() {
 }
 
 void Session::begin_record() {
-  ++alb_.counters().requests;
+  ++counters().requests;
   record_.time_us = clock_us(CLOCK_REALTIME);
-  record_.client = peer_.text();
+  record_.client = peer_text_;
   record_.received_bytes = request_scanner_.end();
   head_us_ = monotonic_us();
 }
@@ -261,19 +332,20 @@ void Session::note_request(const RequestHead& request) {
 void Session::end_record() {
   if (end_ == End::kClientGone && !response_begun_ && answer_status_ == 0) {
     record_.elb_status = 460;
-    ++alb_.counters().client_aborts;
+    ++counters().client_aborts;
   } else {
-    alb_.counters().count_status(record_.elb_status);
+    counters().count_status(record_.elb_status, record_.target_status == 0);
   }
   uint64_t now_us = monotonic_us();
   if (sent_us_ != 0) record_.request_processing_us = static_cast<int64_t>(sent_us_ - head_us_);
   if (response_us_ != 0) {
     record_.target_processing_us = static_cast<int64_t>(response_us_ - sent_us_);
+    pool_->counters().count_response(record_.target_status, response_us_ - sent_us_);
     record_.response_processing_us = static_cast<int64_t>(now_us - response_us_);
   }
-  alb_.counters().received_bytes += record_.received_bytes;
-  alb_.counters().sent_bytes += record_.sent_bytes;
-  if (!alb_.log().write(record_, alb_.name())) ++alb_.counters().log_lines_lost;
+  counters().received_bytes += record_.received_bytes;
+  counters().sent_bytes += record_.sent_bytes;
+  if (!alb_.log().write(record_, balancer().name)) ++counters().log_lines_lost;
 }
 
 }  // namespace sluice::gateway

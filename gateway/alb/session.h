@@ -18,12 +18,12 @@
 
 namespace sluice::gateway {
 
-Task<> serve_client(Alb& alb, const Alb::Frontend& frontend, std::unique_ptr<Socket> client,
+Task<> serve_client(Alb& alb, std::shared_ptr<Frontend> frontend, std::unique_ptr<Socket> client,
                     SocketAddress peer);
 
 class Session {
  public:
-  Session(Alb& alb, const Alb::Frontend& frontend, std::unique_ptr<Socket> client,
+  Session(Alb& alb, std::shared_ptr<Frontend> frontend, std::unique_ptr<Socket> client,
           SocketAddress peer);
   ~Session();
   Session(const Session&) = delete;
@@ -31,6 +31,14 @@ class Session {
 
   Task<> run();
   void wake() { wakeup_.wake(); }
+
+  // Between two requests nobody holds on to old rules.
+  void site_changed() {
+    if (!in_request_) take_site();
+  }
+  // A request is with a target whose deregistration delay is over.
+  bool is_late() const;
+  void give_up_target();
 
  private:
   // How a request ends.
@@ -50,6 +58,14 @@ class Session {
   Task<> linger();
   void prepare();
   bool route(const RequestHead& request);
+  void answer_by_rule(const Plan& plan, const RequestHead& request);
+  bool ending() const { return alb_.draining() || frontend_->removed_ms != 0; }
+  void take_site();
+  uint64_t silence_deadline_ms(uint64_t deadline_ms) const;
+  ServedBalancer& balancer() { return *site_->balancer; }
+  AlbCounters& counters() { return site_->balancer->counters; }
+  uint64_t idle_deadline_ms() const;
+  void use_target(std::shared_ptr<PooledTarget> target);
   void begin_record();
   void note_request(const RequestHead& request);
   void end_record();
@@ -75,9 +91,11 @@ class Session {
   void keep_target();
 
   Alb& alb_;
-  const Alb::Frontend& frontend_;
+  const std::shared_ptr<Frontend> frontend_;
+  std::shared_ptr<Site> site_;  // of this request
   SocketAddress peer_;
-  Wakeup wakeup_;  // before the sockets: they point at it
+  const std::string peer_host_, peer_text_;  // of it
+  Wakeup wakeup_;                            // before the sockets: they point at it
   std::unique_ptr<Socket> client_;
   std::unique_ptr<Socket> target_socket_;
   uint64_t keep_alive_until_ms_;
@@ -93,10 +111,13 @@ class Session {
   BodyReader response_body_;
   BodyWriter response_writer_;
 
-  TargetPool* pool_ = nullptr;
-  PooledTarget* target_ = nullptr;
+  std::shared_ptr<TargetPool> pool_;
+  std::shared_ptr<PooledTarget> target_;
   End end_ = End::kRunning;
   int answer_status_ = 0;
+  std::string answer_location_, answer_type_, answer_body_;  // of a rule's own answer
+  bool answer_by_rule_ = false;
+  bool in_request_ = false;
   size_t interim_responses_ = 0;
   uint64_t last_move_ms_ = 0;
   int client_minor_version_ = 1;

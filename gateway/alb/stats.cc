@@ -11,33 +11,41 @@
 namespace sluice::gateway {
 namespace {
 
-nlohmann::ordered_json target_json(Alb& alb, const TargetPool& pool, const PooledTarget& target) {
-  TargetHealth health = alb.health(pool, target);
+using json = nlohmann::ordered_json;
+
+json target_json(const Alb& alb, const std::string& group, const PooledTarget& target) {
+  TargetHealth health = alb.health({group, target.target()});
   return {{"id", target.target().address.text()},        {"port", target.target().port},
           {"state", health_state_name(health.state)},    {"reason", health.reason},
           {"description", health.description},           {"requests", target.requests},
           {"connect_failures", target.connect_failures}, {"idle_connections", target.idle()}};
 }
 
-}  // namespace
-
-std::string alb_stats_json(Alb& alb) {
-  nlohmann::ordered_json stats;
-  stats["load_balancer"] = alb.name();
-  stats["draining"] = alb.draining();
-  stats["clients"] = alb.clients();
+json balancer_json(const Alb& alb, const ServedBalancer& balancer) {
+  json out{{"name", balancer.name}, {"clients", balancer.clients}};
   for (const auto& frontend : alb.frontends()) {
-    stats["listeners"].push_back(frontend->address.text());
+    if (frontend->site->balancer.get() != &balancer) continue;
+    json listener{{"address", frontend->address.text()}};
+    if (!frontend->trouble.empty()) listener["trouble"] = frontend->trouble;
+    out["listeners"].push_back(std::move(listener));
   }
-  const AlbCounters& counters = alb.counters();
-#define SLUICE_ALB_PRINT(name) stats["counters"][#name] = counters.name;
+#define SLUICE_ALB_PRINT(name) out["counters"][#name] = balancer.counters.name;
   SLUICE_ALB_COUNTERS(SLUICE_ALB_PRINT)
 #undef SLUICE_ALB_PRINT
-  for (TargetPool& pool : alb.pools()) {
-    auto targets = nlohmann::ordered_json::array();
-    for (PooledTarget& target : pool.targets()) targets.push_back(target_json(alb, pool, target));
-    stats["target_groups"].push_back({{"name", pool.name()}, {"targets", targets}});
+  for (const auto& [name, pool] : balancer.pools) {
+    auto targets = json::array();
+    for (const auto& target : pool->targets()) targets.push_back(target_json(alb, name, *target));
+    out["target_groups"].push_back({{"name", name}, {"targets", targets}});
   }
+  return out;
+}
+
+}  // namespace
+
+std::string alb_stats_json(const Alb& alb) {
+  json stats{{"draining", alb.draining()}, {"load_balancers", json::array()}};
+  for (const auto& [name, balancer] : alb.balancers())
+    stats["load_balancers"].push_back(balancer_json(alb, *balancer));
   return stats.dump(2) + "\n";
 }
 

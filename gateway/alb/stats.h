@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an application load balancer is doing, as JSON on a unix socket: connect, read to the end.
+// What the application load balancers are doing, as JSON on a unix socket: connect, read to the
+// end.
 #pragma once
 
 #include <memory>
@@ -10,7 +11,7 @@
 
 namespace sluice::gateway {
 
-std::string alb_stats_json(Alb& alb);
+std::string alb_stats_json(const Alb& alb);
 
 class StatsServer {
  public:

@@ -2,6 +2,7 @@
 #include "gateway/alb/target_pool.h"
 
 #include <algorithm>
+#include <map>
 
 namespace sluice::gateway {
 
@@ -22,7 +23,7 @@ std::unique_ptr<Socket> PooledTarget::take() {
 }
 
 void PooledTarget::keep(std::unique_ptr<Socket> socket, uint64_t until_ms) {
-  if (idle_.size() >= kIdlePerTargetMax) return;
+  if (idle_.size() >= kIdlePerTargetMax || leaves_ms != 0) return;
   socket->set_wakeup(nullptr);
   idle_.push_back({std::move(socket), until_ms});
 }
@@ -33,30 +34,46 @@ void PooledTarget::close_idle(uint64_t now_ms) {
   });
 }
 
-TargetPool::TargetPool(const TargetGroup& group) : name_(group.name) {
-  for (const Target& target : group.targets) targets_.emplace_back(target);
-}
-
-PooledTarget* TargetPool::find(const Target& target) {
-  auto at = std::find_if(targets_.begin(), targets_.end(),
-                         [&](const PooledTarget& each) { return each.target() == target; });
+const std::shared_ptr<PooledTarget>* TargetPool::find(const Target& target) const {
+  auto at = std::ranges::find_if(targets_, [&](const auto& t) { return t->target() == target; });
   return at == targets_.end() ? nullptr : &*at;
 }
 
-bool TargetPool::any_healthy() const {
-  return std::any_of(targets_.begin(), targets_.end(), [](const auto& t) { return t.healthy; });
+TargetPool::Targets TargetPool::update(const std::vector<Target>& targets) {
+  std::map<Target, std::shared_ptr<PooledTarget>> old;
+  for (auto& target : targets_) old.emplace(target->target(), std::move(target));
+  targets_.clear();
+  for (const Target& target : targets) {
+    const auto there = old.find(target);
+    if (there == old.end()) {
+      targets_.push_back(std::make_shared<PooledTarget>(target));
+    } else {
+      targets_.push_back(std::move(there->second));
+      old.erase(there);
+    }
+  }
+  healthy_ = static_cast<size_t>(
+      std::ranges::count_if(targets_, [](const auto& target) { return target->healthy(); }));
+  next_ = targets_.empty() ? 0 : next_ % targets_.size();
+  Targets left;
+  for (auto& [target, pooled] : old) left.push_back(std::move(pooled));
+  return left;
 }
 
-PooledTarget* TargetPool::pick(const PooledTarget* avoid) {
-  if (targets_.empty()) return nullptr;
-  bool open = !any_healthy();
-  PooledTarget* last_resort = nullptr;
+void TargetPool::set_healthy(PooledTarget& target, bool healthy) {
+  if (target.healthy_ == healthy) return;
+  target.healthy_ = healthy;
+  healthy ? ++healthy_ : --healthy_;
+}
+
+std::shared_ptr<PooledTarget> TargetPool::pick(const PooledTarget* avoid) {
+  std::shared_ptr<PooledTarget> last_resort;
   for (size_t tried = 0; tried < targets_.size(); ++tried) {
-    PooledTarget& target = targets_[next_];
-    next_ = (next_ + 1) % targets_.size();
-    if (!open && !target.healthy) continue;
-    if (&target != avoid) return &target;
-    last_resort = &target;
+    const auto& target = targets_[next_];
+    next_ = next_ + 1 == targets_.size() ? 0 : next_ + 1;
+    if (any_healthy() && !target->healthy()) continue;
+    if (target.get() != avoid) return target;
+    last_resort = target;
   }
   return last_resort;
 }

@@ -31,32 +31,72 @@ void write_zones(pugi::xml_node member, const Config& config, const LoadBalancer
   }
 }
 
-void write_action(pugi::xml_node list, const Call& call, const Action& action) {
-  const TargetGroup* group = call.config().target_group(action.target_group);
-  if (group == nullptr) return;
-  const std::string arn = arn_of(call.place, *group);
-  auto member = add(list, "member");
-  add(member, "Type", "forward");
-  add(member, "TargetGroupArn", arn);
+void write_forward(pugi::xml_node member, const Call& call, const Action& action) {
+  const auto groups = groups_of(action);
+  const auto arn = [&](const std::string& name) {
+    const TargetGroup* group = call.config().target_group(name);
+    return group == nullptr ? std::string() : arn_of(call.place, *group);
+  };
+  if (groups.size() == 1) add(member, "TargetGroupArn", arn(groups[0].target_group));
   auto forward = add(member, "ForwardConfig");
-  auto entry = add(add(forward, "TargetGroups"), "member");
-  add(entry, "TargetGroupArn", arn);
-  add_number(entry, "Weight", 1);
+  auto list = add(forward, "TargetGroups");
+  for (const WeightedGroup& group : groups) {
+    auto entry = add(list, "member");
+    add(entry, "TargetGroupArn", arn(group.target_group));
+    add_number(entry, "Weight", group.weight);
+  }
   add(add(forward, "TargetGroupStickinessConfig"), "Enabled", false);
 }
 
+void write_action(pugi::xml_node list, const Call& call, const Action& action) {
+  auto member = add(list, "member");
+  if (action.redirect) {
+    add(member, "Type", "redirect");
+    auto config = add(member, "RedirectConfig");
+    add(config, "Protocol", action.redirect->protocol);
+    add(config, "Port", action.redirect->port);
+    add(config, "Host", action.redirect->host);
+    add(config, "Path", action.redirect->path);
+    add(config, "Query", action.redirect->query);
+    add(config, "StatusCode", "HTTP_" + std::to_string(action.redirect->status));
+  } else if (action.fixed_response) {
+    add(member, "Type", "fixed-response");
+    auto config = add(member, "FixedResponseConfig");
+    add(config, "MessageBody", action.fixed_response->body);
+    add(config, "StatusCode", std::to_string(action.fixed_response->status));
+    const std::string& type = action.fixed_response->content_type;
+    add(config, "ContentType", type.empty() ? "text/plain" : type);
+  } else {
+    add(member, "Type", "forward");
+    write_forward(member, call, action);
+  }
+}
+
+void write_values(pugi::xml_node config, const Condition& condition) {
+  auto list = add(config, "Values");
+  for (const std::string& value : condition.values) add(list, "member", value);
+  for (const QueryPair& pair : condition.pairs) {
+    auto entry = add(list, "member");
+    if (!pair.key.empty()) add(entry, "Key", pair.key);
+    add(entry, "Value", pair.value);
+  }
+}
+
 void write_conditions(pugi::xml_node member, const Rule& rule) {
+  constexpr const char* kConfigs[] = {"HostHeaderConfig",  "PathPatternConfig",
+                                      "HttpHeaderConfig",  "HttpRequestMethodConfig",
+                                      "QueryStringConfig", "SourceIpConfig"};
   auto list = add(member, "Conditions");
   for (const Condition& condition : rule.conditions) {
-    const bool host = condition.field == ConditionField::kHostHeader;
     auto entry = add(list, "member");
-    add(entry, "Field", host ? "host-header" : "path-pattern");
-    auto plain = add(entry, "Values");
-    auto typed = add(add(entry, host ? "HostHeaderConfig" : "PathPatternConfig"), "Values");
-    for (const std::string& value : condition.values) {
-      add(plain, "member", value);
-      add(typed, "member", value);
-    }
+    add(entry, "Field", std::string(condition_field_name(condition.field)));
+    // The first two kinds are told in the old form as well.
+    if (condition.field == ConditionField::kHostHeader ||
+        condition.field == ConditionField::kPathPattern)
+      write_values(entry, condition);
+    auto config = add(entry, kConfigs[static_cast<int>(condition.field)]);
+    if (!condition.header.empty()) add(config, "HttpHeaderName", condition.header);
+    write_values(config, condition);
   }
 }
 

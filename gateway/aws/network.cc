@@ -111,9 +111,9 @@ std::string vpc_of(const Config& config, const LoadBalancer& balancer) {
 
 bool uses(const LoadBalancer& balancer, std::string_view group) {
   return std::ranges::any_of(balancer.listeners, [&](const Listener& listener) {
-    return listener.default_action.target_group == group ||
+    return forwards_to(listener.default_action, group) ||
            std::ranges::any_of(listener.rules,
-                               [&](const Rule& rule) { return rule.action.target_group == group; });
+                               [&](const Rule& rule) { return forwards_to(rule.action, group); });
   });
 }
 

@@ -72,8 +72,9 @@ constexpr AttributeRow kRows[] = {
 
     {kTg, kGwlb | kNlb, "deregistration_delay.timeout_seconds", "300", "0-3600", "",
      "how long flows of a target that was deregistered stay with it"},
-    {kTg, kAlb, "deregistration_delay.timeout_seconds", "300", "0-3600", "300",
-     "sluice-proxy reads its targets when it starts"},
+    {kTg, kAlb, "deregistration_delay.timeout_seconds", "300", "0-3600", "",
+     "how long a request may stay with a target that was deregistered; then it is answered 502 or "
+     "cut"},
     {kTg, kGwlb, "stickiness.enabled", "false", "bool", "",
      "false: all five fields of a flow choose its target"},
     {kTg, kGwlb, "stickiness.type", "source_ip_dest_ip_proto",

@@ -5,7 +5,6 @@
 namespace sluice::gateway {
 namespace {
 
-constexpr uint32_t kPriorityMax = 50'000;
 constexpr std::string_view kNotHere = "exists in ELBv2, but not in this gateway";
 
 }  // namespace
@@ -86,55 +85,6 @@ void ConfigReader::read_frontend(YamlMap& map, LoadBalancerType type, Listener& 
   }
   read_address(map.find("address"), listener.address);
   map.require_integer("port", listener.port, 1, 65535);
-}
-
-void ConfigReader::read_rule(const YamlNode& node, Listener& listener) {
-  YamlMap map(node, errors_);
-  Rule rule;
-  map.require_integer("priority", rule.priority, 1, kPriorityMax);
-  if (const YamlNode* conditions = map.require("conditions"))
-    each_yaml(*conditions, errors_, kConditionsMax,
-              [&](const YamlNode& n) { read_condition(n, rule); });
-  read_actions(map.require("actions"), rule.action);
-  read_resource(map, rule);
-  map.refuse({"transforms"}, kNotHere);
-  map.finish();
-  listener.rules.push_back(std::move(rule));
-}
-
-void ConfigReader::read_condition(const YamlNode& node, Rule& rule) {
-  YamlMap map(node, errors_);
-  Condition condition;
-  if (map.require("field") != nullptr)
-    map.read_choice("field", condition.field, {"host-header", "path-pattern"});
-  if (const YamlNode* values = map.require("values"))
-    each_yaml(*values, errors_, kConditionValuesMax, [&](const YamlNode& value) {
-      read_yaml(value, errors_, condition.values.emplace_back());
-    });
-  map.refuse({"host_header_config", "path_pattern_config", "http_header_config",
-              "query_string_config", "source_ip_config", "regex_values"},
-             kNotHere);
-  map.finish();
-  rule.conditions.push_back(std::move(condition));
-}
-
-void ConfigReader::read_actions(const YamlNode* node, Action& out) {
-  if (node == nullptr) return;
-  if (node->kind == YamlNode::Kind::kSequence && node->children.size() != 1) {
-    errors_.add(*node, "expected exactly one action");
-    return;
-  }
-  each_yaml(*node, errors_, 1, [&](const YamlNode& action) {
-    YamlMap map(action, errors_);
-    int ignored = 0;
-    if (map.require("type") != nullptr) map.read_choice("type", ignored, {"forward"});
-    map.require_string("target_group", out.target_group);
-    map.refuse(
-        {"target_groups", "weight", "forward_config", "redirect_config", "fixed_response_config",
-         "authenticate_oidc_config", "authenticate_cognito_config", "order", "stickiness"},
-        kNotHere);
-    map.finish();
-  });
 }
 
 }  // namespace sluice::gateway

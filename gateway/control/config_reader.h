@@ -53,10 +53,17 @@ class ConfigReader {
   void read_load_balancer(const YamlNode& node);
   void read_listener(const YamlNode& node, LoadBalancer& owner);
   void read_frontend(YamlMap& map, LoadBalancerType type, Listener& listener);
+  void read_subnet_mapping(const YamlNode& node, LoadBalancer& out);
+
+  // config_rules.cc
   void read_rule(const YamlNode& node, Listener& listener);
   void read_condition(const YamlNode& node, Rule& rule);
+  void read_query_pair(const YamlNode& node, Condition& out);
   void read_actions(const YamlNode* node, Action& out);
-  void read_subnet_mapping(const YamlNode& node, LoadBalancer& out);
+  void read_action(const YamlNode& node, Action& out);
+  void read_forward(YamlMap& map, Action& out);
+  void read_redirect(YamlMap& map, Redirect& out);
+  void read_fixed_response(YamlMap& map, FixedResponse& out);
 
   // config_target_groups.cc
   void read_target_group(const YamlNode& node);

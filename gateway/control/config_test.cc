@@ -165,9 +165,12 @@ const Bad kBad[] = {
      "6000\n"},
     {"[{type: forward, target_group: ids}]", "[]",
      "f:9:35: load_balancers[0].listeners[0].default_actions: expected exactly one action\n"},
-    {"{type: forward, target_group: ids}", "{type: redirect, target_group: ids}",
-     "f:9:43: load_balancers[0].listeners[0].default_actions[0].type: 'redirect' is not one of: "
-     "forward\n"},
+    {"{type: forward, target_group: ids}", "{type: authenticate-oidc}",
+     "f:9:43: load_balancers[0].listeners[0].default_actions[0].type: 'authenticate-oidc' is not "
+     "one of: forward, redirect, fixed-response\n"},
+    {"{type: forward, target_group: ids}", "{type: fixed-response, status: 200}",
+     "f:9:36: load_balancers[0].listeners[0].default_actions[0]: only an application load balancer "
+     "has weights, redirects and fixed responses\n"},
     {"protocol: UDP, address", "protocol: TLS, address",
      "f:13:20: load_balancers[1].listeners[0].protocol: a listener of a network load balancer "
      "speaks TCP or UDP, not TLS\n"},
@@ -181,9 +184,12 @@ const Bad kBad[] = {
      "of group 'echo' is not of the IP version of the listener's address\n"},
     {"priority: 10", "priority: 0",
      "f:22:24: load_balancers[2].listeners[0].rules[0].priority: 0 is not between 1 and 50000\n"},
+    {"field: path-pattern", "field: cookie",
+     "f:22:49: load_balancers[2].listeners[0].rules[0].conditions[0].field: 'cookie' is not one "
+     "of: host-header, path-pattern, http-header, http-request-method, query-string, source-ip\n"},
     {"field: path-pattern", "field: source-ip",
-     "f:22:49: load_balancers[2].listeners[0].rules[0].conditions[0].field: 'source-ip' is not one "
-     "of: host-header, path-pattern\n"},
+     "f:22:69: load_balancers[2].listeners[0].rules[0].conditions[0].values[0]: '/a' is no network "
+     "such as 10.0.0.0/16\n"},
     {"values: [\"/a\"]", "values: []",
      "f:22:71: load_balancers[2].listeners[0].rules[0].conditions[0].values: a condition needs at "
      "least one value\n"},

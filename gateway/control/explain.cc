@@ -192,6 +192,15 @@ void Teller::tell_nlb(const flow_query& query, const struct tuple& tuple) {
       ", with the client's address kept");
 }
 
+std::string tell_default(const Action& action) {
+  if (action.redirect) return "a redirect";
+  if (action.fixed_response) return "a fixed response";
+  std::string names;
+  for (const WeightedGroup& group : groups_of(action))
+    names.append(names.empty() ? "target group " : ", ").append(group.target_group);
+  return names;
+}
+
 void Teller::tell_alb(const ExplainQuestion& question) {
   if (!question.from_inside && !out_.backend) {
     for (const LoadBalancer& lb : config_.load_balancers) {
@@ -201,8 +210,8 @@ void Teller::tell_alb(const ExplainQuestion& question) {
         if (question.protocol == kProtocolTcp && listener.port == question.destination_port &&
             std::ranges::find(addresses, question.destination) != addresses.end())
           say("its destination is the application load balancer " + lb.name +
-              ": sluice-proxy decides by host and path (" + std::to_string(listener.rules.size()) +
-              " rules, else target group " + listener.default_action.target_group + ")");
+              ": sluice-proxy decides by the request (" + std::to_string(listener.rules.size()) +
+              " rules, else " + tell_default(listener.default_action) + ")");
       }
     }
   }

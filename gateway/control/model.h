@@ -12,6 +12,7 @@
 
 #include "gateway/control/address.h"
 #include "gateway/control/health_check.h"
+#include "gateway/control/rule_parts.h"
 #include "tunnels/flow_key.h"
 
 namespace sluice::gateway {
@@ -19,7 +20,6 @@ namespace sluice::gateway {
 enum class HostKind { kKernel, kProcess };
 enum class LoadBalancerType { kGateway, kNetwork, kApplication };
 enum class Protocol { kGeneve, kTcp, kUdp, kHttp };
-enum class ConditionField { kHostHeader, kPathPattern };
 enum class TargetType { kIp, kInstance };
 enum class Scheme { kInternal, kInternetFacing };
 // Who made an object. A file that is applied takes away only what a file brought.
@@ -107,17 +107,6 @@ struct TargetGroup : Resource {
   Attributes attributes;
   std::vector<Target> targets;
   bool operator==(const TargetGroup&) const = default;
-};
-
-struct Action {
-  std::string target_group;  // forward
-  bool operator==(const Action&) const = default;
-};
-
-struct Condition {
-  ConditionField field = ConditionField::kPathPattern;
-  std::vector<std::string> values;  // any of them; * and ? are wildcards
-  bool operator==(const Condition&) const = default;
 };
 
 // The lowest priority whose conditions all hold decides; without one the listener's default action.

@@ -30,16 +30,60 @@ void add_text(json& out, const char* key, const std::string& text) {
   if (!text.empty()) out[key] = text;
 }
 
+json as_json(const Redirect& redirect) {
+  const Redirect same;
+  json out{{"type", "redirect"}};
+  const auto add = [&](const char* key, const std::string& value, const std::string& fallback) {
+    if (value != fallback) out[key] = value;
+  };
+  add("protocol", redirect.protocol, same.protocol);
+  add("host", redirect.host, same.host);
+  add("port", redirect.port, same.port);
+  add("path", redirect.path, same.path);
+  add("query", redirect.query, same.query);
+  if (redirect.status != same.status) out["status"] = redirect.status;
+  return out;
+}
+
+json as_json(const FixedResponse& response) {
+  json out{{"type", "fixed-response"}, {"status", response.status}};
+  add_text(out, "content_type", response.content_type);
+  add_text(out, "body", response.body);
+  return out;
+}
+
+// The list of its only element.
 json as_json(const Action& action) {
-  return json::array({{{"type", "forward"}, {"target_group", action.target_group}}});
+  if (action.redirect) return json::array({as_json(*action.redirect)});
+  if (action.fixed_response) return json::array({as_json(*action.fixed_response)});
+  if (action.weighted.empty())
+    return json::array({{{"type", "forward"}, {"target_group", action.target_group}}});
+  json groups = json::array();
+  for (const WeightedGroup& group : action.weighted)
+    groups.push_back({{"target_group", group.target_group}, {"weight", group.weight}});
+  return json::array({{{"type", "forward"}, {"target_groups", std::move(groups)}}});
+}
+
+json as_json(const Condition& condition) {
+  json out{{"field", condition_field_name(condition.field)}};
+  add_text(out, "header", condition.header);
+  if (condition.field != ConditionField::kQueryString) {
+    out["values"] = condition.values;
+    return out;
+  }
+  for (const QueryPair& pair : condition.pairs) {
+    json entry = json::object();
+    add_text(entry, "key", pair.key);
+    entry["value"] = pair.value;
+    out["values"].push_back(std::move(entry));
+  }
+  return out;
 }
 
 json as_json(const Rule& rule) {
   json out{{"priority", rule.priority}};
   for (const Condition& condition : rule.conditions)
-    out["conditions"].push_back(
-        {{"field", condition.field == ConditionField::kHostHeader ? "host-header" : "path-pattern"},
-         {"values", condition.values}});
+    out["conditions"].push_back(as_json(condition));
   out["actions"] = as_json(rule.action);
   add_resource(out, rule);
   return out;

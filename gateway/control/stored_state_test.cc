@@ -183,8 +183,16 @@ TEST(ObjectJson, ReadsBackAsItWas) {
   Rule& rule = listener.rules.emplace_back();
   rule.priority = 7;
   rule.id = "fedcba9876543210";
-  rule.conditions = {{ConditionField::kHostHeader, {"a.example", "*.b"}}};
-  rule.action.target_group = "h";
+  rule.conditions = {{ConditionField::kHostHeader, {"a.example", "*.b"}},
+                     {ConditionField::kHttpHeader, {"*1*"}, "X-V"},
+                     {ConditionField::kHttpRequestMethod, {"GET"}},
+                     {ConditionField::kQueryString, {}, "", {{"k", "v"}, {"", "w"}}},
+                     {ConditionField::kSourceIp, {"10.0.0.0/8"}}};
+  rule.action.weighted = {{"g", 3}, {"h", 0}};
+  listener.rules.push_back({{}, 8, {{ConditionField::kPathPattern, {"/"}}}, {}});
+  listener.rules.back().action.redirect = Redirect{.protocol = "HTTPS", .port = "443"};
+  listener.rules.push_back({{}, 9, {{ConditionField::kPathPattern, {"/"}}}, {}});
+  listener.rules.back().action.fixed_response = FixedResponse{404, "text/html", "<b>\"no\"</b>\n"};
   TargetGroup group;
   group.name = "g";
   group.protocol = Protocol::kHttp;

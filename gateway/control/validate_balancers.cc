@@ -11,7 +11,6 @@ namespace {
 
 constexpr uint16_t kGenevePortNumber = 6081;
 constexpr uint32_t kPriorityMax = 50'000;
-constexpr size_t kConditionValueLengthMax = 128;
 constexpr const char* kIdleTimeout = "tcp.idle_timeout.seconds";
 
 }  // namespace
@@ -86,8 +85,14 @@ void Validator::check_load_balancer(const std::string& path, const LoadBalancer&
                lb.type == LoadBalancerType::kGateway
                    ? "a gateway load balancer has one listener"
                    : "at most " + std::to_string(most) + " listeners are possible");
-  for (size_t i = 0; i < lb.listeners.size(); i++)
+  size_t rules = 0;
+  for (size_t i = 0; i < lb.listeners.size(); i++) {
+    rules += lb.listeners[i].rules.size();
     check_listener(at(path + ".listeners", i), lb, lb.listeners[i]);
+  }
+  if (rules > kRulesMax)
+    say(path,
+        std::to_string(rules) + " rules; a load balancer has at most " + std::to_string(kRulesMax));
 }
 
 void Validator::check_listener(const std::string& path, const LoadBalancer& lb,
@@ -96,8 +101,7 @@ void Validator::check_listener(const std::string& path, const LoadBalancer& lb,
   check_tags(path, listener.tags);
   check_idle_timeout(path, listener);
   if (lb.type != LoadBalancerType::kGateway) check_frontend(path, lb, listener);
-  check_forward(path + ".default_actions[0].target_group", path, lb, listener,
-                listener.default_action.target_group);
+  check_action(path + ".default_actions[0]", path, lb, listener, listener.default_action);
   check_rules(path, lb, listener);
 }
 
@@ -132,8 +136,6 @@ void Validator::check_rules(const std::string& path, const LoadBalancer& lb,
                             const Listener& listener) {
   if (!listener.rules.empty() && lb.type != LoadBalancerType::kApplication)
     return say(path + ".rules", "rules are for application load balancers");
-  if (listener.rules.size() > kRulesMax)
-    return say(path + ".rules", "at most " + std::to_string(kRulesMax) + " rules are possible");
   std::set<uint32_t> priorities;
   for (size_t i = 0; i < listener.rules.size(); i++) {
     const Rule& rule = listener.rules[i];
@@ -142,22 +144,60 @@ void Validator::check_rules(const std::string& path, const LoadBalancer& lb,
       say(rule_path + ".priority", "a priority is between 1 and 50000");
     if (!priorities.insert(rule.priority).second)
       say(rule_path + ".priority", "another rule of this listener has this priority");
-    if (rule.conditions.empty() || rule.conditions.size() > kConditionsMax)
-      say(rule_path + ".conditions", rule.conditions.empty() ? "a rule needs at least one condition"
-                                                             : "a rule has at most 5 conditions");
-    for (size_t c = 0; c < rule.conditions.size(); c++) {
-      const auto& values = rule.conditions[c].values;
-      const std::string values_path = at(rule_path + ".conditions", c) + ".values";
-      if (values.empty()) say(values_path, "a condition needs at least one value");
-      if (values.size() > kConditionValuesMax) say(values_path, "at most 16 values are possible");
-      for (size_t v = 0; v < values.size(); v++)
-        if (values[v].empty() || values[v].size() > kConditionValueLengthMax)
-          say(at(values_path, v), "expected 1 to 128 characters");
-    }
+    check_conditions(rule_path + ".conditions", rule);
     check_tags(rule_path, rule.tags);
-    check_forward(rule_path + ".actions[0].target_group", path, lb, listener,
-                  rule.action.target_group);
+    check_action(rule_path + ".actions[0]", path, lb, listener, rule.action);
   }
+}
+
+void Validator::check_conditions(const std::string& path, const Rule& rule) {
+  if (rule.conditions.empty() || rule.conditions.size() > kConditionsMax)
+    say(path, rule.conditions.empty() ? "a rule needs at least one condition"
+                                      : "a rule has at most 5 conditions");
+  std::set<ConditionField> once;
+  for (size_t i = 0; i < rule.conditions.size(); i++) {
+    const Condition& condition = rule.conditions[i];
+    const std::string where = at(path, i);
+    if (auto good = check_condition(condition); !good)
+      say(where + "." + good.error().where, good.error().what);
+    const bool many = condition.field == ConditionField::kHttpHeader ||
+                      condition.field == ConditionField::kQueryString;
+    if (!many && !once.insert(condition.field).second)
+      say(where + ".field", "a rule has at most one condition on " +
+                                std::string(condition_field_name(condition.field)));
+  }
+}
+
+// Forwards to groups of the listener's protocol, or answers by itself.
+void Validator::check_action(const std::string& path, const std::string& listener_path,
+                             const LoadBalancer& lb, const Listener& listener,
+                             const Action& action) {
+  if (is_broken(path + ".type")) return;
+  if (lb.type != LoadBalancerType::kApplication &&
+      (!action.is_forward() || !action.weighted.empty()))
+    return say(path,
+               "only an application load balancer has weights, redirects and fixed responses");
+  const auto tell = [&](const Result<>& good) {
+    if (!good) say(path + "." + good.error().where, good.error().what);
+  };
+  if (action.redirect) return tell(check_redirect(*action.redirect));
+  if (action.fixed_response) return tell(check_fixed_response(*action.fixed_response));
+  if (action.weighted.empty())
+    return check_forward(path + ".target_group", listener_path, lb, listener, action.target_group);
+  const std::string list = path + ".target_groups";
+  if (action.weighted.size() > kWeightedGroupsMax) return say(list, "at most 5 are possible");
+  std::set<std::string_view> seen;
+  uint32_t sum = 0;
+  for (size_t i = 0; i < action.weighted.size(); i++) {
+    const WeightedGroup& group = action.weighted[i];
+    const std::string where = at(list, i);
+    sum += group.weight;
+    if (group.weight > kWeightMax) say(where + ".weight", "a weight is between 0 and 999");
+    if (!seen.insert(group.target_group).second)
+      say(where + ".target_group", "'" + group.target_group + "' is there twice");
+    check_forward(where + ".target_group", listener_path, lb, listener, group.target_group);
+  }
+  if (sum == 0) say(list, "at least one needs a weight above 0");
 }
 
 const TargetGroup* Validator::check_group_reference(const std::string& path,

@@ -47,6 +47,9 @@ class Validator {
   void check_listener(const std::string& path, const LoadBalancer& lb, const Listener& listener);
   void check_frontend(const std::string& path, const LoadBalancer& lb, const Listener& listener);
   void check_rules(const std::string& path, const LoadBalancer& lb, const Listener& listener);
+  void check_conditions(const std::string& path, const Rule& rule);
+  void check_action(const std::string& path, const std::string& listener_path,
+                    const LoadBalancer& lb, const Listener& listener, const Action& action);
   // The group, if it is there, whole and of this protocol.
   const TargetGroup* check_group_reference(const std::string& path, const std::string& name,
                                            Protocol wanted);
