@@ -63,4 +63,64 @@ class LineReader {
   bool given_ = false;  // part_ is the line that was given last
 };
 
+// Lines of any length, none of whose bytes may be lost: a long one comes in parts.
+class LinePartReader {
+ public:
+  explicit LinePartReader(size_t max) : max_(max) {}
+
+  enum class End : uint8_t { kNone, kLf, kCrLf };
+  struct Part {
+    std::string_view text;  // without the line's end; valid until the next call
+    bool begins;            // the line
+    End end;                // kNone: the line goes on, or the bytes are over
+  };
+
+  // Takes a line, or `max` bytes of a longer one, off `bytes`. Nothing: they end within it, and
+  // have been taken.
+  std::optional<Part> next(std::span<const uint8_t>& bytes) {
+    if (given_) part_.clear();
+    given_ = false;
+    const auto chunk = bytes.first(std::min(bytes.size(), max_ - part_.size()));
+    const auto end = std::ranges::find(chunk, uint8_t{'\n'});
+    const bool ends = end != chunk.end();
+    const size_t length = static_cast<size_t>(end - chunk.begin()) + (ends ? 1 : 0);
+    std::string_view text(reinterpret_cast<const char*>(chunk.data()), length);
+    bytes = bytes.subspan(length);
+    if (!part_.empty() || (!ends && length < max_)) {
+      part_ += text;
+      if (!ends && part_.size() < max_) return std::nullopt;
+      text = part_;
+    }
+    return give(text, ends);
+  }
+
+  // What is left of the last line, when no more bytes come.
+  std::optional<Part> rest() {
+    if (given_ || part_.empty()) return std::nullopt;
+    return give(part_, false);
+  }
+
+  void clear() {
+    part_.clear();
+    given_ = false;
+    begins_ = true;
+  }
+
+ private:
+  Part give(std::string_view text, bool ends) {
+    given_ = true;
+    const bool begins = begins_;
+    begins_ = ends;
+    if (!ends) return {text, begins, End::kNone};
+    const bool crlf = text.ends_with("\r\n");
+    text.remove_suffix(crlf ? 2 : 1);
+    return {text, begins, crlf ? End::kCrLf : End::kLf};
+  }
+
+  const size_t max_;
+  std::string part_;
+  bool given_ = false;  // part_ was given
+  bool begins_ = true;  // a line begins next
+};
+
 }  // namespace sluice::inspect
