@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The clients people have make, watch and take away load balancers: the AWS CLI with the commands of
 docs/features/elbv2.md, boto3, Ansible. The lab is drawn in api.yaml."""
+import os
 import pathlib
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -56,7 +58,7 @@ def client(service, key="ADMIN", secret=None):
     return boto3.client(
         service, region_name=REGION, endpoint_url=URL, aws_access_key_id=key,
         aws_secret_access_key=secret or SECRETS[key],
-        config=botocore.config.Config(retries={"max_attempts": 0}, read_timeout=30))
+        config=botocore.config.Config(read_timeout=30))  # retries as people have them: of 429 too
 
 
 def refused(call, **fields):
@@ -198,6 +200,20 @@ def ansible(lab):
         wait_for("the playbook's load balancer", lambda: harness.connects(address, 81), 60)
 
 
+def javascript(lab):
+    """The AWS SDK for JavaScript: typed errors, waiters, paginators."""
+    folder = harness.SOURCE / "testbed/clients/javascript"
+    if not shutil.which("node") or not (folder / "node_modules/@aws-sdk").exists():
+        return "skipped: the AWS SDK for JavaScript is not installed (./dev deps)"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(lab.folder), "AWS_ACCESS_KEY_ID": "ADMIN",
+                   "AWS_SECRET_ACCESS_KEY": SECRETS["ADMIN"]}
+    with lab.inside("gateway"):
+        done = subprocess.run(["node", folder / "api.mjs", URL], capture_output=True, text=True, timeout=300,
+                              check=False, env=environment)
+    expect(f"the client ends well: {done.stderr}", done.returncode, 0)
+    return done.stdout.strip()
+
+
 if __name__ == "__main__":
-    harness.run(harness.Lab("testbed/scenarios/api.yaml"), the_page, gateway, network, errors, ansible,
+    harness.run(harness.Lab("testbed/scenarios/api.yaml"), the_page, gateway, network, errors, javascript, ansible,
                 tools=("aws",))
