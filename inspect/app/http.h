@@ -21,16 +21,16 @@ inline constexpr uint64_t kHttpBodyMax = 1 << 20;
 inline constexpr size_t kHttpOpenTransactionsMax = 256;
 // The bytes of lines and headers of all open transactions of a connection.
 inline constexpr size_t kHttpHeldBytesMax = 1 << 20;
-// One line of a header, and how many headers a message has.
-inline constexpr size_t kHttpLineMax = 18000;
+// One line that comes in several segments, and how many headers a message has.
+inline constexpr size_t kHttpLineMax = 65536;
 inline constexpr uint32_t kHttpHeadersMax = 1024;
 // What a client sends after CONNECT before it was answered.
 inline constexpr size_t kHttpPendingMax = 65536;
 // libhtp keeps eight bytes of every transaction; after so many it starts anew.
 inline constexpr size_t kHttpTransactionsPerParser = 1024;
-// Content codings one over the other, e.g. gzip in gzip. LZMA is not decoded.
+// Content codings one over the other, e.g. gzip in gzip.
 inline constexpr int kHttpCodingLayersMax = 3;
-// From here on a body that has grown 2048-fold is a bomb: the connection is given up.
+// From here on a body that has grown 2048-fold is a bomb, and its rest is not decoded.
 inline constexpr size_t kHttpBombMin = 1 << 20;
 // The request line that a probe waits for before it says no, and the longest method it believes.
 inline constexpr size_t kHttpProbeLineMax = 4096;

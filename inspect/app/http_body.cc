@@ -14,11 +14,30 @@ std::span<const uint8_t> bytes_of(std::string_view text) {
 
 }  // namespace
 
-// The parts of a multipart body as files of the transaction.
-class HttpBody::Files : public HttpMultipart::Listener {
+// During one call: what is decoded, and the parts of a multipart body as files.
+class HttpBody::Teller : public HttpInflate::Listener, public HttpMultipart::Listener {
  public:
-  Files(HttpBody& body, Transaction& transaction, Direction direction, TransactionSink& sink)
+  Teller(HttpBody& body, Transaction& transaction, Direction direction, TransactionSink& sink)
       : body_(body), transaction_(transaction), direction_(direction), sink_(sink) {}
+
+  bool on_decoded(std::span<const uint8_t> bytes) override {
+    const uint64_t left = kHttpBodyMax - body_.told_;
+    bytes = bytes.subspan(0, static_cast<size_t>(std::min<uint64_t>(bytes.size(), left)));
+    if (bytes.empty()) return left != 0;
+    if (body_.told_ == 0 && body_.multipart_ == nullptr && !body_.file_name_.empty())
+      sink_.buffer(transaction_, direction_, Buffer::kFileName, bytes_of(body_.file_name_));
+    body_.told_ += bytes.size();
+
+    const Buffer buffer =
+        direction_ == Direction::kToServer ? Buffer::kHttpRequestBody : Buffer::kHttpResponseBody;
+    sink_.piece(transaction_, direction_, buffer, bytes, body_.body_begins_);
+    body_.body_begins_ = false;
+    if (body_.multipart_ == nullptr)
+      on_file_data(bytes);
+    else
+      body_.multipart_->feed(bytes, *this);
+    return body_.told_ < kHttpBodyMax;
+  }
 
   void on_file(std::string_view name) override {
     body_.file_begins_ = true;
@@ -45,43 +64,43 @@ class HttpBody::Files : public HttpMultipart::Listener {
   TransactionSink& sink_;
 };
 
-void HttpBody::begin(std::string_view file_name, std::string_view boundary) {
+void HttpBody::begin(std::string_view file_name, std::string_view boundary,
+                     const HttpCodings& codings) {
   file_name_ = file_name.substr(0, kHttpFileNameMax);
   if (!boundary.empty()) multipart_ = std::make_unique<HttpMultipart>(boundary);
+  if (codings.count != 0) inflate_ = std::make_unique<HttpInflate>(codings);
 }
 
 HttpBody::Trouble HttpBody::data(Transaction& transaction, Direction direction,
                                  std::span<const uint8_t> bytes, TransactionSink& sink) {
-  bytes =
-      bytes.subspan(0, static_cast<size_t>(std::min<uint64_t>(bytes.size(), kHttpBodyMax - told_)));
-  if (bytes.empty()) return Trouble::kNone;
-  if (told_ == 0 && multipart_ == nullptr && !file_name_.empty())
-    sink.buffer(transaction, direction, Buffer::kFileName, bytes_of(file_name_));
-  told_ += bytes.size();
-
-  const Buffer buffer =
-      direction == Direction::kToServer ? Buffer::kHttpRequestBody : Buffer::kHttpResponseBody;
-  sink.piece(transaction, direction, buffer, bytes, body_begins_);
-  body_begins_ = false;
-  Files files(*this, transaction, direction, sink);
-  if (multipart_ == nullptr)
-    files.on_file_data(bytes);
-  else
-    multipart_->feed(bytes, files);
-  return files.trouble;
+  if (told_ >= kHttpBodyMax) return Trouble::kNone;
+  Teller teller(*this, transaction, direction, sink);
+  if (inflate_ == nullptr) {
+    teller.on_decoded(bytes);
+    return teller.trouble;
+  }
+  switch (inflate_->feed(bytes, teller)) {
+    case HttpInflate::Outcome::kGood:
+      break;
+    case HttpInflate::Outcome::kFailed:
+      return Trouble::kBadCoding;
+    case HttpInflate::Outcome::kBomb:
+      return Trouble::kBomb;
+  }
+  return teller.trouble;
 }
 
 void HttpBody::gap() {
   body_begins_ = file_begins_ = true;
   if (multipart_ != nullptr) multipart_->gap();
+  if (inflate_ != nullptr) told_ = kHttpBodyMax;  // nothing can be decoded any more
 }
 
 HttpBody::Trouble HttpBody::end() {
-  const bool cut = multipart_ != nullptr && !multipart_->complete() && !full();
+  const bool cut = multipart_ != nullptr && !multipart_->complete() && told_ < kHttpBodyMax;
   multipart_.reset();
+  inflate_.reset();
   return cut ? Trouble::kNoFile : Trouble::kNone;
 }
-
-bool HttpBody::full() const { return told_ >= kHttpBodyMax; }
 
 }  // namespace sluice::inspect

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "inspect/app/http_inflate.h"
 #include "inspect/app/http_multipart.h"
 #include "inspect/app/transaction.h"
 
@@ -16,27 +17,33 @@ namespace sluice::inspect {
 class HttpBody {
  public:
   // What happened to a piece that a rule may ask for.
-  enum class Trouble : uint8_t { kNone, kTooManyFiles, kLongName, kBadPartHeader, kNoFile };
+  enum class Trouble : uint8_t {
+    kNone,
+    kTooManyFiles,
+    kLongName,
+    kBadPartHeader,
+    kNoFile,     // a multipart body broke off before its end
+    kBadCoding,  // it is not compressed as its header says
+    kBomb,
+  };
 
   // Before the first piece: what the message calls the file, or its path. `boundary`: of a
   // multipart body; empty: it is one file.
-  void begin(std::string_view file_name, std::string_view boundary);
+  void begin(std::string_view file_name, std::string_view boundary, const HttpCodings& codings);
 
-  // The next bytes, after dechunking and decompression.
+  // The next bytes, after dechunking.
   Trouble data(Transaction& transaction, Direction direction, std::span<const uint8_t> bytes,
                TransactionSink& sink);
   // Bytes are missing here; what follows is told as another body.
   void gap();
-  // Nothing follows. kNoFile: a multipart body broke off before its end.
+  // Nothing follows.
   Trouble end();
 
-  // Nobody is told what follows.
-  bool full() const;
-
  private:
-  class Files;
+  class Teller;
 
   std::string file_name_;
+  std::unique_ptr<HttpInflate> inflate_;
   std::unique_ptr<HttpMultipart> multipart_;
   std::deque<std::string> part_names_;
   uint64_t told_ = 0;

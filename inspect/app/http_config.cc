@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/app/http_config.h"
 
-#include <limits>
-
 #include "inspect/app/http.h"
 #include "inspect/app/http_parser.h"
 
@@ -60,6 +58,7 @@ struct HttpHooks {
     htp_config_register_response_trailer_data(cfg, on_data<&HttpParser::on_trailer_data>);
     htp_config_register_response_trailer(cfg, on<&HttpParser::on_response_trailer>);
     htp_config_register_response_complete(cfg, on<&HttpParser::on_response_complete>);
+    htp_config_register_transaction_complete(cfg, on<&HttpParser::on_transaction_complete>);
     htp_config_register_log(cfg, on_log);
   }
 };
@@ -74,13 +73,8 @@ htp_cfg_t* http_config() {
     htp_config_set_parse_request_cookies(cfg, 0);
     htp_config_set_allow_space_uri(cfg, 1);
     htp_config_set_plusspace_decode(cfg, HTP_DECODER_URLENCODED, 0);
-    htp_config_set_request_decompression(cfg, 1);
-    htp_config_set_response_decompression(cfg, 1);
-    htp_config_set_response_decompression_layer_limit(cfg, kHttpCodingLayersMax);
-    htp_config_set_lzma_layers(cfg, 0);
-    htp_config_set_compression_bomb_limit(cfg, kHttpBombMin);
-    // A limit of time would make the same packets end differently on a busy machine.
-    htp_config_set_compression_time_limit(cfg, std::numeric_limits<int32_t>::max());
+    htp_config_set_request_decompression(cfg, 0);  // see http_inflate.h
+    htp_config_set_response_decompression(cfg, 0);
     HttpHooks::install(cfg);
     return cfg;
   }();

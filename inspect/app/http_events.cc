@@ -54,7 +54,6 @@ constexpr Named kNames[] = {
     {E::kResponseInvalidProtocol, "response_invalid_protocol"},
     {E::kResponseInvalidStatus, "response_invalid_status"},
     {E::kRequestLineIncomplete, "request_line_incomplete"},
-    {E::kLzmaMemlimitReached, "lzma_memlimit_reached"},
     {E::kCompressionBomb, "compression_bomb"},
     {E::kRequestTooManyHeaders, "request_too_many_headers"},
     {E::kResponseTooManyHeaders, "response_too_many_headers"},
@@ -74,11 +73,6 @@ static_assert(in_order());
 
 // By how the message begins; the first that fits. libhtp 0.5 gives its messages no codes.
 constexpr Named kMessages[] = {
-    {E::kGzipDecompressionFailed, "GZip decompressor:"},
-    {E::kLzmaMemlimitReached, "LZMA decompressor: memory limit reached"},
-    {E::kCompressionBomb, "Compression bomb:"},
-    {E::kTooManyEncodingLayers, "Too many response content encoding layers"},
-    {E::kAbnormalCeHeader, "C-E "},
     {E::kRequestFieldMissingColon, "Request field invalid: colon missing"},
     {E::kRequestHeaderInvalid, "Request field invalid"},
     {E::kRequestHeaderInvalid, "Request header name is not a token"},

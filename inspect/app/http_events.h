@@ -52,7 +52,6 @@ enum class HttpEvent : uint8_t {
   kResponseInvalidProtocol,
   kResponseInvalidStatus,
   kRequestLineIncomplete,
-  kLzmaMemlimitReached,
   kCompressionBomb,
   kRequestTooManyHeaders,
   kResponseTooManyHeaders,

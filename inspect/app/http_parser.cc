@@ -21,6 +21,30 @@ bool is_tunnel(const htp_tx_t& tx) {
          tx.response_status_number <= 299;
 }
 
+// When the end of a response and a part of the next one's first line come together, libhtp 0.5.42
+// reads some of that line twice: what comes again is after its end.
+void cut_at_newline(bstr* text) {
+  size_t end = view_of(text).find('\n');
+  if (end == std::string_view::npos) return;
+  if (end != 0 && view_of(text)[end - 1] == '\r') end--;
+  bstr_adjust_len(text, end);
+}
+
+std::string_view all_of(std::span<const uint8_t> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// libhtp looks at the byte after a line to know whether the line is folded, but never waits for it.
+// So a line's end is not given to it at the end of `bytes`: this is where it begins. An empty line
+// ends a header and waits for nothing.
+size_t unsure_line_end(std::span<const uint8_t> bytes) {
+  const std::string_view text = all_of(bytes);
+  if (text.back() != '\n' && text.back() != '\r') return text.size();
+  if (text.ends_with("\n\n") || text.ends_with("\n\r\n")) return text.size();
+  const size_t last = text.find_last_not_of("\r\n");
+  return last == std::string_view::npos ? 0 : last + 1;
+}
+
 }  // namespace
 
 Parsed HttpParser::feed(Direction direction, std::span<const uint8_t> bytes,
@@ -29,11 +53,33 @@ Parsed HttpParser::feed(Direction direction, std::span<const uint8_t> bytes,
   if (outcome_ != Parsed::kMore || bytes.empty()) return outcome_;
   if (!open()) return leave(Parsed::kFailed);
   std::string& pending = pending_[static_cast<int>(direction)];
-  if (pending.empty()) return advance(direction, bytes);
   std::string all;
-  all.swap(pending);
-  all.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  return advance(direction, {reinterpret_cast<const uint8_t*>(all.data()), all.size()});
+  if (!pending.empty()) {
+    all.swap(pending);
+    all.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    bytes = {reinterpret_cast<const uint8_t*>(all.data()), all.size()};
+  }
+  // A line end after a line end ends a header.
+  const std::string& given = last_given_[static_cast<int>(direction)];
+  const bool after_line = given.ends_with('\n') || given.ends_with("\n\r");
+  size_t line_end = unsure_line_end(bytes);
+  if (line_end == 0 && after_line && bytes.back() == '\n') line_end = bytes.size();
+  if (line_end == bytes.size()) return advance(direction, bytes);
+
+  if (line_end != 0 && advance(direction, bytes.first(line_end)) != Parsed::kMore) {
+    if (outcome_ == Parsed::kChange)
+      rest_[static_cast<int>(direction)].append(all_of(bytes.subspan(line_end)));
+    return outcome_;
+  }
+  const std::span<const uint8_t> held = bytes.subspan(line_end);
+  if (!in_header_[static_cast<int>(direction)] || !pending.empty()) {
+    pending.append(all_of(held));
+    all.clear();
+    all.swap(pending);
+    return advance(direction, {reinterpret_cast<const uint8_t*>(all.data()), all.size()});
+  }
+  pending.assign(all_of(held));
+  return Parsed::kMore;
 }
 
 // libhtp suspends a direction while the other one decides: the client's after CONNECT, and the
@@ -64,6 +110,9 @@ Parsed HttpParser::advance(Direction direction, std::span<const uint8_t> bytes) 
 // Returns how many bytes libhtp took; sets outcome_.
 size_t HttpParser::give(Direction direction, const uint8_t* bytes, size_t length) {
   direction_ = direction;
+  std::string& last = last_given_[static_cast<int>(direction)];
+  if (bytes != nullptr) last.append(all_of({bytes, length}).substr(length < 2 ? 0 : length - 2));
+  if (last.size() > 2) last.erase(0, last.size() - 2);
   const bool request = direction == kToServer;
   htp_connp_t* const c = connection_.get();
   const int status = request ? htp_connp_req_data(c, nullptr, bytes, length)
@@ -90,11 +139,22 @@ size_t HttpParser::give(Direction direction, const uint8_t* bytes, size_t length
 Parsed HttpParser::gap(Direction direction, uint64_t length, TransactionSink& sink) {
   sink_ = &sink;
   if (outcome_ != Parsed::kMore || length == 0) return outcome_;
-  if (!open() || !pending_[static_cast<int>(direction)].empty()) return leave(Parsed::kFailed);
+  if (!open() || !flush(direction)) return leave(Parsed::kFailed);
   give(direction, nullptr, length);
   if (outcome_ != Parsed::kMore) return leave(outcome_);
   after_feed();
   return Parsed::kMore;
+}
+
+// What has waited for more; false: it still waits, for the other direction.
+bool HttpParser::flush(Direction direction) {
+  std::string& pending = pending_[static_cast<int>(direction)];
+  if (pending.empty()) return true;
+  std::string all;
+  all.swap(pending);
+  const size_t consumed = give(direction, reinterpret_cast<const uint8_t*>(all.data()), all.size());
+  pending = all.substr(consumed);
+  return pending.empty() && outcome_ == Parsed::kMore;
 }
 
 // libhtp can close the client's direction alone, but not the server's. The end of the server's
@@ -104,6 +164,10 @@ void HttpParser::end(Direction direction, TransactionSink& sink) {
   sink_ = &sink;
   if (outcome_ != Parsed::kMore) return;
   ended_[static_cast<int>(direction)] = true;
+  if (!flush(direction) && outcome_ != Parsed::kMore) {
+    leave(outcome_);
+    return;
+  }
   const bool both = ended_[0] && ended_[1];
   if (connection_ != nullptr && both) {
     direction_ = direction;
@@ -138,15 +202,19 @@ bool HttpParser::open() {
   htp_connp_open(connection_.get(), nullptr, 0, nullptr, 0, nullptr);
   started_ = 0;
   unmatched_ = 0;
+  in_header_[0] = in_header_[1] = false;
   return true;
 }
 
 void HttpParser::after_feed() {
-  for (htp_tx_t* tx : done_)
-    if (htp_tx_destroy(tx) != HTP_OK) unmatched_++;
-  done_.clear();
+  htp_connp_t* const c = connection_.get();
+  std::erase_if(done_, [c](htp_tx_t* tx) {
+    const bool in_use = tx == htp_connp_get_in_tx(c) || tx == htp_connp_get_out_tx(c);
+    return !in_use && htp_tx_destroy(tx) == HTP_OK;
+  });
   const bool idle = open_.empty() && pending_[0].empty() && pending_[1].empty();
   if (idle && (started_ >= kHttpTransactionsPerParser || unmatched_ != 0)) connection_.reset();
+  if (connection_ == nullptr) done_.clear();
 }
 
 void HttpParser::end_all() {
@@ -216,12 +284,17 @@ void HttpParser::on_message(std::string_view message) {
   tell_event(transaction_of(tx), event);
 }
 
-int HttpParser::on_request_start(htp_tx_t* tx) { return add(tx) == nullptr ? HTP_ERROR : HTP_OK; }
+// libhtp would call it again and again if it said no: on_request_line() does.
+int HttpParser::on_request_start(htp_tx_t* tx) {
+  if (add(tx) == nullptr) outcome_ = Parsed::kFailed;
+  return HTP_OK;
+}
 
 int HttpParser::on_request_line(htp_tx_t* tx) {
   HttpTransaction* const transaction = transaction_of(tx);
-  if (transaction == nullptr) return HTP_OK;
+  if (transaction == nullptr) return HTP_ERROR;
   transaction->tell_request_line(*sink_);
+  in_header_[0] = tx->is_protocol_0_9 == 0;
   return hold(transaction, view_of(tx->request_line).size());
 }
 
@@ -240,6 +313,7 @@ int HttpParser::on_request_header_data(const htp_tx_data_t& data) {
 
 int HttpParser::on_request_headers(htp_tx_t* tx) {
   HttpTransaction* const transaction = transaction_of(tx);
+  in_header_[0] = false;
   if (transaction == nullptr) return HTP_OK;
   transaction->tell_request_headers(*sink_);
   // It has no body, and libhtp calls it complete only when it is answered.
@@ -260,11 +334,13 @@ int HttpParser::on_request_trailer(htp_tx_t* tx) {
 }
 
 int HttpParser::on_request_complete(htp_tx_t* tx) {
+  in_header_[0] = false;
   if (HttpTransaction* const transaction = transaction_of(tx)) finish(*transaction, kToServer);
   return HTP_OK;
 }
 
 int HttpParser::on_response_start(htp_tx_t* tx) {
+  in_header_[1] = true;
   if (transaction_of(tx) != nullptr) return HTP_OK;
   HttpTransaction* const transaction = add(tx);
   if (transaction == nullptr) return HTP_ERROR;
@@ -272,8 +348,22 @@ int HttpParser::on_response_start(htp_tx_t* tx) {
   return HTP_OK;
 }
 
+// libhtp knows one interim response, a single "100 Continue". There may be any number, and of other
+// kinds (RFC 9110, 15.2): they are shown to it as the one.
 int HttpParser::on_response_line(htp_tx_t* tx) {
-  return hold(transaction_of(tx), view_of(tx->response_line).size());
+  HttpTransaction* const transaction = transaction_of(tx);
+  if (transaction == nullptr) return HTP_OK;
+  cut_at_newline(tx->response_line);
+  cut_at_newline(tx->response_message);
+  const int status = tx->response_status_number;
+  if (status >= 100 && status <= 199 && status != 101) {
+    tx->response_status_number = 100;
+    if (status == 100 && transaction->interim)
+      transaction->tell_event(kToClient, HttpEvent::kContinueAlreadySeen, *sink_);
+    tx->seen_100continue = 0;
+    transaction->interim = true;
+  }
+  return hold(transaction, view_of(tx->response_line).size());
 }
 
 int HttpParser::on_response_header_data(const htp_tx_data_t& data) {
@@ -282,6 +372,7 @@ int HttpParser::on_response_header_data(const htp_tx_data_t& data) {
 
 int HttpParser::on_response_headers(htp_tx_t* tx) {
   HttpTransaction* const transaction = transaction_of(tx);
+  in_header_[1] = false;
   if (transaction == nullptr) return HTP_OK;
   transaction->tell_response_headers(*sink_);
   if (is_tunnel(*tx)) return HTP_STOP;
@@ -294,6 +385,7 @@ int HttpParser::on_response_headers(htp_tx_t* tx) {
 }
 
 int HttpParser::on_response_body(const htp_tx_data_t& data) {
+  in_header_[1] = false;
   if (HttpTransaction* const transaction = transaction_of(data.tx))
     transaction->tell_body(kToClient, {data.data, data.len}, *sink_);
   return HTP_OK;
@@ -306,7 +398,15 @@ int HttpParser::on_response_trailer(htp_tx_t* tx) {
 }
 
 int HttpParser::on_response_complete(htp_tx_t* tx) {
+  in_header_[1] = false;
   if (HttpTransaction* const transaction = transaction_of(tx)) finish(*transaction, kToClient);
+  return HTP_OK;
+}
+
+// Not before, because after on_response_complete() libhtp may still want the other direction first;
+// and maybe more than once.
+int HttpParser::on_transaction_complete(htp_tx_t* tx) {
+  if (std::find(done_.begin(), done_.end(), tx) == done_.end()) done_.push_back(tx);
   return HTP_OK;
 }
 
@@ -319,7 +419,7 @@ void HttpParser::finish(HttpTransaction& transaction, Direction direction) {
   if (!transaction.finished(opposite(direction))) return;
   sink_->ended(transaction);
   held_ -= std::min(held_, transaction.held);
-  done_.push_back(transaction.tx);
+  if (transaction.tx->request_progress != HTP_REQUEST_COMPLETE) unmatched_++;
   htp_tx_set_user_data(transaction.tx, nullptr);
   std::erase_if(open_, [&](const auto& open) { return open.get() == &transaction; });
 }

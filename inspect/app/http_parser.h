@@ -42,6 +42,7 @@ class HttpParser final : public Parser {
   int on_response_body(const htp_tx_data_t& data);
   int on_response_trailer(htp_tx_t* tx);
   int on_response_complete(htp_tx_t* tx);
+  int on_transaction_complete(htp_tx_t* tx);
   int on_trailer_data(const htp_tx_data_t& data);
   void on_message(std::string_view message);
 
@@ -51,6 +52,7 @@ class HttpParser final : public Parser {
 
   bool open();
   Parsed advance(Direction direction, std::span<const uint8_t> bytes);
+  bool flush(Direction direction);
   size_t give(Direction direction, const uint8_t* bytes, size_t length);
   HttpTransaction* add(htp_tx_t* tx);
   int hold(HttpTransaction* transaction, size_t length);
@@ -63,13 +65,15 @@ class HttpParser final : public Parser {
 
   std::unique_ptr<htp_connp_t, DestroyAll> connection_;
   std::vector<std::unique_ptr<HttpTransaction>> open_;
-  std::vector<htp_tx_t*> done_;  // libhtp's records of what has ended
-  size_t unmatched_ = 0;         // responses without a request that libhtp keeps
+  std::vector<htp_tx_t*> done_;  // libhtp's records that it has done with
+  size_t unmatched_ = 0;         // responses that libhtp keeps because it knows no request for them
   size_t started_ = 0;           // transactions of this connection_
   size_t held_ = 0;              // of all open transactions
   uint64_t next_id_ = 0;
-  uint64_t early_events_ = 0;  // of a response whose transaction is about to be made
-  std::string pending_[2];     // waits for the other direction
+  uint64_t early_events_ = 0;           // of a response whose transaction is about to be made
+  std::string pending_[2];              // waits for more, or for the other direction
+  bool in_header_[2] = {false, false};  // between the first line and the end of the headers
+  std::string last_given_[2];           // the last two bytes that libhtp got
   bool ended_[2] = {false, false};
   Parsed outcome_ = Parsed::kMore;
   AppProtocol next_ = AppProtocol::kUnknown;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/app/http.h"
 
+#include <zlib.h>
+
 #include "inspect/app/conversation_for_test.h"
 
 namespace sluice::inspect {
@@ -129,6 +131,400 @@ TEST(Http, WritesAnEvent) {
                 R"("content_range":{"raw":"bytes 0-4/10","start":0,"end":4,"size":10},)"
                 R"("http_refer":"r","http_method":"GET","protocol":"HTTP/1.1","status":302,)"
                 R"("redirect":"/n","length":5}})"});
+}
+
+std::string get(std::string_view uri) {
+  return "GET " + std::string(uri) + " HTTP/1.1\r\nHost: h\r\n\r\n";
+}
+
+TEST(Http, NormalisesUris) {
+  static constexpr struct {
+    std::string_view raw, normal;
+  } kUris[] = {
+      {"/%u002e%u002e/%u0061b%uff21", "/aba"},      // %u, and the path is walked after that
+      {"/a\\..\\b//c/./d", "/b/c/d"},               // as IIS reads it
+      {"/%c0%ae%c0%ae/x", "/x"},                    // overlong UTF-8
+      {"/%252e%252e/x?%252e", "/%2e%2e/x?%2e"},     // decoded once
+      {"/%zz%4/x%", "/%zz%4/x%"},                   // what is no encoding stays
+      {"/a?b=/../c%2f..", "/a?b=/../c/.."},         // a query is decoded, not walked
+      {"http://h:80/p?q", "/p?q"},                  // without the host
+      {"/uid=0(root) gid=0", "/uid=0(root) gid=0"}  // with a space in it
+  };
+  for (const auto& uri : kUris) {
+    check({uri.raw,
+           {client(get(uri.raw)), server(kOk)},
+           {{kToServer, "http.uri.raw", uri.raw}, {kToServer, "http.uri", uri.normal}},
+           {}});
+  }
+  check({"encoded nul",
+         {client(get("/a%00b?x=%00y")), server(kOk)},
+         {{kToServer, "http.uri", std::string_view("/a\0b?x=\0y", 9)}},
+         {}});
+}
+
+TEST(Http, FramesMessagesAsServersDo) {
+  const std::string post = "POST / HTTP/1.1\r\nHost: h\r\n";
+  check({"chunks with extensions and a trailer",
+         {client(post + "Transfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n3 \r\nabc\r\n"
+                        "0\r\nX-Late: 1\r\n\r\n"),
+          server(kOk)},
+         {{kToServer, "http.request_body", "helloabc"},
+          {kToServer, "http.request_header", "X-Late: 1"}},
+         {}});
+  check(
+      {"lines that end with LF alone",
+       {client("GET /x HTTP/1.1\nHost: h\nA: b\n\n"), server("HTTP/1.1 204 No\nB: c\n\n")},
+       {{kToServer, "http.header", "Host: h\r\nA: b\r\n"}, {kToClient, "http.header", "B: c\r\n"}},
+       {}});
+  check({"folded and repeated headers",
+         {client("GET / HTTP/1.1\r\nHost: h\r\nA: 1\r\n 2\r\n\t3\r\nB: 4\r\nB: 5\r\n\r\n"),
+          server(kOk)},
+         {{kToServer, "http.header", "Host: h\r\nA: 1 2\t3\r\nB: 4, 5\r\n"}},
+         {"request_header_repetition"}});
+  check({"chunked wins over a length",
+         {client(post + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
+                        "5\r\nhello\r\n0\r\n\r\n"),
+          server(kOk)},
+         {{kToServer, "http.request_body", "hello"}},
+         {}});
+  check({"any number of interim responses",
+         {client(get("/")),
+          server("HTTP/1.1 100 Continue\r\nA: b\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n"
+                 "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")},
+         {{kToClient, "http.stat_code", "200"},
+          {kToClient, "http.header", "Content-Length: 2\r\n"},
+          {kToClient, "http.header.raw", "Content-Length: 2\r\n\r\n"},
+          {kToClient, "http.response_body", "hi"}},
+         {"100_continue_already_seen"}});
+  check({"no body after HEAD",
+         {client("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n"),
+          server("HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n"), client(get("/2")), server(kOk)},
+         {{kToClient, "http.response_body", kNone}, {kToClient, "http.stat_code", "200", 1}},
+         {}});
+  check(
+      {"pipelined",
+       {client(get("/1") + get("/2") + get("/3")), server(kOk + kOk + kOk)},
+       {{kToServer, "http.uri", "/3", 2}, {kToClient, "http.response_line", "HTTP/1.1 200 OK", 2}},
+       {}});
+  check({"HTTP/0.9",
+         {client("GET /x\r\n"), server("data")},
+         {{kToServer, "http.uri", "/x"}, {kToClient, "http.response_body", "data"}},
+         {}});
+  check({"a response that lasts until the end",
+         {client(get("/")), server("HTTP/1.0 200 OK\r\n\r\nuntil the end")},
+         {{kToClient, "file.data", "until the end"}},
+         {}});
+}
+
+TEST(Http, TellsWhatIsWrong) {
+  const std::string post = "POST / HTTP/1.1\r\nHost: h\r\n";
+  const struct {
+    std::string request;
+    std::string response;
+    std::vector<std::string> events;
+  } cases[] = {
+      {"GET / HTTP/1.1\r\n\r\n", kOk, {"missing_host_header"}},
+      {"GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n", kOk, {"host_header_ambiguous"}},
+      {"GET / HTTP/1.1\r\nHost: b_%$ x\r\n\r\n", kOk, {"request_header_host_invalid"}},
+      {"GET / HTTP/1.1\r\nHost: h\r\nno colon\r\n\r\n", kOk, {"request_field_missing_colon"}},
+      {"GET / HTTP/1.1\r\nHost: h\r\nA : b\r\n\r\n", kOk, {"request_header_invalid"}},
+      {"GET / HTTP/1.1\r\n x: y\r\nHost: h\r\n\r\n", kOk, {"invalid_request_field_folding"}},
+      {"GET\t/x\tHTTP/1.1\r\nHost: h\r\n\r\n",
+       kOk,
+       {"method_delim_non_compliant", "uri_delim_non_compliant"}},
+      {" GET / HTTP/1.1\r\nHost: h\r\n\r\n", kOk, {"request_line_leading_whitespace"}},
+      {post + "Content-Length: x\r\n\r\n", "", {"invalid_content_length_field_in_request"}},
+      {post + "Transfer-Encoding: x\r\n\r\n", "", {"invalid_transfer_encoding_value_in_request"}},
+      {post + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", "", {"invalid_request_chunk_len"}},
+      {get("/"), "HTTP/1.1 2XX OK\r\nContent-Length: 0\r\n\r\n", {"response_invalid_status"}},
+      {get("/"), "HTTP/1.1 200 OK\r\nno colon\r\n\r\n", {"response_field_missing_colon"}},
+      {get("/"),
+       "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+       {"response_chunked_old_proto"}},
+      {get("/"), "HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n\r\nx", {"abnormal_ce_header"}},
+  };
+  for (const auto& c : cases)
+    check({c.request, {client(c.request), server(c.response)}, {}, c.events});
+}
+
+std::string deflated(std::string_view text, int window_bits) {
+  z_stream stream{};
+  EXPECT_EQ(deflateInit2(&stream, 9, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY), Z_OK);
+  std::string out(deflateBound(&stream, text.size()) + 32, '\0');
+  stream.next_in = reinterpret_cast<uint8_t*>(const_cast<char*>(text.data()));
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<uint8_t*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
+  return out;
+}
+
+std::string gzip(std::string_view text) { return deflated(text, 15 + 16); }
+
+std::string coded(std::string_view coding, const std::string& body) {
+  return "HTTP/1.1 200 OK\r\nContent-Encoding: " + std::string(coding) +
+         "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+TEST(Http, DecodesBodies) {
+  const std::string text = "hello, hello, hello, a body";
+  const struct {
+    std::string_view coding;
+    std::string body;
+    std::string expected;
+    std::vector<std::string> events = {};
+  } cases[] = {
+      {"gzip", gzip(text), text},
+      {"gzip", gzip(text) + gzip("more"), text + "more"},
+      {"GZIP", gzip(text) + "junk behind it", text},
+      {"deflate", deflated(text, -15), text},
+      {"deflate", deflated(text, 15), text},
+      {"deflate", gzip(text), text},
+      {"gzip, deflate, gzip", gzip(deflated(gzip(text), 15)), text},
+      {"x\vgzip", gzip(text), text, {"abnormal_ce_header"}},
+      {"identity", text, text},
+      {"gzip", text, text, {"gzip_decompression_failed"}},
+      {"gzip, gzip, gzip, gzip", text, text, {"too_many_encoding_layers"}},
+  };
+  for (const auto& c : cases)
+    check({c.coding,
+           {client(get("/")), server(coded(c.coding, c.body))},
+           {{kToClient, "http.response_body", c.expected}, {kToClient, "file.data", c.expected}},
+           c.events});
+  check({"request",
+         {client("POST / HTTP/1.1\r\nHost: h\r\nContent-Encoding: gzip\r\nContent-Length: " +
+                 std::to_string(gzip(text).size()) + "\r\n\r\n" + gzip(text)),
+          server(kOk)},
+         {{kToServer, "http.request_body", text}},
+         {}});
+
+  RecordingSink cut;
+  converse(*make(),
+           {client(get("/")),
+            server("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip(text).substr(0, 22))},
+           cut);
+  EXPECT_TRUE(text.starts_with(cut.get(0, kToClient, "file.data")));
+  EXPECT_FALSE(cut.get(0, kToClient, "file.data").empty());
+}
+
+TEST(Http, BoundsWhatItDecodes) {
+  RecordingSink large;
+  converse(*make(), {client(get("/")), server(coded("gzip", gzip(std::string(5 << 20, 'a'))))},
+           large);
+  EXPECT_EQ(large.get(0, kToClient, "file.data"), std::string(kHttpBodyMax, 'a'));
+
+  RecordingSink bomb;
+  converse(*make(),
+           {client(get("/")),
+            server(coded("gzip, gzip", gzip(gzip(std::string(kHttpBombMin * 20, 'a')))))},
+           bomb);
+  EXPECT_EQ(bomb.events(), std::vector<std::string>{"compression_bomb"});
+  EXPECT_LE(bomb.get(0, kToClient, "file.data").size(), kHttpBodyMax);
+}
+
+TEST(Http, TellsTheFilesOfAMultipartBody) {
+  const std::string body =
+      "preamble\r\n--BB\r\nContent-Disposition: form-data; name=x\r\n\r\nvalue\r\n"
+      "--BB\r\nContent-Disposition: form-data; name=\"f\";\r\n filename=\"a;b.exe\"\r\n\r\n"
+      "MZ\r\n-\r\n--B\r\nend\r\n--BB\r\nContent-Disposition: form-data; filename=c\r\n\r\n"
+      "\r\n--BB--\r\nepilogue";
+  const Conversation said = {
+      client("POST /u HTTP/1.1\r\nHost: h\r\nContent-Type: multipart/form-data; boundary=\"BB\""
+             "\r\nContent-Length: " +
+             std::to_string(body.size()) + "\r\n\r\n" + body),
+      server(kOk)};
+  RecordingSink sink;
+  converse(*make(), said, sink);
+  EXPECT_EQ(sink.get_all(Recorded::kBuffer, "file.name"),
+            (std::vector<std::string>{"a;b.exe", "c"}));
+  EXPECT_EQ(sink.get_all(Recorded::kBuffer, "file.data"),
+            std::vector<std::string>{"MZ\r\n-\r\n--B\r\nend"});
+  EXPECT_EQ(sink.get(0, kToServer, "http.request_body"), body);
+  expect_same_when_cut(make, said);
+}
+
+TEST(Http, HandsATunnelOver) {
+  const struct {
+    Conversation said;
+    Parsed parsed;
+    AppProtocol next;
+    std::string_view client_rest, server_rest;
+  } cases[] = {
+      {{client("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n"),
+        server("HTTP/1.1 200 Yes\r\nA: b\r\n\r\nfrom server")},
+       Parsed::kChange,
+       AppProtocol::kUnknown,
+       "",
+       "from server"},
+      {{client("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\nearly"),
+        server("HTTP/1.1 200 Yes\r\n\r\n")},
+       Parsed::kChange,
+       AppProtocol::kUnknown,
+       "early",
+       ""},
+      {{client("GET / HTTP/1.1\r\nHost: h\r\nUpgrade: h2c\r\n\r\n"),
+        server("HTTP/1.1 101 S\r\nUpgrade: h2c\r\n\r\nframes\r\n")},
+       Parsed::kChange,
+       AppProtocol::kHttp2,
+       "",
+       "frames\r\n"},
+      {{client("GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\r\n"),
+        server("HTTP/1.1 101 S\r\nUpgrade: websocket\r\n\r\n")},
+       Parsed::kDone,
+       AppProtocol::kUnknown,
+       "",
+       ""},
+  };
+  for (const auto& c : cases) {
+    RecordingSink sink;
+    const auto parser = make();
+    EXPECT_EQ(converse(*parser, c.said, sink), c.parsed) << c.said[1].text;
+    EXPECT_EQ(parser->next_protocol(), c.next);
+    const auto client_rest = parser->rest(kToServer), server_rest = parser->rest(kToClient);
+    EXPECT_EQ(std::string(client_rest.begin(), client_rest.end()), c.client_rest);
+    EXPECT_EQ(std::string(server_rest.begin(), server_rest.end()), c.server_rest);
+    EXPECT_EQ(sink.get_all(Recorded::kFinished).size(), 2U);
+    EXPECT_EQ(sink.get_all(Recorded::kEnded).size(), 1U);
+  }
+}
+
+TEST(Http, GoesOnAfterARefusedTunnel) {
+  RecordingSink sink;
+  const Parsed parsed =
+      converse(*make(),
+               {client("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n" + get("/next")),
+                server("HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno" + kOk)},
+               sink);
+  EXPECT_EQ(parsed, Parsed::kMore);
+  EXPECT_EQ(sink.get(0, kToClient, "http.stat_code"), "403");
+  EXPECT_EQ(sink.get(1, kToServer, "http.uri"), "/next");
+  EXPECT_EQ(sink.get(1, kToClient, "http.stat_code"), "200");
+}
+
+TEST(Http, BeginsInTheMiddleOfAConnection) {
+  RecordingSink sink;
+  converse(*make(), {server(kOk + kOk), client(get("/n")), server(kOk)}, sink);
+  EXPECT_EQ(sink.get(1, kToClient, "http.stat_code"), "200");
+  EXPECT_EQ(sink.get(2, kToServer, "http.uri"), "/n");
+  EXPECT_EQ(sink.get(2, kToClient, "http.stat_code"), "200");
+  EXPECT_EQ(sink.events(), (std::vector<std::string>(2, "unable_to_match_response_to_request")));
+}
+
+TEST(Http, PassesOverAGapInABody) {
+  RecordingSink sink;
+  const auto parser = make();
+  parser->feed(kToServer, bytes_of(get("/")), sink);
+  parser->feed(kToClient, bytes_of("HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\nhello"), sink);
+  EXPECT_EQ(parser->gap(kToClient, 20, sink), Parsed::kMore);
+  parser->feed(kToClient, bytes_of("world"), sink);
+  // Two bodies: no pattern reaches over the gap.
+  EXPECT_EQ(sink.get_all(Recorded::kBuffer, "file.data"),
+            (std::vector<std::string>{"hello", "world"}));
+  EXPECT_EQ(sink.get_all(Recorded::kEnded).size(), 1U);
+
+  // Where lines are, nothing can be made of it.
+  parser->feed(kToServer, bytes_of("GET /"), sink);
+  EXPECT_EQ(parser->gap(kToServer, 5, sink), Parsed::kFailed);
+  EXPECT_EQ(sink.get_all(Recorded::kEnded).size(), 2U);
+}
+
+TEST(Http, BoundsOpenTransactions) {
+  RecordingSink sink;
+  const auto parser = make();
+  for (size_t i = 0; i < kHttpOpenTransactionsMax; i++)
+    ASSERT_EQ(parser->feed(kToServer, bytes_of(get("/")), sink), Parsed::kMore) << i;
+  EXPECT_EQ(parser->feed(kToServer, bytes_of(get("/")), sink), Parsed::kFailed);
+  EXPECT_EQ(sink.events(), std::vector<std::string>{"too_many_open_transactions"});
+  EXPECT_EQ(sink.get_all(Recorded::kEnded).size(), kHttpOpenTransactionsMax);
+}
+
+TEST(Http, BoundsResponsesWithoutRequests) {
+  RecordingSink sink;
+  const auto parser = make();
+  // The request never ends, so that libhtp can let none of the responses go.
+  parser->feed(kToServer, bytes_of("POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n"), sink);
+  Parsed parsed = Parsed::kMore;
+  size_t responses = 0;
+  for (; responses < 2 * kHttpOpenTransactionsMax && parsed == Parsed::kMore; responses++)
+    parsed = parser->feed(kToClient, bytes_of(kOk), sink);
+  EXPECT_EQ(parsed, Parsed::kFailed);
+  EXPECT_LE(responses, kHttpOpenTransactionsMax + 1);
+}
+
+TEST(Http, BoundsTheBytesItHolds) {
+  RecordingSink sink;
+  const auto parser = make();
+  const std::string large =
+      "GET / HTTP/1.1\r\nHost: h\r\nA: " + std::string(60000, 'a') + "\r\n\r\n";
+  Parsed parsed = Parsed::kMore;
+  size_t requests = 0;
+  for (; requests < 100 && parsed == Parsed::kMore; requests++)
+    parsed = parser->feed(kToServer, bytes_of(large), sink);
+  EXPECT_EQ(parsed, Parsed::kFailed);
+  EXPECT_EQ(requests, kHttpHeldBytesMax / large.size() + 1);
+  EXPECT_EQ(sink.events(), std::vector<std::string>{"too_many_bytes_held"});
+}
+
+TEST(Http, BoundsHeaders) {
+  std::string many = "GET / HTTP/1.1\r\nHost: h\r\n";
+  for (uint32_t i = 0; i <= kHttpHeadersMax; i++) many += "A" + std::to_string(i) + ": b\r\n";
+  RecordingSink sink;
+  EXPECT_EQ(converse(*make(), {client(many + "\r\n")}, sink), Parsed::kFailed);
+  EXPECT_EQ(sink.events(), std::vector<std::string>{"request_too_many_headers"});
+
+  RecordingSink line;
+  EXPECT_EQ(converse(*make(), {client("GET /" + std::string(kHttpLineMax, 'a')), client("aa")},
+                     line, 1000),
+            Parsed::kFailed);
+  EXPECT_EQ(line.events(), std::vector<std::string>{"request_field_too_long"});
+}
+
+TEST(Http, GoesOnForAnyNumberOfTransactions) {
+  RecordingSink sink;
+  const auto parser = make();
+  for (size_t i = 0; i < 2 * kHttpTransactionsPerParser + 2; i++) {
+    ASSERT_EQ(parser->feed(kToServer, bytes_of(get("/" + std::to_string(i))), sink), Parsed::kMore);
+    ASSERT_EQ(parser->feed(kToClient, bytes_of(kOk), sink), Parsed::kMore);
+    ASSERT_EQ(sink.get(i, kToServer, "http.uri"), "/" + std::to_string(i));
+    ASSERT_EQ(sink.get(i, kToClient, "http.stat_code"), "200");
+    ASSERT_EQ(sink.get_all(Recorded::kEnded).size(), 1U);
+    sink.all.clear();
+  }
+  EXPECT_TRUE(sink.events().empty());
+}
+
+TEST(Http, IsRecognised) {
+  const std::string long_line = "FOO /" + std::string(kHttpProbeLineMax, 'a');
+  const struct {
+    Direction direction;
+    std::string_view bytes;
+    Probe expected;
+  } cases[] = {
+      {kToServer, "GET / HTTP/1.1\r\n", Probe::kYes},
+      {kToServer, "GET /", Probe::kYes},
+      {kToServer, "\r\nPOST ", Probe::kYes},
+      {kToServer, "GE", Probe::kMore},
+      {kToServer, "\r\n", Probe::kMore},
+      {kToServer, "FOO /x HTTP/1.1\r\n", Probe::kYes},
+      {kToServer, "get /x HTTP/1.0\r\n", Probe::kYes},
+      {kToServer, "FOO /x", Probe::kMore},
+      {kToServer, "FOO /x\r\n", Probe::kNo},
+      {kToServer, "OPTIONS sip:a@b SIP/2.0\r\n", Probe::kNo},
+      {kToServer, "PRI * HTTP/2.0\r\n", Probe::kNo},
+      {kToServer, "HELO there\r\n", Probe::kNo},
+      {kToServer, "\x16\x03\x01", Probe::kNo},
+      {kToServer, "SSH-2.0-x", Probe::kNo},
+      {kToServer, "AVERYLONGWORDTHATISNOMETHOD", Probe::kNo},
+      {kToServer, long_line, Probe::kNo},
+      {kToClient, "HTTP/1.1 200", Probe::kYes},
+      {kToClient, "HTT", Probe::kMore},
+      {kToClient, "HTTP/2", Probe::kNo},
+      {kToClient, "220 ", Probe::kNo},
+  };
+  for (const auto& c : cases)
+    EXPECT_EQ(http_entry().probe(c.direction, bytes_of(c.bytes), 80), c.expected) << c.bytes;
 }
 
 }  // namespace

@@ -120,7 +120,7 @@ void HttpTransaction::tell_response_line(TransactionSink& sink) {
 
 void HttpTransaction::tell_response_headers(TransactionSink& sink) {
   tell_response_line(sink);
-  if (tx->seen_100continue != 0) headers(kToClient).forget_before(view_of(tx->response_line));
+  if (interim) headers(kToClient).forget_before(view_of(tx->response_line));
   headers(kToClient).tell(*this, kToClient, *tx->response_headers, view_of(tx->response_line), {},
                           sink);
 }
@@ -131,47 +131,47 @@ void HttpTransaction::tell_trailer(Direction direction, TransactionSink& sink) {
       sink);
 }
 
-void HttpTransaction::begin_body(Direction direction) {
-  HttpBody& body = sides_[static_cast<int>(direction)].body;
-  if (direction == kToServer) {
-    body.begin(path(), multipart_boundary(http_header(tx->request_headers, "content-type")));
-    return;
-  }
+void HttpTransaction::begin_body(Direction direction, TransactionSink& sink) {
+  const bool request = direction == kToServer;
+  const htp_table_t* const table = request ? tx->request_headers : tx->response_headers;
+  const HttpCodings codings = http_codings(http_header(table, "content-encoding"));
+  if (codings.abnormal) tell_event(direction, HttpEvent::kAbnormalCeHeader, sink);
+  if (codings.too_many) tell_event(direction, HttpEvent::kTooManyEncodingLayers, sink);
+  const std::string_view type = http_header(table, "content-type");
   const std::string_view name =
-      disposition_filename(http_header(tx->response_headers, "content-disposition"));
-  body.begin(name.empty() ? path() : name, {});
+      request ? std::string_view()
+              : disposition_filename(http_header(table, "content-disposition"));
+  Side& side = sides_[static_cast<int>(direction)];
+  side.body_begun = true;
+  side.body.begin(name.empty() ? path() : name,
+                  request ? multipart_boundary(type) : std::string_view(), codings);
 }
 
 void HttpTransaction::tell_body(Direction direction, std::span<const uint8_t> bytes,
                                 TransactionSink& sink) {
   Side& side = sides_[static_cast<int>(direction)];
-  HttpBody& body = side.body;
-  if (!side.body_begun) begin_body(direction);
-  side.body_begun = true;
+  if (bytes.empty()) return;
+  if (!side.body_begun) begin_body(direction, sink);
   if (bytes.data() == nullptr) {
-    if (!bytes.empty()) body.gap();
+    side.body.gap();
     return;
   }
-  switch (body.data(*this, direction, bytes, sink)) {
-    case HttpBody::Trouble::kNone:
-    case HttpBody::Trouble::kNoFile:
-      break;
-    case HttpBody::Trouble::kTooManyFiles:
-      tell_event(direction, HttpEvent::kMultipartGenericError, sink);
-      break;
-    case HttpBody::Trouble::kLongName:
-      tell_event(direction, HttpEvent::kFileNameTooLong, sink);
-      break;
-    case HttpBody::Trouble::kBadPartHeader:
-      tell_event(direction, HttpEvent::kMultipartInvalidHeader, sink);
-      break;
-  }
-  // Nobody looks at more of it: it need not be inflated.
-  if (!body.full()) return;
-  if (direction == kToServer)
-    tx->request_content_encoding = HTP_COMPRESSION_NONE;
-  else
-    tx->response_content_encoding_processing = HTP_COMPRESSION_NONE;
+  tell_trouble(direction, side.body.data(*this, direction, bytes, sink), sink);
+}
+
+void HttpTransaction::tell_trouble(Direction direction, HttpBody::Trouble trouble,
+                                   TransactionSink& sink) {
+  static constexpr HttpEvent kEvents[] = {
+      HttpEvent::kCount,
+      HttpEvent::kMultipartGenericError,
+      HttpEvent::kFileNameTooLong,
+      HttpEvent::kMultipartInvalidHeader,
+      HttpEvent::kMultipartNoFiledata,
+      HttpEvent::kGzipDecompressionFailed,
+      HttpEvent::kCompressionBomb,
+  };
+  if (trouble != HttpBody::Trouble::kNone)
+    tell_event(direction, kEvents[static_cast<int>(trouble)], sink);
 }
 
 void HttpTransaction::finish(Direction direction, TransactionSink& sink) {
@@ -179,8 +179,7 @@ void HttpTransaction::finish(Direction direction, TransactionSink& sink) {
   if (side.finished) return;
   side.finished = true;
   if (direction == kToClient) tell_response_line(sink);
-  if (side.body.end() == HttpBody::Trouble::kNoFile)
-    tell_event(direction, HttpEvent::kMultipartNoFiledata, sink);
+  tell_trouble(direction, side.body.end(), sink);
   sink.finished(*this, direction);
 }
 

@@ -38,7 +38,8 @@ class HttpTransaction final : public Transaction {
   HttpHeaders& headers(Direction direction) { return sides_[static_cast<int>(direction)].headers; }
 
   htp_tx_t* const tx;
-  size_t held = 0;  // bytes of lines and headers
+  size_t held = 0;       // bytes of lines and headers
+  bool interim = false;  // a response came before the one that answers
 
  private:
   struct Side {
@@ -50,7 +51,8 @@ class HttpTransaction final : public Transaction {
 
   void tell(TransactionSink& sink, Direction direction, Buffer buffer, const bstr* text);
   void tell_response_line(TransactionSink& sink);
-  void begin_body(Direction direction);
+  void begin_body(Direction direction, TransactionSink& sink);
+  void tell_trouble(Direction direction, HttpBody::Trouble trouble, TransactionSink& sink);
   std::string_view path() const;
 
   std::string uri_;   // normalised
