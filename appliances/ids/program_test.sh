@@ -13,14 +13,14 @@ fail() {
 
 cat >"$dir/test.rules" <<'RULES'
 alert udp any any -> any 53 (msg:"a query for evil"; content:"evil"; sid:1;)
-alert http any any -> any any (sid:2;)
-alert tcp any any -> any any (flowbits:set,x; sid:3;)
+alert gopher any any -> any any (sid:2;)
+alert tcp any any -> any any (lua:x; sid:3;)
 RULES
 
 "$ids" rules --failed -S "$dir/test.rules" >"$dir/failed"
 diff "$dir/failed" - <<TEXT || fail "rules --failed"
-$dir/test.rules:2: protocol 'http' is not supported (ip, tcp, tcp-pkt, tcp-stream, udp, icmp)
-$dir/test.rules:3: keyword 'flowbits' is not supported
+$dir/test.rules:2: protocol 'gopher' is not supported
+$dir/test.rules:3: keyword 'lua' is not supported
 TEXT
 "$ids" rules -S "$dir/test.rules" | grep -q "test.rules:1: sid 1: a query for evil" || fail "rules"
 

@@ -16,6 +16,12 @@ using S = BufferShape;
 
 constexpr BufferInfo kTable[] = {
     {B::kPayload, P::kUnknown, "pkt_data", "", "", kYes, kYes, S::kWhole},
+    {B::kIpv4Header, P::kUnknown, "ipv4.hdr", "", "", kYes, kYes, S::kWhole},
+    {B::kIpv6Header, P::kUnknown, "ipv6.hdr", "", "", kYes, kYes, S::kWhole},
+    {B::kTcpHeader, P::kUnknown, "tcp.hdr", "", "", kYes, kYes, S::kWhole},
+    {B::kUdpHeader, P::kUnknown, "udp.hdr", "", "", kYes, kYes, S::kWhole},
+    {B::kIcmpv4Header, P::kUnknown, "icmpv4.hdr", "", "", kYes, kYes, S::kWhole},
+    {B::kIcmpv6Header, P::kUnknown, "icmpv6.hdr", "", "", kYes, kYes, S::kWhole},
     {B::kHttpMethod, P::kHttp1, "http.method", "", "http_method", kYes, kNo, S::kWhole},
     {B::kHttpUri, P::kHttp1, "http.uri", "", "http_uri", kYes, kNo, S::kWhole},
     {B::kHttpUriRaw, P::kHttp1, "http.uri.raw", "", "http_raw_uri", kYes, kNo, S::kWhole},

@@ -13,7 +13,13 @@
 namespace sluice::inspect {
 
 enum class Buffer : uint8_t {
-  kPayload,  // what a packet or the stream carries: not of a transaction
+  kPayload,     // what a packet or the stream carries: not of a transaction
+  kIpv4Header,  // these, too, are of a packet
+  kIpv6Header,
+  kTcpHeader,
+  kUdpHeader,
+  kIcmpv4Header,
+  kIcmpv6Header,
   kHttpMethod,
   kHttpUri,
   kHttpUriRaw,
@@ -82,6 +88,9 @@ enum class Buffer : uint8_t {
   kFtpCompletionCode,
   kCount,
 };
+
+// Of a packet, and not of a transaction.
+inline bool is_packet_buffer(Buffer buffer) { return buffer <= Buffer::kIcmpv6Header; }
 
 inline constexpr size_t kBuffers = static_cast<size_t>(Buffer::kCount);
 

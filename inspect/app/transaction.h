@@ -41,6 +41,9 @@ class Transaction {
   // events about this transaction, alerts included.
   virtual void write(JsonLine& line) const = 0;
 
+  // True: its parser says when to log it, by TransactionSink::log. Else it is logged when it ends.
+  virtual bool logs_itself() const { return false; }
+
   std::unique_ptr<TransactionNotes> notes;
 
  private:

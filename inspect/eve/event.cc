@@ -63,6 +63,23 @@ void write_flow_counts(JsonLine& line, const Flow& flow) {
 
 using Metadata = std::span<const std::pair<std::string, std::string>>;
 
+void write_end(JsonLine& line, std::string_view name, const uint32_t (&address)[4], uint16_t port,
+               const tunnels::tuple& tuple) {
+  line.open(name);
+  line.string("ip", address_text(address, tuple.version));
+  if (has_ports(tuple.protocol)) line.number("port", ntohs(port));
+  line.close();
+}
+
+// "source" attacks, "target" is attacked.
+void write_ends(JsonLine& line, const tunnels::tuple& t, bool target_is_destination) {
+  const bool forward = target_is_destination;
+  write_end(line, "source", forward ? t.source : t.destination,
+            forward ? t.source_port : t.destination_port, t);
+  write_end(line, "target", forward ? t.destination : t.source,
+            forward ? t.destination_port : t.source_port, t);
+}
+
 // Each key once, with all its values.
 void write_metadata(JsonLine& line, Metadata metadata) {
   line.open("metadata");
@@ -104,6 +121,8 @@ void write_alert(JsonLine& line, const AlertFields& alert) {
   line.string("signature", alert.signature);
   line.string("category", alert.category);
   line.number("severity", alert.severity);
+  if (alert.target != AlertTarget::kNone && alert.packet != nullptr)
+    write_ends(line, *alert.packet, alert.target == AlertTarget::kDestination);
   if (!alert.metadata.empty()) write_metadata(line, alert.metadata);
   line.close();
 }

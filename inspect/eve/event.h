@@ -20,6 +20,9 @@ namespace sluice::inspect {
 
 class JsonLine;
 
+// Which end of a packet is attacked.
+enum class AlertTarget : uint8_t { kNone, kSource, kDestination };
+
 // What an "alert" object says.
 struct AlertFields {
   bool blocked = false;
@@ -30,6 +33,8 @@ struct AlertFields {
   std::string_view category;
   int severity = 3;
   std::span<const std::pair<std::string, std::string>> metadata;  // key, value
+  AlertTarget target = AlertTarget::kNone;
+  const tunnels::tuple* packet = nullptr;  // whose ends target speaks of
 };
 
 // Starts the line: timestamp, flow_id (0: none), event_type, addresses, ports, proto.

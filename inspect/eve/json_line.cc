@@ -126,6 +126,12 @@ void JsonLine::boolean(std::string_view key, bool value) {
   text_ += value ? "true" : "false";
 }
 
+void JsonLine::members(std::string_view text) {
+  if (text.empty()) return;
+  comma();
+  text_ += text;
+}
+
 void JsonLine::open(std::string_view key) {
   name(key);
   text_ += '{';

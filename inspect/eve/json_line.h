@@ -33,6 +33,9 @@ class JsonLine {
   void unsigned_number(std::string_view key, uint64_t value);
   void boolean(std::string_view key, bool value);
 
+  // Members that another line has written: "a":1,"b":{}. Empty: none.
+  void members(std::string_view text);
+
   void open(std::string_view key);
   void close();
   void open_array(std::string_view key);

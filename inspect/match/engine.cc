@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/match/engine.h"
 
+#include <algorithm>
+
+#include "inspect/rules/condition.h"
+
 namespace sluice::inspect {
 namespace {
 
@@ -12,16 +16,16 @@ bool goes(const Rule& rule, Direction direction) {
 
 bool looks_only_at_addresses(const Rule& rule) {
   const FlowOption& flow = rule.flow;
-  return rule.payload.empty() && !rule.payload_size && rule.source_port.any() &&
-         rule.destination_port.any() && !flow.to_server && !flow.to_client && !flow.established &&
-         !flow.not_established;
+  return rule.parts.empty() && rule.conditions.empty() && rule.app_protocols.empty() &&
+         rule.source_port.any() && rule.destination_port.any() && !flow.to_server &&
+         !flow.to_client && !flow.established && !flow.not_established;
 }
 
 // Collects the rules of one group.
 class GroupBuilder {
  public:
-  void add(const Rule& rule, uint32_t index) {
-    const Content* content = fast_pattern_of(rule);
+  // `content` is what must occur; nullptr: nothing.
+  void add(const Content* content, uint32_t index) {
     if (content == nullptr) {
       group_.always.push_back(index);
     } else {
@@ -41,7 +45,46 @@ class GroupBuilder {
   std::vector<Prefilter::Pattern> patterns_;
 };
 
+const Content* payload_pattern(const Rule& rule) {
+  const RulePart* part = rule.payload();
+  return part == nullptr ? nullptr : fast_pattern_of(part->matches);
+}
+
+// The buffer that calls a rule, and the content there; part -1: none, it is asked at the end.
+struct Caller {
+  std::optional<size_t> part;
+  const Content* content = nullptr;
+};
+
+Caller caller_of(const Rule& rule) {
+  Caller best;
+  for (size_t i = 0; i < rule.parts.size(); i++) {
+    const RulePart& part = rule.parts[i];
+    if (is_packet_buffer(part.buffer) || part.absent) continue;
+    const Content* content = fast_pattern_of(part.matches);
+    if (!best.part || is_better_pattern(content, best.content)) best = {i, content};
+  }
+  return best;
+}
+
+// The protocols whose transactions a rule without a calling buffer is asked about.
+std::vector<AppProtocol> protocols_of(const Rule& rule) {
+  if (!rule.app_protocols.empty()) return rule.app_protocols;
+  for (const auto& condition : rule.conditions) {
+    if (condition->about_transaction() != AppProtocol::kUnknown)
+      return {condition->about_transaction()};
+  }
+  return {};
+}
+
 }  // namespace
+
+const BufferPlan* CompiledRule::payload_plan() const {
+  for (size_t i = 0; i < parts.size(); i++) {
+    if (rule.parts[i].buffer == Buffer::kPayload) return &parts[i].plan;
+  }
+  return nullptr;
+}
 
 Engine::Kind Engine::kind_of(uint8_t protocol) {
   switch (protocol) {
@@ -61,22 +104,38 @@ Result<std::shared_ptr<const Engine>> Engine::create(const EngineOptions& option
   Classification classification = default_classification();
   if (!options.classification_file.empty())
     SLUICE_TRY_VOID(load_classification(options.classification_file, classification));
-  RuleLoader loader(options.variables, std::move(classification));
+  RuleLoader loader(options.variables, std::move(classification), *options.names);
   for (const std::string& file : options.rule_files) SLUICE_TRY_VOID(loader.load_file(file));
   for (const auto& [name, text] : options.rule_texts) SLUICE_TRY_VOID(loader.load_text(text, name));
   RuleSet set = loader.take();
 
   std::shared_ptr<Engine> engine(new Engine);
+  engine->names_ = options.names;
   engine->refused_ = std::move(set.refused);
   engine->rules_.reserve(set.rules.size());
-  for (Rule& rule : set.rules) {
-    CompiledRule& compiled = engine->rules_.emplace_back();
-    compiled.once_per_flow = looks_only_at_addresses(rule);
-    compiled.rule = std::move(rule);
-    compiled.plan = PayloadPlan(compiled.rule.payload);
-  }
+  for (Rule& rule : set.rules) engine->compile(std::move(rule));
   SLUICE_TRY_VOID(engine->build_groups());
   return std::shared_ptr<const Engine>(std::move(engine));
+}
+
+void Engine::compile(Rule rule) {
+  CompiledRule& compiled = rules_.emplace_back();
+  compiled.rule = std::move(rule);
+  compiled.once_per_flow = looks_only_at_addresses(compiled.rule);
+  for (const RulePart& part : compiled.rule.parts) {
+    const uint16_t view = is_packet_buffer(part.buffer) ? uint16_t{0} : view_number(part);
+    compiled.parts.push_back({BufferPlan(part.matches), view});
+  }
+}
+
+uint16_t Engine::view_number(const RulePart& part) {
+  auto& known = views_of_[static_cast<size_t>(part.buffer)];
+  for (const uint16_t view : known) {
+    if (views_[view].transforms == part.transforms) return view;
+  }
+  views_.push_back({part.buffer, part.transforms});
+  known.push_back(static_cast<uint16_t>(views_.size() - 1));
+  return known.back();
 }
 
 Result<> Engine::build_groups() {
@@ -87,17 +146,17 @@ Result<> Engine::build_groups() {
     }
     SLUICE_TRY(stream_groups_[d], build_stream_group(direction));
   }
-  return {};
+  return build_view_groups();
 }
 
 Result<RuleGroup> Engine::build_packet_group(Kind kind, Direction direction) const {
   GroupBuilder builder;
   for (uint32_t i = 0; i < rules_.size(); i++) {
     const Rule& rule = rules_[i].rule;
-    const bool stream_only = kind == Kind::kTcp && rule.tcp_scope == TcpScope::kStream;
+    const bool stream_only = kind == Kind::kTcp && rule.scope == Scope::kStream;
     if ((rule.protocol == 0 || kind_of(rule.protocol) == kind) && goes(rule, direction) &&
-        !stream_only)
-      builder.add(rule, i);
+        !stream_only && rule.scope != Scope::kTransaction)
+      builder.add(payload_pattern(rule), i);
   }
   return builder.build(Prefilter::Mode::kBlock);
 }
@@ -107,10 +166,40 @@ Result<RuleGroup> Engine::build_stream_group(Direction direction) const {
   for (uint32_t i = 0; i < rules_.size(); i++) {
     const Rule& rule = rules_[i].rule;
     if ((rule.protocol == 0 || rule.protocol == tunnels::kProtocolTcp) && goes(rule, direction) &&
-        rule.tcp_scope != TcpScope::kPacket)
-      builder.add(rule, i);
+        (rule.scope == Scope::kStream || rule.scope == Scope::kBoth))
+      builder.add(payload_pattern(rule), i);
   }
   return builder.build(Prefilter::Mode::kStream);
+}
+
+Result<> Engine::build_view_groups() {
+  std::vector<std::array<GroupBuilder, 2>> builders(views_.size());
+  for (uint32_t i = 0; i < rules_.size(); i++) {
+    const CompiledRule& compiled = rules_[i];
+    if (compiled.rule.scope != Scope::kTransaction) continue;
+    const Caller caller = caller_of(compiled.rule);
+    for (const Direction direction : kDirections) {
+      const auto d = static_cast<size_t>(direction);
+      if (!goes(compiled.rule, direction)) continue;
+      if (caller.part) {
+        builders[compiled.parts[*caller.part].view][d].add(caller.content, i);
+        continue;
+      }
+      for (const AppProtocol protocol : protocols_of(compiled.rule))
+        last_rules_[static_cast<size_t>(protocol)][d].push_back(i);
+    }
+  }
+  view_groups_.resize(views_.size());
+  for (size_t view = 0; view < views_.size(); view++) {
+    const bool streamed = info_of(views_[view].buffer).shape == BufferShape::kStreamed &&
+                          views_[view].transforms.empty();
+    for (size_t d = 0; d < 2; d++) {
+      SLUICE_TRY(
+          view_groups_[view][d],
+          builders[view][d].build(streamed ? Prefilter::Mode::kStream : Prefilter::Mode::kBlock));
+    }
+  }
+  return {};
 }
 
 Result<> Engine::prepare(PrefilterScratch& scratch) const {
@@ -121,6 +210,9 @@ Result<> Engine::prepare(PrefilterScratch& scratch) const {
     for (const RuleGroup& group : groups) SLUICE_TRY_VOID(prepare_group(group));
   }
   for (const RuleGroup& group : stream_groups_) SLUICE_TRY_VOID(prepare_group(group));
+  for (const auto& groups : view_groups_) {
+    for (const RuleGroup& group : groups) SLUICE_TRY_VOID(prepare_group(group));
+  }
   return {};
 }
 

@@ -11,7 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "inspect/match/payload_matcher.h"
+#include "inspect/app/buffer.h"
+#include "inspect/match/buffer_matcher.h"
 #include "inspect/match/prefilter.h"
 #include "inspect/rules/loader.h"
 #include "inspect/rules/rule.h"
@@ -27,19 +28,37 @@ struct EngineOptions {
   Variables variables = default_variables();
   // Lines `config classification: ...` on top of the built-in ones; empty: none.
   std::string classification_file;
+  // Over a reload: those of the engine before, so that flows keep what rules noted about them.
+  std::shared_ptr<Names> names = std::make_shared<Names>();
+};
+
+// A buffer as rules look at it: as it is, or transformed.
+struct BufferView {
+  Buffer buffer;
+  std::vector<Transform> transforms;
+};
+
+struct CompiledPart {
+  BufferPlan plan;
+  uint16_t view = 0;  // Engine::view(); of buffers of transactions
 };
 
 struct CompiledRule {
   Rule rule;
-  PayloadPlan plan;
+  std::vector<CompiledPart> parts;  // as in rule.parts
   // Only addresses to look at: decided once for each direction of a flow, and for the flow.
   bool once_per_flow = false;
+
+  // Of a rule about packets or streams; nullptr: it does not look at the payload.
+  const BufferPlan* payload_plan() const;
 };
 
-// Rules that look at the same kind of payload in the same direction.
+// Rules that look at the same kind of bytes in the same direction.
 struct RuleGroup {
   std::optional<Prefilter> prefilter;  // for rules with a content that must occur
   std::vector<uint32_t> always;        // for the others
+
+  bool empty() const { return !prefilter && always.empty(); }
 };
 
 class Engine {
@@ -52,12 +71,29 @@ class Engine {
   // In the order in which rules win: by action, priority, as loaded.
   const CompiledRule& rule(uint32_t index) const { return rules_[index]; }
   std::span<const RefusedRule> refused() const { return refused_; }
+  const std::shared_ptr<Names>& names() const { return names_; }
 
   const RuleGroup& packet_group(uint8_t protocol, Direction direction) const {
     return packet_groups_[static_cast<size_t>(kind_of(protocol))][static_cast<size_t>(direction)];
   }
   const RuleGroup& stream_group(Direction direction) const {
     return stream_groups_[static_cast<size_t>(direction)];
+  }
+
+  // --- transactions ---
+
+  // The ways in which rules look at a buffer; none: nobody wants it.
+  std::span<const uint16_t> views_of(Buffer buffer) const {
+    return views_of_[static_cast<size_t>(buffer)];
+  }
+  const BufferView& view(uint16_t index) const { return views_[index]; }
+  size_t views() const { return views_.size(); }
+  const RuleGroup& view_group(uint16_t view, Direction direction) const {
+    return view_groups_[view][static_cast<size_t>(direction)];
+  }
+  // Rules that no buffer calls: they are asked when a direction of a transaction is over.
+  std::span<const uint32_t> last_rules(AppProtocol protocol, Direction direction) const {
+    return last_rules_[static_cast<size_t>(protocol)][static_cast<size_t>(direction)];
   }
 
   // Makes a worker's scratch fit all databases.
@@ -69,14 +105,23 @@ class Engine {
   static Kind kind_of(uint8_t protocol);
 
   Engine() = default;
+  void compile(Rule rule);
+  uint16_t view_number(const RulePart& part);
   Result<> build_groups();
   Result<RuleGroup> build_packet_group(Kind kind, Direction direction) const;
   Result<RuleGroup> build_stream_group(Direction direction) const;
+  Result<> build_view_groups();
 
   std::vector<CompiledRule> rules_;
   std::vector<RefusedRule> refused_;
+  std::shared_ptr<Names> names_;
   std::array<std::array<RuleGroup, 2>, kKinds> packet_groups_;
   std::array<RuleGroup, 2> stream_groups_;
+  std::vector<BufferView> views_;
+  std::array<std::vector<uint16_t>, kBuffers> views_of_;
+  std::vector<std::array<RuleGroup, 2>> view_groups_;
+  std::array<std::array<std::vector<uint32_t>, 2>, static_cast<size_t>(AppProtocol::kCount)>
+      last_rules_;
 };
 
 }  // namespace sluice::inspect

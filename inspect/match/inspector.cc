@@ -4,18 +4,6 @@
 #include <algorithm>
 
 namespace sluice::inspect {
-namespace {
-
-bool ends_match(const PacketView& view, const AddressList& source, const PortList& source_port,
-                const AddressList& destination, const PortList& destination_port) {
-  const tunnels::tuple& t = view.packet.tuple;
-  return (source_port.any() || source_port.contains(view.source_port)) &&
-         (destination_port.any() || destination_port.contains(view.destination_port)) &&
-         (source.any() || source.contains(Address{t.source, t.version})) &&
-         (destination.any() || destination.contains(Address{t.destination, t.version}));
-}
-
-}  // namespace
 
 Result<std::unique_ptr<Inspector>> Inspector::create(std::shared_ptr<const Engine> engine,
                                                      const InspectorOptions& options,
@@ -31,9 +19,10 @@ Inspector::Inspector(std::shared_ptr<const Engine> engine, const InspectorOption
       options_(options),
       reports_(events),
       candidates_(engine_->size()),
+      check_(*engine_),
+      transactions_(*engine_, check_, candidates_, scratch_, budget_, reports_),
       flows_(options.flows, [this](Flows::Record& flow, FlowEnd end) { on_flow_end(flow, end); }) {
   budget_.max = options.stream_memory_max;
-  matched_.reserve(engine_->size());
 }
 
 Inspector::Verdict Inspector::inspect(std::span<const uint8_t> ip, int64_t time_us,
@@ -88,10 +77,13 @@ Inspector::Verdict Inspector::inspect_view(const PacketView& view, int64_t time_
     counters_.passed_by_flow++;
     return Verdict::kPass;
   }
-  matched_.clear();
+  check_.begin_packet();
+  transactions_.begin(&current);
   if (view.is_tcp()) {
     const StreamAccept accepted = inspect_stream(current);
     if (accepted != StreamAccept::kOk) return drop_by_stream(current, accepted);
+  } else if (view.is_udp()) {
+    inspect_datagram(current);
   }
   inspect_payload(current);
   return conclude(current, responses);
@@ -140,7 +132,37 @@ StreamAccept Inspector::inspect_stream(const Current& current) {
   const StreamAccept accepted = side.stream.accept(view.sequence, syn, view.payload);
   for (auto piece = side.stream.take(); !piece.empty(); piece = side.stream.take())
     inspect_piece(current, side, piece);
+  inspect_end_of_stream(current, side);
   return accepted;
+}
+
+// A direction that has ended says nothing more: what waited for its end is decided now.
+void Inspector::inspect_end_of_stream(const Current& current, const StreamInspection& side) {
+  AppSession* app = current.flow.user.app.get();
+  if (app == nullptr) return;
+  const uint8_t flags = current.view.packet.tcp_flags;
+  const uint32_t end = current.view.sequence + static_cast<uint32_t>(current.view.payload.size());
+  if ((flags & tunnels::kTcpFin) && side.stream.has_all_before(end))
+    app->end(current.direction, transactions_);
+  if (flags & tunnels::kTcpRst) {
+    for (const Direction direction : {Direction::kToServer, Direction::kToClient})
+      app->end(direction, transactions_);
+  }
+}
+
+void Inspector::inspect_datagram(const Current& current) {
+  AppSession& app = app_of(current);
+  if (app.finished()) return;
+  app.feed(current.direction, current.view.payload, transactions_);
+  current.flow.user.app_protocol = app.protocol();
+}
+
+AppSession& Inspector::app_of(const Current& current) {
+  FlowUser& user = current.flow.user;
+  if (!user.app)
+    user.app = std::make_unique<AppSession>(
+        current.view.is_tcp(), tunnels::swap_be16(current.flow.to_server.destination_port));
+  return *user.app;
 }
 
 // Made at the first payload, so that a flood of connections costs nothing here; the initial
@@ -162,9 +184,9 @@ void Inspector::inspect_piece(const Current& current, StreamInspection& side,
   const RuleGroup& group = engine_->stream_group(current.direction);
   candidates_.clear();
   if (group.prefilter) group.prefilter->scan_stream(side.prefilter, piece, scratch_, candidates_);
-  for (const uint32_t index : candidates_.list()) {
+  for (const uint32_t index : candidates_.sorted()) {
     // Nobody can fill the places with rules about other addresses and ports.
-    if (!addresses_match(current, engine_->rule(index).rule)) continue;
+    if (!check_.addresses_match(current, current.direction, engine_->rule(index).rule)) continue;
     if (side.remember_pending(index, side.stream.next())) continue;
     counters_.pending_full++;
     (void)matches_in_stream(current, side, index);
@@ -174,17 +196,30 @@ void Inspector::inspect_piece(const Current& current, StreamInspection& side,
            matches_in_stream(current, side, pending.rule);
   });
   for (const uint32_t index : group.always) (void)matches_in_stream(current, side, index);
+  inspect_application(current, side, piece);
+}
+
+// The same bytes for the application's parser, which tells transactions_ what it finds.
+void Inspector::inspect_application(const Current& current, StreamInspection& side,
+                                    std::span<const uint8_t> piece) {
+  AppSession& app = app_of(current);
+  if (app.finished()) return;
+  const uint64_t position = side.stream.next() - piece.size();
+  if (position > side.parsed) app.gap(current.direction, position - side.parsed, transactions_);
+  side.parsed = side.stream.next();
+  app.feed(current.direction, piece, transactions_);
+  current.flow.user.app_protocol = app.protocol();
 }
 
 bool Inspector::matches_in_stream(const Current& current, StreamInspection& side, uint32_t index) {
   const CompiledRule& compiled = engine_->rule(index);
-  if (!header_matches(current, compiled.rule)) return false;
+  if (!check_.asks_for(current, current.direction, compiled, nullptr)) return false;
   const uint64_t start = std::max(side.stream.window_start(), side.fired_until(index));
   const auto window = side.stream.window();
   const Payload payload{window.subspan(start - side.stream.window_start()), start};
-  if (payload.bytes.empty() || !matcher_.matches(compiled.plan, payload)) return false;
+  if (payload.bytes.empty() || !check_.payload_matches(compiled, payload)) return false;
   side.remember_fired(index, side.stream.next());
-  matched_.push_back({index, true});
+  check_.matched(current, {index, true, {}}, nullptr);
   return true;
 }
 
@@ -196,88 +231,88 @@ void Inspector::inspect_payload(const Current& current) {
   candidates_.clear();
   if (group.prefilter && !view.payload.empty())
     group.prefilter->scan(view.payload, scratch_, candidates_);
-  for (const uint32_t index : candidates_.list()) match_in_packet(current, index);
-  for (const uint32_t index : group.always) match_in_packet(current, index);
+  for (const uint32_t index : group.always) candidates_.candidate(index);
+  for (const uint32_t index : candidates_.sorted()) match_in_packet(current, index);
 }
 
 void Inspector::match_in_packet(const Current& current, uint32_t index) {
   const CompiledRule& compiled = engine_->rule(index);
-  const Rule& rule = compiled.rule;
-  const auto payload = current.view.payload;
   if (compiled.once_per_flow && current.flow.packets[current.side()] != 1) return;
-  if (!header_matches(current, rule)) return;
-  if (rule.payload_size && !rule.payload_size->contains(payload.size())) return;
-  if (!rule.payload.empty() && (payload.empty() || !matcher_.matches(compiled.plan, {payload, 0})))
-    return;
-  matched_.push_back({index, false});
-}
-
-bool Inspector::header_matches(const Current& current, const Rule& rule) {
-  if (rule.flow.established && !current.established) return false;
-  if (rule.flow.not_established && current.established) return false;
-  return addresses_match(current, rule);
-}
-
-bool Inspector::addresses_match(const Current& current, const Rule& rule) {
-  const PacketView& view = current.view;
-  return ends_match(view, rule.source, rule.source_port, rule.destination, rule.destination_port) ||
-         (rule.both_ways &&
-          ends_match(view, rule.destination, rule.destination_port, rule.source, rule.source_port));
+  if (!check_.asks_for(current, current.direction, compiled, nullptr)) return;
+  if (!check_.packet_matches(current, compiled)) return;
+  check_.matched(current, {index, false, {}}, nullptr);
 }
 
 // --- the verdict ---
 
-Inspector::Verdict Inspector::conclude(const Current& current, Responses& responses) {
-  // Rules are numbered in the order in which they win. A rule that matched in packet and stream
-  // counts once, for the stream.
-  std::sort(matched_.begin(), matched_.end(), [](const Match& a, const Match& b) {
+// Rules are numbered in the order in which they win. A rule that matched in packet and stream
+// counts once, for the stream; in two transactions, for each.
+void Inspector::order_matches() {
+  auto& matches = check_.matches();
+  std::stable_sort(matches.begin(), matches.end(), [](const Match& a, const Match& b) {
     return a.rule != b.rule ? a.rule < b.rule : a.in_stream > b.in_stream;
   });
-  const auto last = std::unique(matched_.begin(), matched_.end(),
-                                [](const Match& a, const Match& b) { return a.rule == b.rule; });
-  matched_.erase(last, matched_.end());
+  const auto last = std::unique(matches.begin(), matches.end(), [](const Match& a, const Match& b) {
+    return a.rule == b.rule && a.about_transaction.empty() && b.about_transaction.empty();
+  });
+  matches.erase(last, matches.end());
+}
 
+Inspector::Verdict Inspector::conclude(const Current& current, Responses& responses) {
+  order_matches();
   const Rule* deciding = nullptr;
   size_t alerts = 0;
-  for (const Match& match : matched_) {
+  for (const Match& match : check_.matches()) {
     const Rule& rule = engine_->rule(match.rule).rule;
+    if (!limits_.acts(match.rule, rule, current)) continue;
+    if (rule.bypass) current.flow.user.decision = Decision::kPass;
     if (rule.action == Action::kPass) return pass_by_rule(current, match);
     if (rule.action != Action::kAlert && deciding == nullptr) deciding = &rule;
-    if (rule.noalert) continue;
-    if (alerts == kAlertsPerPacketMax) {
-      counters_.alerts_suppressed++;
-      continue;
-    }
-    alerts++;
-    counters_.alerts++;
-    current.flow.user.alerted = true;
-    reports_.alert(current.about(), rule);
+    if (!rule.noalert && limits_.speaks(match.rule, rule, current)) alert(current, match, alerts);
   }
   if (deciding != nullptr) return drop_by_rule(current, *deciding, responses);
+  if (current.flow.user.decision == Decision::kPass) forget_content(current.flow.user);
   counters_.passed++;
   return Verdict::kPass;
+}
+
+void Inspector::alert(const Current& current, const Match& match, size_t& alerts) {
+  if (alerts == kAlertsPerPacketMax) {
+    counters_.alerts_suppressed++;
+    return;
+  }
+  alerts++;
+  counters_.alerts++;
+  current.flow.user.alerted = true;
+  reports_.alert(current.about(), engine_->rule(match.rule).rule, match.about_transaction);
 }
 
 Inspector::Verdict Inspector::pass_by_rule(const Current& current, const Match& match) {
   if (match.in_stream || engine_->rule(match.rule).once_per_flow) {
     current.flow.user.decision = Decision::kPass;
-    current.flow.user.tcp.reset();
+    forget_content(current.flow.user);
   }
   counters_.passed++;
   return Verdict::kPass;
+}
+
+// Nothing more of the flow is looked into.
+void Inspector::forget_content(FlowUser& user) {
+  user.tcp.reset();
+  user.app.reset();
 }
 
 Inspector::Verdict Inspector::drop_by_rule(const Current& current, const Rule& rule,
                                            Responses& responses) {
   FlowUser& user = current.flow.user;
   user.decision = Decision::kDrop;
-  user.tcp.reset();
+  forget_content(user);
   keep_open(current.flow);
   counters_.dropped_by_rules++;
   reports_.drop(current.about(), "rules", &rule);
   if (rule.action == Action::kReject) {
     counters_.rejected++;
-    responses.reject(current.view);
+    responses.reject(current.view, rule.reject_whom);
     // The resets end the connection: the next SYN with its tuple is another one.
     if (current.flow.is_tcp()) {
       current.flow.tcp_flags[0] |= tunnels::kTcpRst;
@@ -322,7 +357,7 @@ Inspector::Verdict Inspector::drop_fragment(const PacketView& fragment, int64_t 
   (no_room ? counters_.dropped_fragment_memory : counters_.dropped_fragment_error)++;
   const Flow none;
   if (!fragment_error_reported_)
-    reports_.drop({fragment, none, Direction::kToServer, time_us},
+    reports_.drop({fragment, none, AppProtocol::kUnknown, Direction::kToServer, time_us},
                   no_room ? "defrag memcap" : "defrag error", nullptr);
   fragment_error_reported_ = true;
   return Verdict::kDrop;
@@ -331,18 +366,25 @@ Inspector::Verdict Inspector::drop_fragment(const PacketView& fragment, int64_t 
 // --- time ---
 
 void Inspector::on_flow_end(Flows::Record& flow, FlowEnd end) {
+  if (flow.user.app) {
+    transactions_.begin_end_of(flow, now_us_);
+    for (const Direction direction : {Direction::kToServer, Direction::kToClient})
+      flow.user.app->end(direction, transactions_);
+  }
   if (!options_.flow_events) return;
   const Decision decision = flow.user.decision;
   const std::string_view action = decision == Decision::kDrop   ? "drop"
                                   : decision == Decision::kPass ? "pass"
                                                                 : "";
-  reports_.flow_end(flow, end, now_us_, flow.user.alerted, action);
+  reports_.flow_end(flow, flow.user.app_protocol, end, now_us_, flow.user.alerted, action);
 }
 
 void Inspector::tick(int64_t time_us) {
   now_us_ = std::max(now_us_, time_us);
   flows_.expire(now_us_);
   fragment_error_reported_ = false;
+  check_.host_bits().expire(now_us_);
+  limits_.expire(now_us_);
   reports_.sink().flush();
 }
 

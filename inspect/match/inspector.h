@@ -14,15 +14,16 @@
 #include <string_view>
 #include <vector>
 
+#include "inspect/match/alert_limits.h"
+#include "inspect/match/candidates.h"
 #include "inspect/match/engine.h"
-#include "inspect/match/packet_view.h"
-#include "inspect/match/payload_matcher.h"
+#include "inspect/match/flow_state.h"
 #include "inspect/match/prefilter.h"
 #include "inspect/match/reports.h"
 #include "inspect/match/responses.h"
-#include "inspect/match/tcp_inspection.h"
+#include "inspect/match/rule_check.h"
+#include "inspect/match/transaction_inspection.h"
 #include "inspect/stream/defrag.h"
-#include "inspect/stream/flow_table.h"
 
 namespace sluice::inspect {
 
@@ -76,64 +77,14 @@ class Inspector {
   const InspectorCounters& counters() const { return counters_; }
   const StreamCounters& stream_counters() const { return stream_counters_; }
   const FlowTableCounters& flow_counters() const { return flows_.counters(); }
-  const PayloadMatcher& matcher() const { return matcher_; }
+
+  const BufferMatcher& matcher() { return check_.matcher(); }
+  const TransactionCounters& transaction_counters() const { return transactions_.counters(); }
+  const AlertLimits& alert_limits() const { return limits_; }
   const FragmentCounters& fragment_counters() const { return defragmenter_.counters(); }
   uint32_t flows() const { return flows_.size(); }
 
  private:
-  enum class Decision : uint8_t { kInspect, kPass, kDrop };
-  struct FlowUser {
-    std::unique_ptr<TcpInspection> tcp;  // from the first payload on
-    uint32_t initial_sequence[2] = {};
-    bool syn_seen[2] = {};
-    bool acknowledged[2] = {};               // the other end has taken that sequence number
-    FlowState open_state = FlowState::kNew;  // the last one that was not closed
-    bool established = false;                // at the packet before
-    Decision decision = Decision::kInspect;
-    bool alerted = false;
-    bool drop_reported = false;
-    bool error_reported = false;
-  };
-  using Flows = FlowTable<FlowUser>;
-
-  struct Match {
-    uint32_t rule;
-    bool in_stream;
-  };
-
-  // Rules named by one scan, each once.
-  class Candidates final : public CandidateSink {
-   public:
-    explicit Candidates(size_t rules) : seen_(rules, 0) { list_.reserve(rules); }
-    void candidate(uint32_t rule) override {
-      if (seen_[rule] == round_) return;
-      seen_[rule] = round_;
-      list_.push_back(rule);
-    }
-    void clear() {
-      round_++;
-      list_.clear();
-    }
-    const std::vector<uint32_t>& list() const { return list_; }
-
-   private:
-    std::vector<uint64_t> seen_;
-    uint64_t round_ = 1;
-    std::vector<uint32_t> list_;
-  };
-
-  // The packet in hand.
-  struct Current {
-    const PacketView& view;
-    Flows::Record& flow;
-    Direction direction;
-    int64_t time_us;
-    bool established;  // what flow:established asks
-
-    Reports::About about() const { return {view, flow, direction, time_us}; }
-    size_t side() const { return static_cast<size_t>(direction); }
-  };
-
   Inspector(std::shared_ptr<const Engine> engine, const InspectorOptions& options, Sink& events);
 
   static bool established_for(const PacketView& view, Flows::Record& flow);
@@ -141,21 +92,27 @@ class Inspector {
   Verdict inspect_fragment(const PacketView& fragment, int64_t time_us, Responses& responses);
   static void note_handshake(const Current& current);
   StreamAccept inspect_stream(const Current& current);
+  void inspect_end_of_stream(const Current& current, const StreamInspection& side);
+  void inspect_datagram(const Current& current);
   TcpInspection& tcp_of(FlowUser& user);
+  AppSession& app_of(const Current& current);
   void inspect_piece(const Current& current, StreamInspection& side,
                      std::span<const uint8_t> piece);
+  void inspect_application(const Current& current, StreamInspection& side,
+                           std::span<const uint8_t> piece);
   bool matches_in_stream(const Current& current, StreamInspection& side, uint32_t index);
   void inspect_payload(const Current& current);
   void match_in_packet(const Current& current, uint32_t index);
-  static bool header_matches(const Current& current, const Rule& rule);
-  static bool addresses_match(const Current& current, const Rule& rule);
 
   Verdict conclude(const Current& current, Responses& responses);
+  void order_matches();
+  void alert(const Current& current, const Match& match, size_t& alerts);
   Verdict pass_by_rule(const Current& current, const Match& match);
   Verdict drop_by_rule(const Current& current, const Rule& rule, Responses& responses);
   Verdict drop_by_flow(const Current& current);
   Verdict drop_by_stream(const Current& current, StreamAccept why);
   Verdict drop_fragment(const PacketView& fragment, int64_t time_us, FragmentState why);
+  static void forget_content(FlowUser& user);
   static void keep_open(Flows::Record& flow);
   void on_flow_end(Flows::Record& flow, FlowEnd end);
 
@@ -163,13 +120,14 @@ class Inspector {
   const InspectorOptions options_;
   Reports reports_;
   PrefilterScratch scratch_;
-  PayloadMatcher matcher_;
   Candidates candidates_;
-  std::vector<Match> matched_;
+  RuleCheck check_;
+  AlertLimits limits_;
   Defragmenter defragmenter_;
   bool fragment_error_reported_ = false;  // since the last tick
   StreamBudget budget_;
   StreamCounters stream_counters_;
+  TransactionInspection transactions_;
   InspectorCounters counters_;
   int64_t now_us_ = 0;
   Flows flows_;  // last: its flows use the members above

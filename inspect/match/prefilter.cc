@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <map>
 
-#include "inspect/rules/rule.h"
-
 namespace sluice::inspect {
 namespace {
 
@@ -132,13 +130,17 @@ void Prefilter::scan_stream(PrefilterStream& stream, std::span<const uint8_t> by
   SLUICE_CHECK(status == HS_SUCCESS);
 }
 
-const Content* fast_pattern_of(const Rule& rule) {
+bool is_better_pattern(const Content* content, const Content* other) {
+  if (content == nullptr || other == nullptr) return content != nullptr;
+  if (content->fast_pattern != other->fast_pattern) return content->fast_pattern;
+  return rarity(*content) > rarity(*other);
+}
+
+const Content* fast_pattern_of(const std::vector<BufferMatch>& matches) {
   const Content* best = nullptr;
-  for (const PayloadMatch& match : rule.payload) {
+  for (const BufferMatch& match : matches) {
     const auto* content = std::get_if<Content>(&match);
-    if (content == nullptr || content->negated) continue;
-    if (content->fast_pattern) return content;
-    if (best == nullptr || rarity(*content) > rarity(*best)) best = content;
+    if (content != nullptr && !content->negated && is_better_pattern(content, best)) best = content;
   }
   return best;
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "inspect/rules/buffer_match.h"
 #include "tunnels/result.h"
 
 struct hs_database;
@@ -16,9 +17,6 @@ struct hs_scratch;
 struct hs_stream;
 
 namespace sluice::inspect {
-
-struct Content;
-struct Rule;
 
 // Receives rules whose pattern occurs.
 class CandidateSink {
@@ -78,9 +76,11 @@ class Prefilter {
   std::shared_ptr<const Parts> parts_;
 };
 
-// The content of the rule that a payload must hold for the rule to match, as rare as possible: the
-// one marked fast_pattern or the best positive one. nullptr if the rule has none.
-const Content* fast_pattern_of(const Rule& rule);
+// The content that a buffer must hold for these matches, as rare as possible: the one marked
+// fast_pattern or the best positive one. nullptr if there is none.
+const Content* fast_pattern_of(const std::vector<BufferMatch>& matches);
+// Whether searching for `content` names fewer rules in vain than for `other`; either may be null.
+bool is_better_pattern(const Content* content, const Content* other);
 // The bytes of it to look for: as the rule chops it, or the part that suits the search best.
 std::string fast_pattern_bytes(const Content& content);
 

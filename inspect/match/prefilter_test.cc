@@ -51,9 +51,11 @@ TEST(Prefilter, FindsPatternsCutAnywhereInAStream) {
 }
 
 std::string chosen(const std::string& options) {
-  const auto rule = parse_rule("alert tcp any any -> any any (" + options + " sid:1;)", {}, {});
+  Names names;
+  const auto rule =
+      parse_rule("alert tcp any any -> any any (" + options + " sid:1;)", {}, {}, names);
   EXPECT_TRUE(rule) << rule.error().what;
-  const Content* content = fast_pattern_of(*rule);
+  const Content* content = fast_pattern_of(rule->payload()->matches);
   return content == nullptr ? "none" : fast_pattern_bytes(*content);
 }
 

@@ -5,25 +5,47 @@
 
 namespace sluice::inspect {
 
+namespace {
+
+bool is_known(AppProtocol protocol) { return protocol != AppProtocol::kUnknown; }
+
+tunnels::tuple turned(const tunnels::tuple& t) {
+  tunnels::tuple out = t;
+  std::swap(out.source, out.destination);
+  std::swap(out.source_port, out.destination_port);
+  return out;
+}
+
+}  // namespace
+
 void Reports::begin(const About& about, std::string_view event_type) {
   begin_event(line_, about.time_us, event_type, about.flow.id, about.view.packet.tuple);
+  if (is_known(about.app_protocol))
+    line_.string("app_proto", app_protocol_name(about.app_protocol));
   line_.string("direction", about.direction == Direction::kToServer ? "to_server" : "to_client");
 }
 
-void Reports::alert_object(const Rule& rule) {
-  write_alert(line_, {.blocked = rule.action == Action::kDrop || rule.action == Action::kReject,
-                      .gid = rule.gid,
-                      .signature_id = rule.sid,
-                      .rev = rule.rev,
-                      .signature = rule.msg,
-                      .category = rule.category,
-                      .severity = rule.priority,
-                      .metadata = rule.metadata});
+void Reports::alert_object(const Rule& rule, const About& about) {
+  const AlertFields fields{
+      .blocked = rule.action == Action::kDrop || rule.action == Action::kReject,
+      .gid = rule.gid,
+      .signature_id = rule.sid,
+      .rev = rule.rev,
+      .signature = rule.msg,
+      .category = rule.category,
+      .severity = rule.priority,
+      .metadata = rule.metadata,
+      .target = rule.target == Target::kNone     ? AlertTarget::kNone
+                : rule.target == Target::kSource ? AlertTarget::kSource
+                                                 : AlertTarget::kDestination,
+      .packet = &about.view.packet.tuple};
+  write_alert(line_, fields);
 }
 
-void Reports::alert(const About& about, const Rule& rule) {
+void Reports::alert(const About& about, const Rule& rule, std::string_view members) {
   begin(about, "alert");
-  alert_object(rule);
+  alert_object(rule, about);
+  line_.members(members);
   write_flow(line_, about.flow);
   sink_.write(line_.finish());
 }
@@ -31,13 +53,24 @@ void Reports::alert(const About& about, const Rule& rule) {
 void Reports::drop(const About& about, std::string_view reason, const Rule* rule) {
   begin(about, "drop");
   write_drop(line_, about.view.packet.l3_length, reason);
-  if (rule != nullptr) alert_object(*rule);
+  if (rule != nullptr) alert_object(*rule, about);
   sink_.write(line_.finish());
 }
 
-void Reports::flow_end(const Flow& flow, FlowEnd end, int64_t time_us, bool alerted,
-                       std::string_view action) {
+void Reports::transaction(const Flow& flow, Direction direction, int64_t time_us,
+                          const Transaction& transaction) {
+  const bool to_server = direction == Direction::kToServer;
+  begin_event(line_, time_us, transaction.event_type(), flow.id,
+              to_server ? flow.to_server : turned(flow.to_server));
+  line_.unsigned_number("tx_id", transaction.id());
+  transaction.write(line_);
+  sink_.write(line_.finish());
+}
+
+void Reports::flow_end(const Flow& flow, AppProtocol app_protocol, FlowEnd end, int64_t time_us,
+                       bool alerted, std::string_view action) {
   begin_event(line_, time_us, "flow", flow.id, flow.to_server);
+  if (is_known(app_protocol)) line_.string("app_proto", app_protocol_name(app_protocol));
   write_ended_flow(line_, flow, end, alerted, action);
   sink_.write(line_.finish());
 }

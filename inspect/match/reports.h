@@ -5,11 +5,12 @@
 #include <cstdint>
 #include <string_view>
 
+#include "inspect/app/transaction.h"
 #include "inspect/eve/json_line.h"
 #include "inspect/eve/sink.h"
-#include "inspect/match/packet_view.h"
 #include "inspect/rules/rule.h"
 #include "inspect/stream/flow.h"
+#include "inspect/stream/packet_view.h"
 
 namespace sluice::inspect {
 
@@ -21,21 +22,26 @@ class Reports {
   struct About {
     const PacketView& view;
     const Flow& flow;
+    AppProtocol app_protocol;
     Direction direction;
     int64_t time_us;
   };
 
-  void alert(const About& about, const Rule& rule);
+  // `members`: what tells of the transaction that the alert is about, if any.
+  void alert(const About& about, const Rule& rule, std::string_view members);
   // `rule` is the one that decided, if any.
   void drop(const About& about, std::string_view reason, const Rule* rule);
-  void flow_end(const Flow& flow, FlowEnd end, int64_t time_us, bool alerted,
-                std::string_view action);
+  // "http", "dns" ... in the direction of what happened.
+  void transaction(const Flow& flow, Direction direction, int64_t time_us,
+                   const Transaction& transaction);
+  void flow_end(const Flow& flow, AppProtocol app_protocol, FlowEnd end, int64_t time_us,
+                bool alerted, std::string_view action);
 
   Sink& sink() { return sink_; }
 
  private:
   void begin(const About& about, std::string_view event_type);
-  void alert_object(const Rule& rule);
+  void alert_object(const Rule& rule, const About& about);
 
   Sink& sink_;
   JsonLine line_;

@@ -6,7 +6,8 @@
 #include <cstdint>
 #include <span>
 
-#include "inspect/match/packet_view.h"
+#include "inspect/rules/rule.h"
+#include "inspect/stream/packet_view.h"
 #include "inspect/stream/reject.h"
 
 namespace sluice::inspect {
@@ -18,14 +19,18 @@ class Responses {
   // IP packets, checksums included.
   std::span<const uint8_t> operator[](size_t i) const { return {packets_[i].data(), lengths_[i]}; }
 
-  void reject(const PacketView& view) {
-    for (const auto write : {reject_to_sender, reject_to_receiver}) {
-      lengths_[count_] = write(view.ip, view.packet, packets_[count_]);
-      if (lengths_[count_] != 0) count_++;
-    }
+  void reject(const PacketView& view, RejectWhom whom) {
+    if (whom != RejectWhom::kDestination) add(reject_to_sender, view);
+    if (whom != RejectWhom::kSource) add(reject_to_receiver, view);
   }
 
  private:
+  template <class Write>
+  void add(Write write, const PacketView& view) {
+    lengths_[count_] = write(view.ip, view.packet, packets_[count_]);
+    if (lengths_[count_] != 0) count_++;
+  }
+
   std::array<std::array<uint8_t, kRejectLengthMax>, 2> packets_;
   std::array<size_t, 2> lengths_{};
   size_t count_ = 0;

@@ -31,6 +31,7 @@ struct StreamInspection {
   };
 
   TcpStream stream;
+  uint64_t parsed = 0;  // position up to which the application's parser was fed
   PrefilterStream prefilter;
   std::vector<Pending> pending;
   std::vector<Fired> fired;

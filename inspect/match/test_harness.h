@@ -62,6 +62,10 @@ class Harness {
     return out;
   }
   std::string text() const { return sink_.text(); }
+  void pass_time(int64_t us) {
+    time_us_ += us;
+    inspector_->tick(time_us_);
+  }
   void forget_events() { sink_.clear(); }
 
   Inspector& inspector() { return *inspector_; }

@@ -66,32 +66,21 @@ Result<> apply_metadata(RuleDraft& draft, std::string_view value) {
   return {};
 }
 
-Result<> apply_flow_word(FlowOption& flow, std::string_view word) {
-  if (word == "to_server" || word == "from_client") {
-    flow.to_server = true;
-  } else if (word == "to_client" || word == "from_server") {
-    flow.to_client = true;
-  } else if (word == "established") {
-    flow.established = true;
-  } else if (word == "not_established") {
-    flow.not_established = true;
-  } else if (word == "only_stream") {
-    flow.only_stream = true;
-  } else if (word == "no_stream") {
-    flow.no_stream = true;
-  } else if (word != "stateless") {
-    return fail("'" + std::string(word) + "' is not supported");
-  }
-  return {};
-}
+constexpr std::pair<std::string_view, bool FlowOption::*> kFlowWords[] = {
+    {"to_server", &FlowOption::to_server},     {"from_client", &FlowOption::to_server},
+    {"to_client", &FlowOption::to_client},     {"from_server", &FlowOption::to_client},
+    {"established", &FlowOption::established}, {"not_established", &FlowOption::not_established},
+    {"stateless", &FlowOption::stateless},     {"only_stream", &FlowOption::only_stream},
+    {"no_stream", &FlowOption::no_stream},
+};
 
 Result<> apply_flow(RuleDraft& draft, std::string_view value) {
   FlowOption& flow = draft.rule.flow;
-  while (true) {
-    const size_t comma = value.find(',');
-    SLUICE_TRY_VOID(apply_flow_word(flow, trimmed_option(value.substr(0, comma))));
-    if (comma == std::string_view::npos) break;
-    value = value.substr(comma + 1);
+  for (const std::string_view word : comma_parts(value)) {
+    const auto* const found = std::find_if(std::begin(kFlowWords), std::end(kFlowWords),
+                                           [&](const auto& entry) { return entry.first == word; });
+    if (found == std::end(kFlowWords)) return fail("'" + std::string(word) + "' is not supported");
+    flow.*found->second = true;
   }
   if (flow.to_server && flow.to_client) return fail("both to_server and to_client");
   if (flow.established && flow.not_established) return fail("both established and not_established");
@@ -104,17 +93,40 @@ Result<> apply_noalert(RuleDraft& draft, std::string_view) {
   return {};
 }
 
+Result<> apply_alert(RuleDraft& draft, std::string_view) {
+  draft.rule.noalert = false;
+  return {};
+}
+
+Result<> apply_bypass(RuleDraft& draft, std::string_view) {
+  draft.rule.bypass = true;
+  return {};
+}
+
+Result<> apply_target(RuleDraft& draft, std::string_view value) {
+  if (value != "src_ip" && value != "dest_ip") return fail("takes src_ip or dest_ip");
+  draft.rule.target = value == "src_ip" ? Target::kSource : Target::kDestination;
+  return {};
+}
+
+// Which content is searched for first is chosen here; a rule that wants a search anyway has it.
+Result<> apply_prefilter(RuleDraft&, std::string_view) { return {}; }
+
 constexpr Keyword kKeywords[] = {
-    {"msg", KeywordValue::kRequired, apply_msg},
-    {"sid", KeywordValue::kRequired, apply_sid},
-    {"rev", KeywordValue::kRequired, apply_rev},
-    {"gid", KeywordValue::kRequired, apply_gid},
-    {"classtype", KeywordValue::kRequired, apply_classtype},
-    {"priority", KeywordValue::kRequired, apply_priority},
-    {"reference", KeywordValue::kRequired, apply_reference},
-    {"metadata", KeywordValue::kRequired, apply_metadata},
-    {"flow", KeywordValue::kRequired, apply_flow},
-    {"noalert", KeywordValue::kNone, apply_noalert},
+    {"msg", KeywordValue::kRequired, apply_msg, "what events call the rule"},
+    {"sid", KeywordValue::kRequired, apply_sid, "its number; needed"},
+    {"rev", KeywordValue::kRequired, apply_rev, "its revision"},
+    {"gid", KeywordValue::kRequired, apply_gid, "the group of its number"},
+    {"classtype", KeywordValue::kRequired, apply_classtype, "its class, which gives the priority"},
+    {"priority", KeywordValue::kRequired, apply_priority, "1 to 255; 1 comes first"},
+    {"reference", KeywordValue::kRequired, apply_reference, "type,value: where to read more"},
+    {"metadata", KeywordValue::kRequired, apply_metadata, "keys and values for events"},
+    {"target", KeywordValue::kRequired, apply_target, "src_ip or dest_ip: who is attacked"},
+    {"flow", KeywordValue::kRequired, apply_flow, "direction and state of the flow"},
+    {"noalert", KeywordValue::kNone, apply_noalert, "matches without an event"},
+    {"alert", KeywordValue::kNone, apply_alert, "matches with an event"},
+    {"bypass", KeywordValue::kNone, apply_bypass, "the rest of the flow is not inspected"},
+    {"prefilter", KeywordValue::kNone, apply_prefilter, "a hint that is not needed here"},
 };
 
 const Keyword* find_in(std::span<const Keyword> table, std::string_view name) {
@@ -125,29 +137,105 @@ const Keyword* find_in(std::span<const Keyword> table, std::string_view name) {
 
 }  // namespace
 
+std::span<const Keyword> rule_keywords() { return kKeywords; }
+
 const Keyword* find_keyword(std::string_view name) {
-  const Keyword* found = find_in(kKeywords, name);
-  return found != nullptr ? found : find_in(payload_keywords(), name);
-}
-
-std::string_view trimmed_option(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
-Result<std::string> quoted_text(std::string_view value) {
-  value = trimmed_option(value);
-  if (value.size() < 2 || value.front() != '"' || value.back() != '"')
-    return fail("needs a text in double quotes");
-  value = value.substr(1, value.size() - 2);
-  std::string out;
-  for (size_t i = 0; i < value.size(); i++) {
-    if (value[i] == '"') return fail("has a double quote without \\ before it");
-    if (value[i] == '\\' && i + 1 < value.size()) i++;
-    out += value[i];
+  for (const auto table : {rule_keywords(), payload_keywords(), byte_keywords(), packet_keywords(),
+                           state_keywords()}) {
+    if (const Keyword* found = find_in(table, name)) return found;
   }
-  return out;
+  return find_buffer_keyword(name);
+}
+
+std::vector<KeywordGroup> keyword_groups() {
+  return {{"About the rule and its flow", rule_keywords()},
+          {"Content", payload_keywords()},
+          {"Numbers and sizes in bytes", byte_keywords()},
+          {"The packet's headers", packet_keywords()},
+          {"State and counting", state_keywords()}};
+}
+
+std::vector<BufferMatch>& RuleDraft::matches() {
+  const size_t index = sticky ? *sticky : part_of(Buffer::kPayload);
+  last_part = index;
+  last_in_base64 = in_base64;
+  RulePart& part = rule.parts[index];
+  if (!in_base64) return part.matches;
+  const auto decode = std::find_if(part.matches.rbegin(), part.matches.rend(),
+                                   [](const auto& m) { return std::holds_alternative<Base64>(m); });
+  return std::get<Base64>(*decode).inside;
+}
+
+Content* RuleDraft::last_content() {
+  if (!last_part) return nullptr;
+  auto& list = last_in_base64 ? matches() : rule.parts[*last_part].matches;
+  const auto found = std::find_if(list.rbegin(), list.rend(), [](const BufferMatch& match) {
+    return std::holds_alternative<Content>(match);
+  });
+  return found == list.rend() ? nullptr : &std::get<Content>(*found);
+}
+
+Result<> RuleDraft::add(BufferMatch match) {
+  size_t count = 0;
+  for (const RulePart& part : rule.parts) count += part.matches.size();
+  if (count >= kMatchesMax) return fail("more than 64 content and the like in one rule");
+  auto& list = matches();
+  if (list.size() == kMatchesMax) return fail("more than 64 content and the like in one rule");
+  list.push_back(std::move(match));
+  return {};
+}
+
+size_t RuleDraft::part_of(Buffer buffer) {
+  for (size_t i = 0; i < rule.parts.size(); i++) {
+    if (rule.parts[i].buffer == buffer && rule.parts[i].transforms.empty()) return i;
+  }
+  rule.parts.push_back({buffer, {}, {}});
+  return rule.parts.size() - 1;
+}
+
+Result<Operand> operand(const RuleDraft& draft, std::string_view text, int64_t least,
+                        int64_t most) {
+  const auto named =
+      std::find(draft.variables.begin(), draft.variables.end(), trimmed_option(text));
+  if (named != draft.variables.end())
+    return Operand{0, static_cast<uint8_t>(named - draft.variables.begin())};
+  SLUICE_TRY(const auto value, option_number<int64_t>(text, least, most));
+  return Operand{value, {}};
+}
+
+Result<SizeRange> size_range(std::string_view value, uint32_t most) {
+  value = trimmed_option(value);
+  SizeRange range;
+  const auto number = [most](std::string_view text) {
+    return option_number<uint32_t>(text, 0, most);
+  };
+  const size_t between = value.find("<>");
+  const size_t dash = value.find('-');
+  if (between != std::string_view::npos) {
+    SLUICE_TRY(const auto low, number(value.substr(0, between)));
+    SLUICE_TRY(const auto high, number(value.substr(between + 2)));
+    if (high < low + 2) return fail("nothing lies between");
+    range = {low + 1, high - 1};
+  } else if (dash != std::string_view::npos && dash != 0) {
+    SLUICE_TRY(range.least, number(value.substr(0, dash)));
+    SLUICE_TRY(range.most, number(value.substr(dash + 1)));
+    if (range.most < range.least) return fail("nothing lies between");
+  } else if (value.starts_with("<=")) {
+    SLUICE_TRY(range.most, number(value.substr(2)));
+  } else if (value.starts_with(">=")) {
+    SLUICE_TRY(range.least, number(value.substr(2)));
+  } else if (value.starts_with('<')) {
+    SLUICE_TRY(const auto limit, option_number<uint32_t>(value.substr(1), 1, most));
+    range.most = limit - 1;
+  } else if (value.starts_with('>')) {
+    SLUICE_TRY(const auto limit, number(value.substr(1)));
+    range.least = limit + 1;
+  } else {
+    range.outside = value.starts_with('!');
+    SLUICE_TRY(range.least, number(value.substr(range.outside ? 1 : 0)));
+    range.most = range.least;
+  }
+  return range;
 }
 
 }  // namespace sluice::inspect

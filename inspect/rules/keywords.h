@@ -2,13 +2,16 @@
 // The option keywords that rules may use. A keyword that is not in the table refuses its rule.
 #pragma once
 
-#include <charconv>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "inspect/rules/classification.h"
+#include "inspect/rules/notes.h"
 #include "inspect/rules/rule.h"
+#include "inspect/rules/text.h"
 #include "tunnels/result.h"
 
 namespace sluice::inspect {
@@ -17,8 +20,27 @@ namespace sluice::inspect {
 struct RuleDraft {
   Rule& rule;
   const Classification& classification;
+  Names& names;
   bool priority_given = false;
   bool sid_given = false;
+  std::string_view keyword;  // the one being applied
+
+  // Where content goes: behind a sticky buffer there, else to the payload.
+  std::optional<size_t> sticky;  // index into rule.parts
+  bool in_base64 = false;        // ... into what base64_decode gave there
+  // Where the last content went, for its modifiers: the index of its part, and whether it is
+  // inside a Base64.
+  std::optional<size_t> last_part;
+  bool last_in_base64 = false;
+  std::vector<std::string> variables;  // of byte_extract and byte_math, by number
+
+  // The matches that the next one joins; the payload's part is made when needed.
+  std::vector<BufferMatch>& matches();
+  // The content that was added last and has not been followed by another buffer; nullptr: none.
+  Content* last_content();
+  Result<> add(BufferMatch match);
+  // The part about a buffer without transforms; made when needed.
+  size_t part_of(Buffer buffer);
 };
 
 enum class KeywordValue : uint8_t { kNone, kRequired, kOptional };
@@ -27,30 +49,41 @@ struct Keyword {
   std::string_view name;
   KeywordValue value;
   Result<> (*apply)(RuleDraft& draft, std::string_view value);
+  std::string_view meaning;  // for docs/rules.md
 };
 
+// Of one rule.
+inline constexpr size_t kPartsMax = 32;
+inline constexpr size_t kMatchesMax = 64;
+
+// By name; buffers and transformations are keywords too. nullptr: not supported.
 const Keyword* find_keyword(std::string_view name);
 
-// content and its modifiers, pcre, dsize (payload_keywords.cc).
-std::span<const Keyword> payload_keywords();
-// Contradictions that only the whole rule shows, and where a TCP rule looks.
-Result<> finish_payload(Rule& rule);
+// The tables, in the order of the documentation.
+struct KeywordGroup {
+  std::string_view title;
+  std::span<const Keyword> keywords;
+};
+std::vector<KeywordGroup> keyword_groups();
 
-// What the keyword files share.
-std::string_view trimmed_option(std::string_view text);
-// `"text"` without its quotes and escapes.
-Result<std::string> quoted_text(std::string_view value);
+std::span<const Keyword> rule_keywords();     // msg, sid, flow ...
+std::span<const Keyword> payload_keywords();  // content and its modifiers, pcre, dsize
+std::span<const Keyword> byte_keywords();     // byte_test, isdataat, bsize ...
+std::span<const Keyword> packet_keywords();   // ttl, flags, itype ...
+std::span<const Keyword> state_keywords();    // flowbits, xbits, threshold ...
 
-template <class Number>
-Result<Number> option_number(std::string_view text, Number least, Number most) {
-  Number out{};
-  text = trimmed_option(text);
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size() || out < least ||
-      out > most)
-    return fail("'" + std::string(text) + "' is not a number from " + std::to_string(least) +
-                " to " + std::to_string(most));
-  return out;
-}
+// The keyword that a buffer's name or a transformation's is; nullptr: neither.
+const Keyword* find_buffer_keyword(std::string_view name);
+
+// Contradictions that only the whole rule shows, and what the rule looks at.
+Result<> finish_rule(RuleDraft& draft);
+
+// By the name in a rule's header: "http" is two of them, "ssl" is TLS.
+Result<std::vector<AppProtocol>> app_protocols_of(std::string_view name);
+
+// "N", "!N", "<N", ">N", "N<>M" (both excluded), "<=N", ">=N", "N-M" (both included).
+Result<SizeRange> size_range(std::string_view value, uint32_t most);
+// A number, or the name of a variable that stands before.
+Result<Operand> operand(const RuleDraft& draft, std::string_view text, int64_t least, int64_t most);
 
 }  // namespace sluice::inspect

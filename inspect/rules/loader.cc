@@ -56,7 +56,7 @@ Result<> RuleLoader::load_text(std::string_view text, const std::string& name) {
 }
 
 void RuleLoader::add(std::string_view text, const std::string& name, int line) {
-  auto rule = parse_rule(text, variables_, classification_);
+  auto rule = parse_rule(text, variables_, classification_, names_);
   if (!rule) {
     set_.refused.push_back({name, line, rule.error().what});
     return;

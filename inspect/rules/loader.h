@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "inspect/rules/classification.h"
+#include "inspect/rules/notes.h"
 #include "inspect/rules/rule.h"
 #include "inspect/rules/variables.h"
 #include "tunnels/result.h"
@@ -32,8 +33,11 @@ struct RuleSet {
 
 class RuleLoader {
  public:
-  RuleLoader(Variables variables, Classification classification)
-      : variables_(std::move(variables)), classification_(std::move(classification)) {}
+  // `names` goes on being used by the rules that know its numbers.
+  RuleLoader(Variables variables, Classification classification, Names& names)
+      : variables_(std::move(variables)),
+        classification_(std::move(classification)),
+        names_(names) {}
 
   // A file that cannot be read is an error; rules in it that cannot be honoured are in refused.
   Result<> load_file(const std::string& path);
@@ -49,6 +53,7 @@ class RuleLoader {
 
   const Variables variables_;
   const Classification classification_;
+  Names& names_;
   RuleSet set_;
 };
 

@@ -12,32 +12,32 @@ alert tcp any any -> any any (msg:"one"; sid:1;)
 alert tcp any any -> any any (msg:"two"; \
   content:"x"; \
   sid:2;)
-alert http any any -> any any (sid:3;)
+alert gopher any any -> any any (sid:3;)
 pass tcp any any -> any any (sid:4;)
-alert tcp any any -> any any (flowbits:set,a; sid:5;)
+alert tcp any any -> any any (lua:a; sid:5;)
 drop tcp any any -> any any (sid:1;)
 reject udp any any -> any any (sid:6; priority:1;)
 drop udp any any -> any any (sid:7; priority:2;)
 drop udp any any -> any any (sid:8; priority:1;))";
 
 TEST(RuleLoader, KeepsWhatItHonoursAndListsTheRest) {
-  RuleLoader loader(default_variables(), default_classification());
+  Names names;
+  RuleLoader loader(default_variables(), default_classification(), names);
   ASSERT_TRUE(loader.load_text(kText, "t.rules"));
   const RuleSet set = loader.take();
   std::vector<uint32_t> sids;
   for (const Rule& rule : set.rules) sids.push_back(rule.sid);
   EXPECT_EQ(sids, (std::vector<uint32_t>{4, 8, 7, 6, 1, 2}));
   ASSERT_EQ(set.refused.size(), 3u);
-  EXPECT_EQ(
-      set.refused[0].text(),
-      "t.rules:7: protocol 'http' is not supported (ip, tcp, tcp-pkt, tcp-stream, udp, icmp)");
-  EXPECT_EQ(set.refused[1].text(), "t.rules:9: keyword 'flowbits' is not supported");
+  EXPECT_EQ(set.refused[0].text(), "t.rules:7: protocol 'gopher' is not supported");
+  EXPECT_EQ(set.refused[1].text(), "t.rules:9: keyword 'lua' is not supported");
   EXPECT_EQ(set.refused[2].text(), "t.rules:10: sid 1 is already used at t.rules:2");
   EXPECT_EQ(set.rules.back().line, 4);
 }
 
 TEST(RuleLoader, EmptyAndMissingFiles) {
-  RuleLoader loader(default_variables(), default_classification());
+  Names names;
+  RuleLoader loader(default_variables(), default_classification(), names);
   ASSERT_TRUE(loader.load_file("/dev/null"));
   EXPECT_TRUE(loader.take().rules.empty());
   const auto missing = loader.load_file("/nonexistent.rules");

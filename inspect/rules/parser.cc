@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "inspect/app/session.h"
 #include "inspect/rules/keywords.h"
 
 namespace sluice::inspect {
@@ -27,29 +28,62 @@ std::string_view take_word(std::string_view& text) {
   return word;
 }
 
-Result<Action> parse_action(std::string_view word) {
-  if (word == "alert") return Action::kAlert;
-  if (word == "drop") return Action::kDrop;
-  if (word == "reject") return Action::kReject;
-  if (word == "pass") return Action::kPass;
-  return fail("action " + quoted(word) + " is not supported (alert, drop, reject, pass)");
+Result<> parse_action(std::string_view word, Rule& rule) {
+  struct Entry {
+    std::string_view name;
+    Action action;
+    RejectWhom whom;
+  };
+  static constexpr Entry kActions[] = {
+      {"alert", Action::kAlert, RejectWhom::kBoth},
+      {"drop", Action::kDrop, RejectWhom::kBoth},
+      {"pass", Action::kPass, RejectWhom::kBoth},
+      {"reject", Action::kReject, RejectWhom::kBoth},
+      {"rejectboth", Action::kReject, RejectWhom::kBoth},
+      {"rejectsrc", Action::kReject, RejectWhom::kSource},
+      {"rejectdst", Action::kReject, RejectWhom::kDestination},
+  };
+  for (const Entry& entry : kActions) {
+    if (entry.name != word) continue;
+    rule.action = entry.action;
+    rule.reject_whom = entry.whom;
+    return {};
+  }
+  return fail("action " + quoted(word) +
+              " is not supported (alert, drop, reject, rejectsrc, rejectdst, rejectboth, pass)");
 }
 
+// The protocols under IP; the others are application protocols.
 Result<> parse_protocol(std::string_view word, Rule& rule) {
-  if (word == "ip") {
-    rule.protocol = 0;
-  } else if (word == "tcp" || word == "tcp-pkt" || word == "tcp-stream") {
-    rule.protocol = tunnels::kProtocolTcp;
+  struct Entry {
+    std::string_view name;
+    uint8_t protocol, ip_version;
+  };
+  static constexpr Entry kProtocols[] = {
+      {"ip", 0, 0},
+      {"ip4", 0, 4},
+      {"ipv4", 0, 4},
+      {"ip6", 0, 6},
+      {"ipv6", 0, 6},
+      {"tcp", tunnels::kProtocolTcp, 0},
+      {"tcp-pkt", tunnels::kProtocolTcp, 0},
+      {"tcp-stream", tunnels::kProtocolTcp, 0},
+      {"udp", tunnels::kProtocolUdp, 0},
+      {"icmp", tunnels::kProtocolIcmp, 0},
+      {"icmpv4", tunnels::kProtocolIcmp, 4},
+      {"icmpv6", tunnels::kProtocolIcmp, 6},
+  };
+  for (const Entry& entry : kProtocols) {
+    if (entry.name != word) continue;
+    rule.protocol = entry.protocol;
+    rule.ip_version = entry.ip_version;
     rule.tcp_packet = word == "tcp-pkt";
     rule.tcp_stream = word == "tcp-stream";
-  } else if (word == "udp") {
-    rule.protocol = tunnels::kProtocolUdp;
-  } else if (word == "icmp") {
-    rule.protocol = tunnels::kProtocolIcmp;
-  } else {
-    return fail("protocol " + quoted(word) +
-                " is not supported (ip, tcp, tcp-pkt, tcp-stream, udp, icmp)");
+    return {};
   }
+  const auto app = app_protocols_of(word);
+  if (!app) return fail("protocol " + quoted(word) + " is not supported");
+  rule.app_protocols = *app;
   return {};
 }
 
@@ -58,7 +92,7 @@ Result<> parse_header(std::string_view text, const Variables& variables, Rule& r
   for (auto& word : words) word = take_word(text);
   if (words.back().empty() || !text.empty())
     return fail("the header is not 'action protocol source port -> destination port'");
-  SLUICE_TRY(rule.action, parse_action(words[0]));
+  SLUICE_TRY_VOID(parse_action(words[0], rule));
   SLUICE_TRY_VOID(parse_protocol(words[1], rule));
   SLUICE_TRY(rule.source, parse_addresses(words[2], variables));
   SLUICE_TRY(rule.source_port, parse_ports(words[3], variables));
@@ -89,6 +123,7 @@ Result<> apply_option(std::string_view option, RuleDraft& draft) {
   const size_t colon = option.find(':');
   const std::string_view name = trimmed_option(option.substr(0, colon));
   const Keyword* keyword = find_keyword(name);
+  draft.keyword = name;
   if (keyword == nullptr) return fail("keyword " + quoted(name) + " is not supported");
   const std::string_view value = colon == std::string_view::npos
                                      ? std::string_view{}
@@ -115,18 +150,32 @@ Result<> parse_options(std::string_view text, RuleDraft& draft) {
 
 }  // namespace
 
+Result<std::vector<AppProtocol>> app_protocols_of(std::string_view name) {
+  std::vector<AppProtocol> out;
+  if (name == "http" || name == "http1") out.push_back(AppProtocol::kHttp1);
+  if (name == "http") out.push_back(AppProtocol::kHttp2);
+  if (name == "ssl") out.push_back(AppProtocol::kTls);
+  for (size_t i = 0; out.empty() && i < static_cast<size_t>(AppProtocol::kCount); i++) {
+    if (app_protocol_name(static_cast<AppProtocol>(i)) == name)
+      out.push_back(static_cast<AppProtocol>(i));
+  }
+  if (out.empty() || !is_understood(out.front()))
+    return fail("application protocol " + quoted(name) + " is not supported");
+  return out;
+}
+
 Result<Rule> parse_rule(std::string_view text, const Variables& variables,
-                        const Classification& classification) {
+                        const Classification& classification, Names& names) {
   if (text.size() > kRuleLengthMax) return fail("rule longer than 16384 bytes");
   text = trimmed_option(text);
   const size_t open = text.find('(');
   if (open == std::string_view::npos || text.back() != ')') return fail("no (options) at the end");
   Rule rule;
   SLUICE_TRY_VOID(parse_header(text.substr(0, open), variables, rule));
-  RuleDraft draft{rule, classification};
+  RuleDraft draft{rule, classification, names};
   SLUICE_TRY_VOID(parse_options(text.substr(open + 1, text.size() - open - 2), draft));
   if (!draft.sid_given) return fail("no sid");
-  SLUICE_TRY_VOID(finish_payload(rule));
+  SLUICE_TRY_VOID(finish_rule(draft));
   return rule;
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "inspect/rules/classification.h"
+#include "inspect/rules/notes.h"
 #include "inspect/rules/rule.h"
 #include "inspect/rules/variables.h"
 #include "tunnels/result.h"
@@ -19,6 +20,6 @@ inline constexpr size_t kRuleLengthMax = 16 * 1024;
 inline constexpr size_t kRuleOptionsMax = 256;
 
 Result<Rule> parse_rule(std::string_view text, const Variables& variables,
-                        const Classification& classification);
+                        const Classification& classification, Names& names);
 
 }  // namespace sluice::inspect

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// content and its modifiers, pcre, dsize. A modifier belongs to the content before it.
+// content and its modifiers, pcre, dsize; buffers and their transformations. A modifier belongs to
+// the content before it.
 #include <algorithm>
-#include <cctype>
 
+#include "inspect/rules/condition.h"
 #include "inspect/rules/keywords.h"
 
 namespace sluice::inspect {
@@ -10,32 +11,8 @@ namespace {
 
 // As in Suricata; longer patterns are written as two, the second with distance:0 and within.
 constexpr size_t kContentMax = 255;
-constexpr size_t kPayloadMatchesMax = 64;
 constexpr uint32_t kPositionMax = 65535;
 constexpr int32_t kDistanceMax = 1024 * 1024;
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-// The bytes between two bars: pairs of hex digits, blanks between pairs.
-Result<> append_hex(std::string_view text, std::string& out) {
-  for (size_t i = 0; i < text.size();) {
-    if (text[i] == ' ') {
-      i++;
-      continue;
-    }
-    const int high = hex_digit(text[i]);
-    const int low = i + 1 < text.size() ? hex_digit(text[i + 1]) : -1;
-    if (high < 0 || low < 0) return fail("bytes between | are not pairs of hex digits");
-    out += static_cast<char>(high << 4 | low);
-    i += 2;
-  }
-  return {};
-}
 
 Result<std::string> content_bytes(std::string_view text) {
   std::string out;
@@ -44,7 +21,8 @@ Result<std::string> content_bytes(std::string_view text) {
     if (c == '|') {
       const size_t end = text.find('|', i + 1);
       if (end == std::string_view::npos) return fail("| without a second one");
-      SLUICE_TRY_VOID(append_hex(text.substr(i + 1, end - i - 1), out));
+      if (!append_hex(text.substr(i + 1, end - i - 1), out))
+        return fail("bytes between | are not pairs of hex digits");
       i = end;
     } else if (c == '\\') {
       i++;
@@ -72,69 +50,136 @@ Result<std::string_view> negatable_quoted(std::string_view value, bool& negated)
   return value.substr(1, value.size() - 2);
 }
 
-Result<> add_match(Rule& rule, PayloadMatch match) {
-  if (rule.payload.size() == kPayloadMatchesMax)
-    return fail("more than 64 content and pcre in one rule");
-  rule.payload.push_back(std::move(match));
-  return {};
-}
-
-Result<> apply_content(RuleDraft& draft, std::string_view value) {
+Result<Content> read_content(std::string_view value) {
   Content content;
   SLUICE_TRY(const std::string_view text, negatable_quoted(value, content.negated));
   SLUICE_TRY(content.bytes, content_bytes(text));
-  return add_match(draft.rule, std::move(content));
+  return content;
 }
 
-Result<bool> pcre_flag(char flag, Regex::Options& options) {
-  switch (flag) {
-    case 'i':
-      options.caseless = true;
-      return false;
-    case 's':
-      options.dot_all = true;
-      return false;
-    case 'm':
-      options.multi_line = true;
-      return false;
-    case 'x':
-      options.extended = true;
-      return false;
-    case 'A':
-      options.anchored = true;
-      return false;
-    case 'E':
-      options.dollar_end = true;
-      return false;
-    case 'G':
-      options.ungreedy = true;
-      return false;
-    case 'R':
-      return true;
-    default:
-      return fail(std::string("flag '") + flag + "' is not supported");
+Result<> apply_content(RuleDraft& draft, std::string_view value) {
+  SLUICE_TRY(Content content, read_content(value));
+  return draft.add(std::move(content));
+}
+
+// Moves the match that was just added to the payload into the part about a buffer.
+Result<> move_added(RuleDraft& draft, Buffer buffer) {
+  BufferMatch moved = std::move(draft.matches().back());
+  draft.matches().pop_back();
+  draft.last_part = draft.part_of(buffer);
+  draft.rule.parts[*draft.last_part].matches.push_back(std::move(moved));
+  return {};
+}
+
+Result<> apply_uricontent(RuleDraft& draft, std::string_view value) {
+  if (draft.sticky) return fail("does not go with sticky buffers");
+  SLUICE_TRY_VOID(apply_content(draft, value));
+  return move_added(draft, Buffer::kHttpUri);
+}
+
+// http_uri and the like: the content before belongs to that buffer.
+Result<> apply_modifier(RuleDraft& draft, std::string_view) {
+  if (draft.sticky) return fail("does not go with sticky buffers");
+  const Content* last = draft.last_content();
+  if (last == nullptr || draft.rule.parts[*draft.last_part].buffer != Buffer::kPayload)
+    return fail("no content before it");
+  Content moved = *last;
+  auto& payload = draft.matches();
+  payload.erase(std::find_if(payload.begin(), payload.end(), [&](const BufferMatch& match) {
+    return std::get_if<Content>(&match) == last;
+  }));
+  draft.last_part = draft.part_of(find_buffer_of_modifier(draft.keyword)->buffer);
+  draft.rule.parts[*draft.last_part].matches.emplace_back(std::move(moved));
+  return {};
+}
+
+// http.uri and the like: what follows looks there.
+Result<> apply_sticky(RuleDraft& draft, std::string_view) {
+  const BufferInfo* info = find_buffer(draft.keyword);
+  draft.in_base64 = false;
+  draft.last_part.reset();
+  if (info->buffer == Buffer::kPayload) {
+    draft.sticky.reset();
+    return {};
   }
+  if (draft.rule.parts.size() == kPartsMax) return fail("more than 32 buffers in one rule");
+  draft.rule.parts.push_back({info->buffer, {}, {}});
+  draft.sticky = draft.rule.parts.size() - 1;
+  return {};
+}
+
+Result<> apply_transform(RuleDraft& draft, std::string_view value) {
+  if (!draft.sticky) return fail("needs a sticky buffer before it");
+  RulePart& part = draft.rule.parts[*draft.sticky];
+  if (!part.matches.empty()) return fail("comes before the content that looks at its result");
+  if (part.transforms.size() == kTransformsMax) return fail("more than 8 in a row");
+  SLUICE_TRY(Transform transform, parse_transform(draft.keyword, value));
+  part.transforms.push_back(std::move(transform));
+  return {};
+}
+
+struct PcreFlags {
+  Regex::Options options;
+  bool relative = false;
+  std::optional<Buffer> buffer;
+};
+
+constexpr std::pair<char, bool Regex::Options::*> kOptionFlags[] = {
+    {'i', &Regex::Options::caseless},   {'s', &Regex::Options::dot_all},
+    {'m', &Regex::Options::multi_line}, {'x', &Regex::Options::extended},
+    {'A', &Regex::Options::anchored},   {'E', &Regex::Options::dollar_end},
+    {'G', &Regex::Options::ungreedy},
+};
+
+constexpr std::pair<char, Buffer> kBufferFlags[] = {
+    {'U', Buffer::kHttpUri},         {'I', Buffer::kHttpUriRaw},
+    {'P', Buffer::kHttpRequestBody}, {'Q', Buffer::kHttpResponseBody},
+    {'H', Buffer::kHttpHeader},      {'D', Buffer::kHttpHeaderRaw},
+    {'M', Buffer::kHttpMethod},      {'C', Buffer::kHttpCookie},
+    {'S', Buffer::kHttpStatusCode},  {'Y', Buffer::kHttpStatusMessage},
+    {'V', Buffer::kHttpUserAgent},   {'W', Buffer::kHttpHost},
+    {'Z', Buffer::kHttpHostRaw},
+};
+
+Result<> read_pcre_flag(char flag, PcreFlags& out) {
+  for (const auto& [letter, option] : kOptionFlags) {
+    if (letter == flag) {
+      out.options.*option = true;
+      return {};
+    }
+  }
+  for (const auto& [letter, buffer] : kBufferFlags) {
+    if (letter != flag) continue;
+    if (out.buffer && *out.buffer != buffer) return fail("flags of two buffers");
+    out.buffer = buffer;
+    return {};
+  }
+  if (flag == 'R') {
+    out.relative = true;
+    return {};
+  }
+  // B: raw bytes, which is what there is. O: other limits, of which there is one set here.
+  if (flag == 'B' || flag == 'O') return {};
+  return fail(std::string("flag '") + flag + "' is not supported");
 }
 
 Result<> apply_pcre(RuleDraft& draft, std::string_view value) {
   bool negated = false;
-  bool relative = false;
   SLUICE_TRY(const std::string_view text, negatable_quoted(value, negated));
   const size_t last = text.rfind('/');
   if (!text.starts_with('/') || last == 0) return fail("needs /pattern/flags");
-  Regex::Options options;
-  for (const char flag : text.substr(last + 1)) {
-    SLUICE_TRY(const bool is_relative, pcre_flag(flag, options));
-    relative |= is_relative;
-  }
-  SLUICE_TRY(Regex regex, Regex::compile(text.substr(1, last - 1), options));
-  return add_match(draft.rule, Pcre{std::move(regex), negated, relative});
+  PcreFlags flags;
+  std::string_view letters = text.substr(last + 1);
+  if (letters.find(',') != std::string_view::npos) return fail("captures are not supported");
+  for (const char flag : letters) SLUICE_TRY_VOID(read_pcre_flag(flag, flags));
+  SLUICE_TRY(Regex regex, Regex::compile(text.substr(1, last - 1), flags.options));
+  SLUICE_TRY_VOID(draft.add(Pcre{std::move(regex), negated, flags.relative}));
+  return flags.buffer ? move_added(draft, *flags.buffer) : Result<>{};
 }
 
 Result<Content*> content_before(RuleDraft& draft) {
-  if (draft.rule.payload.empty()) return fail("no content before it");
-  auto* content = std::get_if<Content>(&draft.rule.payload.back());
-  if (content == nullptr) return fail("does not apply to pcre");
+  Content* content = draft.last_content();
+  if (content == nullptr) return fail("no content before it");
   return content;
 }
 
@@ -148,32 +193,39 @@ Result<> apply_nocase(RuleDraft& draft, std::string_view) {
   return {};
 }
 
+// A content that cannot fit is a mistake, not a rule.
+bool is_smaller(const Operand& limit, size_t length) {
+  return !limit.variable && limit.value < static_cast<int64_t>(length);
+}
+
 Result<> apply_offset(RuleDraft& draft, std::string_view value) {
   SLUICE_TRY(Content * content, content_before(draft));
-  SLUICE_TRY(content->offset, option_number<uint32_t>(value, 0, kPositionMax));
+  SLUICE_TRY(content->offset, operand(draft, value, 0, kPositionMax));
   content->positioned = true;
   return {};
 }
 
 Result<> apply_depth(RuleDraft& draft, std::string_view value) {
   SLUICE_TRY(Content * content, content_before(draft));
-  SLUICE_TRY(content->depth, option_number<uint32_t>(value, 1, kPositionMax));
-  if (*content->depth < content->bytes.size()) return fail("smaller than the content itself");
+  SLUICE_TRY(content->depth, operand(draft, value, 1, kPositionMax));
+  if (is_smaller(*content->depth, content->bytes.size()))
+    return fail("smaller than the content itself");
   content->positioned = true;
   return {};
 }
 
 Result<> apply_distance(RuleDraft& draft, std::string_view value) {
   SLUICE_TRY(Content * content, content_before(draft));
-  SLUICE_TRY(content->distance, option_number<int32_t>(value, -kDistanceMax, kDistanceMax));
+  SLUICE_TRY(content->distance, operand(draft, value, -kDistanceMax, kDistanceMax));
   content->relative = true;
   return {};
 }
 
 Result<> apply_within(RuleDraft& draft, std::string_view value) {
   SLUICE_TRY(Content * content, content_before(draft));
-  SLUICE_TRY(content->within, option_number<uint32_t>(value, 1, kDistanceMax));
-  if (*content->within < content->bytes.size()) return fail("smaller than the content itself");
+  SLUICE_TRY(content->within, operand(draft, value, 1, kDistanceMax));
+  if (is_smaller(*content->within, content->bytes.size()))
+    return fail("smaller than the content itself");
   content->relative = true;
   return {};
 }
@@ -181,7 +233,7 @@ Result<> apply_within(RuleDraft& draft, std::string_view value) {
 Result<> apply_startswith(RuleDraft& draft, std::string_view) {
   SLUICE_TRY(Content * content, content_before(draft));
   if (content->positioned) return fail("does not go with offset or depth");
-  content->depth = static_cast<uint32_t>(content->bytes.size());
+  content->depth = Operand{static_cast<int64_t>(content->bytes.size()), {}};
   content->positioned = true;
   return {};
 }
@@ -201,12 +253,12 @@ Result<> apply_rawbytes(RuleDraft& draft, std::string_view) {
 Result<> apply_fast_pattern(RuleDraft& draft, std::string_view value) {
   SLUICE_TRY(Content * content, content_before(draft));
   if (content->negated) return fail("a negated content cannot be it");
-  const auto marked = [](const PayloadMatch& match) {
-    const auto* other = std::get_if<Content>(&match);
-    return other != nullptr && other->fast_pattern;
-  };
-  if (std::any_of(draft.rule.payload.begin(), draft.rule.payload.end(), marked))
-    return fail("more than one in the rule");
+  for (const RulePart& part : draft.rule.parts) {
+    for (const BufferMatch& match : part.matches) {
+      const auto* other = std::get_if<Content>(&match);
+      if (other != nullptr && other->fast_pattern) return fail("more than one in the rule");
+    }
+  }
   content->fast_pattern = true;
   if (value.empty() || value == "only") return {};
   const size_t comma = value.find(',');
@@ -219,76 +271,54 @@ Result<> apply_fast_pattern(RuleDraft& draft, std::string_view value) {
   return {};
 }
 
-// N, !N, <N, >N, N<>M (between, both excluded).
-Result<> apply_dsize(RuleDraft& draft, std::string_view value) {
-  if (draft.rule.payload_size) return fail("given twice");
-  PayloadSize size;
-  value = trimmed_option(value);
-  const size_t between = value.find("<>");
-  if (between != std::string_view::npos) {
-    SLUICE_TRY(const auto low, option_number<uint32_t>(value.substr(0, between), 0, kPositionMax));
-    SLUICE_TRY(const auto high,
-               option_number<uint32_t>(value.substr(between + 2), 0, kPositionMax));
-    if (high < low + 2) return fail("nothing lies between");
-    size.least = low + 1;
-    size.most = high - 1;
-  } else if (value.starts_with('<')) {
-    SLUICE_TRY(const auto limit, option_number<uint32_t>(value.substr(1), 1, kPositionMax));
-    size.most = limit - 1;
-  } else if (value.starts_with('>')) {
-    SLUICE_TRY(const auto limit, option_number<uint32_t>(value.substr(1), 0, kPositionMax));
-    size.least = limit + 1;
-  } else {
-    size.outside = value.starts_with('!');
-    SLUICE_TRY(size.least,
-               option_number<uint32_t>(value.substr(size.outside ? 1 : 0), 0, kPositionMax));
-    size.most = size.least;
+class PayloadSize final : public Condition {
+ public:
+  explicit PayloadSize(const SizeRange& range) : range_(range) {}
+  bool holds(const RuleContext& context) const override {
+    return range_.contains(context.view.payload.size());
   }
-  draft.rule.payload_size = size;
+  bool about_packet() const override { return true; }
+
+ private:
+  const SizeRange range_;
+};
+
+Result<> apply_dsize(RuleDraft& draft, std::string_view value) {
+  SLUICE_TRY(const SizeRange range, size_range(value, kPositionMax));
+  draft.rule.conditions.push_back(std::make_shared<PayloadSize>(range));
   return {};
 }
 
 constexpr Keyword kKeywords[] = {
-    {"content", KeywordValue::kRequired, apply_content},
-    {"nocase", KeywordValue::kNone, apply_nocase},
-    {"offset", KeywordValue::kRequired, apply_offset},
-    {"depth", KeywordValue::kRequired, apply_depth},
-    {"distance", KeywordValue::kRequired, apply_distance},
-    {"within", KeywordValue::kRequired, apply_within},
-    {"startswith", KeywordValue::kNone, apply_startswith},
-    {"endswith", KeywordValue::kNone, apply_endswith},
-    {"rawbytes", KeywordValue::kNone, apply_rawbytes},
-    {"fast_pattern", KeywordValue::kOptional, apply_fast_pattern},
-    {"pcre", KeywordValue::kRequired, apply_pcre},
-    {"dsize", KeywordValue::kRequired, apply_dsize},
+    {"content", KeywordValue::kRequired, apply_content, "these bytes occur; ! : they do not"},
+    {"uricontent", KeywordValue::kRequired, apply_uricontent, "content of http.uri"},
+    {"nocase", KeywordValue::kNone, apply_nocase, "the content in any case"},
+    {"offset", KeywordValue::kRequired, apply_offset, "the content begins there or later"},
+    {"depth", KeywordValue::kRequired, apply_depth, "the content lies within so many bytes"},
+    {"distance", KeywordValue::kRequired, apply_distance, "the content follows the match before"},
+    {"within", KeywordValue::kRequired, apply_within, "... within so many bytes"},
+    {"startswith", KeywordValue::kNone, apply_startswith, "the content is the beginning"},
+    {"endswith", KeywordValue::kNone, apply_endswith, "the content is the end"},
+    {"rawbytes", KeywordValue::kNone, apply_rawbytes, "nothing: bytes are always raw"},
+    {"fast_pattern", KeywordValue::kOptional, apply_fast_pattern,
+     "the content to search for first"},
+    {"pcre", KeywordValue::kRequired, apply_pcre,
+     "the regular expression matches; ! : it does not"},
+    {"dsize", KeywordValue::kRequired, apply_dsize, "the size of the packet's payload"},
 };
+
+constexpr Keyword kSticky = {{}, KeywordValue::kNone, apply_sticky, {}};
+constexpr Keyword kModifier = {{}, KeywordValue::kNone, apply_modifier, {}};
+constexpr Keyword kTransform = {{}, KeywordValue::kOptional, apply_transform, {}};
 
 }  // namespace
 
 std::span<const Keyword> payload_keywords() { return kKeywords; }
 
-Result<> finish_payload(Rule& rule) {
-  bool positioned = false;
-  for (const PayloadMatch& match : rule.payload) {
-    const auto* content = std::get_if<Content>(&match);
-    if (content == nullptr) continue;
-    if (content->positioned && content->relative)
-      return fail("offset, depth or startswith together with distance or within on one content");
-    positioned |= content->positioned;
-  }
-  const bool tcp = rule.protocol == 0 || rule.protocol == tunnels::kProtocolTcp;
-  const bool only_stream = rule.flow.only_stream || rule.tcp_stream;
-  const bool only_packet =
-      rule.flow.no_stream || rule.tcp_packet || rule.payload_size || rule.payload.empty();
-  if (only_stream && !tcp) return fail("flow:only_stream needs TCP");
-  if (only_stream && only_packet)
-    return fail(
-        "asks for the stream and for what only packets have (dsize, no_stream, tcp-pkt, no "
-        "content)");
-  rule.tcp_scope = only_packet                  ? TcpScope::kPacket
-                   : only_stream || !positioned ? TcpScope::kStream
-                                                : TcpScope::kBoth;
-  return {};
+const Keyword* find_buffer_keyword(std::string_view name) {
+  if (find_buffer(name) != nullptr) return &kSticky;
+  if (find_buffer_of_modifier(name) != nullptr) return &kModifier;
+  return is_transform(name) ? &kTransform : nullptr;
 }
 
 }  // namespace sluice::inspect

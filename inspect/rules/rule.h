@@ -3,59 +3,36 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
+#include "inspect/app/protocol.h"
+#include "inspect/rules/buffer_match.h"
 #include "inspect/rules/header.h"
-#include "inspect/rules/regex.h"
+#include "inspect/rules/threshold.h"
 
 namespace sluice::inspect {
+
+class Condition;
+class Effect;
 
 // In the order in which they win.
 enum class Action : uint8_t { kPass, kDrop, kReject, kAlert };
 
-// Which payload a rule of TCP looks at (others: always the packet's).
-enum class TcpScope : uint8_t {
-  kPacket,  // each packet's own payload: tcp-pkt, flow:no_stream, dsize, rules without payload
-            // keywords
-  kStream,  // the bytes in order, however they were cut: tcp-stream, flow:only_stream, content
-            // without positions
-  kBoth,    // content with positions (offset, depth, startswith): either may match, as in Suricata
-};
+// Who is told of a reject.
+enum class RejectWhom : uint8_t { kBoth, kSource, kDestination };
 
-struct Content {
-  std::string bytes;  // lower case if nocase
-  bool nocase = false;
-  bool negated = false;
-  bool relative = false;  // distance or within: counts from the end of the match before
-  bool ends = false;      // endswith
-  bool fast_pattern = false;
-  bool positioned = false;  // offset, depth or startswith
-  uint32_t offset = 0;
-  std::optional<uint32_t> depth;  // from offset
-  int32_t distance = 0;
-  std::optional<uint32_t> within;  // from the end of the match before, plus distance
-  uint16_t chop_offset = 0;        // fast_pattern:offset,length
-  uint16_t chop_length = 0;        // 0: all
-};
-
-struct Pcre {
-  Regex regex;
-  bool negated = false;
-  bool relative = false;  // R
-};
-
-using PayloadMatch = std::variant<Content, Pcre>;
-
-struct PayloadSize {
-  uint32_t least = 0;
-  uint32_t most = UINT32_MAX;
-  bool outside = false;  // negated
-
-  bool contains(size_t size) const { return (size >= least && size <= most) != outside; }
+// What a rule looks at.
+enum class Scope : uint8_t {
+  kPacket,       // each packet: tcp-pkt, flow:no_stream, dsize, rules without content
+  kStream,       // TCP bytes in order, however they were cut: tcp-stream, flow:only_stream, content
+                 // without positions
+  kBoth,         // content with positions (offset, depth, startswith): either may match, as in
+                 // Suricata
+  kTransaction,  // buffers of an application protocol
 };
 
 struct FlowOption {
@@ -63,15 +40,23 @@ struct FlowOption {
   bool to_client = false;
   bool established = false;
   bool not_established = false;
+  bool stateless = false;
   bool only_stream = false;
   bool no_stream = false;
 };
 
+// target: which end of the rule is the victim, for alerts.
+enum class Target : uint8_t { kNone, kSource, kDestination };
+
 struct Rule {
   Action action = Action::kAlert;
-  uint8_t protocol = 0;  // 0: any IP; kProtocolIcmp stands for ICMPv6 too
+  RejectWhom reject_whom = RejectWhom::kBoth;
+  uint8_t protocol = 0;    // 0: any IP; kProtocolIcmp stands for ICMPv6 too
+  uint8_t ip_version = 0;  // 4, 6; 0: either
   bool tcp_packet = false;
   bool tcp_stream = false;
+  // Any of these; empty: whatever it is. `http` stands for HTTP/1 and HTTP/2.
+  std::vector<AppProtocol> app_protocols;
   AddressList source, destination;
   PortList source_port, destination_port;
   bool both_ways = false;  // <>
@@ -85,14 +70,24 @@ struct Rule {
   int priority = 3;
   std::vector<std::pair<std::string, std::string>> references;  // type, value
   std::vector<std::pair<std::string, std::string>> metadata;    // key, value
+  Target target = Target::kNone;
   FlowOption flow;
   bool noalert = false;
-  std::optional<PayloadSize> payload_size;
-  std::vector<PayloadMatch> payload;  // in the order written
-  TcpScope tcp_scope = TcpScope::kPacket;
+  bool bypass = false;  // the rest of the flow is not inspected
+
+  std::vector<RulePart> parts;  // in the order written, those of one buffer together
+  size_t variables = 0;         // that byte_extract and byte_math fill
+  std::vector<std::shared_ptr<const Condition>> conditions;
+  std::vector<std::shared_ptr<const Effect>> effects;
+  std::optional<Threshold> threshold;
+  std::optional<DetectionFilter> detection_filter;
+  Scope scope = Scope::kPacket;
 
   std::string file;
   int line = 0;
+
+  // The part about the bytes that packets and streams carry; nullptr: none.
+  const RulePart* payload() const;
 };
 
 }  // namespace sluice::inspect

@@ -72,6 +72,10 @@ class TcpStream {
   uint64_t window_start() const { return next_ - window().size(); }
   // The stream position after the last delivered byte.
   uint64_t next() const { return next_; }
+  // All bytes before that sequence number have been delivered.
+  bool has_all_before(uint32_t sequence) const {
+    return begun_ && !finished_ && held_.empty() && sequence == next_sequence_;
+  }
   // The depth was reached: nothing more will be delivered.
   bool finished() const { return finished_; }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "inspect/match/payload_matcher.h"
+#include "inspect/match/buffer_matcher.h"
 
 #include <gtest/gtest.h>
 
@@ -11,15 +11,21 @@
 namespace sluice::inspect {
 namespace {
 
+Names& names() {
+  static Names all;
+  return all;
+}
+
 Rule rule_of(const std::string& options) {
-  auto rule = parse_rule("alert tcp any any -> any any (" + options + " sid:1;)", {}, {});
+  auto rule = parse_rule("alert tcp any any -> any any (" + options + " sid:1;)", {}, {}, names());
   EXPECT_TRUE(rule) << options << ": " << rule.error().what;
   return std::move(*rule);
 }
 
 bool matches(const Rule& rule, std::string_view text, uint64_t start = 0) {
-  PayloadMatcher matcher;
-  return matcher.matches(PayloadPlan(rule.payload),
+  BufferMatcher matcher;
+  matcher.begin_rule();
+  return matcher.matches(BufferPlan(rule.payload()->matches),
                          {{reinterpret_cast<const uint8_t*>(text.data()), text.size()}, start});
 }
 
@@ -29,7 +35,7 @@ struct Row {
   bool expected;
 };
 
-TEST(PayloadMatcher, TruthTable) {
+TEST(BufferMatcher, TruthTable) {
   const Row kTable[] = {
       {"content:\"abc\";", "xxabcxx", true},
       {"content:\"abc\";", "xxABCxx", false},
@@ -82,26 +88,71 @@ TEST(PayloadMatcher, TruthTable) {
         << row.options << " on " << row.payload;
 }
 
-TEST(PayloadMatcher, PositionsCountFromTheStartOfTheStream) {
+TEST(BufferMatcher, NumbersInBytes) {
+  const Row kTable[] = {
+      {"byte_test:2,>,256,0;", "\x01\x01", true},
+      {"byte_test:2,>,257,0;", "\x01\x01", false},
+      {"byte_test:2,!>,257,0;", "\x01\x01", true},
+      {"byte_test:2,=,513,0,little;", "\x01\x02", true},
+      {"byte_test:1,&,4,1;", "a\x06", true},
+      {"byte_test:1,&,1,1;", "a\x06", false},
+      {"byte_test:4,=,1234,1,string,dec;", "x1234", true},
+      {"byte_test:4,=,0x1234,1,string,hex;", "x1234", true},
+      {"byte_test:4,=,12,0;", "abc", false},
+      {"byte_test:1,=,3,0,bitmask 0x0c;", "\x0d", true},
+      {"content:\"len\"; byte_test:1,=,5,0,relative;", "xlen\x05", true},
+      {"content:\"len\"; byte_test:1,=,5,0,relative;", "xlen\x04len\x05", true},
+      {"byte_jump:1,0; content:\"b\"; within:1;", "\x02xxb", true},
+      {"byte_jump:1,0; content:\"b\"; within:1;", "\x01xxb", false},
+      {"byte_jump:1,0,multiplier 2; content:\"b\"; within:1;", "\x01xxb", true},
+      {"byte_jump:1,0,align; content:\"b\"; within:1;", "\x01xxxxb", true},
+      {"byte_jump:1,0,from_beginning; content:\"b\"; within:1;", "\x03xxb", true},
+      {"byte_jump:1,0,from_end; content:\"b\"; within:1;", "\x01xxb", true},
+      {"byte_jump:1,0,post_offset -1; content:\"b\"; within:1;", "\x03xxb", true},
+      {"byte_jump:1,0;", "\xffxxb", false},
+      {"byte_extract:1,0,n; content:\"b\"; offset:n;", "\x03xxb", true},
+      {"byte_extract:1,0,n; content:\"b\"; offset:n;", "\x04xxb", false},
+      {"byte_extract:1,0,n; content:\"b\"; distance:n; within:1;", "\x02xxb", true},
+      {"byte_extract:1,0,n; byte_test:1,=,n,1;", "\x05\x05", true},
+      {"byte_math:bytes 1, offset 0, oper *, rvalue 3, result n; isdataat:!n;", "\x01xx", true},
+      {"byte_math:bytes 1, offset 0, oper -, rvalue 1, result n; byte_test:1,=,n,1;", "\x05\x04",
+       true},
+      {"isdataat:2;", "abc", true},
+      {"isdataat:3;", "abc", false},
+      {"isdataat:!3;", "abc", true},
+      {"content:\"a\"; isdataat:2,relative;", "abc", true},
+      {"content:\"a\"; isdataat:3,relative;", "abc", false},
+      {"content:\"a\"; isdataat:!1,relative;", "ba", true},
+      {"base64_decode:offset 1; base64_data; content:\"attack\";", " YXR0YWNr", true},
+      {"base64_decode; base64_data; content:\"attack\";", "YXR0", false},
+      {"content:\"=\"; base64_decode:bytes 8,relative; base64_data; content:\"attack\"; endswith;",
+       "x=YXR0YWNrYQ", true},
+  };
+  for (const Row& row : kTable)
+    EXPECT_EQ(matches(rule_of(row.options), row.payload), row.expected)
+        << row.options << " on " << row.payload;
+}
+
+TEST(BufferMatcher, PositionsCountFromTheStartOfTheStream) {
   EXPECT_TRUE(matches(rule_of("content:\"abc\"; offset:102; depth:3;"), "xxabc", 100));
   EXPECT_FALSE(matches(rule_of("content:\"abc\"; offset:2; depth:3;"), "xxabc", 100));
   EXPECT_FALSE(matches(rule_of("pcre:\"/^xx/\";"), "xxabc", 100));
   EXPECT_TRUE(matches(rule_of("content:\"x\"; pcre:\"/^x/R\";"), "xxabc", 100));
 }
 
-TEST(PayloadMatcher, EndlessSearchesStopAtTheLimit) {
+TEST(BufferMatcher, EndlessSearchesStopAtTheLimit) {
   const Rule rule = rule_of(
       "content:\"a\"; content:\"a\"; distance:0; within:9000; content:\"a\"; distance:0; "
       "within:9000; "
       "content:\"b\"; distance:5; within:1;");
   const std::string text(8000, 'a');
-  PayloadMatcher matcher;
-  EXPECT_FALSE(matcher.matches(PayloadPlan(rule.payload),
+  BufferMatcher matcher;
+  EXPECT_FALSE(matcher.matches(BufferPlan(rule.payload()->matches),
                                {{reinterpret_cast<const uint8_t*>(text.data()), text.size()}, 0}));
   EXPECT_EQ(matcher.cost_limit_hits(), 1u);
 }
 
-TEST(PayloadMatcher, ManyPlacesOfTheFirstContentAreNoProblem) {
+TEST(BufferMatcher, ManyPlacesOfTheFirstContentAreNoProblem) {
   const std::string text = std::string(60000, 'a') + "b";
   EXPECT_TRUE(matches(rule_of("content:\"a\"; content:\"b\"; within:1;"), text));
   EXPECT_FALSE(matches(rule_of("content:\"a\"; content:\"c\"; distance:0;"), text));
@@ -121,19 +172,19 @@ bool allowed(const Content& content, std::string_view text, size_t at, int64_t p
   const auto begin = static_cast<int64_t>(at);
   const auto end = begin + static_cast<int64_t>(content.bytes.size());
   if (content.relative) {
-    if (begin < previous + content.distance) return false;
-    if (content.within && end > previous + content.distance + int64_t{*content.within})
+    if (begin < previous + content.distance.value) return false;
+    if (content.within && end > previous + content.distance.value + content.within->value)
       return false;
   } else {
-    if (begin < int64_t{content.offset}) return false;
-    if (content.depth && end > int64_t{content.offset} + int64_t{*content.depth}) return false;
+    if (begin < content.offset.value) return false;
+    if (content.depth && end > content.offset.value + content.depth->value) return false;
   }
   return !content.ends || end == static_cast<int64_t>(text.size());
 }
 
 bool by_definition(const Rule& rule, size_t step, std::string_view text, int64_t previous) {
-  if (step == rule.payload.size()) return true;
-  const Content& content = std::get<Content>(rule.payload[step]);
+  if (step == rule.payload()->matches.size()) return true;
+  const Content& content = std::get<Content>(rule.payload()->matches[step]);
   bool anywhere = false;
   for (size_t at = 0; at + content.bytes.size() <= text.size(); at++) {
     if (!equal_at(content, text, at) || !allowed(content, text, at, previous)) continue;
@@ -173,7 +224,7 @@ std::string random_option(std::mt19937& random) {
   }
 }
 
-TEST(PayloadMatcher, AgreesWithTheDefinitionOnRandomRules) {
+TEST(BufferMatcher, AgreesWithTheDefinitionOnRandomRules) {
   std::mt19937 random(3);
   int matched = 0;
   for (int i = 0; i < 4000; i++) {

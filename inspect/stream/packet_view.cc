@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "inspect/match/packet_view.h"
+#include "inspect/stream/packet_view.h"
 
 namespace sluice::inspect {
 namespace {

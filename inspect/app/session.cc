@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/app/session.h"
+
+#include <algorithm>
+
+namespace sluice::inspect {
+namespace {
+
+std::vector<uint8_t>& of(std::vector<uint8_t> (&sides)[2], Direction direction) {
+  return sides[static_cast<size_t>(direction)];
+}
+
+}  // namespace
+
+AppSession::AppSession(bool tcp, uint16_t server_port, std::span<const ProtocolEntry> protocols)
+    : protocols_(protocols), server_port_(server_port), tcp_(tcp) {
+  begin_probing();
+}
+
+void AppSession::begin_probing() {
+  state_ = State::kProbing;
+  candidates_ = 0;
+  for (size_t i = 0; i < protocols_.size(); i++) {
+    if (tcp_ ? protocols_[i].tcp : protocols_[i].udp) candidates_ |= 1u << i;
+  }
+}
+
+void AppSession::feed(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) {
+  if (bytes.empty()) return;
+  if (state_ == State::kProbing) {
+    probe(direction, bytes, sink);
+  } else if (state_ == State::kParsing) {
+    parse(direction, bytes, sink);
+  }
+}
+
+void AppSession::probe(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) {
+  if (early_[0].empty() && early_[1].empty()) first_ = direction;
+  auto& early = of(early_, direction);
+  const size_t room = kProbeBytesMax - std::min(kProbeBytesMax, early.size());
+  const bool full = bytes.size() >= room;
+  // Most first segments tell: then nothing is copied.
+  std::span<const uint8_t> known = bytes;
+  if (!early.empty()) {
+    early.insert(early.end(), bytes.begin(), bytes.end());
+    known = early;
+  }
+  for (size_t i = 0; i < protocols_.size(); i++) {
+    if ((candidates_ & 1u << i) == 0) continue;
+    const Probe answer = protocols_[i].probe(direction, known, server_port_);
+    if (answer == Probe::kNo) candidates_ &= ~(1u << i);
+    if (answer != Probe::kYes) continue;
+    if (early.empty()) early.assign(bytes.begin(), bytes.end());
+    start(protocols_[i], sink);
+    return;
+  }
+  if (candidates_ == 0 || full) {
+    early_[0] = early_[1] = {};
+    state_ = State::kFinished;
+    if (protocol_ == AppProtocol::kUnknown) protocol_ = AppProtocol::kFailed;
+    return;
+  }
+  if (early.empty()) early.assign(bytes.begin(), bytes.end());
+}
+
+// The parser gets what was kept: first of who spoke first.
+void AppSession::start(const ProtocolEntry& entry, TransactionSink& sink) {
+  protocol_ = entry.protocol;
+  parser_ = entry.make();
+  state_ = State::kParsing;
+  std::vector<uint8_t> early[2] = {std::move(early_[0]), std::move(early_[1])};
+  early_[0] = early_[1] = {};
+  for (const Direction direction : {first_, opposite(first_)})
+    feed(direction, of(early, direction), sink);
+}
+
+void AppSession::parse(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) {
+  after(parser_->feed(direction, bytes, sink), sink);
+}
+
+void AppSession::after(Parsed parsed, TransactionSink& sink) {
+  if (parsed == Parsed::kMore) return;
+  if (parsed == Parsed::kChange) {
+    change_protocol(sink);
+    return;
+  }
+  for (const Direction direction : {Direction::kToServer, Direction::kToClient})
+    parser_->end(direction, sink);
+  parser_.reset();
+  state_ = State::kFinished;
+}
+
+void AppSession::change_protocol(TransactionSink& sink) {
+  const AppProtocol next = parser_->next_protocol();
+  std::vector<uint8_t> rest[2];
+  for (const Direction direction : {Direction::kToServer, Direction::kToClient}) {
+    const auto bytes = parser_->rest(direction);
+    of(rest, direction).assign(bytes.begin(), bytes.end());
+    parser_->end(direction, sink);
+  }
+  parser_.reset();
+  if (++changes_ > kProtocolChangesMax) {
+    state_ = State::kFinished;
+    return;
+  }
+  begin_probing();
+  const auto found = std::find_if(protocols_.begin(), protocols_.end(),
+                                  [&](const ProtocolEntry& e) { return e.protocol == next; });
+  if (found != protocols_.end()) start(*found, sink);
+  for (const Direction direction : {Direction::kToServer, Direction::kToClient})
+    feed(direction, of(rest, direction), sink);
+}
+
+void AppSession::gap(Direction direction, uint64_t length, TransactionSink& sink) {
+  if (state_ == State::kParsing) {
+    after(parser_->gap(direction, length, sink), sink);
+  } else if (state_ == State::kProbing) {
+    // What was kept and what comes do not belong together.
+    early_[0] = early_[1] = {};
+    state_ = State::kFinished;
+  }
+}
+
+void AppSession::end(Direction direction, TransactionSink& sink) {
+  if (state_ == State::kParsing) parser_->end(direction, sink);
+}
+
+}  // namespace sluice::inspect

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// The application's side of one flow: which protocol it speaks, found by content, and its parser.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "inspect/app/parser.h"
+
+namespace sluice::inspect {
+
+// Bytes of a direction that are kept to recognise the protocol; it is none of ours if they do not
+// tell.
+inline constexpr size_t kProbeBytesMax = 2048;
+// A connection changes its protocol at most so often (SMTP -> TLS, HTTP -> HTTP/2).
+inline constexpr int kProtocolChangesMax = 4;
+
+// All protocols that are understood.
+std::span<const ProtocolEntry> all_protocols();
+
+// Whether rules may speak of it: there is a parser, or it is an answer (kFailed, kUnknown).
+bool is_understood(AppProtocol protocol);
+
+class AppSession {
+ public:
+  AppSession(bool tcp, uint16_t server_port,
+             std::span<const ProtocolEntry> protocols = all_protocols());
+
+  // The next bytes of a direction in order, or one datagram.
+  void feed(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
+  // Bytes that the receiver has and nobody here saw.
+  void gap(Direction direction, uint64_t length, TransactionSink& sink);
+  void end(Direction direction, TransactionSink& sink);
+
+  // The last one that was found; kFailed when it is none of ours.
+  AppProtocol protocol() const { return protocol_; }
+  // What follows is not parsed: encrypted, unknown, or broken.
+  bool finished() const { return state_ == State::kFinished; }
+
+ private:
+  enum class State : uint8_t { kProbing, kParsing, kFinished };
+
+  void begin_probing();
+  void probe(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
+  void start(const ProtocolEntry& entry, TransactionSink& sink);
+  void parse(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
+  void after(Parsed parsed, TransactionSink& sink);
+  void change_protocol(TransactionSink& sink);
+
+  const std::span<const ProtocolEntry> protocols_;
+  const uint16_t server_port_;
+  const bool tcp_;
+  State state_ = State::kProbing;
+  AppProtocol protocol_ = AppProtocol::kUnknown;
+  int changes_ = 0;
+  uint32_t candidates_ = 0;                 // bits of protocols_
+  Direction first_ = Direction::kToServer;  // who spoke first
+  std::vector<uint8_t> early_[2];           // while probing
+  std::unique_ptr<Parser> parser_;
+};
+
+}  // namespace sluice::inspect

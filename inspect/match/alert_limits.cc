@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/match/alert_limits.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace sluice::inspect {
+
+AlertLimits::Key AlertLimits::key(uint32_t index, Track track, const Current& current) {
+  const tunnels::tuple& t = current.view.packet.tuple;
+  Key key{index, {}};
+  const auto put = [&](const uint32_t(&address)[4], size_t at) {
+    std::copy(std::begin(address), std::end(address), key.tracked.begin() + static_cast<int>(at));
+  };
+  switch (track) {
+    case Track::kBySource:
+      put(t.source, 0);
+      break;
+    case Track::kByDestination:
+      put(t.destination, 0);
+      break;
+    case Track::kByBoth:
+      put(t.source, 0);
+      put(t.destination, 4);
+      break;
+    case Track::kByFlow:
+      key.tracked[0] = static_cast<uint32_t>(current.flow.id);
+      key.tracked[1] = static_cast<uint32_t>(current.flow.id >> 32);
+      break;
+    case Track::kByRule:
+      break;
+  }
+  return key;
+}
+
+AlertLimits::Count& AlertLimits::count(const Key& key, uint32_t seconds, UniqueOn unique_on,
+                                       const Current& current) {
+  if (counts_.size() == kCountsMax && !counts_.contains(key)) make_room();
+  const auto [place, is_new] = counts_.try_emplace(key);
+  Count& out = place->second;
+  if (is_new || current.time_us >= out.end_us) {
+    if (!is_new) by_end_.erase({out.end_us, key});
+    out = Count{current.time_us, current.time_us + int64_t{seconds} * 1'000'000, 0, {}};
+    by_end_.emplace(out.end_us, key);
+  }
+  if (unique_on == UniqueOn::kNone) {
+    out.count++;
+    return out;
+  }
+  const uint16_t port =
+      unique_on == UniqueOn::kSourcePort ? current.view.source_port : current.view.destination_port;
+  if (out.unique.size() < kUniqueMax) out.unique.insert(port);
+  out.count = static_cast<uint32_t>(out.unique.size());
+  return out;
+}
+
+bool AlertLimits::acts(uint32_t index, const Rule& rule, const Current& current) {
+  if (!rule.detection_filter) return true;
+  const DetectionFilter& filter = *rule.detection_filter;
+  return count(key(index, filter.track, current), filter.seconds, filter.unique_on, current).count >
+         filter.count;
+}
+
+bool AlertLimits::speaks(uint32_t index, const Rule& rule, const Current& current) {
+  if (!rule.threshold) return true;
+  const Threshold& threshold = *rule.threshold;
+  Count& counted =
+      count(key(index, threshold.track, current), threshold.seconds, threshold.unique_on, current);
+  switch (threshold.type) {
+    case Threshold::Type::kLimit:
+      return counted.count <= threshold.count;
+    case Threshold::Type::kBoth:
+      return counted.count == threshold.count;
+    case Threshold::Type::kThreshold:
+      if (counted.count < threshold.count) return false;
+      counted.count = 0;
+      counted.unique.clear();
+      return true;
+  }
+  return true;
+}
+
+void AlertLimits::make_room() {
+  counts_.erase(by_end_.begin()->second);
+  by_end_.erase(by_end_.begin());
+  forgotten_++;
+}
+
+void AlertLimits::expire(int64_t now_us) {
+  while (!by_end_.empty() && by_end_.begin()->first <= now_us) {
+    counts_.erase(by_end_.begin()->second);
+    by_end_.erase(by_end_.begin());
+  }
+}
+
+}  // namespace sluice::inspect

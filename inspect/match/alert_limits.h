@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// How often rules act and speak: threshold and detection_filter, counted for each worker.
+//
+// A threshold limits only alerts: drop, reject and what a rule notes take place for every match
+// (Suricata userguide, "Thresholding Keywords"). A detection_filter limits the rule itself.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <set>
+
+#include "inspect/match/flow_state.h"
+#include "inspect/rules/rule.h"
+
+namespace sluice::inspect {
+
+// Things counted at once; full, the oldest is forgotten and counted.
+inline constexpr size_t kCountsMax = 1 << 16;
+// Different values of unique_on in one count.
+inline constexpr size_t kUniqueMax = 1024;
+
+class AlertLimits {
+ public:
+  // The rule has matched; false: its detection_filter keeps it back.
+  bool acts(uint32_t index, const Rule& rule, const Current& current);
+  // False: its threshold keeps the alert back.
+  bool speaks(uint32_t index, const Rule& rule, const Current& current);
+
+  void expire(int64_t now_us);
+  uint64_t forgotten() const { return forgotten_; }
+
+ private:
+  struct Key {
+    uint32_t rule = 0;
+    std::array<uint32_t, 8> tracked{};
+    auto operator<=>(const Key&) const = default;
+  };
+  struct Count {
+    int64_t begun_us = 0;
+    int64_t end_us = 0;
+    uint32_t count = 0;
+    std::set<uint16_t> unique;
+  };
+
+  static Key key(uint32_t index, Track track, const Current& current);
+  // Counts a match in its window of so many seconds.
+  Count& count(const Key& key, uint32_t seconds, UniqueOn unique_on, const Current& current);
+  void make_room();
+
+  std::map<Key, Count> counts_;
+  std::set<std::pair<int64_t, Key>> by_end_;
+  uint64_t forgotten_ = 0;
+};
+
+}  // namespace sluice::inspect

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether the bytes of a buffer satisfy all that a rule says about it, exactly, with all positions.
+//
+// A match chain is a match without distance, within, relative or /R and the relative ones that
+// follow it. Chains do not depend on each other. Inside a chain every place of a content is tried,
+// not only the first, until the relative matches after it hold too.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "inspect/rules/buffer_match.h"
+
+namespace sluice::inspect {
+
+// Of one rule against one buffer, in searches plus 64-byte blocks searched; over it the rule counts
+// as not matched, and is counted. About a millisecond.
+inline constexpr uint32_t kMatchCostMax = 300'000;
+
+// Bytes with the position of the first one in the buffer (0) or in the stream.
+struct Payload {
+  std::span<const uint8_t> bytes;
+  uint64_t start = 0;
+
+  uint64_t end() const { return start + bytes.size(); }
+};
+
+// The order of work for one part of a rule. Points into the part, which must stay where it is.
+class BufferPlan {
+ public:
+  BufferPlan() = default;
+  explicit BufferPlan(const std::vector<BufferMatch>& matches);
+
+  // Whether more bytes behind can undo a match: something must not be there, or the end counts.
+  bool needs_end() const { return needs_end_; }
+
+ private:
+  friend class BufferMatcher;
+  struct Step {
+    const BufferMatch* match = nullptr;
+    bool relative = false;
+    bool retry = false;  // a later step of the chain depends on where this one matches
+    size_t inside = 0;   // Base64: its plan in nested_
+  };
+  std::vector<Step> steps_;
+  std::vector<size_t> chain_ends_;
+  std::vector<BufferPlan> nested_;
+  bool needs_end_ = false;
+};
+
+// One per worker.
+class BufferMatcher {
+ public:
+  // Before the buffers of another rule: forgets what byte_extract found.
+  void begin_rule() {
+    cost_ = 0;
+    variables_ = {};
+  }
+  bool matches(const BufferPlan& plan, const Payload& payload);
+
+  uint64_t cost_limit_hits() const { return cost_limit_hits_; }
+  uint64_t regex_limit_hits() const { return scratch_.limit_hits; }
+
+ private:
+  // kNever: nor would any later position of the steps before.
+  enum class Outcome { kYes, kNo, kNever };
+  struct Range {
+    uint64_t first;
+    uint64_t last;  // one past
+  };
+  struct Number {
+    uint64_t value;
+    uint64_t end;  // the position behind what was read
+  };
+  // A chain's rest: its steps from `step` to `end`, of `plan`.
+  struct Rest {
+    const BufferPlan& plan;
+    size_t step;
+    size_t end;
+
+    const BufferPlan::Step& self() const { return plan.steps_[step]; }
+    Rest next() const { return {plan, step + 1, end}; }
+  };
+
+  bool run_chains(const BufferPlan& plan, const Payload& payload);
+  Outcome run(Rest rest, uint64_t previous);
+  Outcome run_step(Rest rest, const Content& content, uint64_t previous);
+  Outcome run_step(Rest rest, const Pcre& pcre, uint64_t previous);
+  Outcome run_step(Rest rest, const BufferSize& size, uint64_t previous);
+  Outcome run_step(Rest rest, const DataAt& at, uint64_t previous);
+  Outcome run_step(Rest rest, const ByteTest& test, uint64_t previous);
+  Outcome run_step(Rest rest, const ByteJump& jump, uint64_t previous);
+  Outcome run_step(Rest rest, const ByteExtract& extract, uint64_t previous);
+  Outcome run_step(Rest rest, const ByteMath& math, uint64_t previous);
+  Outcome run_step(Rest rest, const Base64& decode, uint64_t previous);
+
+  int64_t value_of(const Operand& operand) const {
+    return operand.variable ? static_cast<int64_t>(variables_[*operand.variable]) : operand.value;
+  }
+  // The bytes from a position on; nothing if that is outside.
+  std::optional<std::span<const uint8_t>> bytes_at(int64_t position) const;
+  std::optional<Number> read_number(const ByteReader& read, uint64_t previous) const;
+  std::optional<uint64_t> jump_target(const ByteJump& jump, uint64_t previous) const;
+  Range range_of(const Content& content, uint64_t previous) const;
+  // The position of the first place in the range, or kNowhere.
+  uint64_t find(const Content& content, const Range& range);
+
+  static constexpr uint64_t kNowhere = UINT64_MAX;
+
+  Payload payload_;
+  std::array<uint64_t, kVariablesMax> variables_{};
+  uint32_t cost_ = 0;
+  uint64_t cost_limit_hits_ = 0;
+  RegexScratch scratch_;
+};
+
+}  // namespace sluice::inspect

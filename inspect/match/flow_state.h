@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// What inspection remembers about a flow, and the packet in hand.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "inspect/app/session.h"
+#include "inspect/match/reports.h"
+#include "inspect/match/tcp_inspection.h"
+#include "inspect/rules/notes.h"
+#include "inspect/stream/flow_table.h"
+#include "inspect/stream/packet_view.h"
+
+namespace sluice::inspect {
+
+enum class Decision : uint8_t { kInspect, kPass, kDrop };
+
+struct FlowUser {
+  std::unique_ptr<TcpInspection> tcp;  // from the first payload on
+  std::unique_ptr<AppSession> app;
+  std::unique_ptr<FlowNotes> notes;  // from the first flowbit on
+  uint32_t initial_sequence[2] = {};
+  bool syn_seen[2] = {};
+  bool acknowledged[2] = {};               // the other end has taken that sequence number
+  FlowState open_state = FlowState::kNew;  // the last one that was not closed
+  bool established = false;                // at the packet before
+  Decision decision = Decision::kInspect;
+  AppProtocol app_protocol = AppProtocol::kUnknown;
+  bool alerted = false;
+  bool drop_reported = false;
+  bool error_reported = false;
+};
+
+using Flows = FlowTable<FlowUser>;
+
+// The packet in hand.
+struct Current {
+  const PacketView& view;
+  Flows::Record& flow;
+  Direction direction;
+  int64_t time_us;
+  bool established;  // what flow:established asks
+
+  Reports::About about() const { return {view, flow, flow.user.app_protocol, direction, time_us}; }
+  size_t side() const { return static_cast<size_t>(direction); }
+};
+
+}  // namespace sluice::inspect

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/match/rule_check.h"
+
+#include <algorithm>
+
+#include "inspect/rules/condition.h"
+
+namespace sluice::inspect {
+namespace {
+
+// Both ends of a packet as a rule's header sees them.
+struct Ends {
+  Address source, destination;
+  uint16_t source_port, destination_port;
+
+  Ends turned() const { return {destination, source, destination_port, source_port}; }
+};
+
+Ends ends_of(const Current& current, Direction direction) {
+  const PacketView& view = current.view;
+  const tunnels::tuple& t = view.packet.tuple;
+  const Ends ends{
+      {t.source, t.version}, {t.destination, t.version}, view.source_port, view.destination_port};
+  return direction == current.direction ? ends : ends.turned();
+}
+
+bool ends_match(const Ends& ends, const Rule& rule) {
+  return (rule.source_port.any() || rule.source_port.contains(ends.source_port)) &&
+         (rule.destination_port.any() || rule.destination_port.contains(ends.destination_port)) &&
+         (rule.source.any() || rule.source.contains(ends.source)) &&
+         (rule.destination.any() || rule.destination.contains(ends.destination));
+}
+
+std::span<const uint8_t> ip_header(const PacketView& view) {
+  return view.ip.first(std::min<size_t>(view.packet.l4_offset, view.ip.size()));
+}
+
+// Nothing for a header that the packet does not have.
+std::span<const uint8_t> packet_buffer(const PacketView& view, Buffer buffer) {
+  const bool v4 = view.packet.tuple.version == 4;
+  const auto transport = view.ip.subspan(view.packet.l4_offset);
+  const auto header = transport.first(transport.size() - view.payload.size());
+  switch (buffer) {
+    case Buffer::kPayload:
+      return view.payload;
+    case Buffer::kIpv4Header:
+      return v4 ? ip_header(view) : std::span<const uint8_t>{};
+    case Buffer::kIpv6Header:
+      return v4 ? std::span<const uint8_t>{} : ip_header(view);
+    case Buffer::kTcpHeader:
+      return view.is_tcp() ? header : std::span<const uint8_t>{};
+    case Buffer::kUdpHeader:
+      return view.is_udp() ? transport.first(8) : std::span<const uint8_t>{};
+    case Buffer::kIcmpv4Header:
+      return view.is_icmp() && v4 ? header : std::span<const uint8_t>{};
+    case Buffer::kIcmpv6Header:
+      return view.is_icmp() && !v4 ? header : std::span<const uint8_t>{};
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
+RuleContext RuleCheck::context(const Current& current, const Transaction* transaction) {
+  FlowUser& user = current.flow.user;
+  RuleContext out{current.view, current.flow, current.direction, current.time_us, user.app_protocol,
+                  {},           transaction,  user.notes,        host_bits_};
+  for (size_t side = 0; side < 2; side++)
+    out.stream_bytes[side] = (user.tcp ? user.tcp->sides[side].stream.next() : 0) + 1;
+  return out;
+}
+
+bool RuleCheck::addresses_match(const Current& current, Direction direction,
+                                const Rule& rule) const {
+  const Ends ends = ends_of(current, direction);
+  return ends_match(ends, rule) || (rule.both_ways && ends_match(ends.turned(), rule));
+}
+
+bool RuleCheck::asks_for(const Current& current, Direction direction, const CompiledRule& compiled,
+                         const Transaction* transaction) {
+  const Rule& rule = compiled.rule;
+  if (rule.flow.established && !current.established) return false;
+  if (rule.flow.not_established && current.established) return false;
+  const uint8_t protocol = current.view.packet.tuple.protocol;
+  if (transaction != nullptr && rule.protocol != 0 && rule.protocol != protocol) return false;
+  if (rule.ip_version != 0 && rule.ip_version != current.view.packet.tuple.version) return false;
+  if (!addresses_match(current, direction, rule)) return false;
+  if (!rule.app_protocols.empty()) {
+    const AppProtocol is =
+        transaction != nullptr ? transaction->protocol() : current.flow.user.app_protocol;
+    if (std::find(rule.app_protocols.begin(), rule.app_protocols.end(), is) ==
+        rule.app_protocols.end())
+      return false;
+  }
+  if (rule.conditions.empty()) return true;
+  const RuleContext asked = context(current, transaction);
+  return std::all_of(rule.conditions.begin(), rule.conditions.end(),
+                     [&](const auto& condition) { return condition->holds(asked); });
+}
+
+bool RuleCheck::packet_matches(const Current& current, const CompiledRule& compiled) {
+  matcher_.begin_rule();
+  for (size_t i = 0; i < compiled.parts.size(); i++) {
+    const auto bytes = packet_buffer(current.view, compiled.rule.parts[i].buffer);
+    if (bytes.empty() || !matcher_.matches(compiled.parts[i].plan, {bytes, 0})) return false;
+  }
+  return true;
+}
+
+bool RuleCheck::payload_matches(const CompiledRule& compiled, const Payload& payload) {
+  matcher_.begin_rule();
+  return matcher_.matches(*compiled.payload_plan(), payload);
+}
+
+bool RuleCheck::payload_of_transaction_matches(const Current& current, const BufferPlan& plan) {
+  const auto& tcp = current.flow.user.tcp;
+  if (!tcp) return matcher_.matches(plan, {current.view.payload, 0});
+  const TcpStream& stream = tcp->sides[current.side()].stream;
+  return matcher_.matches(plan, {stream.window(), stream.window_start()});
+}
+
+void RuleCheck::matched(const Current& current, Match match, const Transaction* transaction) {
+  const Rule& rule = engine_.rule(match.rule).rule;
+  if (!rule.effects.empty()) {
+    const RuleContext asked = context(current, transaction);
+    for (const auto& effect : rule.effects) effect->apply(asked);
+  }
+  matched_.push_back(std::move(match));
+}
+
+}  // namespace sluice::inspect

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether a rule holds, apart from what Hyperscan has found out already: its header, its flow, its
+// conditions, and then its buffers, exactly.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "inspect/match/buffer_matcher.h"
+#include "inspect/match/engine.h"
+#include "inspect/match/flow_state.h"
+
+namespace sluice::inspect {
+
+struct RuleContext;
+
+// A rule that holds for the packet in hand.
+struct Match {
+  uint32_t rule;
+  bool in_stream = false;
+  // Of a rule about a transaction: the members that tell of it in events, as they were.
+  std::string about_transaction;
+};
+
+// One per worker.
+class RuleCheck {
+ public:
+  explicit RuleCheck(const Engine& engine) : engine_(engine) { matched_.reserve(64); }
+
+  void begin_packet() { matched_.clear(); }
+
+  // All that the rule asks beside buffers. `direction`: of the packet, or of the transaction's
+  // part.
+  bool asks_for(const Current& current, Direction direction, const CompiledRule& rule,
+                const Transaction* transaction);
+  // Only addresses and ports.
+  bool addresses_match(const Current& current, Direction direction, const Rule& rule) const;
+  // Also about the packet's own headers.
+  bool packet_matches(const Current& current, const CompiledRule& rule);
+  bool payload_matches(const CompiledRule& rule, const Payload& payload);
+  // What a rule about a transaction says about the payload: the stream's window, or the packet.
+  bool payload_of_transaction_matches(const Current& current, const BufferPlan& plan);
+
+  BufferMatcher& matcher() { return matcher_; }
+  HostBits& host_bits() { return host_bits_; }
+
+  // The rule holds: its effects take place now.
+  void matched(const Current& current, Match match, const Transaction* transaction);
+  std::vector<Match>& matches() { return matched_; }
+
+ private:
+  RuleContext context(const Current& current, const Transaction* transaction);
+
+  const Engine& engine_;
+  BufferMatcher matcher_;
+  HostBits host_bits_;
+  std::vector<Match> matched_;
+};
+
+}  // namespace sluice::inspect

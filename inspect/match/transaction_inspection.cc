@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/match/transaction_inspection.h"
+
+#include <algorithm>
+
+namespace sluice::inspect {
+namespace {
+
+bool asks_about(const CompiledRule& compiled, uint16_t view) {
+  for (size_t i = 0; i < compiled.parts.size(); i++) {
+    if (!is_packet_buffer(compiled.rule.parts[i].buffer) && compiled.parts[i].view == view)
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+TransactionInspection::TransactionInspection(const Engine& engine, RuleCheck& check,
+                                             Candidates& candidates, PrefilterScratch& scratch,
+                                             StreamBudget& budget, Reports& reports)
+    : engine_(engine),
+      check_(check),
+      candidates_(candidates),
+      scratch_(scratch),
+      budget_(budget),
+      reports_(reports) {}
+
+TransactionInspection::Notes& TransactionInspection::notes_of(Transaction& transaction) {
+  if (!transaction.notes) {
+    transaction.notes = std::make_unique<Notes>(budget_);
+    counters_.transactions++;
+  }
+  return static_cast<Notes&>(*transaction.notes);
+}
+
+bool TransactionInspection::hold(Notes& notes, size_t bytes) {
+  if (bytes > budget_.max - std::min(budget_.used, budget_.max)) {
+    counters_.no_memory++;
+    return false;
+  }
+  budget_.used += bytes;
+  notes.held += bytes;
+  return true;
+}
+
+// --- buffers that come whole ---
+
+void TransactionInspection::buffer(Transaction& transaction, Direction direction, Buffer buffer,
+                                   std::span<const uint8_t> bytes) {
+  Notes& notes = notes_of(transaction);
+  for (const uint16_t view : engine_.views_of(buffer)) {
+    const auto& transforms = engine_.view(view).transforms;
+    if (transforms.empty()) {
+      arrive(transaction, notes, view, direction, bytes);
+      continue;
+    }
+    auto& changed = notes.transformed.emplace_back(transformed(bytes, transforms));
+    if (hold(notes, changed.size())) arrive(transaction, notes, view, direction, changed);
+  }
+}
+
+void TransactionInspection::arrive(Transaction& transaction, Notes& notes, uint16_t view,
+                                   Direction direction, std::span<const uint8_t> bytes) {
+  if (notes.arrived.size() == kBuffersMax) {
+    counters_.buffers_full++;
+    return;
+  }
+  notes.arrived.push_back({view, direction, bytes});
+  const RuleGroup& group = engine_.view_group(view, direction);
+  candidates_.clear();
+  if (group.prefilter && !bytes.empty()) group.prefilter->scan(bytes, scratch_, candidates_);
+  for (const uint32_t rule : group.always) candidates_.candidate(rule);
+  call(transaction, notes, direction);
+  try_waiting(transaction, notes, view);
+}
+
+// --- bodies ---
+
+TransactionInspection::Body* TransactionInspection::body_of(Notes& notes, uint16_t view,
+                                                            Direction direction, bool begins) {
+  const auto same = [&](const Body& body) {
+    return body.view == view && body.direction == direction && !body.whole;
+  };
+  const auto open = std::find_if(notes.bodies.begin(), notes.bodies.end(), same);
+  if (open != notes.bodies.end() && !begins) return &*open;
+  if (open != notes.bodies.end()) open->whole = true;
+  if (notes.bodies.size() == kBuffersMax) {
+    counters_.buffers_full++;
+    return nullptr;
+  }
+  return &notes.bodies.emplace_back(view, direction);
+}
+
+void TransactionInspection::piece(Transaction& transaction, Direction direction, Buffer buffer,
+                                  std::span<const uint8_t> bytes, bool begins) {
+  Notes& notes = notes_of(transaction);
+  for (const uint16_t view : engine_.views_of(buffer)) {
+    if (Body* body = body_of(notes, view, direction, begins))
+      extend(transaction, notes, *body, bytes);
+  }
+}
+
+void TransactionInspection::extend(Transaction& transaction, Notes& notes, Body& body,
+                                   std::span<const uint8_t> bytes) {
+  if (body.full) return;
+  if (bytes.size() > kBodyBytesMax - body.bytes.size()) {
+    bytes = bytes.first(kBodyBytesMax - body.bytes.size());
+    body.full = true;
+    counters_.body_limit++;
+  }
+  if (!hold(notes, bytes.size())) {
+    body.full = true;
+    return;
+  }
+  body.bytes.insert(body.bytes.end(), bytes.begin(), bytes.end());
+  if (!engine_.view(body.view).transforms.empty()) return;  // of the whole one, at its end
+  const RuleGroup& group = engine_.view_group(body.view, body.direction);
+  candidates_.clear();
+  if (group.prefilter && !bytes.empty())
+    group.prefilter->scan_stream(body.prefilter, bytes, scratch_, candidates_);
+  if (body.bytes.size() == bytes.size()) {
+    for (const uint32_t rule : group.always) candidates_.candidate(rule);
+  }
+  call(transaction, notes, body.direction);
+  try_waiting(transaction, notes, body.view);
+}
+
+// The bodies of a direction are whole: what asks for their end can be answered, and what is
+// transformed can be.
+void TransactionInspection::finish_bodies(Transaction& transaction, Notes& notes,
+                                          Direction direction) {
+  for (Body& body : notes.bodies) {
+    if (body.direction != direction) continue;
+    body.whole = true;
+    const auto& transforms = engine_.view(body.view).transforms;
+    if (transforms.empty()) continue;
+    auto& changed = notes.transformed.emplace_back(transformed(body.bytes, transforms));
+    if (hold(notes, changed.size())) arrive(transaction, notes, body.view, direction, changed);
+  }
+}
+
+// --- rules ---
+
+// Rules that the scan has named.
+void TransactionInspection::call(Transaction& transaction, Notes& notes, Direction direction) {
+  if (current_ == nullptr) return;
+  for (const uint32_t rule : candidates_.sorted()) {
+    const auto same = [&](const Waiting& waiting) {
+      return waiting.rule == rule && waiting.direction == direction;
+    };
+    if (std::any_of(notes.waiting.begin(), notes.waiting.end(), same)) continue;
+    if (try_rule(transaction, notes, {rule, direction})) continue;
+    if (notes.waiting.size() < kWaitingMax) {
+      notes.waiting.push_back({rule, direction});
+    } else {
+      counters_.waiting_full++;
+    }
+  }
+}
+
+void TransactionInspection::try_waiting(Transaction& transaction, Notes& notes, uint16_t view) {
+  if (current_ == nullptr) return;
+  std::erase_if(notes.waiting, [&](const Waiting& waiting) {
+    return asks_about(engine_.rule(waiting.rule), view) && try_rule(transaction, notes, waiting);
+  });
+}
+
+void TransactionInspection::try_all_waiting(Transaction& transaction, Notes& notes) {
+  std::erase_if(notes.waiting,
+                [&](const Waiting& waiting) { return try_rule(transaction, notes, waiting); });
+}
+
+bool TransactionInspection::try_rule(Transaction& transaction, Notes& notes, const Waiting& rule) {
+  if (std::find(notes.done.begin(), notes.done.end(), rule.rule) != notes.done.end()) return true;
+  const CompiledRule& compiled = engine_.rule(rule.rule);
+  if (!check_.asks_for(*current_, rule.direction, compiled, &transaction)) return false;
+  check_.matcher().begin_rule();
+  for (size_t i = 0; i < compiled.parts.size(); i++) {
+    if (!part_holds(notes, compiled.rule.parts[i], compiled.parts[i], rule.direction)) return false;
+  }
+  notes.done.push_back(rule.rule);
+  check_.matched(*current_, {rule.rule, true, members_of(transaction)}, &transaction);
+  return true;
+}
+
+bool TransactionInspection::part_holds(const Notes& notes, const RulePart& part,
+                                       const CompiledPart& compiled, Direction direction) {
+  if (part.buffer == Buffer::kPayload)
+    return check_.payload_of_transaction_matches(*current_, compiled.plan);
+  bool there = false;
+  for (const Arrived& arrived : notes.arrived) {
+    if (arrived.view != compiled.view) continue;
+    there = true;
+    if (part.absent && !part.or_else) return false;
+    if (check_.matcher().matches(compiled.plan, {arrived.bytes, 0})) return true;
+  }
+  for (const Body& body : notes.bodies) {
+    if (body.view != compiled.view || !engine_.view(body.view).transforms.empty()) continue;
+    there = true;
+    if (part.absent && !part.or_else) return false;
+    if (compiled.plan.needs_end() && !body.whole) continue;
+    if (check_.matcher().matches(compiled.plan, {body.bytes, 0})) return true;
+  }
+  return part.absent && !there && notes.finished[static_cast<size_t>(direction)];
+}
+
+void TransactionInspection::finished(Transaction& transaction, Direction direction) {
+  Notes& notes = notes_of(transaction);
+  if (notes.finished[static_cast<size_t>(direction)]) return;
+  notes.finished[static_cast<size_t>(direction)] = true;
+  finish_bodies(transaction, notes, direction);
+  if (current_ == nullptr) return;
+  candidates_.clear();
+  for (const uint32_t rule : engine_.last_rules(transaction.protocol(), direction))
+    candidates_.candidate(rule);
+  call(transaction, notes, direction);
+  try_all_waiting(transaction, notes);
+}
+
+// --- events ---
+
+std::string TransactionInspection::members_of(const Transaction& transaction) {
+  line_.begin();
+  transaction.write(line_);
+  std::string members(line_.finish());
+  members.resize(members.size() - 2);  // "}\n"
+  return members.substr(1);
+}
+
+void TransactionInspection::log(Transaction& transaction, Direction direction) {
+  const Flow& flow = current_ != nullptr ? current_->flow : *ended_flow_;
+  reports_.transaction(flow, direction, current_ != nullptr ? current_->time_us : time_us_,
+                       transaction);
+}
+
+void TransactionInspection::ended(Transaction& transaction) {
+  if (!transaction.logs_itself()) log(transaction, Direction::kToServer);
+}
+
+void TransactionInspection::event(Transaction*, Direction, std::string_view) { counters_.events++; }
+
+}  // namespace sluice::inspect

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rules about buffers of application protocols: what a parser tells, as it tells it.
+//
+// A buffer arrives: Hyperscan names the rules whose rarest content is in it. Such a rule is tried
+// at once, and again whenever another buffer that it asks for arrives, until it holds or the
+// transaction is over.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "inspect/app/transaction.h"
+#include "inspect/match/candidates.h"
+#include "inspect/match/engine.h"
+#include "inspect/match/flow_state.h"
+#include "inspect/match/reports.h"
+#include "inspect/match/rule_check.h"
+#include "inspect/stream/reassembly.h"
+
+namespace sluice::inspect {
+
+// Rules that wait for a further buffer of one transaction.
+inline constexpr size_t kWaitingMax = 128;
+// Buffers of one transaction that are remembered; a header of a thousand lines is one of them.
+inline constexpr size_t kBuffersMax = 256;
+// Bytes of one body that are looked at.
+inline constexpr size_t kBodyBytesMax = 128 * 1024;
+
+struct TransactionCounters {
+  uint64_t transactions = 0;
+  uint64_t waiting_full = 0;  // rules over kWaitingMax
+  uint64_t buffers_full = 0;  // buffers over kBuffersMax
+  uint64_t body_limit = 0;    // bodies over kBodyBytesMax
+  uint64_t no_memory = 0;     // bodies over the memory of all streams
+  uint64_t events = 0;        // what an honest peer does not do
+};
+
+// One per worker.
+class TransactionInspection final : public TransactionSink {
+ public:
+  TransactionInspection(const Engine& engine, RuleCheck& check, Candidates& candidates,
+                        PrefilterScratch& scratch, StreamBudget& budget, Reports& reports);
+
+  // What parsers tell from now on is about this packet, or about none: the end of a flow.
+  void begin(const Current* current) { current_ = current; }
+  // What is logged without a packet belongs to this flow.
+  void begin_end_of(const Flow& flow, int64_t time_us) {
+    current_ = nullptr;
+    ended_flow_ = &flow;
+    time_us_ = time_us;
+  }
+
+  bool wants(Buffer buffer) const override { return !engine_.views_of(buffer).empty(); }
+  void buffer(Transaction& transaction, Direction direction, Buffer buffer,
+              std::span<const uint8_t> bytes) override;
+  void piece(Transaction& transaction, Direction direction, Buffer buffer,
+             std::span<const uint8_t> bytes, bool begins) override;
+  void finished(Transaction& transaction, Direction direction) override;
+  void log(Transaction& transaction, Direction direction) override;
+  void ended(Transaction& transaction) override;
+  void event(Transaction* transaction, Direction direction, std::string_view name) override;
+
+  const TransactionCounters& counters() const { return counters_; }
+
+ private:
+  // A buffer that has arrived, as one view sees it.
+  struct Arrived {
+    uint16_t view;
+    Direction direction;
+    std::span<const uint8_t> bytes;
+  };
+  // A body, as far as it has arrived.
+  struct Body {
+    Body(uint16_t its_view, Direction its_direction) : view(its_view), direction(its_direction) {}
+    uint16_t view;
+    Direction direction;
+    bool whole = false;
+    bool full = false;
+    std::vector<uint8_t> bytes;
+    PrefilterStream prefilter;
+  };
+  struct Waiting {
+    uint32_t rule;
+    Direction direction;
+  };
+  struct Notes final : TransactionNotes {
+    explicit Notes(StreamBudget& shared) : budget(shared) {}
+    ~Notes() override { budget.used -= held; }
+    StreamBudget& budget;
+    size_t held = 0;
+    std::vector<Arrived> arrived;
+    std::deque<Body> bodies;
+    std::deque<std::vector<uint8_t>> transformed;
+    std::vector<Waiting> waiting;
+    std::vector<uint32_t> done;  // rules that have held
+    bool finished[2] = {};
+  };
+
+  Notes& notes_of(Transaction& transaction);
+  // Counts bytes that a transaction keeps; false: no memory.
+  bool hold(Notes& notes, size_t bytes);
+  void arrive(Transaction& transaction, Notes& notes, uint16_t view, Direction direction,
+              std::span<const uint8_t> bytes);
+  Body* body_of(Notes& notes, uint16_t view, Direction direction, bool begins);
+  void extend(Transaction& transaction, Notes& notes, Body& body, std::span<const uint8_t> bytes);
+  void finish_bodies(Transaction& transaction, Notes& notes, Direction direction);
+  void call(Transaction& transaction, Notes& notes, Direction direction);
+  void try_waiting(Transaction& transaction, Notes& notes, uint16_t view);
+  void try_all_waiting(Transaction& transaction, Notes& notes);
+  // True if it held, now or before.
+  bool try_rule(Transaction& transaction, Notes& notes, const Waiting& rule);
+  bool part_holds(const Notes& notes, const RulePart& part, const CompiledPart& compiled,
+                  Direction direction);
+  std::string members_of(const Transaction& transaction);
+
+  const Engine& engine_;
+  RuleCheck& check_;
+  Candidates& candidates_;
+  PrefilterScratch& scratch_;
+  StreamBudget& budget_;
+  Reports& reports_;
+  const Current* current_ = nullptr;
+  const Flow* ended_flow_ = nullptr;
+  int64_t time_us_ = 0;
+  JsonLine line_;
+  TransactionCounters counters_;
+};
+
+}  // namespace sluice::inspect

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rules about buffers of application protocols, and what rules remember for each other.
+#include <algorithm>
+
+#include "inspect/match/test_harness.h"
+
+namespace sluice::inspect {
+namespace {
+
+using testing::Bytes;
+using testing::Ends;
+using testing::Harness;
+using testing::kAck;
+using testing::Sids;
+using testing::tcp;
+using testing::udp;
+
+const Ends kResolver{"10.0.0.1", "10.0.0.53", 40000, 53};
+
+// A DNS query for the name: type A, class IN.
+std::string query(const std::string& name, uint16_t id = 7) {
+  std::string out = {
+      static_cast<char>(id >> 8), static_cast<char>(id), 1, 0, 0, 1, 0, 0, 0, 0, 0, 0};
+  for (size_t at = 0; at < name.size();) {
+    const size_t dot = std::min(name.find('.', at), name.size());
+    out += static_cast<char>(dot - at);
+    out += name.substr(at, dot - at);
+    at = dot + 1;
+  }
+  out += std::string("\0\0\1\0\1", 5);
+  return out;
+}
+
+TEST(TransactionRules, ABufferIsLookedAtAndNothingElse) {
+  Harness h(
+      "alert dns any any -> any any (dns.query; content:\"evil.example\"; nocase; sid:1;)\n"
+      "alert dns any any -> any any (dns.query; content:\"evil\"; startswith; sid:2;)\n"
+      "alert dns any any -> any any (dns.query; content:\"evil.example\"; bsize:12; sid:3;)\n"
+      "alert dns any any -> any any (dns.query; dotprefix; content:\".evil.example\"; endswith; "
+      "sid:4;)\n"
+      "alert dns any any -> any any (dns.query; content:\"other\"; sid:5;)\n"
+      "alert tcp any any -> any any (dns.query; content:\"evil\"; sid:6;)");
+  h.send(udp(kResolver, query("www.Evil.example")));
+  EXPECT_EQ(h.alerts(), (Sids{1}));
+  h.forget_events();
+  h.send(udp(kResolver, query("evil.example", 8)));
+  EXPECT_EQ(h.alerts(), (Sids{1, 2, 3, 4}));
+}
+
+TEST(TransactionRules, ADropComesInTimeAndTellsOfTheTransaction) {
+  Harness h("drop dns any any -> any any (msg:\"no\"; dns.query; content:\"evil\"; sid:1;)");
+  EXPECT_TRUE(h.send(udp(kResolver, query("good.example"))));
+  EXPECT_FALSE(h.send(udp(kResolver, query("evil.example", 8))));
+  for (const auto& event : h.events()) {
+    if (event.at("event_type") != "alert") continue;
+    EXPECT_EQ(event.at("app_proto"), "dns");
+    EXPECT_TRUE(event.contains("dns")) << event;
+  }
+}
+
+TEST(TransactionRules, RulesWithoutAContentAndWithPayloadToo) {
+  Harness h(
+      "alert dns any any -> any any (dns.query; bsize:>10; sid:1;)\n"
+      "alert dns any any -> any any (dns.query; pcre:\"/^a+\\./\"; sid:2;)\n"
+      "alert dns any any -> any any (content:\"|00 07|\"; startswith; dns.query; content:\"aaa\"; "
+      "sid:3;)\n"
+      "alert dns any any -> any any (content:\"|00 08|\"; startswith; dns.query; content:\"aaa\"; "
+      "sid:4;)\n"
+      "alert dns any any -> any any (dns.query; content:!\"bbb\"; sid:5;)");
+  h.send(udp(kResolver, query("aaa.example")));
+  EXPECT_EQ(h.alerts(), (Sids{1, 2, 3, 5}));
+}
+
+TEST(TransactionRules, HeaderAndFlowCount) {
+  Harness h(
+      "alert dns any any -> 10.0.0.54 any (dns.query; content:\"a\"; sid:1;)\n"
+      "alert dns any any -> any 54 (dns.query; content:\"a\"; sid:2;)\n"
+      "alert dns 10.0.0.1 any -> any 53 (dns.query; content:\"a\"; sid:3;)\n"
+      "alert dns any any -> any any (flow:to_server; dns.query; content:\"a\"; sid:4;)");
+  h.send(udp(kResolver, query("aaa.example")));
+  EXPECT_EQ(h.alerts(), (Sids{3, 4}));
+}
+
+TEST(StateRules, FlowbitsJoinRules) {
+  Harness h(
+      "alert tcp any any -> any any (content:\"login\"; flowbits:set,seen; flowbits:noalert; "
+      "sid:1;)\n"
+      "alert tcp any any -> any any (content:\"delete\"; flowbits:isset,seen; sid:2;)\n"
+      "alert tcp any any -> any any (content:\"delete\"; flowbits:isnotset,seen; sid:3;)");
+  Ends c;
+  h.connect(c);
+  h.data(c, 0, "delete");
+  h.data(c, 6, "login");
+  h.data(c, 11, "delete");
+  c.source_port++;
+  h.connect(c);
+  h.data(c, 0, "delete");
+  EXPECT_EQ(h.alerts(), (Sids{3, 2, 3}));
+}
+
+TEST(StateRules, XbitsJoinFlowsUntilTheyEnd) {
+  Harness h(
+      "alert udp any any -> any any (content:\"knock\"; xbits:set,k,track ip_src,expire 1; "
+      "sid:1;)\n"
+      "alert udp any any -> any any (content:\"enter\"; xbits:isset,k,track ip_src; sid:2;)");
+  Ends a, b;
+  b.source = "10.0.0.9";
+  h.send(udp(a, "knock"));
+  a.source_port++;
+  h.send(udp(a, "enter"));
+  h.send(udp(b, "enter"));
+  EXPECT_EQ(h.alerts(), (Sids{1, 2}));
+  h.pass_time(2'000'000);
+  h.send(udp(a, "enter"));
+  EXPECT_EQ(h.alerts(), (Sids{1, 2}));
+}
+
+TEST(StateRules, FlowintsCount) {
+  Harness h(
+      "alert udp any any -> any any (content:\"a\"; flowint:n,+,1; noalert; sid:1;)\n"
+      "alert udp any any -> any any (content:\"a\"; flowint:n,>=,3; sid:2;)");
+  const Ends c;
+  for (int i = 0; i < 4; i++) h.send(udp(c, "a"));
+  EXPECT_EQ(h.alerts(), (Sids{2, 2}));
+}
+
+struct LimitRow {
+  const char* option;
+  std::vector<int> alerts_at;  // which of six packets, 1 ms apart
+};
+
+TEST(StateRules, ThresholdsLimitAlertsAndNotDrops) {
+  const LimitRow kTable[] = {
+      {"threshold:type limit,track by_src,count 2,seconds 60;", {0, 1}},
+      {"threshold:type threshold,track by_src,count 2,seconds 60;", {1, 3, 5}},
+      {"threshold:type both,track by_src,count 2,seconds 60;", {1}},
+      {"detection_filter:track by_src,count 4,seconds 60;", {4, 5}},
+  };
+  for (const LimitRow& row : kTable) {
+    Harness h(std::string("alert udp any any -> any any (content:\"a\"; ") + row.option +
+              " sid:1;)");
+    std::vector<int> at;
+    for (int i = 0; i < 6; i++) {
+      h.forget_events();
+      h.send(udp({}, "a"));
+      if (!h.alerts().empty()) at.push_back(i);
+    }
+    EXPECT_EQ(at, row.alerts_at) << row.option;
+  }
+  Harness drops(
+      "drop udp any any -> any 80 (content:\"a\"; threshold:type limit,track by_rule,count "
+      "1,seconds "
+      "60; sid:1;)");
+  Ends c;
+  EXPECT_FALSE(drops.send(udp(c, "a")));
+  c.source_port++;
+  EXPECT_FALSE(drops.send(udp(c, "a"))) << "only the alert is limited";
+  EXPECT_EQ(drops.alerts(), Sids{1});
+}
+
+TEST(StateRules, CountsAreBounded) {
+  Harness h(
+      "alert udp any any -> any any (content:\"a\"; threshold:type limit,track by_src,count "
+      "1,seconds "
+      "600; sid:1;)");
+  Ends c;
+  for (size_t i = 0; i < kCountsMax + 100; i++) {
+    c.source = "10." + std::to_string(i >> 16) + "." + std::to_string(i >> 8 & 255) + "." +
+               std::to_string(i & 255);
+    h.send(udp(c, "a"));
+    h.forget_events();
+  }
+  EXPECT_EQ(h.inspector().alert_limits().forgotten(), 100u);
+}
+
+TEST(PacketRules, HeaderFieldsAndBuffers) {
+  Harness h(
+      "alert ip any any -> any any (ttl:64; sid:1;)\n"
+      "alert ip any any -> any any (ttl:<64; sid:2;)\n"
+      "alert tcp any any -> any any (flags:S; sid:3;)\n"
+      "alert tcp any any -> any any (flags:A+; sid:4;)\n"
+      "alert tcp any any -> any any (tcp.hdr; content:\"|02|\"; offset:13; depth:1; sid:5;)\n"
+      "alert ip any any -> any any (ip_proto:TCP; sid:6;)\n"
+      "alert tcp any any -> any any (ack:0; seq:77; window:65000; sid:7;)\n"
+      "alert ip6 any any -> any any (sid:8;)\n"
+      "alert udp any any -> any any (udp.hdr; content:\"a\"; sid:9;)");
+  h.send(tcp({}, tunnels::kTcpSyn, 77, 0));
+  auto sids = h.alerts();
+  std::sort(sids.begin(), sids.end());
+  EXPECT_EQ(sids, (Sids{1, 3, 5, 6, 7}));
+}
+
+}  // namespace
+}  // namespace sluice::inspect

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// What only the whole rule shows.
+#include <algorithm>
+
+#include "inspect/app/session.h"
+#include "inspect/rules/condition.h"
+#include "inspect/rules/keywords.h"
+
+namespace sluice::inspect {
+namespace {
+
+bool says_nothing(const RulePart& part) { return part.matches.empty() && !part.absent; }
+
+// Contents of one buffer belong together, wherever in the rule they stand.
+void merge_parts(Rule& rule) {
+  std::vector<RulePart> merged;
+  for (RulePart& part : rule.parts) {
+    if (says_nothing(part)) continue;
+    const auto same = std::find_if(merged.begin(), merged.end(), [&](const RulePart& other) {
+      return other.buffer == part.buffer && other.transforms == part.transforms &&
+             other.absent == part.absent;
+    });
+    if (same == merged.end()) {
+      merged.push_back(std::move(part));
+    } else {
+      std::move(part.matches.begin(), part.matches.end(), std::back_inserter(same->matches));
+    }
+  }
+  rule.parts = std::move(merged);
+}
+
+// Whether any content has a position; an error for one with both kinds.
+Result<bool> check_positions(const std::vector<BufferMatch>& matches) {
+  bool positioned = false;
+  for (const BufferMatch& match : matches) {
+    const auto* content = std::get_if<Content>(&match);
+    if (content == nullptr) continue;
+    if (content->positioned && content->relative)
+      return fail("offset, depth or startswith together with distance or within on one content");
+    positioned |= content->positioned;
+  }
+  return positioned;
+}
+
+// A buffer belongs to a protocol, and only where the rule goes.
+Result<> check_buffer(Rule& rule, Buffer buffer) {
+  const BufferInfo& info = info_of(buffer);
+  const std::string name(info.name);
+  if ((rule.flow.to_server && !info.to_server) || (rule.flow.to_client && !info.to_client))
+    return fail(name + " does not occur in the direction that flow asks for");
+  if (info.protocol == AppProtocol::kUnknown) return {};
+  if (!is_understood(info.protocol))
+    return fail(name + ": application protocol '" + std::string(app_protocol_name(info.protocol)) +
+                "' is not supported");
+  std::vector<AppProtocol> of{info.protocol};
+  if (info.protocol == AppProtocol::kHttp1) of.push_back(AppProtocol::kHttp2);
+  if (rule.app_protocols.empty()) {
+    rule.app_protocols = of;
+    return {};
+  }
+  const bool fits = std::any_of(of.begin(), of.end(), [&](AppProtocol p) {
+    return std::find(rule.app_protocols.begin(), rule.app_protocols.end(), p) !=
+           rule.app_protocols.end();
+  });
+  if (!fits)
+    return fail(name + " does not occur in " +
+                std::string(app_protocol_name(rule.app_protocols.front())));
+  return {};
+}
+
+Result<> choose_scope(Rule& rule, bool positioned) {
+  const auto about_packet = [](const auto& c) { return c->about_packet(); };
+  const auto about_transaction = [](const auto& c) {
+    return c->about_transaction() != AppProtocol::kUnknown;
+  };
+  const auto of_packet = [](const RulePart& p) {
+    return p.buffer != Buffer::kPayload && is_packet_buffer(p.buffer);
+  };
+  const auto of_transaction = [](const RulePart& p) { return !is_packet_buffer(p.buffer); };
+  if (std::any_of(rule.parts.begin(), rule.parts.end(), of_transaction) ||
+      std::any_of(rule.conditions.begin(), rule.conditions.end(), about_transaction)) {
+    if (rule.tcp_packet || rule.flow.no_stream)
+      return fail("asks for single packets and for buffers of an application protocol");
+    rule.scope = Scope::kTransaction;
+    return {};
+  }
+  const bool tcp = rule.protocol == 0 || rule.protocol == tunnels::kProtocolTcp;
+  const bool only_stream = rule.flow.only_stream || rule.tcp_stream;
+  const bool only_packet =
+      rule.flow.no_stream || rule.tcp_packet || rule.payload() == nullptr ||
+      std::any_of(rule.conditions.begin(), rule.conditions.end(), about_packet) ||
+      std::any_of(rule.parts.begin(), rule.parts.end(), of_packet);
+  if (only_stream && !tcp) return fail("flow:only_stream needs TCP");
+  if (only_stream && only_packet)
+    return fail(
+        "asks for the stream and for what only packets have (dsize, no_stream, tcp-pkt, no "
+        "content)");
+  rule.scope = only_packet                  ? Scope::kPacket
+               : only_stream || !positioned ? Scope::kStream
+                                            : Scope::kBoth;
+  return {};
+}
+
+}  // namespace
+
+const RulePart* Rule::payload() const {
+  const auto found = std::find_if(parts.begin(), parts.end(), [](const RulePart& part) {
+    return part.buffer == Buffer::kPayload;
+  });
+  return found == parts.end() ? nullptr : &*found;
+}
+
+Result<> finish_rule(RuleDraft& draft) {
+  Rule& rule = draft.rule;
+  merge_parts(rule);
+  bool positioned = false;
+  for (const RulePart& part : rule.parts) {
+    SLUICE_TRY(const bool here, check_positions(part.matches));
+    if (part.buffer == Buffer::kPayload) positioned = here;
+    SLUICE_TRY_VOID(check_buffer(rule, part.buffer));
+  }
+  return choose_scope(rule, positioned);
+}
+
+}  // namespace sluice::inspect

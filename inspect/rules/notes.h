@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// What rules note for other rules: flowbits and flowints of a flow, xbits and hostbits of
+// addresses. Names are numbers here; Names keeps them the same over a reload.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "tunnels/packet.h"
+#include "tunnels/result.h"
+
+namespace sluice::inspect {
+
+inline constexpr size_t kNamesMax = 65536;
+inline constexpr size_t kFlowBitsMax = 64;  // set in one flow
+inline constexpr size_t kFlowIntsMax = 16;  // of one flow
+inline constexpr size_t kHostBitsMax = 1 << 16;
+
+// Any thread.
+class Names {
+ public:
+  // "flowbit:seen" and the like; the same number for the same name.
+  Result<uint32_t> number(const std::string& name);
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<std::string, uint32_t> numbers_;
+};
+
+class FlowNotes {
+ public:
+  bool has(uint32_t bit) const;
+  void set(uint32_t bit);  // without room it is not set
+  void unset(uint32_t bit);
+
+  std::optional<uint32_t> number(uint32_t name) const;
+  void set_number(uint32_t name, uint32_t value);
+
+ private:
+  std::vector<uint32_t> bits_;
+  std::vector<std::pair<uint32_t, uint32_t>> numbers_;
+};
+
+// One worker's.
+class HostBits {
+ public:
+  // A bit of one address, or of two whatever their order.
+  struct Key {
+    uint32_t bit = 0;
+    std::array<uint32_t, 8> addresses{};
+    auto operator<=>(const Key&) const = default;
+  };
+  enum class Who : uint8_t { kSource, kDestination, kBoth };
+  static Key key(uint32_t bit, const tunnels::tuple& tuple, Who who);
+
+  bool has(const Key& key, int64_t now_us) const;
+  // Full, the one that ends first makes room, and is counted.
+  void set(const Key& key, int64_t until_us);
+  void unset(const Key& key);
+  void expire(int64_t now_us);
+
+  size_t size() const { return bits_.size(); }
+  uint64_t evicted() const { return evicted_; }
+
+ private:
+  std::map<Key, int64_t> bits_;  // until when
+  std::set<std::pair<int64_t, Key>> by_end_;
+  uint64_t evicted_ = 0;
+};
+
+}  // namespace sluice::inspect

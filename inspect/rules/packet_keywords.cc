@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the headers of a packet say, and how large its flow is. Suricata userguide, "Header
+// Keywords" and "Flow Keywords".
+#include <algorithm>
+#include <array>
+
+#include "inspect/rules/condition.h"
+#include "inspect/rules/keywords.h"
+
+namespace sluice::inspect {
+namespace {
+
+template <class Test>
+class PacketCondition final : public Condition {
+ public:
+  explicit PacketCondition(Test test) : test_(std::move(test)) {}
+  bool holds(const RuleContext& context) const override { return test_(context); }
+  bool about_packet() const override { return true; }
+
+ private:
+  const Test test_;
+};
+
+template <class Test>
+Result<> require(RuleDraft& draft, Test test) {
+  draft.rule.conditions.push_back(std::make_shared<PacketCondition<Test>>(std::move(test)));
+  return {};
+}
+
+bool is_v4(const PacketView& view) { return view.packet.tuple.version == 4; }
+std::span<const uint8_t> transport(const PacketView& view) {
+  return view.ip.subspan(view.packet.l4_offset);
+}
+bool is_whole_tcp(const PacketView& view) { return view.is_tcp() && transport(view).size() >= 20; }
+bool has_icmp_header(const PacketView& view) {
+  return view.is_icmp() && transport(view).size() >= 8;
+}
+
+// --- IP ---
+
+Result<> apply_ttl(RuleDraft& draft, std::string_view value) {
+  SLUICE_TRY(const SizeRange range, size_range(value, 255));
+  return require(draft, [range](const RuleContext& c) {
+    return range.contains(c.view.ip[is_v4(c.view) ? 8 : 7]);
+  });
+}
+
+Result<> apply_tos(RuleDraft& draft, std::string_view value) {
+  SLUICE_TRY(SizeRange range, size_range(value.starts_with("!x") ? value.substr(2) : value, 255));
+  return require(draft, [range](const RuleContext& c) {
+    return is_v4(c.view) && range.contains(c.view.ip[1]);
+  });
+}
+
+Result<> apply_id(RuleDraft& draft, std::string_view value) {
+  SLUICE_TRY(const SizeRange range, size_range(value, 65535));
+  return require(draft, [range](const RuleContext& c) {
+    return is_v4(c.view) && range.contains(tunnels::load_be16(&c.view.ip[4]));
+  });
+}
+
+Result<uint32_t> protocol_number(std::string_view text) {
+  static constexpr std::pair<std::string_view, uint32_t> kNames[] = {
+      {"ICMP", 1},  {"IGMP", 2},  {"TCP", 6},    {"UDP", 17},       {"IPv6", 41},
+      {"GRE", 47},  {"ESP", 50},  {"AH", 51},    {"IPv6-ICMP", 58}, {"EIGRP", 88},
+      {"OSPF", 89}, {"PIM", 103}, {"VRRP", 112}, {"SCTP", 132},
+  };
+  const auto same = [&](const auto& entry) {
+    return std::equal(entry.first.begin(), entry.first.end(), text.begin(), text.end(),
+                      [](unsigned char a, unsigned char b) { return (a | 32) == (b | 32); });
+  };
+  const auto* const found = std::find_if(std::begin(kNames), std::end(kNames), same);
+  if (found != std::end(kNames)) return found->second;
+  return option_number<uint32_t>(text, 0, 255);
+}
+
+Result<> apply_ip_proto(RuleDraft& draft, std::string_view value) {
+  const char sign = value.empty() ? ' ' : value.front();
+  const bool signed_ = sign == '!' || sign == '<' || sign == '>';
+  SLUICE_TRY(const uint32_t number, protocol_number(trimmed_option(value.substr(signed_ ? 1 : 0))));
+  SizeRange range{number, number};
+  if (sign == '!') range.outside = true;
+  if (sign == '<') range = {0, number == 0 ? 0 : number - 1};
+  if (sign == '>') range = {number + 1, UINT32_MAX};
+  return require(draft, [range](const RuleContext& c) {
+    return range.contains(c.view.packet.tuple.protocol);
+  });
+}
+
+Result<> apply_sameip(RuleDraft& draft, std::string_view) {
+  return require(draft, [](const RuleContext& c) {
+    const tunnels::tuple& t = c.view.packet.tuple;
+    return std::equal(std::begin(t.source), std::end(t.source), std::begin(t.destination));
+  });
+}
+
+// --- TCP ---
+
+struct FlagTest {
+  uint8_t wanted = 0;
+  uint8_t ignored = 0;
+  char how = '=';  // = exactly, + these and others, * any of these, ! none of these
+
+  bool holds(uint8_t flags) const {
+    const auto seen = static_cast<uint8_t>(flags & ~ignored);
+    if (how == '+') return (seen & wanted) == wanted;
+    if (how == '*') return (seen & wanted) != 0;
+    if (how == '!') return seen != wanted;
+    return seen == wanted;
+  }
+};
+
+Result<uint8_t> flag_bits(std::string_view letters) {
+  static constexpr std::pair<char, uint8_t> kBits[] = {
+      {'F', 1},  {'S', 2},  {'R', 4},   {'P', 8},   {'A', 16}, {'U', 32},
+      {'E', 64}, {'2', 64}, {'C', 128}, {'1', 128}, {'0', 0},
+  };
+  uint8_t out = 0;
+  for (const char c : letters) {
+    const auto* const found = std::find_if(std::begin(kBits), std::end(kBits),
+                                           [c](const auto& bit) { return bit.first == c; });
+    if (found == std::end(kBits)) return fail(std::string("'") + c + "' is not one of FSRPAUEC120");
+    out |= found->second;
+  }
+  return out;
+}
+
+Result<> apply_flags(RuleDraft& draft, std::string_view value) {
+  FlagTest test;
+  std::string_view rest = value;
+  std::string_view letters = take_part(rest, ',');
+  for (const bool front : {true, false}) {
+    if (letters.empty()) break;
+    const char c = front ? letters.front() : letters.back();
+    if (c != '+' && c != '*' && c != '!') continue;
+    test.how = c;
+    front ? letters.remove_prefix(1) : letters.remove_suffix(1);
+    break;
+  }
+  if (letters.empty()) return fail("needs at least one flag, or 0");
+  SLUICE_TRY(test.wanted, flag_bits(letters));
+  SLUICE_TRY(test.ignored, flag_bits(rest));
+  return require(draft, [test](const RuleContext& c) {
+    return c.view.is_tcp() && test.holds(c.view.packet.tcp_flags);
+  });
+}
+
+Result<> apply_seq(RuleDraft& draft, std::string_view value) {
+  SLUICE_TRY(const auto number, option_number<uint32_t>(value, 0, UINT32_MAX));
+  return require(draft, [number](const RuleContext& c) {
+    return c.view.is_tcp() && c.view.sequence == number;
+  });
+}
+
+Result<> apply_ack(RuleDraft& draft, std::string_view value) {
+  SLUICE_TRY(const auto number, option_number<uint32_t>(value, 0, UINT32_MAX));
+  return require(draft, [number](const RuleContext& c) {
+    return c.view.is_tcp() && c.view.acknowledgement == number;
+  });
+}
+
+Result<> apply_window(RuleDraft& draft, std::string_view value) {
+  SLUICE_TRY(const SizeRange range, size_range(value, 65535));
+  return require(draft, [range](const RuleContext& c) {
+    return is_whole_tcp(c.view) && range.contains(tunnels::load_be16(&transport(c.view)[14]));
+  });
+}
+
+// The maximum segment size that the packet announces (RFC 9293 section 3.2); nothing: it has none.
+std::optional<uint16_t> segment_size(const PacketView& view) {
+  if (!is_whole_tcp(view)) return std::nullopt;
+  const auto segment = transport(view);
+  auto options = segment.subspan(20, segment.size() - view.payload.size() - 20);
+  while (options.size() >= 2 && options[0] != 0) {
+    const size_t length = options[0] == 1 ? 1 : options[1];
+    if (length == 0 || length > options.size() || (options[0] != 1 && length < 2)) break;
+    if (options[0] == 2 && length == 4) return tunnels::load_be16(&options[2]);
+    options = options.subspan(length);
+  }
+  return std::nullopt;
+}
+
+Result<> apply_mss(RuleDraft& draft, std::string_view value) {
+  SLUICE_TRY(const SizeRange range, size_range(value, 65535));
+  return require(draft, [range](const RuleContext& c) {
+    const auto size = segment_size(c.view);
+    return size && range.contains(*size);
+  });
+}
+
+// --- ICMP ---
+
+// A field of the header: its place, its width of one or two bytes.
+Result<> require_icmp(RuleDraft& draft, std::string_view value, size_t place, size_t width) {
+  SLUICE_TRY(const SizeRange range, size_range(value, width == 1 ? 255 : 65535));
+  return require(draft, [range, place, width](const RuleContext& c) {
+    if (!has_icmp_header(c.view)) return false;
+    const uint8_t* at = &transport(c.view)[place];
+    return range.contains(width == 1 ? *at : tunnels::load_be16(at));
+  });
+}
+
+Result<> apply_itype(RuleDraft& draft, std::string_view value) {
+  return require_icmp(draft, value, 0, 1);
+}
+Result<> apply_icode(RuleDraft& draft, std::string_view value) {
+  return require_icmp(draft, value, 1, 1);
+}
+
+bool is_echo(const PacketView& view) {
+  const uint8_t type = transport(view)[0];
+  return is_v4(view) ? type == 0 || type == 8 : type == 128 || type == 129;
+}
+
+// Only echoes have an identifier and a number (RFC 792, RFC 4443 section 4).
+Result<> require_echo(RuleDraft& draft, std::string_view value, size_t place) {
+  SLUICE_TRY(const auto number, option_number<uint16_t>(value, 0, 65535));
+  return require(draft, [number, place](const RuleContext& c) {
+    return has_icmp_header(c.view) && is_echo(c.view) &&
+           tunnels::load_be16(&transport(c.view)[place]) == number;
+  });
+}
+
+Result<> apply_icmp_id(RuleDraft& draft, std::string_view value) {
+  return require_echo(draft, value, 4);
+}
+Result<> apply_icmp_seq(RuleDraft& draft, std::string_view value) {
+  return require_echo(draft, value, 6);
+}
+
+// --- the flow ---
+
+// server | client | both | either, operator, bytes. Counted as sequence numbers are: the SYN is
+// one.
+Result<> apply_stream_size(RuleDraft& draft, std::string_view value) {
+  const auto parts = comma_parts(value);
+  if (parts.size() != 3) return fail("needs side, operator, bytes");
+  static constexpr std::string_view kSides[] = {"server", "client", "both", "either"};
+  const auto* const side = std::find(std::begin(kSides), std::end(kSides), parts[0]);
+  if (side == std::end(kSides)) return fail("the side is server, client, both or either");
+  SizeRange range;
+  if (parts[1] == "=" || parts[1] == "!=") {
+    SLUICE_TRY(range, size_range((parts[1] == "=" ? "" : "!") + std::string(parts[2]), 1u << 31));
+  } else {
+    SLUICE_TRY(range, size_range(std::string(parts[1]) + std::string(parts[2]), 1u << 31));
+  }
+  const std::string_view who = *side;
+  return require(draft, [range, who](const RuleContext& c) {
+    if (!c.view.is_tcp()) return false;
+    const bool client = range.contains(c.stream_bytes[0]);
+    const bool server = range.contains(c.stream_bytes[1]);
+    if (who == "client") return client;
+    if (who == "server") return server;
+    return who == "both" ? client && server : client || server;
+  });
+}
+
+template <class Number>
+Result<> require_of_flow(RuleDraft& draft, std::string_view value, Number number) {
+  SLUICE_TRY(const SizeRange range, size_range(value, UINT32_MAX - 1));
+  return require(draft,
+                 [range, number](const RuleContext& c) { return range.contains(number(c.flow)); });
+}
+
+Result<> apply_flow_age(RuleDraft& draft, std::string_view value) {
+  return require_of_flow(draft, value, [](const Flow& flow) {
+    return static_cast<size_t>((flow.last_us - flow.start_us) / 1'000'000);
+  });
+}
+Result<> apply_pkts_toserver(RuleDraft& draft, std::string_view value) {
+  return require_of_flow(draft, value, [](const Flow& flow) { return flow.packets[0]; });
+}
+Result<> apply_pkts_toclient(RuleDraft& draft, std::string_view value) {
+  return require_of_flow(draft, value, [](const Flow& flow) { return flow.packets[1]; });
+}
+Result<> apply_bytes_toserver(RuleDraft& draft, std::string_view value) {
+  return require_of_flow(draft, value, [](const Flow& flow) { return flow.bytes[0]; });
+}
+Result<> apply_bytes_toclient(RuleDraft& draft, std::string_view value) {
+  return require_of_flow(draft, value, [](const Flow& flow) { return flow.bytes[1]; });
+}
+
+constexpr Keyword kKeywords[] = {
+    {"ttl", KeywordValue::kRequired, apply_ttl, "time to live, hop limit"},
+    {"tos", KeywordValue::kRequired, apply_tos, "type of service, IPv4"},
+    {"id", KeywordValue::kRequired, apply_id, "identification, IPv4"},
+    {"ip_proto", KeywordValue::kRequired, apply_ip_proto, "the protocol by number or name"},
+    {"sameip", KeywordValue::kNone, apply_sameip, "source and destination are the same"},
+    {"flags", KeywordValue::kRequired, apply_flags, "flags of TCP; + * ! , and those to ignore"},
+    {"tcp.flags", KeywordValue::kRequired, apply_flags, "the same"},
+    {"seq", KeywordValue::kRequired, apply_seq, "sequence number of TCP"},
+    {"ack", KeywordValue::kRequired, apply_ack, "acknowledgement number of TCP"},
+    {"window", KeywordValue::kRequired, apply_window, "window of TCP"},
+    {"tcp.mss", KeywordValue::kRequired, apply_mss, "announced maximum segment size"},
+    {"itype", KeywordValue::kRequired, apply_itype, "type of ICMP"},
+    {"icode", KeywordValue::kRequired, apply_icode, "code of ICMP"},
+    {"icmp_id", KeywordValue::kRequired, apply_icmp_id, "identifier of an ICMP echo"},
+    {"icmp_seq", KeywordValue::kRequired, apply_icmp_seq, "number of an ICMP echo"},
+    {"stream_size", KeywordValue::kRequired, apply_stream_size,
+     "side,operator,bytes of a connection"},
+    {"flow.age", KeywordValue::kRequired, apply_flow_age, "seconds"},
+    {"flow.pkts_toserver", KeywordValue::kRequired, apply_pkts_toserver, "packets so far"},
+    {"flow.pkts_toclient", KeywordValue::kRequired, apply_pkts_toclient, "packets so far"},
+    {"flow.bytes_toserver", KeywordValue::kRequired, apply_bytes_toserver, "bytes so far"},
+    {"flow.bytes_toclient", KeywordValue::kRequired, apply_bytes_toclient, "bytes so far"},
+};
+
+}  // namespace
+
+std::span<const Keyword> packet_keywords() { return kKeywords; }
+
+}  // namespace sluice::inspect

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/rules/text.h"
+
+namespace sluice::inspect {
+
+std::string_view trimmed_option(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+Result<std::string> quoted_text(std::string_view value) {
+  value = trimmed_option(value);
+  if (value.size() < 2 || value.front() != '"' || value.back() != '"')
+    return fail("needs a text in double quotes");
+  value = value.substr(1, value.size() - 2);
+  std::string out;
+  for (size_t i = 0; i < value.size(); i++) {
+    if (value[i] == '"') return fail("has a double quote without \\ before it");
+    if (value[i] == '\\' && i + 1 < value.size()) i++;
+    out += value[i];
+  }
+  return out;
+}
+
+std::string_view take_part(std::string_view& rest, char separator) {
+  const size_t end = rest.find(separator);
+  const std::string_view part = trimmed_option(rest.substr(0, end));
+  rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
+  return part;
+}
+
+std::vector<std::string_view> comma_parts(std::string_view text) {
+  std::vector<std::string_view> out;
+  while (!text.empty()) out.push_back(take_part(text, ','));
+  return out;
+}
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+Result<> append_hex(std::string_view text, std::string& out) {
+  for (size_t i = 0; i < text.size();) {
+    if (text[i] == ' ') {
+      i++;
+      continue;
+    }
+    const int high = hex_digit(text[i]);
+    const int low = i + 1 < text.size() ? hex_digit(text[i + 1]) : -1;
+    if (high < 0 || low < 0) return fail("not pairs of hex digits");
+    out += static_cast<char>(high << 4 | low);
+    i += 2;
+  }
+  return {};
+}
+
+namespace {
+
+int base64_digit(uint8_t c) {
+  if (c >= 'A' && c <= 'Z') return c - 'A';
+  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+  if (c >= '0' && c <= '9') return c - '0' + 52;
+  if (c == '+') return 62;
+  return c == '/' ? 63 : -1;
+}
+
+}  // namespace
+
+std::vector<uint8_t> base64_decoded(std::span<const uint8_t> text) {
+  std::vector<uint8_t> out;
+  uint32_t bits = 0;
+  int count = 0;
+  for (const uint8_t c : text) {
+    if (c == '=') break;
+    const int digit = base64_digit(c);
+    if (digit < 0) continue;
+    bits = bits << 6 | static_cast<uint32_t>(digit);
+    if ((count += 6) < 8) continue;
+    count -= 8;
+    out.push_back(static_cast<uint8_t>(bits >> count));
+  }
+  return out;
+}
+
+}  // namespace sluice::inspect

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Texts and numbers as rules write them.
+#pragma once
+
+#include <charconv>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tunnels/result.h"
+
+namespace sluice::inspect {
+
+std::string_view trimmed_option(std::string_view text);
+// `"text"` without its quotes and escapes.
+Result<std::string> quoted_text(std::string_view value);
+// Cuts the text at the commas, parts trimmed.
+std::vector<std::string_view> comma_parts(std::string_view text);
+// The part up to the next `separator`, trimmed, and takes it off `rest`.
+std::string_view take_part(std::string_view& rest, char separator);
+
+// -1: none.
+int hex_digit(char c);
+// Pairs of hex digits, blanks between pairs.
+Result<> append_hex(std::string_view text, std::string& out);
+// What can be decoded from the beginning; characters that are no base64 are skipped (RFC 2045
+// section 6.8), padding ends it.
+std::vector<uint8_t> base64_decoded(std::span<const uint8_t> text);
+
+template <class Number>
+Result<Number> option_number(std::string_view text, Number least, Number most) {
+  Number out{};
+  text = trimmed_option(text);
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size() || out < least ||
+      out > most)
+    return fail("'" + std::string(text) + "' is not a number from " + std::to_string(least) +
+                " to " + std::to_string(most));
+  return out;
+}
+
+}  // namespace sluice::inspect
