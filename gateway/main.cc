@@ -8,6 +8,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 
 #include "gateway/api/commands.h"
 #include "gateway/api/http_server.h"
@@ -56,6 +57,7 @@ class Daemon {
   std::unique_ptr<ServiceManager> manager_;
   std::unique_ptr<KernelHost> host_;
   std::unique_ptr<KernelNextHops> hops_;
+  std::optional<FrameSocket> frames_;
   NlbAddresses addresses_;
   EventBus events_;
   std::unique_ptr<Controller> controller_;
@@ -103,8 +105,12 @@ Result<> Daemon::start(Config config) {
   SLUICE_TRY(host_, KernelHost::create(
                         {config.gateway.flows_max, config.gateway.pinned ? pins : std::string()}));
   SLUICE_TRY(hops_, KernelNextHops::create(*loop_, [this] { network_changed(); }));
+  SLUICE_TRY(frames_, FrameSocket::open());
   controller_ = std::make_unique<Controller>(
-      *loop_, *host_, *hops_, events_, HealthOptions{.in_flight_max = checks_in_flight_max()});
+      *loop_, *host_, *hops_, events_, HealthOptions{.in_flight_max = checks_in_flight_max()},
+      [this](uint32_t interface, std::span<const uint8_t> frame) {
+        return frames_->send(interface, frame);
+      });
   plane_ = std::make_unique<ControlPlane>(
       *controller_, [this](const Config& c) { return set_addresses(c); }, std::move(store));
   discovery_ = std::make_unique<Discovery>(*loop_, *plane_);

@@ -61,7 +61,15 @@
   X(kDropNlbTupleConflict, "nlb_tuple_conflict",                                                  \
     "A flow would look to an NLB target like an NLB flow that it has; the later one is refused.") \
   X(kDropNlbTranslation, "nlb_translation",                                                       \
-    "A fragment or a packet without ports reached an NLB listener and cannot be translated.")
+    "A fragment or a packet without ports reached an NLB listener and cannot be translated.")     \
+  X(kDropFlowExpired, "flow_expired",                                                             \
+    "A TCP packet of a flow that has idled out; only a SYN begins it again.")                     \
+  X(kDropFlowNotBegun, "flow_not_begun",                                                          \
+    "A TCP packet that opens no connection and belongs to none, at a listener with "              \
+    "sluice.unknown_tcp_flow drop, or send_tcp_reset.on_idle_timeout.enabled.")                   \
+  X(kDropTargetLost, "target_lost",                                                               \
+    "A TCP packet whose flow's target is unhealthy or deregistered, in a group that resets such " \
+    "flows.")
 
 SLUICE_BEGIN
 

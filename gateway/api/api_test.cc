@@ -147,7 +147,7 @@ TEST_F(ApiTest, TargetsComeAndGo) {
   targets = ask({{"command", "targets"}})["targets"];
   EXPECT_EQ(targets.back()["id"], "10.9.0.11");
   EXPECT_EQ(targets.back()["state"], "draining");
-  EXPECT_EQ(targets.back()["description"], "let go in 300 s");
+  EXPECT_EQ(targets.back()["description"], "drains for 300 s");
 
   EXPECT_EQ(error_of(R"({"command": "deregister", "target_group": "ids", "id": "10.9.0.11"})"),
             "target 10.9.0.11:6081 is not registered in 'ids'");

@@ -64,12 +64,14 @@ void describe_draining(const Controller& controller, json& list) {
     if (!(tables.targets[i].flags & kTargetInUse)) continue;
     const auto left_ms = controller.reconciler().draining_ms(i);
     if (!left_ms) continue;
-    list.push_back({{"id", ip_address(tables.targets[i].address, tables.targets[i].version).text()},
-                    {"port", swap_be16(tables.targets[i].port)},
-                    {"state", health_state_name(HealthState::kDraining)},
-                    {"reason", "Target.DeregistrationInProgress"},
-                    {"description", "let go in " + std::to_string(*left_ms / 1000) + " s"},
-                    {"index", i}});
+    list.push_back(
+        {{"id", ip_address(tables.targets[i].address, tables.targets[i].version).text()},
+         {"port", swap_be16(tables.targets[i].port)},
+         {"state", health_state_name(HealthState::kDraining)},
+         {"reason", "Target.DeregistrationInProgress"},
+         {"description", *left_ms == 0 ? "its flows stay until they end"
+                                       : "drains for " + std::to_string(*left_ms / 1000) + " s"},
+         {"index", i}});
   }
 }
 

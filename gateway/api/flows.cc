@@ -34,11 +34,15 @@ std::string protocol_text(uint8_t protocol) {
 
 std::string state_text(const flow_record& record, const flow_usage& usage, bool expired) {
   if (expired) return "expired";
+  if (record.flags & kFlowReset) return "reset";
   if (flow_is_closed(&record)) return "closed";
+  if (record.flags & (kFlowFin0 | kFlowFin1)) return "half_closed";
   return usage.packets[0] != 0 && usage.packets[1] != 0 ? "established" : "half_open";
 }
 
+// Empty of a flow that began while its group failed open.
 std::string target_address(const Tables& tables, uint16_t index) {
+  if (index == kNone16) return {};
   const target& t = tables.targets[index % kTargetsMax];
   return ip_address(t.address, t.version).text();
 }
@@ -52,6 +56,7 @@ bool matches(const Tables& tables, const flow_record& record, const FlowFilter& 
   if (filter.address && ip_address(key.address[0], key.version) != *filter.address &&
       ip_address(key.address[1], key.version) != *filter.address)
     return false;
+  if (filter.target && record.target == kNone16) return false;
   const target& t = tables.targets[record.target % kTargetsMax];
   return !filter.target || ip_address(t.address, t.version) == *filter.target;
 }

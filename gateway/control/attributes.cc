@@ -87,12 +87,17 @@ constexpr AttributeRow kRows[] = {
     {kTg, kAlb, "stickiness.lb_cookie.duration_seconds", "86400", "1-604800", "86400", kNoSticky},
     {kTg, kAlb, "stickiness.app_cookie.duration_seconds", "86400", "1-604800", "86400", kNoSticky},
     {kTg, kAlb, "stickiness.app_cookie.cookie_name", "", "text", "", kNoSticky},
-    {kTg, kGwlb, "target_failover.on_deregistration", "no_rebalance", "no_rebalance|rebalance",
-     "no_rebalance", "flows stay with their target until its deregistration delay has passed"},
-    {kTg, kGwlb, "target_failover.on_unhealthy", "no_rebalance", "no_rebalance|rebalance",
-     "no_rebalance", "flows stay with their target"},
-    {kTg, kGwlb, "send_tcp_reset.on_unhealthy.enabled", "false", "bool", "false", kNoReset},
-    {kTg, kGwlb, "send_tcp_reset.on_deregistration.enabled", "false", "bool", "false", kNoReset},
+    {kTg, kGwlb, "target_failover.on_deregistration", "no_rebalance", "no_rebalance|rebalance", "",
+     "rebalance: flows of a deregistered target move when its delay has passed; else they stay"},
+    {kTg, kGwlb, "target_failover.on_unhealthy", "no_rebalance", "no_rebalance|rebalance", "",
+     "rebalance: flows of an unhealthy target move to healthy ones; else they stay. Equal to "
+     "on_deregistration"},
+    {kTg, kGwlb, "send_tcp_reset.on_unhealthy.enabled", "false", "bool", "",
+     "TCP flows of an unhealthy target end by RST to both ends, unless they are rebalanced"},
+    {kTg, kGwlb, "send_tcp_reset.on_deregistration.enabled", "false", "bool", "",
+     "so do those of a deregistered target when its delay has passed"},
+    {kTg, kGwlb, "sluice.all_unhealthy", "last_resort", "fail_closed|bypass|last_resort", "",
+     "without a healthy target packets go to all targets, as AWS; drop; or pass uninspected"},
     {kTg, kNlb | kAlb, "load_balancing.cross_zone.enabled", "use_load_balancer_configuration",
      "true|false|use_load_balancer_configuration", "true|false|use_load_balancer_configuration",
      kNoZones},
@@ -135,7 +140,11 @@ constexpr AttributeRow kRows[] = {
 
     {kLs, kGwlb | kNlb, "tcp.idle_timeout.seconds", "350", "60-6000", "",
      "a TCP flow without packets for so long ends; all listeners share one value"},
-    {kLs, kGwlb, "send_tcp_reset.on_idle_timeout.enabled", "false", "bool", "false", kNoReset},
+    {kLs, kGwlb, "send_tcp_reset.on_idle_timeout.enabled", "false", "bool", "",
+     "a TCP packet of a flow that idled out, or was never seen to begin, is answered by RST"},
+    {kLs, kGwlb, "sluice.unknown_tcp_flow", "auto", "auto|steer|drop", "",
+     "a TCP packet that neither opens a connection nor belongs to one is taken to a target, or "
+     "dropped. auto: dropped while send_tcp_reset.on_idle_timeout.enabled is true"},
     {kLs, kAlb, "routing.http.response.server.enabled", "true", "bool", "true",
      "answers of sluice-proxy itself carry Server: sluice"},
 #define NAMED(name, header) \
@@ -287,6 +296,31 @@ uint64_t deregistration_delay_ms(const TargetGroup& group) {
   return 1000 * number(value_of(kTg, balancer_type(group.protocol), group.attributes,
                                 "deregistration_delay.timeout_seconds"))
                     .value_or(300);
+}
+
+FailoverPolicy failover_of(const TargetGroup& group) {
+  if (group.protocol != Protocol::kGeneve) return {};
+  const auto is = [&](std::string_view name, std::string_view value) {
+    return value_of(kTg, LoadBalancerType::kGateway, group.attributes, name) == value;
+  };
+  FailoverPolicy out;
+  out.rebalances = is("target_failover.on_unhealthy", "rebalance");
+  out.resets_unhealthy = is("send_tcp_reset.on_unhealthy.enabled", "true");
+  out.resets_deregistered = is("send_tcp_reset.on_deregistration.enabled", "true");
+  if (is("sluice.all_unhealthy", "fail_closed")) out.all_unhealthy = AllUnhealthy::kFailClosed;
+  if (is("sluice.all_unhealthy", "bypass")) out.all_unhealthy = AllUnhealthy::kBypass;
+  return out;
+}
+
+bool resets_when_idle(const Listener& listener) {
+  return value_of(kLs, LoadBalancerType::kGateway, listener.attributes,
+                  "send_tcp_reset.on_idle_timeout.enabled") == "true";
+}
+
+bool drops_unknown_tcp(const Listener& listener) {
+  const std::string_view value =
+      value_of(kLs, LoadBalancerType::kGateway, listener.attributes, "sluice.unknown_tcp_flow");
+  return value == "drop" || (value == "auto" && resets_when_idle(listener));
 }
 
 bool deletion_protected(const LoadBalancer& load_balancer) {

@@ -53,6 +53,22 @@ Attributes all_attributes(const TargetGroup& group);
 LoadBalancerType balancer_type(Protocol group_protocol);
 tunnels::FlowHashForm stickiness_of(const TargetGroup& group);
 uint64_t deregistration_delay_ms(const TargetGroup& group);
+// Who gets packets of a group without a healthy target (sluice.all_unhealthy).
+enum class AllUnhealthy {
+  kLastResort,  // all its targets, as AWS
+  kFailClosed,  // nobody: they drop
+  kBypass       // the other side, without inspection
+};
+struct FailoverPolicy {
+  bool rebalances = false;           // target_failover
+  bool resets_unhealthy = false;     // send_tcp_reset.on_unhealthy
+  bool resets_deregistered = false;  // send_tcp_reset.on_deregistration
+  AllUnhealthy all_unhealthy = AllUnhealthy::kLastResort;
+};
+FailoverPolicy failover_of(const TargetGroup& group);
+// send_tcp_reset.on_idle_timeout of a gateway's listener, and sluice.unknown_tcp_flow.
+bool resets_when_idle(const Listener& listener);
+bool drops_unknown_tcp(const Listener& listener);
 bool deletion_protected(const LoadBalancer& load_balancer);
 uint64_t number_attribute(const LoadBalancer& load_balancer, std::string_view name);
 inline constexpr uint32_t kIdleTimeoutS = 350;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "gateway/control/attributes.h"
+#include "gateway/control/validate.h"
 #include "tunnels/yaml.h"
 
 namespace sluice::gateway {
@@ -75,6 +76,36 @@ TEST(Config, ReadsTheExampleOfHealthChecks) {
   EXPECT_EQ(web.interval_s, 30);
   EXPECT_EQ(config->target_group("orders")->health_check.matcher, "0");
   EXPECT_FALSE(config->target_group("syslog")->health_check.enabled);
+}
+
+TEST(Config, ReadsTheExampleOfFailover) {
+  auto config = read_config(SLUICE_SOURCE_DIR "/docs/features/examples/failover.yaml");
+  ASSERT_TRUE(config) << config.error()[0].text();
+  const FailoverPolicy policy = failover_of(config->target_groups[0]);
+  EXPECT_TRUE(policy.rebalances);
+  EXPECT_EQ(policy.all_unhealthy, AllUnhealthy::kBypass);
+  EXPECT_FALSE(policy.resets_unhealthy || policy.resets_deregistered);
+  const Listener& listener = config->load_balancers[0].listeners[0];
+  EXPECT_TRUE(resets_when_idle(listener));
+  EXPECT_FALSE(drops_unknown_tcp(listener));
+}
+
+TEST(Config, FailoverAttributesMustFitTogether) {
+  auto config = *read_config(SLUICE_SOURCE_DIR "/docs/features/examples/failover.yaml");
+  const auto errors = [&](Attributes attributes) {
+    config.target_groups[0].attributes = std::move(attributes);
+    std::string out;
+    for (const Error& error : validate(config)) out += error.text() + "\n";
+    return out;
+  };
+  EXPECT_EQ(errors({}), "");
+  EXPECT_EQ(errors({{"target_failover.on_unhealthy", "rebalance"}}),
+            "target_groups[0].attributes.target_failover.on_unhealthy: "
+            "target_failover.on_deregistration and target_failover.on_unhealthy must be equal\n");
+  EXPECT_EQ(
+      errors({{"send_tcp_reset.on_unhealthy.enabled", "true"}, {"stickiness.enabled", "true"}}),
+      "target_groups[0].attributes.send_tcp_reset.on_unhealthy.enabled: needs 5-tuple "
+      "stickiness: stickiness.enabled must be false\n");
 }
 
 TEST(Config, ReadsTheExampleOfTheManual) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "gateway/control/attributes.h"
 #include "gateway/control/config.h"
 
 namespace sluice::gateway {
@@ -57,7 +58,7 @@ std::set<std::string> interfaces_of(const Config& config) {
 }  // namespace
 
 Controller::Controller(EventLoop& loop, DataPathHost& host, NextHops& hops, EventBus& events,
-                       HealthOptions health)
+                       HealthOptions health, SendFrame send)
     : host_(host),
       hops_(hops),
       events_(events),
@@ -66,6 +67,9 @@ Controller::Controller(EventLoop& loop, DataPathHost& host, NextHops& hops, Even
           loop,
           [this](const TargetName& name, HealthState before) { health_changed(name, before); },
           health),
+      nudger_(
+          loop, host,
+          send ? std::move(send) : [](uint32_t, std::span<const uint8_t>) { return false; }),
       soon_(loop, [this] { keep_up_and_tell(); }),
       tick_(loop, [this] {
         tick_.set_after(kTickMs);
@@ -104,7 +108,32 @@ Result<> Controller::check_new_interfaces(const Config& next) {
 
 // An interface that was taken away must not keep the other flows from leaving a dead target.
 Result<> Controller::keep_up() {
-  return reconciler_.reconcile(config_, *this, Reconciler::OnMissing::kGoOn);
+  Result<> result = reconciler_.reconcile(config_, *this, Reconciler::OnMissing::kGoOn);
+  tell_lost_groups();
+  nudger_.look();
+  return result;
+}
+
+void Controller::tell_lost_groups() {
+  constexpr std::string_view kWhat[] = {"packets go to all its targets", "its packets are dropped",
+                                        "its packets pass without inspection"};
+  const auto before = std::exchange(lost_groups_, {});
+  for (const std::string& name : reconciler_.lost_groups()) {
+    const TargetGroup* group = config_.target_group(name);
+    if (group == nullptr) continue;
+    const auto what = kWhat[static_cast<int>(failover_of(*group).all_unhealthy)];
+    lost_groups_[name] = what;
+    const auto told = before.find(name);
+    if (told != before.end() && told->second == what) continue;
+    events_.publish(EventKind::kGroupLost, EventLevel::kError,
+                    "no target of " + name + " is healthy: " + std::string(what),
+                    {{"target_group", name}});
+  }
+  for (const auto& [name, what] : before)
+    if (!lost_groups_.contains(name) && config_.target_group(name) != nullptr)
+      events_.publish(EventKind::kGroupBack, EventLevel::kInfo,
+                      "target group " + name + " has a healthy target again",
+                      {{"target_group", name}});
 }
 
 // The tick tries again every second: trouble is told once, and so is its end.

@@ -8,6 +8,7 @@
 
 #include "gateway/control/events.h"
 #include "gateway/control/model.h"
+#include "gateway/control/nudger.h"
 #include "gateway/control/reconciler.h"
 #include "gateway/datapath/host.h"
 #include "gateway/proxy/event_loop.h"
@@ -19,8 +20,9 @@ namespace sluice::gateway {
 class Controller : private World {
  public:
   // All arguments outlive it. `events` hears of targets, attachments and missing interfaces.
+  // `send` is what resets flows of lost targets; without it they wait for their ends to speak.
   Controller(EventLoop& loop, DataPathHost& host, NextHops& hops, EventBus& events,
-             HealthOptions health = {});
+             HealthOptions health = {}, SendFrame send = {});
   ~Controller() override;
 
   // A whole new state, valid as a whole (validate.h): all of it, or an error and everything is as
@@ -52,6 +54,7 @@ class Controller : private World {
   Result<> check_new_interfaces(const Config& next);
   Result<> keep_up();
   void keep_up_and_tell();
+  void tell_lost_groups();
   void watch_targets();
   void health_changed(const TargetName& name, HealthState before);
 
@@ -62,8 +65,11 @@ class Controller : private World {
   std::set<std::string, std::less<>> steered_;  // groups of config_ that get packets
   std::set<TargetName> watched_;
   std::string trouble_;  // what the reconciler said last
+  // Groups without a healthy target that were told of, and what was said of them.
+  std::map<std::string, std::string_view, std::less<>> lost_groups_;
   Reconciler reconciler_;
   HealthChecker checker_;
+  Nudger nudger_;
   Timer soon_;
   Timer tick_;  // drains end by time
 };

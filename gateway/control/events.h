@@ -24,6 +24,8 @@ namespace sluice::gateway {
   X(kInterfaceMissing, "interface_missing") /* or the data path is otherwise not whole */ \
   X(kInterfaceBack, "interface_back")       /* the data path is whole again */            \
   X(kDiscovery, "discovery")                /* a source of targets is heard, or not */    \
+  X(kGroupLost, "group_lost")               /* no target of a group is healthy */         \
+  X(kGroupBack, "group_back")               /* one is again */                            \
   X(kNotice, "notice")                      /* all else that a person may want to know */
 
 enum class EventKind {

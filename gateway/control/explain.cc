@@ -26,9 +26,10 @@ class Teller {
   Result<Explanation> tell(const ExplainQuestion& question);
 
  private:
+  bool stays(const flow_record& record, const flow_query& query) const;
   void tell_existing(const flow_record& record);
   void tell_new(const ExplainQuestion& question, const flow_query& query, const struct tuple& tuple,
-                uint16_t group);
+                bool leaves, uint16_t group);
   void tell_nlb(const flow_query& query, const struct tuple& tuple);
   void tell_appliance(uint16_t index);
   void tell_alb(const ExplainQuestion& question);
@@ -108,14 +109,21 @@ Result<Explanation> Teller::tell(const ExplainQuestion& question) {
   }
   out_.hash = query.hash;
   out_.target_group = names_.group_name(tables_.attachments[index].group);
-  const bool alive =
-      record != nullptr && (tables_.targets[record->target % kTargetsMax].flags & kTargetInUse);
-  if (alive)
+  if (record != nullptr && (record->flags & kFlowBypass || stays(*record, query)))
     tell_existing(*record);
   else
-    tell_new(question, query, tuple, tables_.attachments[index].group);
+    tell_new(question, query, tuple, record != nullptr, tables_.attachments[index].group);
   if (out_.drop == kDropNone) tell_alb(question);
   return std::move(out_);
+}
+
+// As flow_leave() of the packet path, for a packet that opens no connection.
+bool Teller::stays(const flow_record& record, const flow_query& query) const {
+  const target& t = tables_.targets[record.target % kTargetsMax];
+  if (!(t.flags & kTargetInUse)) return false;
+  const uint16_t group = tables_.attachments[record.attachment % kAttachmentsMax].group;
+  return !(t.flags & (kTargetMoves | kTargetResets)) ||
+         steer(&tables_, group, &query) == record.target;
 }
 
 void Teller::tell_existing(const flow_record& record) {
@@ -129,19 +137,26 @@ void Teller::tell_existing(const flow_record& record) {
     say("after inspection it is translated to NLB target " + target_text(record.backend));
   }
   if (record.flags & kFlowBypass)
-    return say(
-        "its appliance has hinted that it needs no more inspection: it is delivered at once");
+    return say(record.target == kNone16
+                   ? "it began while no target was healthy: it is delivered without inspection"
+                   : "its appliance has hinted that it needs no more inspection: it is delivered "
+                     "at once");
   tell_appliance(record.target);
 }
 
 void Teller::tell_new(const ExplainQuestion& question, const flow_query& query,
-                      const struct tuple& tuple, uint16_t group) {
-  say("has no flow in the table (hash " + hexadecimal(query.hash, 16) + "): it would begin one");
+                      const struct tuple& tuple, bool leaves, uint16_t group) {
+  if (leaves)
+    say("belongs to a flow whose target is unhealthy or gone: it leaves it");
+  else
+    say("has no flow in the table (hash " + hexadecimal(query.hash, 16) + "): it would begin one");
   if (group == kNone16) return drop(kDropNoTargetGroup);
   const uint32_t index = row_of(group, query);
   out_.row = index % kRowsPerGroup;
   say("target group " + out_.target_group + ": " + tell_row(group, index));
   const uint16_t appliance = tables_.rows[index].target;
+  if (appliance == kNone16 && (tables_.groups[group].flags & kGroupFailsOpen))
+    return say("no target of the group is healthy: it is delivered without inspection");
   if (appliance == kNone16) return drop(kDropNoTarget);
   tell_appliance(appliance);
   const bool ports = tuple.protocol == kProtocolTcp || tuple.protocol == kProtocolUdp;

@@ -5,7 +5,7 @@
 #include <bit>
 #include <cstring>
 
-#include "gateway/control/attributes.h"
+#include "gateway/control/failover.h"
 #include "gateway/targets/rendezvous.h"
 
 namespace sluice::gateway {
@@ -108,6 +108,7 @@ Result<> Reconciler::write_groups(const Config& config, World& world) {
     at = groups_.erase(at);
   }
   const siphash_key key = derive_key(config.gateway.key, KeyUse::kRendezvous);
+  lost_groups_.clear();
   for (const TargetGroup& group : config.target_groups) {
     if (!wanted.contains(group.name)) continue;
     auto at = groups_.find(group.name);
@@ -149,13 +150,6 @@ void Reconciler::write_hints(const Config& config) {
 
 void Reconciler::write_rows(uint16_t group, const TargetGroup& config, World& world,
                             const tunnels::siphash_key& key) {
-  std::vector<RendezvousTarget> healthy, all;
-  for (const Target& target : config.targets) {
-    const auto index = target_index(config.protocol, target);
-    if (!index) continue;
-    all.push_back({rendezvous_id(key, target.address.words, target.port), *index});
-    if (gets_traffic(world.health({config.name, target}).state)) healthy.push_back(all.back());
-  }
   if (rows_kept_.contains(group)) {
     const bool unknown = std::ranges::any_of(config.targets, [&](const Target& target) {
       return world.health({config.name, target}).state == HealthState::kInitial;
@@ -163,14 +157,24 @@ void Reconciler::write_rows(uint16_t group, const TargetGroup& config, World& wo
     if (unknown) return;
     rows_kept_.erase(group);
   }
-  const auto& chosen = healthy.empty() ? all : healthy;
+  const bool lost = !config.targets.empty() && group_health(config, world) == GroupHealth::kLost;
+  if (lost) lost_groups_.insert(config.name);
+  const bool fails_open = lost && failover_of(config).all_unhealthy == AllUnhealthy::kBypass;
+  // Before the rows are nobody's, and until they are somebody's again.
+  if (fails_open) tables_.groups[group].flags = kGroupFailsOpen;
+  std::vector<RendezvousTarget> chosen;
   std::vector<uint16_t> indexes;
-  indexes.reserve(chosen.size());
-  for (const RendezvousTarget& target : chosen) indexes.push_back(target.index);
-  const auto known = candidates_.find(group);
-  if (known != candidates_.end() && known->second == indexes) return;
-  fill_rows({&tables_.rows[group * kRowsPerGroup], kRowsPerGroup}, chosen,
-            static_cast<uint32_t>(host_.now_ms() / 1000));
+  for (const Target& target : new_flows_go_to(config, world)) {
+    const auto index = target_index(config.protocol, target);
+    if (!index) continue;
+    chosen.push_back({rendezvous_id(key, target.address.words, target.port), *index});
+    indexes.push_back(*index);
+  }
+  if (const auto known = candidates_.find(group);
+      known == candidates_.end() || known->second != indexes)
+    fill_rows({&tables_.rows[group * kRowsPerGroup], kRowsPerGroup}, std::move(chosen),
+              static_cast<uint32_t>(host_.now_ms() / 1000));
+  if (!fails_open && tables_.groups[group].flags != 0) tables_.groups[group].flags = 0;
   candidates_[group] = std::move(indexes);
 }
 
@@ -199,8 +203,12 @@ Result<> Reconciler::write_attachments(const Config& config, const Interfaces& i
     wanted.interface[0] = interfaces.attachments[i].outside;
     wanted.interface[1] = interfaces.attachments[i].inside;
     wanted.group = kNone16;
-    if (lb != nullptr && !lb->listeners.empty())
-      wanted.group = group_index(lb->listeners[0].default_action.target_group).value_or(kNone16);
+    if (lb != nullptr && !lb->listeners.empty()) {
+      const Listener& listener = lb->listeners[0];
+      wanted.flags = (resets_when_idle(listener) ? kAttachmentResets : 0) |
+                     (drops_unknown_tcp(listener) ? kAttachmentDropsUnknown : 0);
+      wanted.group = group_index(listener.default_action.target_group).value_or(kNone16);
+    }
     wanted.in_use = 1;
     auto& place = tables_.attachments[at->second];
     if (std::memcmp(&place, &wanted, sizeof(wanted)) != 0) place = wanted;

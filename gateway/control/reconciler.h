@@ -3,10 +3,11 @@
 // interfaces. Nothing else writes these tables. Calling it again with the same input writes
 // nothing.
 //
-// Who gets a group's flows: its healthy targets; when none is healthy, all that are registered (as
-// AWS: it never bypasses inspection); when none is registered, nobody, and packets drop as
-// `no_target`. Flows that exist stay where they are as long as their target is in use. A target
-// that was deregistered stays in use for its group's deregistration delay, then its flows move.
+// Who gets a group's flows: its healthy targets; when none is healthy, what sluice.all_unhealthy
+// says; when none is registered, nobody, and packets drop as `no_target`. Flows that exist stay
+// where they are, or move, or end, when their target is unhealthy or deregistered: failover.h.
+// A target that was deregistered stays in use for its group's deregistration delay, and then until
+// nothing has been sent to it for as long as a flow can be idle, unless its flows move.
 #pragma once
 
 #include <cstdint>
@@ -43,6 +44,9 @@ class Reconciler {
   enum class OnMissing { kRefuse, kGoOn };
   Result<> reconcile(const Config& config, World& world, OnMissing on_missing = OnMissing::kRefuse);
 
+  // Groups without a healthy target: each target's state is known, and none gets traffic.
+  const std::set<std::string, std::less<>>& lost_groups() const { return lost_groups_; }
+
   // What the last reconcile() went on without, or nothing.
   const Result<>& missing() const { return missing_; }
 
@@ -75,8 +79,13 @@ class Reconciler {
   };
   struct TargetSlot {
     uint16_t index;
-    uint64_t delay_ms;  // the longest of the groups that it is in, or was in last
+    uint64_t delay_ms = 0;  // the longest of the groups that it is in, or was in last
+    uint8_t failover = 0;   // DrainedFailover, of any of these groups
+    uint16_t marks = 0;     // TargetFlags of failover
     std::optional<uint64_t> drain_until_ms;
+    // After that: since when nothing has been sent to it, and how much until then.
+    uint64_t quiet_since_ms = 0;
+    uint64_t sent = 0;
   };
   struct ListenerKey {
     IpAddress address;
@@ -96,9 +105,14 @@ class Reconciler {
   Interfaces find_interfaces(const Config& config, World& world) const;
   void write_settings(const Config& config);
   Result<> write_targets(const Config& config, World& world);
+  // What the configuration and the health of groups say of each target.
+  std::map<TargetKey, TargetSlot> wanted_targets(const Config& config, World& world) const;
+  bool has_drained(const TargetKey& key, TargetSlot& slot);
+  bool free_quietest();
   Result<uint16_t> take_target(const TargetKey& key);
   void free_target(const TargetKey& key, uint16_t index);
-  void write_target(uint16_t index, const TargetKey& key, const Config& config, World& world);
+  void write_target(const TargetSlot& slot, const TargetKey& key, const Config& config,
+                    World& world);
   Result<> add_source(uint32_t address, uint16_t target);
   void remove_source(uint32_t address);
   Result<> write_groups(const Config& config, World& world);
@@ -125,6 +139,7 @@ class Reconciler {
   // Groups whose rows an earlier process filled: they stay until the health of all targets is
   // known.
   std::set<uint16_t> rows_kept_;
+  std::set<std::string, std::less<>> lost_groups_;
   Result<> missing_;
 };
 

@@ -25,7 +25,9 @@ void Reconciler::take_over_targets() {
     if (!(place.flags & kTargetInUse)) continue;
     const TargetKey key{(place.flags & kTargetAppliance) != 0,
                         {ip_address(place.address, place.version), swap_be16(place.port)}};
-    targets_[key] = {static_cast<uint16_t>(i), {}};
+    targets_[key] = {.index = static_cast<uint16_t>(i),
+                     .delay_ms = place.delay_s * uint64_t{1000},
+                     .failover = place.failover};
   }
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "gateway/control/attributes.h"
+#include "gateway/control/failover.h"
 #include "gateway/control/probed_table.h"
 #include "gateway/control/reconciler.h"
 #include "gateway/targets/header.h"
@@ -19,41 +19,81 @@ bool listener_is_gravestone(const listener& entry) { return entry.protocol == 0;
 }  // namespace
 
 Result<> Reconciler::write_targets(const Config& config, World& world) {
-  std::map<TargetKey, uint64_t> wanted;  // to its deregistration delay
-  const auto steered = steered_groups(config);
-  for (const TargetGroup& group : config.target_groups) {
-    if (!steered.contains(group.name)) continue;
-    const uint64_t delay_ms = deregistration_delay_ms(group);
-    for (const Target& target : group.targets) {
-      uint64_t& delay = wanted[{group.protocol == Protocol::kGeneve, target}];
-      delay = std::max(delay, delay_ms);
-    }
-  }
-  const uint64_t now_ms = host_.now_ms();
+  const auto wanted = wanted_targets(config, world);
   for (auto at = targets_.begin(); at != targets_.end();) {
     auto& [key, slot] = *at;
     if (const auto found = wanted.find(key); found != wanted.end()) {
-      slot.delay_ms = found->second;
-      slot.drain_until_ms.reset();
-      ++at;
-      continue;
-    }
-    if (!slot.drain_until_ms) {
-      slot.drain_until_ms = now_ms + slot.delay_ms;  // rows may still name it now
-    } else if (*slot.drain_until_ms <= now_ms) {
+      const uint16_t index = slot.index;
+      slot = found->second;
+      slot.index = index;
+    } else if (has_drained(key, slot)) {
       free_target(key, slot.index);
       at = targets_.erase(at);
       continue;
     }
     ++at;
   }
-  for (const auto& [key, delay_ms] : wanted) {
+  for (const auto& [key, slot] : wanted) {
     if (targets_.contains(key)) continue;
     SLUICE_TRY(const uint16_t index, take_target(key));
-    targets_[key] = {index, delay_ms, {}};
+    targets_[key] = slot;
+    targets_[key].index = index;
   }
-  for (const auto& [key, slot] : targets_) write_target(slot.index, key, config, world);
+  for (const auto& [key, slot] : targets_) write_target(slot, key, config, world);
   return {};
+}
+
+std::map<Reconciler::TargetKey, Reconciler::TargetSlot> Reconciler::wanted_targets(
+    const Config& config, World& world) const {
+  std::map<TargetKey, TargetSlot> out;
+  const auto steered = steered_groups(config);
+  for (const TargetGroup& group : config.target_groups) {
+    if (!steered.contains(group.name)) continue;
+    const FailoverPolicy policy = failover_of(group);
+    const uint16_t marks = marks_when_unhealthy(policy, group_health(group, world));
+    for (const Target& target : group.targets) {
+      TargetSlot& slot = out[{group.protocol == Protocol::kGeneve, target}];
+      slot.delay_ms = std::max(slot.delay_ms, deregistration_delay_ms(group));
+      slot.failover |= drained_failover(policy);
+      if (world.health({group.name, target}).state == HealthState::kUnhealthy) slot.marks |= marks;
+    }
+  }
+  return out;
+}
+
+// A target that is in no group any more: whether its place can be given away. Rows may still name
+// it the first time.
+bool Reconciler::has_drained(const TargetKey& key, TargetSlot& slot) {
+  const uint64_t now_ms = host_.now_ms();
+  if (!slot.drain_until_ms) {
+    slot.drain_until_ms = now_ms + slot.delay_ms;
+    slot.marks = 0;
+    return false;
+  }
+  if (*slot.drain_until_ms > now_ms) return false;
+  slot.marks = marks_when_drained(slot.failover);
+  if (!key.appliance || slot.marks & kTargetMoves) return true;
+  const uint64_t sent = tables_.target_counters[slot.index].packets_sent;
+  if (slot.quiet_since_ms == 0 || sent != slot.sent) {
+    slot.quiet_since_ms = now_ms;
+    slot.sent = sent;
+  }
+  const settings& s = tables_.settings[0];
+  return now_ms - slot.quiet_since_ms > std::max(s.idle_tcp_ms, s.idle_other_ms);
+}
+
+// When places run out: that of the target which has drained and been quiet for longest.
+bool Reconciler::free_quietest() {
+  auto best = targets_.end();
+  for (auto at = targets_.begin(); at != targets_.end(); ++at) {
+    const TargetSlot& slot = at->second;
+    if (slot.quiet_since_ms == 0) continue;
+    if (best == targets_.end() || slot.quiet_since_ms < best->second.quiet_since_ms) best = at;
+  }
+  if (best == targets_.end()) return false;
+  free_target(best->first, best->second.index);
+  targets_.erase(best);
+  return true;
 }
 
 Result<uint16_t> Reconciler::take_target(const TargetKey& key) {
@@ -65,6 +105,7 @@ Result<uint16_t> Reconciler::take_target(const TargetKey& key) {
     tables_.target_counters[index] = {};
     return index;
   }
+  if (free_quietest()) return take_target(key);
   return fail("all " + std::to_string(kTargetsMax) + " places for targets are taken or draining");
 }
 
@@ -73,9 +114,11 @@ void Reconciler::free_target(const TargetKey& key, uint16_t index) {
   tables_.targets[index].flags = 0;
 }
 
-void Reconciler::write_target(uint16_t index, const TargetKey& key, const Config& config,
+void Reconciler::write_target(const TargetSlot& slot, const TargetKey& key, const Config& config,
                               World& world) {
   target wanted{};
+  wanted.failover = slot.failover;
+  wanted.delay_s = static_cast<uint16_t>(slot.delay_ms / 1000);
   std::memcpy(wanted.address, key.target.address.words, sizeof(wanted.address));
   wanted.version = key.target.address.version;
   wanted.port = swap_be16(key.target.port);
@@ -89,9 +132,10 @@ void Reconciler::write_target(uint16_t index, const TargetKey& key, const Config
     build_target_header(wanted.header, hop ? hop->from : MacAddress{},
                         hop && hop->to ? *hop->to : MacAddress{},
                         config.gateway.tunnel_address.words[0], wanted.address[0]);
-  const auto flags = static_cast<uint16_t>(kTargetInUse | (hop && hop->to ? kTargetResolved : 0) |
-                                           (key.appliance ? kTargetAppliance : kTargetNlb));
-  target& place = tables_.targets[index];
+  const auto flags =
+      static_cast<uint16_t>(kTargetInUse | (hop && hop->to ? kTargetResolved : 0) |
+                            (key.appliance ? kTargetAppliance : kTargetNlb) | slot.marks);
+  target& place = tables_.targets[slot.index];
   wanted.flags = place.flags;
   if (std::memcmp(&wanted, &place, sizeof(wanted)) != 0) place = wanted;
   if (place.flags != flags) __atomic_store_n(&place.flags, flags, __ATOMIC_RELEASE);

@@ -16,6 +16,7 @@ namespace sluice::gateway {
 namespace {
 
 constexpr uint64_t kDelayMs = 300'000;  // ELBv2's default
+constexpr uint64_t kQuietMs = 350'001;  // longer than any flow can be idle
 
 const char kYaml[] = R"(gateway:
   name: demo
@@ -237,7 +238,10 @@ TEST_F(ReconcilerTest, ALaterProcessTakesBackWhatItsConfigurationLacks) {
   EXPECT_EQ(tables.attachments[0].in_use, 0);
   EXPECT_TRUE(tables.targets[gone].flags & kTargetInUse) << "it drains";
   EXPECT_TRUE(again.draining_ms(gone));
+  EXPECT_EQ(again.draining_ms(gone), kDelayMs) << "its group's delay begins again";
   host->set_now_ms(host->now_ms() + kDelayMs);
+  ASSERT_TRUE(again.reconcile(config, world));
+  host->set_now_ms(host->now_ms() + kQuietMs);
   ASSERT_TRUE(again.reconcile(config, world));
   EXPECT_FALSE(tables.targets[gone].flags & kTargetInUse);
 }
@@ -315,12 +319,145 @@ TEST_F(ReconcilerTest, DeregisteredTargetsDrain) {
   EXPECT_EQ(source_target(&tables, inet_addr("10.9.0.11")), leaving);
   host->set_now_ms(host->now_ms() + kDelayMs);
   reconcile();
+  // Its flows stay with it as long as there are any.
+  for (int i = 0; i < 5; i++) {
+    tables.target_counters[leaving].packets_sent++;
+    host->set_now_ms(host->now_ms() + kQuietMs);
+    reconcile();
+    EXPECT_EQ(tables.targets[leaving].flags, kTargetInUse | kTargetResolved | kTargetAppliance);
+  }
+  host->set_now_ms(host->now_ms() + kQuietMs);
+  reconcile();
   EXPECT_FALSE(tables.targets[leaving].flags & kTargetInUse);
   EXPECT_EQ(source_target(&tables, inet_addr("10.9.0.11")), uint32_t{kNone16});
   // Its place is the last to be used again: flows may still name it.
   ids().targets.push_back({*parse_ip_address("10.9.0.50"), 6081});
   reconcile();
   EXPECT_NE(index_of("10.9.0.50"), leaving);
+}
+
+TEST_F(ReconcilerTest, FlowsOfADrainedTargetMoveOrEnd) {
+  ids().attributes = {{"send_tcp_reset.on_deregistration.enabled", "true"}};
+  reconcile();
+  const uint16_t leaving = index_of("10.9.0.11");
+  const Target target = ids().targets.front();
+  ids().targets.erase(ids().targets.begin());
+  reconcile();
+  EXPECT_EQ(tables.targets[leaving].flags & (kTargetMoves | kTargetResets), 0) << "not yet";
+  host->set_now_ms(host->now_ms() + kDelayMs);
+  reconcile();
+  EXPECT_EQ(tables.targets[leaving].flags & (kTargetMoves | kTargetResets), kTargetResets);
+  // Registered again, it is as good as any.
+  ids().targets.push_back(target);
+  reconcile();
+  EXPECT_EQ(tables.targets[leaving].flags, kTargetInUse | kTargetResolved | kTargetAppliance);
+  ids().attributes = {{"target_failover.on_deregistration", "rebalance"},
+                      {"target_failover.on_unhealthy", "rebalance"}};
+  reconcile();
+  ids().targets.pop_back();
+  reconcile();
+  EXPECT_TRUE(tables.targets[leaving].flags & kTargetInUse);
+  host->set_now_ms(host->now_ms() + kDelayMs);
+  reconcile();
+  EXPECT_EQ(tables.targets[leaving].flags, 0) << "gone: its flows move";
+}
+
+TEST_F(ReconcilerTest, DrainedTargetsGiveWayWhenPlacesRunOut) {
+  for (int i = 4; i < kTargetsMax; i++) tables.targets[i].flags = kTargetInUse;  // somebody else's
+  reconcile();
+  const uint16_t leaving = index_of("10.9.0.11");
+  ids().targets.front().address = *parse_ip_address("10.9.0.50");
+  EXPECT_FALSE(reconciler.reconcile(config, world)) << "it drains";
+  host->set_now_ms(host->now_ms() + kDelayMs);
+  reconcile();
+  EXPECT_EQ(index_of("10.9.0.50"), leaving);
+  EXPECT_EQ(source_target(&tables, inet_addr("10.9.0.11")), uint32_t{kNone16});
+}
+
+// Row by row: how many are healthy, the group's attributes, and what becomes of the flows of an
+// unhealthy target and of new flows.
+TEST_F(ReconcilerTest, TheFailureMatrix) {
+  const Attributes rebalance = {{"target_failover.on_deregistration", "rebalance"},
+                                {"target_failover.on_unhealthy", "rebalance"}};
+  const Attributes reset = {{"send_tcp_reset.on_unhealthy.enabled", "true"}};
+  Attributes both = rebalance;
+  both.insert(reset.begin(), reset.end());
+  const auto with = [](Attributes a, const char* policy) {
+    a["sluice.all_unhealthy"] = policy;
+    return a;
+  };
+  constexpr uint16_t kStays = 0;
+  const struct {
+    const char* name;
+    Attributes attributes;
+    bool all_sick;
+    uint16_t marks;
+    size_t owners;  // of rows
+    bool fails_open;
+  } cases[] = {
+      {"no_rebalance", {}, false, kStays, 2, false},
+      {"rebalance", rebalance, false, kTargetMoves, 2, false},
+      {"reset", reset, false, kTargetResets, 2, false},
+      {"rebalance before reset", both, false, kTargetMoves, 2, false},
+      {"bypass, one healthy", with({}, "bypass"), false, kStays, 2, false},
+      {"all sick", {}, true, kStays, 3, false},
+      {"all sick, rebalance", both, true, kStays, 3, false},
+      {"closed", with({}, "fail_closed"), true, kStays, 0, false},
+      {"closed, rebalance", with(rebalance, "fail_closed"), true, kStays, 0, false},
+      {"closed, reset", with(reset, "fail_closed"), true, kTargetResets, 0, false},
+      {"open", with({}, "bypass"), true, kTargetMoves, 0, true},
+      {"open, reset", with(both, "bypass"), true, kTargetMoves, 0, true},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.name);
+    ids().attributes = c.attributes;
+    world.sick = {};
+    reconcile();
+    EXPECT_EQ(owners("ids").size(), 3u);
+    world.sick = {"10.9.0.12"};
+    if (c.all_sick) world.sick = {"10.9.0.11", "10.9.0.12", "10.9.0.13"};
+    reconcile();
+    const uint16_t flags = tables.targets[index_of("10.9.0.12")].flags;
+    EXPECT_EQ(flags & (kTargetMoves | kTargetResets), c.marks);
+    EXPECT_TRUE(flags & kTargetInUse);
+    auto rows = owners("ids");
+    rows.erase(kNone16);
+    EXPECT_EQ(rows.size(), c.owners);
+    EXPECT_EQ(tables.groups[*reconciler.group_index("ids")].flags,
+              c.fails_open ? uint32_t{kGroupFailsOpen} : 0u);
+    EXPECT_EQ(reconciler.lost_groups().contains("ids"), c.all_sick);
+  }
+  world.sick = {};
+  reconcile();
+  EXPECT_EQ(tables.targets[index_of("10.9.0.12")].flags,
+            kTargetInUse | kTargetResolved | kTargetAppliance);
+  EXPECT_EQ(tables.groups[0].flags, 0u);
+  EXPECT_TRUE(reconciler.lost_groups().empty());
+}
+
+// Before anything is known, nothing is lost: a restart must not let packets pass by.
+TEST_F(ReconcilerTest, TargetsThatWereNotCheckedYetAreNotUnhealthy) {
+  ids().attributes = {{"sluice.all_unhealthy", "bypass"}};
+  world.unknown = true;
+  reconcile();
+  EXPECT_EQ(owners("ids").size(), 3u);
+  EXPECT_EQ(tables.groups[*reconciler.group_index("ids")].flags, 0u);
+  EXPECT_TRUE(reconciler.lost_groups().empty());
+}
+
+TEST_F(ReconcilerTest, ListenersSayWhatBecomesOfUnknownConnections) {
+  const auto flags = [&](Attributes attributes) {
+    config.load_balancers[0].listeners[0].attributes = std::move(attributes);
+    reconcile();
+    return tables.attachments[0].flags;
+  };
+  EXPECT_EQ(flags({}), 0u);
+  EXPECT_EQ(flags({{"send_tcp_reset.on_idle_timeout.enabled", "true"}}),
+            uint32_t{kAttachmentResets | kAttachmentDropsUnknown});
+  EXPECT_EQ(flags({{"send_tcp_reset.on_idle_timeout.enabled", "true"},
+                   {"sluice.unknown_tcp_flow", "steer"}}),
+            uint32_t{kAttachmentResets});
+  EXPECT_EQ(flags({{"sluice.unknown_tcp_flow", "drop"}}), uint32_t{kAttachmentDropsUnknown});
 }
 
 TEST_F(ReconcilerTest, UnresolvedTargetsAreMarked) {

@@ -36,6 +36,7 @@ void Validator::check_target_group(const std::string& path, const TargetGroup& g
                    group.attributes);
   if (const auto conflict = discover_conflict(group))
     say(path + ".attributes." + std::string(conflict->attribute), conflict->what);
+  check_failover(path + ".attributes.", group);
   check_tags(path, group.tags);
   if (group.targets.size() > kTargetsPerGroupMax)
     return say(path + ".targets", std::to_string(group.targets.size()) + " elements; at most " +
@@ -46,6 +47,20 @@ void Validator::check_target_group(const std::string& path, const TargetGroup& g
     if (!seen.insert(group.targets[i]).second)
       say(at(path + ".targets", i) + ".id", "this target is in the group already");
   }
+}
+
+// What ELBv2 demands of these attributes together.
+void Validator::check_failover(const std::string& prefix, const TargetGroup& group) {
+  if (group.protocol != Protocol::kGeneve) return;
+  const Attributes all = all_attributes(group);
+  const auto value = [&](const char* name) -> const std::string& { return all.find(name)->second; };
+  if (value("target_failover.on_deregistration") != value("target_failover.on_unhealthy"))
+    say(prefix + "target_failover.on_unhealthy",
+        "target_failover.on_deregistration and target_failover.on_unhealthy must be equal");
+  for (const char* name :
+       {"send_tcp_reset.on_unhealthy.enabled", "send_tcp_reset.on_deregistration.enabled"})
+    if (value(name) == "true" && stickiness_of(group) != tunnels::kFlowHash5Tuple)
+      say(prefix + name, "needs 5-tuple stickiness: stickiness.enabled must be false");
 }
 
 void Validator::check_health_check(const std::string& path, const TargetGroup& group) {

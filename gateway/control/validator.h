@@ -41,6 +41,7 @@ class Validator {
 
   // validate_balancers.cc
   void check_target_group(const std::string& path, const TargetGroup& group);
+  void check_failover(const std::string& prefix, const TargetGroup& group);
   void check_health_check(const std::string& path, const TargetGroup& group);
   void check_target(const std::string& path, const TargetGroup& group, const Target& target);
   void check_load_balancer(const std::string& path, const LoadBalancer& lb);

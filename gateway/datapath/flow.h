@@ -10,16 +10,45 @@
 
 SLUICE_GATEWAY_BEGIN
 
-// The target that a new flow belongs to: its row's owner. kNone16 when the row has none.
-SLUICE_INLINE __u32 steer(const struct passage* way, __u32 group_index,
-                          const struct flow_query* query) {
-  const struct group* group = table_groups(way->tables, group_index);
-  if (!group) return kNone16;
+SLUICE_INLINE const struct row* steer_row(const struct path_tables* tables, __u32 group_index,
+                                          const struct flow_query* query) {
+  const struct group* group = table_groups(tables, group_index);
+  const struct settings* settings = table_settings(tables, 0);
+  if (!group || !settings) return 0;
   const __u64 hash = group->stickiness == kFlowHash5Tuple
                          ? query->hash
-                         : flow_hash(&way->settings->hash_key, &query->key, group->stickiness);
-  const struct row* row = table_rows(way->tables, row_index(group_index, hash));
+                         : flow_hash(&settings->hash_key, &query->key, group->stickiness);
+  return table_rows(tables, row_index(group_index, hash));
+}
+
+// The target that a new flow belongs to: its row's owner. kNone16 when the row has none.
+SLUICE_STAGE __u32 steer(const struct path_tables* tables, __u32 group_index,
+                         const struct flow_query* query) {
+  if (!query) return kNone16;
+  const struct row* row = steer_row(tables, group_index, query);
   return row ? row->target : (__u32)kNone16;
+}
+
+// The target of a connection that has no record and is not new: who had the row before, while a
+// connection from then can still be alive. kNone16: nobody, or it has been left for good.
+SLUICE_STAGE __u32 steer_former(const struct path_tables* tables, __u32 group_index,
+                                const struct flow_query* query, __u32 now_ms) {
+  const struct settings* settings = table_settings(tables, 0);
+  if (!query || !settings) return kNone16;
+  const struct row* row = steer_row(tables, group_index, query);
+  if (!row || row->target == kNone16) return kNone16;
+  if (now_ms / 1000 - row->since_s > settings->idle_tcp_ms / 1000) return kNone16;
+  const struct target* former = table_targets(tables, row->previous);
+  return former && target_serves(former) ? row->previous : (__u32)kNone16;
+}
+
+// Gives a flow to another target, under a new cookie. What the former target still holds comes back
+// under the former one (former_cookie).
+SLUICE_INLINE void flow_move(const struct passage* way, struct flow_record* record,
+                             const struct flow_query* query, __u32 target) {
+  record->cookie = flow_cookie(way->settings, query->hash, target, (record->cookie >> 28) + 1);
+  record->target = (__u16)target;
+  record->created_ms = way->now_ms;
 }
 
 // Fills the record of a new flow, or of a tuple that is used again: its cookie differs from the
@@ -46,24 +75,21 @@ SLUICE_INLINE void flow_start(const struct passage* way, struct flow_record* rec
   usage->bytes[1] = 0;
 }
 
-// Makes the flow of a packet that has none: picks the appliance, and the NLB target if its
-// destination is a listener. *index: the place of a flow that has ended, or kFlowNotFound; becomes
-// the new flow's.
+// Makes the flow of a packet that has none, at `target`, and picks the NLB target if its
+// destination is a listener. kNone16: nobody may inspect it. *index: the place of a flow that has
+// ended, or kFlowNotFound; becomes the new flow's.
 SLUICE_INLINE enum DropReason flow_open(struct passage* way, const struct packet* p,
-                                        const struct flow_query* query, __u32 group_index,
-                                        __u32 side, __u32* index) {
-  if (group_index == kNone16) return kDropNoTargetGroup;
-  const __u32 target = steer(way, group_index, query);
-  if (target == kNone16) return kDropNoTarget;
-
+                                        const struct flow_query* query, __u32 target, __u32 side,
+                                        __u32* index) {
   __u16 flags = query->direction == 0 ? kFlowClientFirst : 0;
+  if (target == kNone16) flags |= kFlowBypass;
   if ((query->direction == 0) == (side == 0)) flags |= kFlowFirstEndOutside;
   __u32 backend = 0;
   if (side == 0 && (p->flags & kPacketHasPorts)) {
     const struct listener* l =
         table_listeners(way->tables, nlb_find_listener(way->tables, &p->tuple));
     if (l) {
-      backend = steer(way, l->group, query);
+      backend = steer(way->tables, l->group, query);
       if (backend == kNone16) return kDropNlbNoTarget;
       flags |= kFlowNlb;
     }
@@ -94,8 +120,77 @@ SLUICE_INLINE int flow_may_move(const struct passage* way, const struct flow_rec
   if ((p->tcp_flags & (kTcpSyn | kTcpAck)) != kTcpSyn || group_index == kNone16) return 0;
   const struct flow_usage* usage = table_flow_usages(way->tables, index);
   if (!usage || usage->packets[(query->direction ^ 1) & 1] != 0) return 0;
-  const __u32 owner = steer(way, group_index, query);
+  const __u32 owner = steer(way->tables, group_index, query);
   return owner != kNone16 && owner != record->target;
+}
+
+// A TCP packet other than the first of a connection.
+SLUICE_INLINE int packet_is_mid_flow(const struct packet* p) {
+  return (p->flags & kPacketHasPorts) && p->tuple.protocol == kProtocolTcp &&
+         (p->tcp_flags & (kTcpSyn | kTcpAck)) != kTcpSyn;
+}
+
+// A packet without a flow, or whose flow is over: opens one, or says why it may not.
+SLUICE_INLINE enum DropReason flow_begin(struct passage* way, const struct packet* p,
+                                         const struct flow_query* query,
+                                         const struct attachment* attachment, __u32 side,
+                                         __u32* index) {
+  const __u32 group_index = attachment->group;
+  const struct group* group = table_groups(way->tables, group_index);
+  if (!group) return kDropNoTargetGroup;
+  __u32 target = kNone16;
+  if (packet_is_mid_flow(p)) {
+    if (*index != kFlowNotFound) return kDropFlowExpired;
+    if (attachment->flags & kAttachmentDropsUnknown) return kDropFlowNotBegun;
+    way->counters->event[kEventMidFlow]++;
+    target = steer_former(way->tables, group_index, query, way->now_ms);
+  }
+  if (target == kNone16) target = steer(way->tables, group_index, query);
+  if (target == kNone16 && !(group->flags & kGroupFailsOpen)) return kDropNoTarget;
+  return flow_open(way, p, query, target, side, index);
+}
+
+// A packet whose flow's target is gone, or has lost the flow's row while its flows are to leave it.
+SLUICE_INLINE enum DropReason flow_leave(struct passage* way, const struct packet* p,
+                                         const struct flow_query* query, struct flow_record* record,
+                                         const struct target* target,
+                                         const struct attachment* attachment, __u32 side,
+                                         __u32* index) {
+  const __u32 owner = steer(way->tables, attachment->group, query);
+  const int gone = !target || !(target->flags & kTargetInUse) || (target->flags & kTargetNlb);
+  if (!gone && owner == record->target) return kDropNone;
+  if (!gone && !(target->flags & kTargetMoves)) {
+    if (p->tuple.protocol != kProtocolTcp || !(p->flags & kPacketHasPorts)) return kDropNone;
+    if (!packet_is_mid_flow(p)) return flow_begin(way, p, query, attachment, side, index);
+    record->flags |= kFlowReset;
+    flow_publish(way->tables, way->settings, *index, query->hash, kFlowClosed, way->now_ms);
+    return kDropTargetLost;
+  }
+  if (owner != kNone16) {
+    flow_move(way, record, query, owner);
+    way->counters->event[kEventFlowMoved]++;
+    return kDropNone;
+  }
+  const struct group* group = table_groups(way->tables, attachment->group);
+  if (!group) return kDropNoTargetGroup;
+  way->fails_open = group->flags & kGroupFailsOpen;
+  return way->fails_open || !gone ? kDropNone : kDropNoTarget;
+}
+
+// A packet that cannot just follow its flow: there is none, it is over, or its target is not what
+// it was. *index: the flow's place, or kFlowNotFound.
+SLUICE_INLINE enum DropReason flow_turn(struct passage* way, const struct packet* p,
+                                        const struct flow_query* query,
+                                        const struct attachment* attachment, __u32 side,
+                                        __u32* index) {
+  struct flow_record* record = table_flow_records(way->tables, *index);
+  if (!record || flow_has_ended(way, record, p))
+    return flow_begin(way, p, query, attachment, side, index);
+  if (record->flags & kFlowBypass) return kDropNone;
+  const struct target* target = table_targets(way->tables, record->target);
+  if (!target || !target_serves(target))
+    return flow_leave(way, p, query, record, target, attachment, side, index);
+  return flow_begin(way, p, query, attachment, side, index);  // flow_may_move
 }
 
 // Keeps the frame's own header for its flow's direction.

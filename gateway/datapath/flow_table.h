@@ -46,6 +46,12 @@ SLUICE_INLINE int flow_is_expired(const struct settings* settings, const struct 
   return now_ms - record->last_seen_ms > idle;
 }
 
+// Whether a target takes the packets of its flows without a question.
+SLUICE_INLINE int target_serves(const struct target* target) {
+  const __u16 asked = kTargetInUse | kTargetAppliance | kTargetMoves | kTargetResets;
+  return (target->flags & asked) == (kTargetInUse | kTargetAppliance);
+}
+
 // Which flow is looked for, and where its packet goes.
 struct flow_query {
   struct flow_key key;

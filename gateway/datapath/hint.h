@@ -16,15 +16,11 @@ SLUICE_INLINE const struct hint* hint_find(const struct path_tables* tables, __u
   return 0;
 }
 
-// Moves a flow to a target of another group, under a new cookie. What the former target still holds
-// comes back under the former one (former_cookie).
+// Moves a flow to a target of another group.
 SLUICE_INLINE void hint_steer(struct passage* way, struct flow_record* record, __u32 group,
                               const struct flow_query* query) {
-  const __u32 target = steer(way, group, query);
-  if (target == kNone16 || target == record->target) return;
-  record->cookie = flow_cookie(way->settings, query->hash, target, (record->cookie >> 28) + 1);
-  record->target = (__u16)target;
-  record->created_ms = way->now_ms;
+  const __u32 target = steer(way->tables, group, query);
+  if (target != kNone16 && target != record->target) flow_move(way, record, query, target);
 }
 
 // Follows the hint of an approved packet.

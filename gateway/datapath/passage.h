@@ -20,6 +20,7 @@ struct passage {
   __u32 cpu;
   __u32 now_ms;
   struct departure departure;
+  __u32 fails_open;  // the packet is delivered without inspection: its group has no healthy target
 };
 
 SLUICE_INLINE enum Verdict path_drop(struct passage* way, enum DropReason reason) {

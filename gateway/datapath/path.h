@@ -44,6 +44,24 @@ SLUICE_INLINE enum Verdict path_too_big(struct passage* way, frame* f, struct pa
   return kVerdictAnswered;
 }
 
+// A packet that may not go on. Who sent it is told by RST where that is wanted.
+SLUICE_INLINE enum Verdict path_refuse(struct passage* way, frame* f, struct packet* p,
+                                       const struct flow_record* record, int from_backend,
+                                       const struct attachment* attachment, __u32 side,
+                                       enum DropReason reason) {
+  const int ended = reason == kDropFlowExpired || reason == kDropFlowNotBegun;
+  const int resets =
+      (ended && (attachment->flags & kAttachmentResets)) || reason == kDropTargetLost;
+  path_drop(way, reason);
+  if (!resets) return kVerdictDrop;
+  // An NLB target must see its own address in the answer.
+  if (from_backend && record) nlb_undo_return(way, f, p, record);
+  if (!answer_reset(f, p)) return kVerdictDrop;
+  way->counters->event[kEventResetSent]++;
+  way->departure.interface = attachment->interface[side & 1];
+  return kVerdictAnswered;
+}
+
 // A packet of a flow whose appliance has seen enough: straight to the other side.
 SLUICE_INLINE enum Verdict path_bypass(struct passage* way, frame* f, struct packet* p,
                                        struct flow_record* record,
@@ -55,7 +73,8 @@ SLUICE_INLINE enum Verdict path_bypass(struct passage* way, frame* f, struct pac
     const enum DropReason reason = nlb_send_to_target(way, f, p, record);
     if (reason != kDropNone) return path_drop(way, reason);
   }
-  way->counters->event[kEventBypassed]++;
+  const int failed_open = way->fails_open || record->target == kNone16;
+  way->counters->event[failed_open ? kEventFailedOpen : kEventBypassed]++;
   way->departure.interface = attachment->interface[(side ^ 1) & 1];
   return side == 0 ? kVerdictInside : kVerdictOutside;
 }
@@ -88,10 +107,11 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
   }
 
   const struct target* target = record ? table_targets(way->tables, record->target) : 0;
-  if (!target || !(target->flags & kTargetInUse) || flow_has_ended(way, record, &p) ||
+  if (!target || !target_serves(target) || flow_has_ended(way, record, &p) ||
       flow_may_move(way, record, index, &query, &p, attachment->group)) {
-    reason = flow_open(way, &p, &query, attachment->group, side, &index);
-    if (reason != kDropNone) return path_drop(way, reason);
+    reason = flow_turn(way, &p, &query, attachment, side, &index);
+    if (reason != kDropNone)
+      return path_refuse(way, f, &p, record, from_backend, attachment, side, reason);
     record = table_flow_records(way->tables, index);
     if (!record) return path_drop(way, kDropFlowTableFull);
     target = table_targets(way->tables, record->target);
@@ -100,7 +120,7 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
   flow_account(way, index, record, &query, p.l3_length);
   if (reason != kDropNone) return path_drop(way, reason);
 
-  if (record->flags & kFlowBypass)
+  if ((record->flags & kFlowBypass) || way->fails_open)
     return path_bypass(way, f, &p, record, attachment, query.direction, side);
   if (!target || !(target->flags & kTargetInUse)) return path_drop(way, kDropNoTarget);
   if (!(target->flags & kTargetResolved)) return path_drop(way, kDropNeighbourUnresolved);
@@ -237,6 +257,7 @@ SLUICE_INLINE enum Verdict path_enter(const struct path_tables* tables, frame* f
   way.now_ms = now_ms;
   way.departure.interface = 0;
   way.departure.reason = kDropNone;
+  way.fails_open = 0;
   if (!way.settings || !way.counters) return kVerdictStack;
   const enum Verdict verdict = port->role == kPortTunnel ? path_return(&way, f)
                                                          : path_forward(&way, f, port->attachment,

@@ -301,15 +301,6 @@ TEST_F(Path, TheFormerCookieIsTakenForAWhile) {
   EXPECT_EQ(from_tunnel(forged).outcome.reason, kDropCookieMismatch);
 }
 
-TEST_F(Path, IdleFlowsEnd) {
-  const Step before = from_outside(request());
-  host->set_now_ms(host->now_ms() + 350'000);
-  EXPECT_EQ(cookie_of(from_outside(request(kTcpAck)).bytes), cookie_of(before.bytes))
-      << "not idle yet; and this refreshes it";
-  host->set_now_ms(host->now_ms() + 350'001);
-  EXPECT_NE(cookie_of(from_outside(request(kTcpAck)).bytes), cookie_of(before.bytes));
-}
-
 TEST_F(Path, ExistingFlowsStayWhenRowsMove) {
   const Step before = from_outside(request());
   from_inside(reply());

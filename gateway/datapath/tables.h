@@ -44,7 +44,7 @@ enum {
   kTargetHeaderLength = 82,  // Ethernet 14, IPv4 20, UDP 8, GENEVE 40
   kEncapsulationOverhead = 68,
   kGroupNameLength = 32,
-  kTablesLayout = 1,  // changes with the meaning or the size of anything here
+  kTablesLayout = 2,  // changes with the meaning or the size of anything here
   kNone16 = 0xffff,
 };
 
@@ -75,6 +75,11 @@ struct settings {
   __u32 mss_clamp;    // 1: the MSS of SYNs is lowered to what the tunnel carries
 };
 
+enum AttachmentFlags {
+  kAttachmentResets = 1,        // who sends TCP packets of an ended or unknown flow is told by RST
+  kAttachmentDropsUnknown = 2,  // TCP packets that open no connection and have no flow are refused
+};
+
 // A GWLB endpoint: a pair of interfaces spliced into a path.
 struct attachment {
   __u64 endpoint_id;
@@ -82,14 +87,18 @@ struct attachment {
   __u32 interface[2];  // [0] outside, [1] inside; 0 when detached
   __u16 group;         // steering table of its load balancer, kNone16 without one
   __u16 in_use;
-  __u32 zero;
+  __u32 flags;  // AttachmentFlags
+};
+
+enum GroupFlags {
+  kGroupFailsOpen = 1,  // while its rows are nobody's, packets pass without inspection
 };
 
 // A target group as the packet path sees it.
 struct group {
   __u16 stickiness;  // FlowHashForm
   __u16 in_use;
-  __u32 zero;
+  __u32 flags;                  // GroupFlags
   __u8 name[kGroupNameLength];  // padded with zeros: who takes the tables over knows it by that
 };
 
@@ -106,6 +115,9 @@ enum TargetFlags {
   kTargetResolved = 2,  // its MAC address (or its router's) is known
   kTargetAppliance = 4,
   kTargetNlb = 8,
+  // What happens to the flows of a target that their rows have left. Neither: they stay with it.
+  kTargetMoves = 16,   // they go where their rows say
+  kTargetResets = 32,  // those of TCP end by RST to both ends
 };
 
 // Where packets are sent. For an appliance the 82-byte header is written whole by user space and
@@ -118,10 +130,10 @@ struct target {
   __u16 port;        // NLB: translated to this port, packet byte order; 0 keeps the port
   __u16 flags;       // TargetFlags
   __u8 version;      // 4 or 6
-  __u8 zero8;
-  __u8 mac[6];  // NLB: next hop; all zero leaves the frame's own
+  __u8 failover;     // for user space: what becomes of its flows when it has drained
+  __u8 mac[6];       // NLB: next hop; all zero leaves the frame's own
   __u8 header[kTargetHeaderLength];
-  __u16 zero16;
+  __u16 delay_s;  // for user space: its deregistration delay
 };
 
 // Who may return packets: the outer address of every registered appliance, in an open-addressed
@@ -173,7 +185,7 @@ enum FlowFlags {
   kFlowFin0 = 16,            // FIN seen from the key's first end
   kFlowFin1 = 32,
   kFlowReset = 64,
-  kFlowBypass = 128,  // a hint said that it needs no more inspection
+  kFlowBypass = 128,  // needs no (more) inspection: a hint said so, or its group failed open
 };
 
 // One cache line: all that forwarding needs.
@@ -181,7 +193,7 @@ struct flow_record {
   struct flow_key key;
   __u16 flags;       // FlowFlags
   __u16 attachment;  // index
-  __u16 target;      // index: the appliance
+  __u16 target;      // index: the appliance; kNone16: it began while its group failed open
   __u16 backend;     // index: see FlowFlags
   __u16 layer2[2];   // per direction: 4 bits of tag above 12 bits of index; 0 for none
   __u32 cookie;
@@ -238,7 +250,12 @@ enum Verdict {
   X(kEventBypassed, "bypassed") /* a packet was delivered without inspection, as a hint allowed */ \
   X(kEventHintTaken, "hint_taken")                                                                 \
   X(kEventHintUnknown, "hint_unknown")   /* a hint that the configuration does not mention */      \
-  X(kEventFormerCookie, "former_cookie") /* a return under the cookie before the current one */
+  X(kEventFormerCookie, "former_cookie") /* a return under the cookie before the current one */    \
+  X(kEventFlowMoved, "flow_moved")       /* to another target: its own is unhealthy or gone */     \
+  X(kEventMidFlow, "mid_flow") /* a flow was opened by a TCP packet that opens no connection */    \
+  X(kEventFailedOpen,                                                                              \
+    "failed_open")                 /* a packet was delivered uninspected: no target is healthy */  \
+  X(kEventResetSent, "reset_sent") /* a TCP packet was answered by RST */
 
 enum PathEvent {
 #define X(enumerator, name) enumerator,
