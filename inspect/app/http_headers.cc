@@ -43,17 +43,11 @@ std::span<const uint8_t> bytes_of(std::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
 
-const htp_header_t& header_at(const htp_table_t& table, size_t index) {
-  return *static_cast<const htp_header_t*>(htp_table_get_index(&table, index, nullptr));
+void append(std::string& out, const HttpField& field) {
+  out.append(field.name).append(": ").append(field.value).append("\r\n");
 }
 
-void append(std::string& out, const htp_header_t& header) {
-  out.append(view_of(header.name)).append(": ").append(view_of(header.value)).append("\r\n");
-}
-
-constexpr size_t line_length(const htp_header_t& header) {
-  return bstr_len(header.name) + bstr_len(header.value) + 4;
-}
+size_t line_length(const HttpField& field) { return field.name.size() + field.value.size() + 4; }
 
 Buffer line_buffer(Direction direction) {
   return direction == Direction::kToServer ? Buffer::kHttpRequestHeader
@@ -69,6 +63,16 @@ bool equals_lower(std::string_view text, std::string_view lower) {
          });
 }
 
+std::vector<HttpField> http_fields(const htp_table_t& table) {
+  std::vector<HttpField> result(htp_table_size(&table));
+  for (size_t i = 0; i < result.size(); i++) {
+    const auto* header = static_cast<const htp_header_t*>(htp_table_get_index(&table, i, nullptr));
+    result[i] = {view_of(header->name), view_of(header->value),
+                 (header->flags & HTP_FIELD_REPEATED) != 0};
+  }
+  return result;
+}
+
 std::string_view http_header(const htp_table_t* table, const char* name) {
   if (table == nullptr) return {};
   const auto* header = static_cast<const htp_header_t*>(htp_table_get_c(table, name));
@@ -82,31 +86,31 @@ void HttpHeaders::forget_before(std::string_view line) {
   if (newline != std::string::npos) raw.erase(0, newline + 1);
 }
 
-void HttpHeaders::tell(Transaction& transaction, Direction direction, const htp_table_t& table,
-                       std::string_view line, std::string_view line_host, TransactionSink& sink) {
+void HttpHeaders::tell(Transaction& transaction, Direction direction,
+                       std::span<const HttpField> fields, std::string_view line,
+                       std::string_view line_host, TransactionSink& sink) {
   if (count_ != 0) return;
   const std::string_view cookie = direction == Direction::kToServer ? "cookie" : "set-cookie";
-  count_ = htp_table_size(&table);
-  write_all(table, cookie);
+  count_ = fields.size();
+  write_all(fields, cookie);
 
   const bool wants_lines = sink.wants(line_buffer(direction));
   const bool wants_names = sink.wants(Buffer::kHttpHeaderNames);
-  const bool wants_start = sink.wants(Buffer::kHttpStart);
+  const bool wants_start = !line.empty() && sink.wants(Buffer::kHttpStart);
   if (wants_names) names_ = "\r\n";
   if (wants_start) start_.append(line).append("\r\n");
 
   if (!line_host.empty())
     sink.buffer(transaction, direction, Buffer::kHttpHostRaw, bytes_of(line_host));
   size_t at = 0, cookie_at = visible_;
-  for (size_t i = 0; i < count_; i++) {
-    const htp_header_t& header = header_at(table, i);
-    const std::string_view name = view_of(header.name);
+  for (const HttpField& field : fields) {
+    const std::string_view name = field.name;
     size_t& where = equals_lower(name, cookie) ? cookie_at : at;
-    const std::string_view text = std::string_view(text_).substr(where, line_length(header));
+    const std::string_view text = std::string_view(text_).substr(where, line_length(field));
     where += text.size();
     const Known* const known = known_header(name, direction);
     if (known != nullptr && (known->buffer != Buffer::kHttpHostRaw || line_host.empty())) {
-      const std::string_view value = text.substr(name.size() + 2, bstr_len(header.value));
+      const std::string_view value = text.substr(name.size() + 2, field.value.size());
       sink.buffer(transaction, direction, known->buffer, bytes_of(value));
     }
     if (wants_lines) {
@@ -131,31 +135,28 @@ void HttpHeaders::tell(Transaction& transaction, Direction direction, const htp_
   }
 }
 
-void HttpHeaders::write_all(const htp_table_t& table, std::string_view cookie) {
+void HttpHeaders::write_all(std::span<const HttpField> fields, std::string_view cookie) {
   size_t length = 0;
-  for (size_t i = 0; i < count_; i++) length += line_length(header_at(table, i));
+  for (const HttpField& field : fields) length += line_length(field);
   text_.reserve(length);
   for (const bool cookies : {false, true}) {
-    for (size_t i = 0; i < count_; i++) {
-      const htp_header_t& header = header_at(table, i);
-      if (equals_lower(view_of(header.name), cookie) == cookies) append(text_, header);
-    }
+    for (const HttpField& field : fields)
+      if (equals_lower(field.name, cookie) == cookies) append(text_, field);
     if (!cookies) visible_ = text_.size();
   }
 }
 
 void HttpHeaders::tell_trailer(Transaction& transaction, Direction direction,
-                               const htp_table_t& table, TransactionSink& sink) {
+                               std::span<const HttpField> fields, TransactionSink& sink) {
   if (!trailer_.empty() || !sink.wants(line_buffer(direction))) return;
-  const auto is_new = [&](size_t i) {
-    return i >= count_ || (header_at(table, i).flags & HTP_FIELD_REPEATED) != 0;
-  };
-  for (size_t i = 0; i < htp_table_size(&table); i++)
-    if (is_new(i)) append(trailer_, header_at(table, i));
+  std::vector<size_t> lengths;
+  for (size_t i = 0; i < fields.size(); i++) {
+    if (i < count_ && !fields[i].repeated) continue;
+    append(trailer_, fields[i]);
+    lengths.push_back(line_length(fields[i]));
+  }
   size_t at = 0;
-  for (size_t i = 0; i < htp_table_size(&table); i++) {
-    if (!is_new(i)) continue;
-    const size_t length = line_length(header_at(table, i));
+  for (const size_t length : lengths) {
     const std::string_view bare = std::string_view(trailer_).substr(at, length - 2);
     sink.buffer(transaction, direction, line_buffer(direction), bytes_of(bare));
     at += length;

@@ -7,10 +7,18 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "inspect/app/transaction.h"
 
 namespace sluice::inspect {
+
+struct HttpField {
+  std::string_view name, value;
+  bool repeated = false;  // the values of several fields, joined
+};
+
+std::vector<HttpField> http_fields(const htp_table_t& table);
 
 // Owns what the buffers point into, because a trailer can make libhtp move its own copy.
 class HttpHeaders {
@@ -21,16 +29,17 @@ class HttpHeaders {
   // `raw` began with another header, that of "100 Continue"; the real one comes after `line`.
   void forget_before(std::string_view line);
 
-  // Once, when all headers are known. `line` is the request or response line, `line_host` the host
-  // that it names, if any: that takes the place of the Host header.
-  void tell(Transaction& transaction, Direction direction, const htp_table_t& table,
+  // Once, when all headers are known, each name once. `line` is the request or response line,
+  // empty: there is none; `line_host` the host that it names, if any: that takes the place of the
+  // Host header.
+  void tell(Transaction& transaction, Direction direction, std::span<const HttpField> fields,
             std::string_view line, std::string_view line_host, TransactionSink& sink);
-  // Once, after the trailer of a chunked body has joined `table`: what is new in it.
-  void tell_trailer(Transaction& transaction, Direction direction, const htp_table_t& table,
-                    TransactionSink& sink);
+  // Once, after the trailer of a body has joined `fields`: what is new in them.
+  void tell_trailer(Transaction& transaction, Direction direction,
+                    std::span<const HttpField> fields, TransactionSink& sink);
 
  private:
-  void write_all(const htp_table_t& table, std::string_view cookie);
+  void write_all(std::span<const HttpField> fields, std::string_view cookie);
 
   size_t count_ = 0;    // of headers, before the trailer
   size_t visible_ = 0;  // the bytes of text_ that are not of a cookie

@@ -105,7 +105,8 @@ void HttpTransaction::tell_request_headers(TransactionSink& sink) {
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
   if (!host_.empty()) sink.buffer(*this, kToServer, Buffer::kHttpHost, bytes_of(host_));
   const htp_uri_t* const uri = tx->parsed_uri_raw;
-  headers(kToServer).tell(*this, kToServer, *tx->request_headers, view_of(tx->request_line),
+  headers(kToServer).tell(*this, kToServer, http_fields(*tx->request_headers),
+                          view_of(tx->request_line),
                           uri == nullptr ? std::string_view() : view_of(uri->hostname), sink);
 }
 
@@ -121,14 +122,13 @@ void HttpTransaction::tell_response_line(TransactionSink& sink) {
 void HttpTransaction::tell_response_headers(TransactionSink& sink) {
   tell_response_line(sink);
   if (interim) headers(kToClient).forget_before(view_of(tx->response_line));
-  headers(kToClient).tell(*this, kToClient, *tx->response_headers, view_of(tx->response_line), {},
-                          sink);
+  headers(kToClient).tell(*this, kToClient, http_fields(*tx->response_headers),
+                          view_of(tx->response_line), {}, sink);
 }
 
 void HttpTransaction::tell_trailer(Direction direction, TransactionSink& sink) {
-  headers(direction).tell_trailer(
-      *this, direction, direction == kToServer ? *tx->request_headers : *tx->response_headers,
-      sink);
+  const htp_table_t& table = direction == kToServer ? *tx->request_headers : *tx->response_headers;
+  headers(direction).tell_trailer(*this, direction, http_fields(table), sink);
 }
 
 void HttpTransaction::begin_body(Direction direction, TransactionSink& sink) {

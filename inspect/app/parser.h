@@ -54,6 +54,7 @@ struct ProtocolEntry {
 
 // What each protocol's file offers; protocols.cc lists them.
 ProtocolEntry http_entry();
+ProtocolEntry http2_entry();
 ProtocolEntry tls_entry();
 ProtocolEntry dns_entry();      // over UDP
 ProtocolEntry dns_tcp_entry();  // over TCP, where each message comes after its length
