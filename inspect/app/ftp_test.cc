@@ -62,26 +62,29 @@ TEST_F(FtpTest, CommandsAndTheirReplies) {
   EXPECT_EQ(all("ftp.command_data"), (Texts{"anonymous", "a b", "192,0,2,1,234,10", "temp.txt"}));
   EXPECT_EQ(sink_.get(4, kDown, "ftp.reply"), "Transfer complete.");
   EXPECT_EQ(sink_.get(4, kDown, "ftp.completion_code"), "226");
-  EXPECT_EQ(
-      ended(),
-      (Texts{
-          R"({"ftp":{"reply":["Welcome to"," 220 FTP","Ready."],"completion_code":["220","220"],)"
-          R"("reply_received":"yes"}})",
-          R"({"ftp":{"command":"USER","command_data":"anonymous",)"
-          R"("reply":["Please specify the password."],"completion_code":["331"],)"
-          R"("reply_received":"yes"}})",
-          R"({"ftp":{"command":"PASS","command_data":"a b","reply":["Login successful."],)"
-          R"("completion_code":["230"],"reply_received":"yes"}})",
-          R"({"ftp":{"command":"PORT","command_data":"192,0,2,1,234,10","reply":["OK"],)"
-          R"("completion_code":["200"],"dynamic_port":59914,"mode":"active",)"
-          R"("reply_received":"yes"}})",
-          R"({"ftp":{"command":"RETR","command_data":"temp.txt",)"
-          R"("reply":["Opening.","Transfer complete."],"completion_code":["150","226"],)"
-          R"("reply_received":"yes"}})",
-          R"({"ftp":{"command":"EPSV","reply":["Entering (|||59914|) now"],)"
-          R"("completion_code":["229"],"dynamic_port":59914,"mode":"passive",)"
-          R"("reply_received":"yes"}})",
-          R"({"ftp":{"command":"QUIT","reply_received":"no"}})"}));
+  const auto event = [](const std::string& asked, const std::string& answered) {
+    return R"({"ftp":{)" + asked + answered + "}}";
+  };
+  const Texts events = {
+      event("", R"x("reply":["Welcome to"," 220 FTP","Ready."],)x"
+                R"x("completion_code":["220","220"],"reply_received":"yes")x"),
+      event(R"x("command":"USER","command_data":"anonymous",)x",
+            R"x("reply":["Please specify the password."],"completion_code":["331"],)x"
+            R"x("reply_received":"yes")x"),
+      event(R"x("command":"PASS","command_data":"a b",)x",
+            R"x("reply":["Login successful."],"completion_code":["230"],"reply_received":"yes")x"),
+      event(R"x("command":"PORT","command_data":"192,0,2,1,234,10",)x",
+            R"x("reply":["OK"],"completion_code":["200"],"dynamic_port":59914,"mode":"active",)x"
+            R"x("reply_received":"yes")x"),
+      event(R"x("command":"RETR","command_data":"temp.txt",)x",
+            R"x("reply":["Opening.","Transfer complete."],"completion_code":["150","226"],)x"
+            R"x("reply_received":"yes")x"),
+      event(R"x("command":"EPSV",)x",
+            R"x("reply":["Entering (|||59914|) now"],"completion_code":["229"],)x"
+            R"x("dynamic_port":59914,"mode":"passive","reply_received":"yes")x"),
+      event(R"x("command":"QUIT",)x", R"x("reply_received":"no")x"),
+  };
+  EXPECT_EQ(ended(), events);
   EXPECT_TRUE(sink_.events().empty());
 }
 

@@ -14,7 +14,8 @@ constexpr uint8_t kEnd = 65;  // "=", which fills up the last four letters
 constexpr std::array<uint8_t, 256> make_values() {
   std::array<uint8_t, 256> values{};
   values.fill(kNone);
-  for (uint8_t i = 0; i < kAlphabet.size(); i++) values[static_cast<uint8_t>(kAlphabet[i])] = i;
+  for (size_t i = 0; i < kAlphabet.size(); i++)
+    values[static_cast<uint8_t>(kAlphabet[i])] = static_cast<uint8_t>(i);
   values['='] = kEnd;
   return values;
 }

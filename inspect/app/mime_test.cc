@@ -109,7 +109,9 @@ TEST(Mime, DepthIsBounded) {
   std::string mail;
   for (size_t i = 0; i < 100; i++) {
     const std::string name = "b" + std::to_string(i) + ".";
-    mail += "Content-Type: multipart/mixed; boundary=" + name + "\n\n--" + name + "\n";
+    for (const std::string& text : {std::string("Content-Type: multipart/mixed; boundary="), name,
+                                    std::string("\n\n--"), name, std::string("\n")})
+      mail += text;
   }
   const FileSink sink = read(mail);
   EXPECT_EQ(sink.faults, Texts{"mime_malformed_msg"});

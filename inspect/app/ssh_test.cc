@@ -103,23 +103,23 @@ TEST_F(SshTest, WhatIsBrokenIsAnEvent) {
   for (size_t i = 0; i < 65; i++) greeting += "line\n";
   const struct {
     const char* name;
-    Direction direction;
     std::string bytes;
     Texts events;
+    Direction direction;
     Parsed parsed;
   } cases[] = {
-      {"a banner without software", kUp, "SSH-2.0\r\n", {"invalid_banner"}, Parsed::kFailed},
-      {"a banner without version", kUp, "SSH--x\r\n", {"invalid_banner"}, Parsed::kFailed},
-      {"no banner of a client", kUp, "hello\r\n", {"invalid_banner"}, Parsed::kFailed},
+      {"no software", "SSH-2.0\r\n", {"invalid_banner"}, kUp, Parsed::kFailed},
+      {"no version", "SSH--x\r\n", {"invalid_banner"}, kUp, Parsed::kFailed},
+      {"no banner of a client", "hello\r\n", {"invalid_banner"}, kUp, Parsed::kFailed},
       {"a long banner",
-       kUp,
        "SSH-2.0-" + std::string(300, 'x') + "\r\n",
        {"long_banner"},
+       kUp,
        Parsed::kMore},
-      {"a greeting without an end", kDown, greeting, {"invalid_banner"}, Parsed::kFailed},
-      {"a packet of one byte", kUp, banner + be32(1) + "xx", {"invalid_record"}, Parsed::kFailed},
-      {"a huge packet", kUp, banner + be32(0xffffffff) + "xx", {"invalid_record"}, Parsed::kFailed},
-      {"lists beyond the end", kUp, banner + broken, {"invalid_record"}, Parsed::kFailed},
+      {"a greeting without an end", greeting, {"invalid_banner"}, kDown, Parsed::kFailed},
+      {"a packet of one byte", banner + be32(1) + "xx", {"invalid_record"}, kUp, Parsed::kFailed},
+      {"a huge packet", banner + be32(0xffffffff) + "xx", {"invalid_record"}, kUp, Parsed::kFailed},
+      {"lists beyond the end", banner + broken, {"invalid_record"}, kUp, Parsed::kFailed},
   };
   for (const auto& c : cases) {
     again();
