@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// What libhtp's hooks do (the order of the directions is http_parser.cc's affair).
+#include <algorithm>
+
+#include "inspect/app/http_config.h"
+#include "inspect/app/http_parser.h"
+
+namespace sluice::inspect {
+namespace {
+
+constexpr Direction kToServer = Direction::kToServer;
+constexpr Direction kToClient = Direction::kToClient;
+
+HttpTransaction* transaction_of(const htp_tx_t* tx) {
+  return tx == nullptr ? nullptr : static_cast<HttpTransaction*>(htp_tx_get_user_data(tx));
+}
+
+bool is_tunnel(const htp_tx_t& tx) {
+  return tx.request_method_number == HTP_M_CONNECT && tx.response_status_number >= 200 &&
+         tx.response_status_number <= 299;
+}
+
+// When the end of a response and a part of the next one's first line come together, libhtp 0.5.42
+// reads some of that line twice: what comes again is after its end.
+void cut_at_newline(bstr* text) {
+  size_t end = view_of(text).find('\n');
+  if (end == std::string_view::npos) return;
+  if (end != 0 && view_of(text)[end - 1] == '\r') end--;
+  bstr_adjust_len(text, end);
+}
+
+}  // namespace
+
+void HttpParser::on_message(std::string_view message) {
+  const HttpEvent event = http_event_of_message(message, direction_);
+  if (event == HttpEvent::kCount) return;
+  if (event == HttpEvent::kUnableToMatchResponse) {
+    early_events_ |= uint64_t{1} << static_cast<int>(event);
+    return;
+  }
+  const htp_tx_t* const tx = direction_ == kToServer ? htp_connp_get_in_tx(connection_.get())
+                                                     : htp_connp_get_out_tx(connection_.get());
+  tell_event(transaction_of(tx), event);
+}
+
+// libhtp would call it again and again if it said no: on_request_line() does.
+int HttpParser::on_request_start(htp_tx_t* tx) {
+  if (add(tx) == nullptr) outcome_ = Parsed::kFailed;
+  return HTP_OK;
+}
+
+int HttpParser::on_request_line(htp_tx_t* tx) {
+  HttpTransaction* const transaction = transaction_of(tx);
+  if (transaction == nullptr) return HTP_ERROR;
+  transaction->tell_request_line(*sink_);
+  in_header_[0] = tx->is_protocol_0_9 == 0;
+  return hold(transaction, view_of(tx->request_line).size());
+}
+
+int HttpParser::on_header_data(const htp_tx_data_t& data, Direction direction) {
+  HttpTransaction* const transaction = transaction_of(data.tx);
+  if (transaction == nullptr || data.len == 0) return HTP_OK;
+  if (sink_->wants(Buffer::kHttpHeaderRaw)) {
+    transaction->headers(direction).raw.append(reinterpret_cast<const char*>(data.data), data.len);
+  }
+  return hold(transaction, data.len);
+}
+
+int HttpParser::on_request_header_data(const htp_tx_data_t& data) {
+  return on_header_data(data, kToServer);
+}
+
+int HttpParser::on_request_headers(htp_tx_t* tx) {
+  HttpTransaction* const transaction = transaction_of(tx);
+  in_header_[0] = false;
+  if (transaction == nullptr) return HTP_OK;
+  transaction->tell_request_headers(*sink_);
+  // It has no body, and libhtp calls it complete only when it is answered.
+  if (tx->request_method_number == HTP_M_CONNECT) transaction->finish(kToServer, *sink_);
+  return HTP_OK;
+}
+
+int HttpParser::on_request_body(const htp_tx_data_t& data) {
+  if (HttpTransaction* const transaction = transaction_of(data.tx))
+    transaction->tell_body(kToServer, {data.data, data.len}, *sink_);
+  return HTP_OK;
+}
+
+int HttpParser::on_request_trailer(htp_tx_t* tx) {
+  if (HttpTransaction* const transaction = transaction_of(tx))
+    transaction->tell_trailer(kToServer, *sink_);
+  return HTP_OK;
+}
+
+int HttpParser::on_request_complete(htp_tx_t* tx) {
+  in_header_[0] = false;
+  if (HttpTransaction* const transaction = transaction_of(tx)) finish(*transaction, kToServer);
+  return HTP_OK;
+}
+
+int HttpParser::on_response_start(htp_tx_t* tx) {
+  in_header_[1] = true;
+  if (transaction_of(tx) != nullptr) return HTP_OK;
+  HttpTransaction* const transaction = add(tx);
+  if (transaction == nullptr) return HTP_ERROR;
+  transaction->finish(kToServer, *sink_);
+  return HTP_OK;
+}
+
+// libhtp knows one interim response, a single "100 Continue". There may be any number, and of other
+// kinds (RFC 9110, 15.2): they are shown to it as the one.
+int HttpParser::on_response_line(htp_tx_t* tx) {
+  HttpTransaction* const transaction = transaction_of(tx);
+  if (transaction == nullptr) return HTP_OK;
+  cut_at_newline(tx->response_line);
+  cut_at_newline(tx->response_message);
+  const int status = tx->response_status_number;
+  if (status >= 100 && status <= 199 && status != 101) {
+    tx->response_status_number = 100;
+    if (status == 100 && transaction->interim)
+      transaction->tell_event(kToClient, HttpEvent::kContinueAlreadySeen, *sink_);
+    tx->seen_100continue = 0;
+    transaction->interim = true;
+  }
+  return hold(transaction, view_of(tx->response_line).size());
+}
+
+int HttpParser::on_response_header_data(const htp_tx_data_t& data) {
+  return on_header_data(data, kToClient);
+}
+
+int HttpParser::on_response_headers(htp_tx_t* tx) {
+  HttpTransaction* const transaction = transaction_of(tx);
+  in_header_[1] = false;
+  if (transaction == nullptr) return HTP_OK;
+  transaction->tell_response_headers(*sink_);
+  if (is_tunnel(*tx)) return HTP_STOP;
+  if (tx->response_status_number != 101) return HTP_OK;
+  const bool asked = !http_header(tx->request_headers, "upgrade").empty();
+  const std::string_view upgrade = http_header(tx->response_headers, "upgrade");
+  if (asked && equals_lower(upgrade, "h2c")) next_ = AppProtocol::kHttp2;
+  if (asked && equals_lower(upgrade, "websocket")) outcome_ = Parsed::kDone;
+  return HTP_OK;
+}
+
+int HttpParser::on_response_body(const htp_tx_data_t& data) {
+  in_header_[1] = false;
+  if (HttpTransaction* const transaction = transaction_of(data.tx))
+    transaction->tell_body(kToClient, {data.data, data.len}, *sink_);
+  return HTP_OK;
+}
+
+int HttpParser::on_response_trailer(htp_tx_t* tx) {
+  if (HttpTransaction* const transaction = transaction_of(tx))
+    transaction->tell_trailer(kToClient, *sink_);
+  return HTP_OK;
+}
+
+int HttpParser::on_response_complete(htp_tx_t* tx) {
+  in_header_[1] = false;
+  if (HttpTransaction* const transaction = transaction_of(tx)) finish(*transaction, kToClient);
+  return HTP_OK;
+}
+
+// Not before, because after on_response_complete() libhtp may still want the other direction first;
+// and maybe more than once.
+int HttpParser::on_transaction_complete(htp_tx_t* tx) {
+  if (std::find(done_.begin(), done_.end(), tx) == done_.end()) done_.push_back(tx);
+  return HTP_OK;
+}
+
+int HttpParser::on_trailer_data(const htp_tx_data_t& data) {
+  return hold(transaction_of(data.tx), data.len);
+}
+
+void HttpParser::finish(HttpTransaction& transaction, Direction direction) {
+  transaction.finish(direction, *sink_);
+  if (!transaction.finished(opposite(direction))) return;
+  sink_->ended(transaction);
+  held_ -= std::min(held_, transaction.held);
+  if (transaction.tx->request_progress != HTP_REQUEST_COMPLETE) unmatched_++;
+  htp_tx_set_user_data(transaction.tx, nullptr);
+  std::erase_if(open_, [&](const auto& open) { return open.get() == &transaction; });
+}
+
+}  // namespace sluice::inspect
