@@ -189,6 +189,8 @@ bool HttpParser::open() {
 }
 
 void HttpParser::after_feed() {
+  // The records that libhtp has done with end with their connection.
+  if (connection_ == nullptr) done_.clear();
   htp_connp_t* const c = connection_.get();
   std::erase_if(done_, [c](htp_tx_t* tx) {
     const bool in_use = tx == htp_connp_get_in_tx(c) || tx == htp_connp_get_out_tx(c);

@@ -430,6 +430,18 @@ TEST(Http, PassesOverAGapInABody) {
   EXPECT_EQ(sink.get_all(Recorded::kEnded).size(), 2U);
 }
 
+TEST(Http, EndsAResponseWithTheServersEnd) {
+  RecordingSink sink;
+  const auto parser = make();
+  const std::string request = "GET / HTTP/1.0\r\n\r\n";
+  const std::string response = "HTTP/1.0 200 OK\r\n\r\nbody";
+  EXPECT_EQ(parser->feed(kToServer, bytes_of(request), sink), Parsed::kMore);
+  EXPECT_EQ(parser->feed(kToClient, bytes_of(response), sink), Parsed::kMore);
+  parser->end(kToClient, sink);
+  EXPECT_EQ(sink.get(0, kToClient, "http.response_body"), "body");
+  parser->end(kToServer, sink);
+}
+
 TEST(Http, BoundsOpenTransactions) {
   RecordingSink sink;
   const auto parser = make();
