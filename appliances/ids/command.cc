@@ -26,6 +26,44 @@ void add_rule_options(CLI::App& app, IdsCommand& command) {
       ->type_name("NAME=VALUE");
 }
 
+// A setting by Suricata's name. What it may be here is what it is anyway; any other value is
+// refused, so that nobody relies on it.
+struct Setting {
+  std::string_view name;
+  std::string_view value;
+};
+
+constexpr Setting kSettings[] = {
+    {"stream.inline", "true"},
+    {"stream.midstream", "true"},
+    {"stream.inline", "yes"},
+    {"stream.midstream", "yes"},
+    {"stream.inline", "auto"},
+    {"app-layer.protocols.http2.enabled", "true"},
+    {"app-layer.protocols.http.libhtp.default-config.response-body-decompress-layer-limit", "3"},
+};
+
+std::string check_setting(const std::string& text) {
+  const std::string name = text.substr(0, text.find('='));
+  for (const Setting& setting : kSettings) {
+    if (text == std::string(setting.name) + "=" + std::string(setting.value)) return {};
+  }
+  return "'" + text + "' is not supported";
+}
+
+// As Suricata spells them.
+void add_suricata_options(CLI::App& app, IdsCommand& command) {
+  app.add_option("-k", command.checksums, "checksums: none, they are not verified")
+      ->check(CLI::IsMember({"none"}));
+  app.add_flag("--simulate-ips", command.simulate_ips,
+               "a capture is read as if inline, which is how it is always read");
+  app.add_option("--runmode", command.runmode, "single: one thread reads a capture, as always")
+      ->check(CLI::IsMember({"single"}));
+  app.add_option("--set", command.settings,
+                 "a setting by Suricata's name; see docs/features/ids.md")
+      ->check(CLI::Validator(check_setting, "NAME=VALUE"));
+}
+
 }  // namespace
 
 void add_options(CLI::App& app, IdsCommand& command) {
@@ -44,6 +82,7 @@ void add_options(CLI::App& app, IdsCommand& command) {
                  "bytes that TCP streams may hold, per worker")
       ->capture_default_str()
       ->check(CLI::Range(size_t{1} << 20, size_t{1} << 40));
+  add_suricata_options(app, command);
   sdk::add_options(app, command.runner);
 
   CLI::App* rules =

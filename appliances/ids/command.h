@@ -20,7 +20,11 @@ struct IdsCommand {
   IdsOptions ids;
   sdk::RunnerOptions runner;
   std::string eve_file = "-";
-  std::string capture_file;   // not empty: read this instead of the network
+  std::string capture_file;        // not empty: read this instead of the network
+  std::string checksums = "none";  // these say what is done anyway
+  std::string runmode = "single";
+  bool simulate_ips = true;
+  std::vector<std::string> settings;
   std::string log_directory;  // not empty: eve.json in it instead of eve_file
   bool list_rules = false;    // `rules`: say what was loaded and end
   bool only_failed = false;   // `rules --failed`: only what was refused

@@ -45,16 +45,6 @@ bool is_negated(const BufferMatch& match) {
       match);
 }
 
-bool is_relative(const BufferMatch& match) {
-  return std::visit(
-      [](const auto& m) {
-        if constexpr (requires { m.relative; }) return m.relative;
-        if constexpr (requires { m.read; }) return m.read.relative;
-        return false;
-      },
-      match);
-}
-
 // What matches relative to it follows it; the others only look.
 bool moves(const BufferMatch& match) {
   if (std::holds_alternative<Content>(match) || std::holds_alternative<Pcre>(match))

@@ -146,13 +146,12 @@ void TransactionInspection::finish_bodies(Transaction& transaction, Notes& notes
 void TransactionInspection::call(Transaction& transaction, Notes& notes, Direction direction) {
   if (current_ == nullptr) return;
   for (const uint32_t rule : candidates_.sorted()) {
-    const auto same = [&](const Waiting& waiting) {
-      return waiting.rule == rule && waiting.direction == direction;
-    };
-    if (std::any_of(notes.waiting.begin(), notes.waiting.end(), same)) continue;
-    if (try_rule(transaction, notes, {rule, direction})) continue;
+    const Waiting called{rule, direction};
+    if (std::find(notes.waiting.begin(), notes.waiting.end(), called) != notes.waiting.end())
+      continue;
+    if (try_rule(transaction, notes, called)) continue;
     if (notes.waiting.size() < kWaitingMax) {
-      notes.waiting.push_back({rule, direction});
+      notes.waiting.push_back(called);
     } else {
       counters_.waiting_full++;
     }
@@ -172,14 +171,14 @@ void TransactionInspection::try_all_waiting(Transaction& transaction, Notes& not
 }
 
 bool TransactionInspection::try_rule(Transaction& transaction, Notes& notes, const Waiting& rule) {
-  if (std::find(notes.done.begin(), notes.done.end(), rule.rule) != notes.done.end()) return true;
+  if (std::find(notes.done.begin(), notes.done.end(), rule) != notes.done.end()) return true;
   const CompiledRule& compiled = engine_.rule(rule.rule);
   if (!check_.asks_for(*current_, rule.direction, compiled, &transaction)) return false;
   check_.matcher().begin_rule();
   for (size_t i = 0; i < compiled.parts.size(); i++) {
     if (!part_holds(notes, compiled.rule.parts[i], compiled.parts[i], rule.direction)) return false;
   }
-  notes.done.push_back(rule.rule);
+  notes.done.push_back(rule);
   check_.matched(*current_, {rule.rule, true, members_of(transaction)}, &transaction);
   return true;
 }

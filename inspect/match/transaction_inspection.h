@@ -83,9 +83,11 @@ class TransactionInspection final : public TransactionSink {
     std::vector<uint8_t> bytes;
     PrefilterStream prefilter;
   };
+  // A rule, in one direction of the transaction.
   struct Waiting {
     uint32_t rule;
     Direction direction;
+    bool operator==(const Waiting&) const = default;
   };
   struct Notes final : TransactionNotes {
     explicit Notes(StreamBudget& shared) : budget(shared) {}
@@ -96,7 +98,7 @@ class TransactionInspection final : public TransactionSink {
     std::deque<Body> bodies;
     std::deque<std::vector<uint8_t>> transformed;
     std::vector<Waiting> waiting;
-    std::vector<uint32_t> done;  // rules that have held
+    std::vector<Waiting> done;  // that have held
     bool finished[2] = {};
   };
 

@@ -121,6 +121,9 @@ struct Base64 {
   std::vector<BufferMatch> inside;
 };
 
+// Whether its place counts from the match before it.
+bool is_relative(const BufferMatch& match);
+
 // All that a rule says about one buffer.
 struct RulePart {
   Buffer buffer = Buffer::kPayload;

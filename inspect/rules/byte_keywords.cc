@@ -294,11 +294,12 @@ Result<> apply_base64_decode(RuleDraft& draft, std::string_view value) {
 }
 
 Result<> apply_base64_data(RuleDraft& draft, std::string_view) {
-  const auto& list = draft.matches();
+  const auto& list = draft.last_part ? draft.matches_of(*draft.last_part) : draft.matches();
   const bool decoded = std::any_of(list.begin(), list.end(), [](const BufferMatch& m) {
     return std::holds_alternative<Base64>(m);
   });
   if (!decoded || draft.in_base64) return fail("needs base64_decode before it");
+  draft.sticky = draft.last_part;
   draft.in_base64 = true;
   draft.last_part.reset();
   return {};

@@ -103,6 +103,16 @@ Result<> choose_scope(Rule& rule, bool positioned) {
 
 }  // namespace
 
+bool is_relative(const BufferMatch& match) {
+  return std::visit(
+      [](const auto& m) {
+        if constexpr (requires { m.relative; }) return m.relative;
+        if constexpr (requires { m.read; }) return m.read.relative;
+        return false;
+      },
+      match);
+}
+
 const RulePart* Rule::payload() const {
   const auto found = std::find_if(parts.begin(), parts.end(), [](const RulePart& part) {
     return part.buffer == Buffer::kPayload;

@@ -156,7 +156,10 @@ std::vector<KeywordGroup> keyword_groups() {
 }
 
 std::vector<BufferMatch>& RuleDraft::matches() {
-  const size_t index = sticky ? *sticky : part_of(Buffer::kPayload);
+  return matches_of(sticky ? *sticky : part_of(Buffer::kPayload));
+}
+
+std::vector<BufferMatch>& RuleDraft::matches_of(size_t index) {
   last_part = index;
   last_in_base64 = in_base64;
   RulePart& part = rule.parts[index];
@@ -179,7 +182,9 @@ Result<> RuleDraft::add(BufferMatch match) {
   size_t count = 0;
   for (const RulePart& part : rule.parts) count += part.matches.size();
   if (count >= kMatchesMax) return fail("more than 64 content and the like in one rule");
-  auto& list = matches();
+  // What is relative to a content that a modifier has moved follows it.
+  const bool follows = !sticky && last_part && is_relative(match);
+  auto& list = follows ? matches_of(*last_part) : matches();
   if (list.size() == kMatchesMax) return fail("more than 64 content and the like in one rule");
   list.push_back(std::move(match));
   return {};

@@ -36,6 +36,7 @@ struct RuleDraft {
 
   // The matches that the next one joins; the payload's part is made when needed.
   std::vector<BufferMatch>& matches();
+  std::vector<BufferMatch>& matches_of(size_t part);
   // The content that was added last and has not been followed by another buffer; nullptr: none.
   Content* last_content();
   Result<> add(BufferMatch match);

@@ -70,6 +70,19 @@ TEST(RuleParser, WhereATcpRuleLooks) {
             Scope::kPacket);
 }
 
+TEST(RuleParser, WhatIsRelativeToAMovedContentFollowsIt) {
+  for (const char* options :
+       {"content:\"a\"; http_uri; isdataat:3,relative;",
+        "uricontent:\"a\"; byte_test:1,>,1,0,relative;",
+        "content:\"a\"; http_uri; base64_decode:relative; base64_data; content:\"b\";"}) {
+    const auto rule = parse_options(options);
+    ASSERT_TRUE(rule) << options << rule.error().what;
+    EXPECT_EQ(rule->payload(), nullptr) << options;
+    ASSERT_EQ(rule->parts.size(), 1u) << options;
+    EXPECT_EQ(rule->parts[0].matches.size(), 2u) << options;
+  }
+}
+
 TEST(RuleParser, EveryFormOfAnOption) {
   EXPECT_EQ(content(*parse_options(R"(content:"a\;\"\\\:|00 fF|b";)"), 0).bytes,
             std::string("a;\"\\:\0\xff"
