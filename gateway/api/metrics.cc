@@ -13,6 +13,7 @@
 #include "gateway/api/http_server.h"
 #include "gateway/control/controller.h"
 #include "gateway/control/events.h"
+#include "gateway/control/traffic.h"
 #include "gateway/datapath/flow_table.h"
 #include "gateway/discovery/discovery.h"
 
@@ -45,10 +46,10 @@ class Page {
   std::vector<MetricFamily> families_;
 };
 
-void add_data_path(Page& page, const Controller& controller) {
+void add_data_path(Page& page, const Controller& controller, const ActiveFlows& flows) {
   const counters sum = sum_counters(controller.tables());
   page.gauge("sluice_active_flows", "Flows in the table that are not over.");
-  page.add({}, active_flows(controller));
+  page.add({}, flows.all);
   page.counter("sluice_new_flows_total", "Flows that began.");
   page.add({}, sum.event[kEventFlowCreated]);
   page.counter("sluice_packets_total", "Packets that the path has taken, by what became of them.");
@@ -72,6 +73,8 @@ void add_targets(Page& page, const Controller& controller) {
     __u64 target_counters::*value;
   };
   const Column columns[] = {
+      {"sluice_target_new_flows_total", "Flows that were opened to a target.",
+       &target_counters::flows},
       {"sluice_target_sent_packets_total", "Packets sent to a target.",
        &target_counters::packets_sent},
       {"sluice_target_sent_bytes_total", "Bytes of the IP packets sent to a target.",
@@ -147,6 +150,121 @@ void add_server(Page& page, const HttpServer& server) {
   page.add({}, server.connections());
 }
 
+// As in the last part of its ARN: "gwy/inspect/0123456789abcdef".
+std::string balancer_label(const LoadBalancer& lb) {
+  return (lb.type == LoadBalancerType::kGateway ? "gwy/" : "net/") + lb.name + "/" + lb.id;
+}
+
+// Those that forward to the group, commas between them; AWS allows one.
+std::string balancers_of(const Config& config, const TargetGroup& group) {
+  std::string out;
+  for (const LoadBalancer& lb : config.load_balancers) {
+    if (lb.type == LoadBalancerType::kApplication) continue;
+    const bool forwards = std::ranges::any_of(lb.listeners, [&](const Listener& listener) {
+      return listener.default_action.target_group == group.name;
+    });
+    if (forwards) out += (out.empty() ? "" : ",") + balancer_label(lb);
+  }
+  return out;
+}
+
+double flows_of_gateway(const Controller& controller, const LoadBalancer& lb,
+                        const ActiveFlows& flows) {
+  double out = 0;
+  for (uint16_t i = 0; i < kAttachmentsMax; i++) {
+    if (flows.of_attachment[i] == 0) continue;
+    const std::string_view name = controller.reconciler().attachment_name(i);
+    out +=
+        std::ranges::any_of(controller.config().attachments,
+                            [&](const Attachment& attachment) {
+                              return attachment.name == name && attachment.load_balancer == lb.name;
+                            })
+            ? flows.of_attachment[i]
+            : 0;
+  }
+  return out;
+}
+
+bool is_of(const listener& place, const LoadBalancer& lb, const Listener& listener) {
+  const uint8_t protocol = listener.protocol == Protocol::kUdp ? kProtocolUdp : kProtocolTcp;
+  if (place.protocol != protocol || swap_be16(place.port) != listener.port) return false;
+  const auto addresses = addresses_of(lb, listener);
+  const IpAddress address = ip_address(place.address, place.version);
+  return std::ranges::find(addresses, address) != addresses.end();
+}
+
+double flows_of_network(const Controller& controller, const LoadBalancer& lb,
+                        const ActiveFlows& flows) {
+  double out = 0;
+  for (uint16_t i = 0; i < kListenersMax; i++) {
+    if (flows.of_listener[i] == 0) continue;
+    for (const Listener& listener : lb.listeners)
+      if (is_of(controller.tables().listeners[i], lb, listener)) out += flows.of_listener[i];
+  }
+  return out;
+}
+
+void add_load_balancers(Page& page, const Controller& controller, const ActiveFlows& flows) {
+  page.gauge("sluice_load_balancer_active_flows", "Flows of a load balancer that are not over.");
+  for (const LoadBalancer& lb : controller.config().load_balancers) {
+    if (lb.type == LoadBalancerType::kApplication) continue;
+    page.add({{"load_balancer", balancer_label(lb)}},
+             lb.type == LoadBalancerType::kGateway ? flows_of_gateway(controller, lb, flows)
+                                                   : flows_of_network(controller, lb, flows));
+  }
+}
+
+double flows_of(const Controller& controller, const TargetGroup& group, const ActiveFlows& flows) {
+  double out = 0;
+  for (const Target& target : group.targets)
+    if (const auto index = controller.reconciler().target_index(group.protocol, target))
+      out += flows.of_target[*index];
+  return out;
+}
+
+// Groups that share a target each have all of its numbers.
+void add_groups(Page& page, const Controller& controller, const ActiveFlows& flows,
+                const Traffic& traffic) {
+  struct Row {
+    const TargetGroup* group;
+    const GroupTraffic* traffic;
+    Labels labels;
+  };
+  std::vector<Row> rows;
+  for (const TargetGroup& group : controller.config().target_groups) {
+    const auto at = traffic.groups().find(group.name);
+    if (at == traffic.groups().end()) continue;
+    rows.push_back({&group,
+                    &at->second,
+                    {{"load_balancer", balancers_of(controller.config(), group)},
+                     {"target_group", group.name}}});
+  }
+  const auto column = [&](__u64 target_counters::*value, const Labels& more = {}) {
+    for (const Row& row : rows) {
+      Labels labels = row.labels;
+      labels.insert(labels.end(), more.begin(), more.end());
+      page.add(std::move(labels), row.traffic->sum.*value);
+    }
+  };
+  page.gauge("sluice_target_group_active_flows", "Flows of a target group that are not over.");
+  for (const Row& row : rows) page.add(row.labels, flows_of(controller, *row.group, flows));
+  page.counter("sluice_target_group_new_flows_total", "Flows that were opened to its targets.");
+  column(&target_counters::flows);
+  page.counter("sluice_target_group_packets_total", "Packets to its targets, and from them.");
+  column(&target_counters::packets_sent, {{"direction", "sent"}});
+  column(&target_counters::packets_returned, {{"direction", "returned"}});
+  page.counter("sluice_target_group_bytes_total", "Bytes of those IP packets.");
+  column(&target_counters::bytes_sent, {{"direction", "sent"}});
+  column(&target_counters::bytes_returned, {{"direction", "returned"}});
+  page.counter("sluice_target_group_resets_total",
+               "TCP resets of a network load balancer's clients and targets.");
+  column(&target_counters::resets_sent, {{"from", "client"}});
+  column(&target_counters::resets_returned, {{"from", "target"}});
+  page.gauge("sluice_target_group_peak_packets_per_second",
+             "The most packets of one second of the last minute.");
+  for (const Row& row : rows) page.add(row.labels, row.traffic->peak_per_second());
+}
+
 // Groups that follow a source; none, no lines.
 void add_discovery(Page& page, const Discovery& discovery) {
   const std::vector<FollowedGroup> groups = discovery.groups();
@@ -171,28 +289,39 @@ void add_discovery(Page& page, const Discovery& discovery) {
 }  // namespace
 
 // The first byte of a record is not touched unless its place is taken.
-double active_flows(const Controller& controller) {
+ActiveFlows active_flows(const Controller& controller) {
   const Tables& tables = controller.tables();
   const uint32_t step = std::max<uint32_t>(1, tables.flow_buckets_count / kFlowBucketsRead);
   const auto now_ms = static_cast<uint32_t>(controller.now_ms());
-  uint64_t flows = 0;
+  ActiveFlows out{0, std::vector<double>(kTargetsMax), std::vector<double>(kAttachmentsMax),
+                  std::vector<double>(kListenersMax)};
   for (uint32_t at = 0; at < tables.flow_buckets_count; at += step) {
     const flow_bucket& bucket = tables.flow_buckets[at];
     for (uint32_t way = 0; way < kFlowWays; way++) {
       const __u32 state = flow_entry_state(bucket.entry[way]);
       if (state == kFlowEmpty || state == kFlowClosed) continue;
-      const flow_record& record = bucket.record[way];
-      flows += !(record.flags & kFlowAlias) && !flow_is_expired(tables.settings, &record, now_ms);
+      const flow_record record = bucket.record[way];  // the path may change it meanwhile
+      if (flow_is_expired(tables.settings, &record, now_ms)) continue;
+      if (record.flags & kFlowAlias) {
+        out.of_listener[record.backend % kListenersMax] += step;
+        continue;
+      }
+      out.all += step;
+      out.of_attachment[record.attachment % kAttachmentsMax] += step;
+      out.of_target[record.target % kTargetsMax] += step;
+      if (record.flags & kFlowNlb) out.of_target[record.backend % kTargetsMax] += step;
     }
   }
-  return static_cast<double>(flows) * step;
+  return out;
 }
 
 std::string metrics_text(const MetricsSources& sources) {
   Page page;
   page.gauge("sluice_build_info", "Always 1; the version is a label.");
   page.add({{"version", kVersion}, {"gateway", sources.controller.config().gateway.name}}, 1);
-  add_data_path(page, sources.controller);
+  const ActiveFlows flows = active_flows(sources.controller);
+  add_data_path(page, sources.controller, flows);
+  add_load_balancers(page, sources.controller, flows);
   add_targets(page, sources.controller);
   add_hosts(page, sources.controller);
   add_checks(page, sources.controller.checker());
@@ -207,6 +336,7 @@ std::string metrics_text(const MetricsSources& sources) {
     page.add({}, sources.stream->dropped());
   }
   if (sources.server != nullptr) add_server(page, *sources.server);
+  if (sources.traffic != nullptr) add_groups(page, sources.controller, flows, *sources.traffic);
   if (sources.discovery != nullptr) add_discovery(page, *sources.discovery);
   return page.text();
 }

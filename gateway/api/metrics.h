@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace sluice::gateway {
 
@@ -12,7 +13,7 @@ class Discovery;
 class EventBus;
 class EventStream;
 class HttpServer;
-struct path_tables;
+class Traffic;
 
 struct MetricsSources {
   const Controller& controller;
@@ -20,6 +21,7 @@ struct MetricsSources {
   const EventStream* stream = nullptr;  // what is not there is left out
   const HttpServer* server = nullptr;
   const Discovery* discovery = nullptr;
+  const Traffic* traffic = nullptr;
 };
 
 std::string metrics_text(const MetricsSources& sources);
@@ -27,6 +29,11 @@ std::string metrics_text(const MetricsSources& sources);
 // Flows that are not over. Exact for tables of up to kFlowBucketsRead buckets; of larger ones so
 // many, evenly spread, are read, and the count is scaled up.
 inline constexpr uint32_t kFlowBucketsRead = 1 << 14;
-double active_flows(const Controller& controller);
+struct ActiveFlows {
+  double all = 0;
+  // By index in the tables.
+  std::vector<double> of_target, of_attachment, of_listener;
+};
+ActiveFlows active_flows(const Controller& controller);
 
 }  // namespace sluice::gateway

@@ -13,7 +13,7 @@ constexpr const char* kText = "text/plain; charset=utf-8";
 
 StatusPages::StatusPages(EventLoop& loop, const Controller& controller, EventBus& events,
                          const Discovery& discovery, HttpServer& server)
-    : controller_(controller), stream_(loop, events) {
+    : controller_(controller), stream_(loop, events), traffic_(loop, controller) {
   using Access = HttpServer::Access;
   server.route("GET", "/health/live", Access::kOpen, [](const HttpRequest&) {
     return HttpResponse{200, kText, "live\n", {}, {}};
@@ -22,10 +22,11 @@ StatusPages::StatusPages(EventLoop& loop, const Controller& controller, EventBus
                [this](const HttpRequest&) { return ready(); });
   server.route("GET", "/metrics", Access::kGuarded,
                [this, &events, &discovery, &server](const HttpRequest&) {
+                 traffic_.look();
                  return HttpResponse{
                      200,
                      "text/plain; version=0.0.4; charset=utf-8",
-                     metrics_text({controller_, events, &stream_, &server, &discovery}),
+                     metrics_text({controller_, events, &stream_, &server, &discovery, &traffic_}),
                      {},
                      {}};
                });

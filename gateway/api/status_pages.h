@@ -11,6 +11,7 @@
 #include "gateway/api/event_stream.h"
 #include "gateway/api/http_server.h"
 #include "gateway/control/controller.h"
+#include "gateway/control/traffic.h"
 
 namespace sluice::gateway {
 
@@ -29,6 +30,7 @@ class StatusPages {
 
   const Controller& controller_;
   EventStream stream_;
+  Traffic traffic_;
 };
 
 }  // namespace sluice::gateway

@@ -53,6 +53,7 @@ class StatusTest : public testing::Test {
         controller(*loop, *host, hops, events),
         plane(controller),
         discovery(*loop, plane),
+        traffic(*loop, controller),
         pages(*loop, controller, events, discovery, *server) {
     host->set_now_ms(1'000'000);
     auto applied = plane.start(*parse_config(kYaml, "f"));
@@ -60,7 +61,7 @@ class StatusTest : public testing::Test {
     port = *server->listen(*SocketAddress::parse("127.0.0.1", 0));
   }
   MetricsSources sources() {
-    return {controller, events, &pages.stream(), server.get(), &discovery};
+    return {controller, events, &pages.stream(), server.get(), &discovery, &traffic};
   }
 
   UniqueFd ask(const std::string& path, const std::string& more = "") {
@@ -96,6 +97,7 @@ class StatusTest : public testing::Test {
   Controller controller;
   ControlPlane plane;
   Discovery discovery;
+  Traffic traffic;
   StatusPages pages;
   uint16_t port = 0;
 };
@@ -109,7 +111,8 @@ TEST_F(StatusTest, MetricsHaveTheNumbersOfTheTables) {
   const auto index = controller.reconciler().target_index(
       Protocol::kGeneve, controller.config().target_group("ids")->targets[1]);
   ASSERT_TRUE(index);
-  tables.target_counters[*index] = {5, 500, 4, 400};
+  tables.target_counters[*index] = {5, 500, 4, 400, 3};
+  traffic.look();
   const std::string text = metrics_text(sources());
   for (const char* line : {
            "\nsluice_packets_total{verdict=\"drop\"} 7\n",
@@ -121,6 +124,12 @@ TEST_F(StatusTest, MetricsHaveTheNumbersOfTheTables) {
            "500\n",
            "\nsluice_target_returned_packets_total{target=\"10.9.0.12\",port=\"6081\",kind="
            "\"appliance\"} 4\n",
+           "\nsluice_target_new_flows_total{target=\"10.9.0.12\",port=\"6081\",kind=\"appliance\"} "
+           "3\n",
+           ",target_group=\"ids\"} 3\n",
+           ",target_group=\"ids\",direction=\"sent\"} 500\n",
+           "\nsluice_target_group_new_flows_total{load_balancer=\"\",target_group=\"spare\"} 0\n",
+           "\nsluice_load_balancer_active_flows{load_balancer=\"gwy/inspect/",
            "\nsluice_healthy_hosts{target_group=\"ids\"} 0\n",
            "\nsluice_events_total{kind=\"health\"} 1\n",  // dns became unavailable
            "\nsluice_health_checks_total{result=\"timeout\"} 0\n",
@@ -143,7 +152,9 @@ TEST_F(StatusTest, ActiveFlowsAreThoseThatAreNotOver) {
   put(2, kFlowClosed, kFlowReset, now);
   put(3, kFlowEstablished, kFlowAlias, now);
   put(4, kFlowEstablished, 0, now - 351'000);
-  EXPECT_EQ(active_flows(controller), 2.0);
+  EXPECT_EQ(active_flows(controller).all, 2.0);
+  EXPECT_EQ(active_flows(controller).of_listener[0], 1.0);
+  EXPECT_EQ(active_flows(controller).of_attachment[0], 2.0);
 }
 
 TEST_F(StatusTest, ChangesAreTold) {

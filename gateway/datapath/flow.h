@@ -6,6 +6,7 @@
 #include "gateway/datapath/flow_table.h"
 #include "gateway/datapath/layer2.h"
 #include "gateway/datapath/passage.h"
+#include "gateway/datapath/target_traffic.h"
 #include "gateway/nlb/translate.h"
 
 SLUICE_GATEWAY_BEGIN
@@ -101,6 +102,8 @@ SLUICE_INLINE enum DropReason flow_open(struct passage* way, const struct packet
   if (!record || !usage) return kDropFlowTableFull;
   flow_start(way, record, usage, query, target, flags, (__u16)backend);
   way->counters->event[kEventFlowCreated]++;
+  count_flow(way, target);
+  if (flags & kFlowNlb) count_flow(way, backend);
   return kDropNone;
 }
 

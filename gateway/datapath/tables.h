@@ -276,6 +276,10 @@ struct target_counters {
   __u64 bytes_sent;  // of the inner packets
   __u64 packets_returned;
   __u64 bytes_returned;
+  __u64 flows;            // that were opened to it
+  __u64 resets_sent;      // TCP RST of clients, to NLB targets
+  __u64 resets_returned;  // TCP RST of NLB targets
+  __u64 zero;             // one cache line
 };
 
 #ifdef __cplusplus
@@ -297,7 +301,7 @@ SLUICE_ASSERT_SIZE(flow_record, 64);
 SLUICE_ASSERT_SIZE(flow_usage, 24);
 SLUICE_ASSERT_SIZE(flow_bucket, 768);
 SLUICE_ASSERT_SIZE(counters, 704);
-SLUICE_ASSERT_SIZE(target_counters, 32);
+SLUICE_ASSERT_SIZE(target_counters, 64);
 
 // X(name, struct, how many): the arrays. The flow tables are sized by flow_table.flows_max; the
 // host says what SLUICE_FLOW_BUCKETS is.

@@ -30,7 +30,10 @@ SLUICE_INLINE enum DropReason nlb_return_to_listener(struct passage* way, frame*
   way->counters->event[kEventNlbTranslated]++;
   flow_query_from_tuple(query, way->settings, &p->tuple, query->attachment, 0);
   *index = flow_find(way->tables, query);
-  return *index == kFlowNotFound ? kDropFlowUnknown : kDropNone;
+  const struct flow_record* record = table_flow_records(way->tables, *index);
+  if (!record) return kDropFlowUnknown;
+  if (record->flags & kFlowNlb) count_from_backend(way, record->backend, p);
+  return kDropNone;
 }
 
 // Gives an answer that nlb_return_to_listener has translated its target's address again.
@@ -87,6 +90,7 @@ SLUICE_INLINE enum DropReason nlb_send_to_target(struct passage* way, frame* f, 
   reason = nlb_keep_alias(way, &p->tuple, record->attachment, listener_index);
   if (reason != kDropNone) return reason;
   way->counters->event[kEventNlbTranslated]++;
+  count_to_backend(way, record->backend, p);
 
   const __u8* mac = target->mac;
   if (load_u32(mac) == 0 && load_u16(mac + 4) == 0) return kDropNone;

@@ -79,6 +79,29 @@ TEST_F(Path, NlbTranslatesBothWaysAndInspectsTheListenersFlow) {
   }
 }
 
+TEST_F(Path, NlbTargetsAreCountedForTheirFlowsPacketsAndResets) {
+  const NlbCase c = nlb_cases()[0];
+  const auto counted = [&](uint16_t index) { return host->tables().target_counters[index]; };
+  const uint64_t flows = counted(kBackend).flows;
+  round_trip(c.to_listener, kOutside);
+  EXPECT_EQ(counted(kBackend).flows, flows + 1);
+  EXPECT_EQ(counted(kBackend).packets_sent, 1u);
+  EXPECT_EQ(counted(kBackend).bytes_sent, c.to_target.size() - 14);
+  round_trip(c.from_target, kInside);
+  EXPECT_EQ(counted(kBackend).packets_returned, 1u);
+  EXPECT_EQ(counted(kBackend).bytes_returned, c.from_target.size() - 14);
+  const auto reset = [](const Bytes& source, const Bytes& destination, uint16_t from, uint16_t to) {
+    return with_checksum(ethernet(
+        kEtherTypeIpv4, {},
+        ipv4(6, tcp(from, to, kTcpRst | kTcpAck), {.source = source, .destination = destination})));
+  };
+  round_trip(reset({10, 0, 0, 21}, {10, 0, 0, 1}, 7001, 4242), kInside);
+  EXPECT_EQ(counted(kBackend).resets_returned, 1u);
+  EXPECT_EQ(counted(kBackend).resets_sent, 0u);
+  round_trip(reset({10, 0, 0, 1}, {10, 0, 0, 100}, 4242, 7000), kOutside);
+  EXPECT_EQ(counted(kBackend).resets_sent, 1u);
+}
+
 TEST_F(Path, NlbKeepsAnAbsentUdpChecksum) {
   Bytes in =
       ethernet(kEtherTypeIpv4, {},

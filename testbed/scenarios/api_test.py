@@ -137,6 +137,17 @@ def network(lab):
         with socket.create_connection((address, 80), 5) as s:
             expect("who answers", s.recv(100), b"one 10.1.0.2 ")
     with lab.inside("gateway"):
+        _, page = harness.http("127.0.0.1", 9400, "/metrics")
+    page = page.decode()
+    label = balancer.partition("loadbalancer/")[2]
+    for name, more in (("new_flows_total", ""), ("bytes_total", ',direction="sent"'),
+                       ("packets_total", ',direction="returned"'), ("active_flows", "")):
+        line = f'sluice_target_group_{name}{{load_balancer="{label}",target_group="echo"{more}}} '
+        expect(f"{line} in the metrics", line in page and not page.partition(line)[2].startswith("0\n"), True)
+    expect("the load balancer's flows", f'sluice_load_balancer_active_flows{{load_balancer="{label}"}} 0\n' in page, False)
+    if shutil.which("promtool"):
+        subprocess.run(["promtool", "check", "metrics"], input=page.encode(), check=True)
+    with lab.inside("gateway"):
         expect("a group in use", refused(elb.delete_target_group, TargetGroupArn=group)[0], "ResourceInUse")
         elb.delete_listener(ListenerArn=listener)
         elb.delete_target_group(TargetGroupArn=group)
