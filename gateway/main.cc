@@ -23,6 +23,7 @@
 #include "gateway/control/offloads.h"
 #include "gateway/datapath/kernel_host.h"
 #include "gateway/discovery/discovery.h"
+#include "gateway/follow/publisher.h"
 #include "gateway/proxy/service_manager.h"
 #include "gateway/store/store.h"
 
@@ -63,6 +64,7 @@ class Daemon {
   std::unique_ptr<Controller> controller_;
   std::unique_ptr<ControlPlane> plane_;
   std::unique_ptr<Discovery> discovery_;
+  std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<ApiServer> api_;
   std::unique_ptr<AwsApi> aws_;
   std::unique_ptr<HttpServer> http_;
@@ -119,6 +121,9 @@ Result<> Daemon::start(Config config) {
   for (const Error& error : unapplied)
     spdlog::error("the file is not applied, the state of the store runs: {}", error.text());
   discovery_->follow();
+  const Gateway& gateway = controller_->config().gateway;
+  SLUICE_TRY(publisher_, Publisher::create(*loop_, *plane_, controller_->applications(), events_,
+                                           gateway.proxies_socket, gateway.proxies_user));
   warn_of_redirects(controller_->config());
   manager_->ready();
   return {};

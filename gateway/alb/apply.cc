@@ -119,14 +119,7 @@ void Alb::commit(Next next, const Config& config) {
 // A group that nothing forwards to any more is let go as it is: requests that hold its pool end
 // with it.
 void Alb::update_pools(ServedBalancer& balancer, const LoadBalancer& owner, const Config& config) {
-  const auto used = [&](const std::string& group) {
-    return std::ranges::any_of(owner.listeners, [&](const Listener& listener) {
-      return forwards_to(listener.default_action, group) ||
-             std::ranges::any_of(listener.rules,
-                                 [&](const Rule& rule) { return forwards_to(rule.action, group); });
-    });
-  };
-  std::erase_if(balancer.pools, [&](const auto& entry) { return !used(entry.first); });
+  std::erase_if(balancer.pools, [&](const auto& entry) { return !uses(owner, entry.first); });
   for (const auto& [name, pool] : balancer.pools) {
     const TargetGroup& group = *config.target_group(name);
     for (auto& target : pool->update(group.targets)) {

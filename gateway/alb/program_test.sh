@@ -43,7 +43,7 @@ nginx -c "$dir/nginx.conf" 2>"$dir/nginx.log" &
 nginx=$!
 cp "$SLUICE_SOURCE_DIR/docs/features/examples/alb.yaml" "$dir/alb.yaml"
 "$SLUICE_BIN/sluice-proxy" --config "$dir/alb.yaml" \
-  --access-log "$dir/access.log" --stats-socket "$dir/stats.sock" 2>"$dir/proxy.log" &
+  --metrics 10.1.0.80:9100 --access-log "$dir/access.log" --stats-socket "$dir/stats.sock" 2>"$dir/proxy.log" &
 proxy=$!
 
 tries=0
@@ -84,6 +84,19 @@ sed 's/port: 80$/port: 81/' "$SLUICE_SOURCE_DIR/docs/features/examples/alb.yaml"
 kill -HUP "$proxy"
 wait_for "the new port" "[ \"\$(curl -s http://10.1.0.80:81/)\" = 'web 10.1.0.80' ]"
 if curl -s -o /dev/null http://10.1.0.80/; then fail "the old port is still open"; fi
+
+curl -s http://10.1.0.80:9100/metrics >"$dir/metrics"
+for line in 'sluice_alb_requests_total{load_balancer="web-alb"} 6' \
+  'sluice_alb_target_responses_total{load_balancer="web-alb",target_group="api",code="2xx"} 1' \
+  'sluice_alb_target_responses_total{load_balancer="web-alb",target_group="web",code="4xx"} 1' \
+  'sluice_alb_own_responses_total{load_balancer="web-alb",code="4xx"} 1' \
+  'sluice_alb_target_response_seconds_count{load_balancer="web-alb",target_group="api"} 1' \
+  'sluice_alb_healthy_hosts{load_balancer="web-alb",target_group="web"} 2'; do
+  grep -qF "$line" "$dir/metrics" || { cat "$dir/metrics"; fail "metrics without $line"; }
+done
+if command -v promtool >/dev/null; then
+  promtool check metrics <"$dir/metrics" || fail "promtool does not like the metrics"
+fi
 
 kill -TERM "$proxy"
 wait "$proxy" || fail "exit status"

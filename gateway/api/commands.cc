@@ -82,13 +82,12 @@ Result<json> targets(ControlPlane& plane, Fields& fields) {
   json list = json::array();
   bool found = wanted.empty();
   for (const TargetGroup& group : controller.config().target_groups) {
-    if (group.protocol == Protocol::kHttp || (!wanted.empty() && group.name != wanted)) continue;
+    if (!wanted.empty() && group.name != wanted) continue;
     found = true;
     for (const Target& target : group.targets)
       list.push_back(describe_target(controller, group, target));
   }
-  if (!found)
-    return fail("there is no target group '" + wanted + "' of protocol GENEVE, TCP or UDP");
+  if (!found) return fail("there is no target group '" + wanted + "'");
   if (wanted.empty()) describe_draining(controller, list);
   return json{{"targets", std::move(list)}};
 }
@@ -105,9 +104,6 @@ Result<json> change_target(ControlPlane& plane, Fields& fields, bool add) {
   const auto port = static_cast<uint16_t>(fields.number("port", 65535));
   SLUICE_TRY_VOID(fields.finish());
   if (group.empty() || !address) return fail("'target_group' and 'id' are needed");
-  if (const TargetGroup* found = plane.config().target_group(group);
-      found != nullptr && found->protocol == Protocol::kHttp)
-    return fail("target group '" + group + "' is of protocol HTTP: sluice-proxy serves it");
   const Target target{*address, port};
   return committed(plane.commit(kAuthor, [&](Config& next) {
     return add ? register_target(next, group, target) : deregister_target(next, group, target);

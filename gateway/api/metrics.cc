@@ -106,7 +106,6 @@ void add_hosts(Page& page, const Controller& controller) {
   };
   std::vector<Count> counts;
   for (const TargetGroup& group : controller.config().target_groups) {
-    if (group.protocol == Protocol::kHttp) continue;
     Count count{group.name};
     for (const Target& target : group.targets) {
       const HealthState state = controller.target_health(group, target).state;

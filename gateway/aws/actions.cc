@@ -34,9 +34,9 @@ constexpr bool kRead = false, kWrite = true;
 
 constexpr ActionRow kActions[] = {
     {kElb, kWrite, "CreateLoadBalancer", elbv2::create_load_balancer,
-     "types gateway and network; addresses come from the subnets of `network`. Application load "
-     "balancers are shown, and every change of one is refused: sluice-proxy reads them from its "
-     "file"},
+     "addresses come from the subnets of `network`. One of type application is `provisioning` "
+     "until "
+     "a sluice-proxy serves it"},
     {kElb, kRead, "DescribeLoadBalancers", elbv2::describe_load_balancers,
      "`DNSName` is the first address: there is no name server"},
     {kElb, kWrite, "DeleteLoadBalancer", elbv2::delete_load_balancer,
@@ -48,8 +48,7 @@ constexpr ActionRow kActions[] = {
      "those of `network`, which allow all"},
     {kElb, kWrite, "SetIpAddressType", elbv2::set_ip_address_type, "ipv4 only"},
     {kElb, kWrite, "CreateTargetGroup", elbv2::create_target_group,
-     "protocols GENEVE, TCP, UDP; targets by address or by a name of `network`. HTTP groups are "
-     "shown, and every change of one is refused, as of application load balancers"},
+     "protocols GENEVE, TCP, UDP, HTTP; targets by address or by a name of `network`"},
     {kElb, kRead, "DescribeTargetGroups", elbv2::describe_target_groups, ""},
     {kElb, kWrite, "ModifyTargetGroup", elbv2::modify_target_group, "health checks"},
     {kElb, kWrite, "DeleteTargetGroup", elbv2::delete_target_group,
@@ -60,21 +59,22 @@ constexpr ActionRow kActions[] = {
     {kElb, kWrite, "DeregisterTargets", elbv2::deregister_targets,
      "flows stay until the deregistration delay has passed"},
     {kElb, kRead, "DescribeTargetHealth", elbv2::describe_target_health,
-     "a draining target is told when it is asked for by name"},
+     "a draining target is told when it is asked for by name; of HTTP targets what sluice-proxy "
+     "says"},
     {kElb, kWrite, "CreateListener", elbv2::create_listener,
-     "one forward action; a gateway's has no protocol and port, a network's TCP or UDP; an "
-     "application's is refused"},
+     "a gateway's has no protocol and port, a network's TCP or UDP, an application's HTTP; one "
+     "action: forward, or for applications also weighted, redirect, fixed-response"},
     {kElb, kRead, "DescribeListeners", elbv2::describe_listeners, ""},
     {kElb, kWrite, "ModifyListener", elbv2::modify_listener, ""},
     {kElb, kWrite, "DeleteListener", elbv2::delete_listener, ""},
     {kElb, kRead, "DescribeListenerAttributes", elbv2::describe_listener_attributes, ""},
     {kElb, kWrite, "ModifyListenerAttributes", elbv2::modify_listener_attributes, ""},
     {kElb, kWrite, "CreateRule", elbv2::create_rule,
-     "refused: only application load balancers have rules"},
+     "of application load balancers; conditions and actions of [ALB](features/alb.md#rules)"},
     {kElb, kRead, "DescribeRules", elbv2::describe_rules, ""},
-    {kElb, kWrite, "ModifyRule", elbv2::modify_rule, "refused, as CreateRule"},
-    {kElb, kWrite, "DeleteRule", elbv2::delete_rule, "refused, as CreateRule"},
-    {kElb, kWrite, "SetRulePriorities", elbv2::set_rule_priorities, "refused, as CreateRule"},
+    {kElb, kWrite, "ModifyRule", elbv2::modify_rule, ""},
+    {kElb, kWrite, "DeleteRule", elbv2::delete_rule, ""},
+    {kElb, kWrite, "SetRulePriorities", elbv2::set_rule_priorities, ""},
     {kElb, kWrite, "AddTags", elbv2::add_tags, ""},
     {kElb, kWrite, "RemoveTags", elbv2::remove_tags, ""},
     {kElb, kRead, "DescribeTags", elbv2::describe_tags, ""},

@@ -198,7 +198,7 @@ AwsResult<> AwsApi::run(const ActionRow& action, const ServiceNames& service, co
   if (action.writes) SLUICE_TRY_VOID(check_writer(action, service, caller));
   std::optional<AwsError> error;
   Params params(form, service.codes, error);
-  Call call{params, out, plane_, settings_.place, caller.name, settings_.applications};
+  Call call{params, out, plane_, settings_.place, caller.name};
   if (service.service == AwsService::kEc2) call.dry_run = params.boolean("DryRun").value_or(false);
   return action.answer(call);
 }

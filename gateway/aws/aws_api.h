@@ -28,8 +28,6 @@ struct AwsSettings {
   Place place;
   std::vector<AccessKey> keys;
   bool keyless = false;  // whoever reaches the TCP port may do everything
-  // Whether what serves application load balancers learns of changes. Without, they are refused.
-  bool applications = false;
 };
 
 class AwsApi {

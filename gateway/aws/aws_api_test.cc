@@ -49,7 +49,7 @@ std::string sign(const std::string& id, const std::string& secret, const std::st
 
 class KeysTest : public AwsTest {
  protected:
-  KeysTest() : AwsTest({{"xx-lab-1", "000000000000"}, kKeys, false, true}) {}
+  KeysTest() : AwsTest({{"xx-lab-1", "000000000000"}, kKeys, false}) {}
 
   AwsAnswer ask(const AccessKey& key, const std::string& body,
                 const std::string& service = "elasticloadbalancing") {

@@ -82,7 +82,7 @@ class AwsTest : public testing::Test {
  protected:
   using Fields = std::vector<std::pair<std::string, std::string>>;
 
-  explicit AwsTest(AwsSettings settings = {{"xx-lab-1", "000000000000"}, {}, true, true})
+  explicit AwsTest(AwsSettings settings = {{"xx-lab-1", "000000000000"}, {}, true})
       : loop(std::move(*EventLoop::create())),
         host(std::move(*ProcessHost::create({1024}))),
         controller(*loop, *host, hops, events),

@@ -19,40 +19,12 @@ AwsError from_errors(const std::vector<Error>& errors) {
   return {"InvalidConfigurationRequest", message};
 }
 
-template <class Object>
-bool same(const std::vector<Object>& before, const std::vector<Object>& after,
-          bool (*is_one)(const Object&)) {
-  const auto pick = [&](const std::vector<Object>& all) {
-    std::vector<const Object*> out;
-    for (const Object& object : all)
-      if (is_one(object)) out.push_back(&object);
-    return out;
-  };
-  return std::ranges::equal(pick(before), pick(after),
-                            [](const Object* a, const Object* b) { return *a == *b; });
-}
-
-// sluice-proxy reads its file when it starts; what it would not see must not look done.
-bool applications_stay(const Config& before, const Config& after) {
-  return same<LoadBalancer>(
-             before.load_balancers, after.load_balancers,
-             [](const LoadBalancer& lb) { return lb.type == LoadBalancerType::kApplication; }) &&
-         same<TargetGroup>(before.target_groups, after.target_groups, [](const TargetGroup& group) {
-           return group.protocol == Protocol::kHttp;
-         });
-}
-
 }  // namespace
 
 AwsResult<> Call::commit(const Change& change) {
   std::optional<AwsError> refused;
   const auto run = [&](Config& next) -> Result<> {
     auto result = change(next);
-    if (result && !applications && !applications_stay(plane.config(), next))
-      result =
-          refuse("InvalidConfigurationRequest",
-                 "application load balancers and HTTP target groups are served by "
-                 "sluice-proxy, which reads them from its file when it starts: change the file");
     if (result) return {};
     refused = std::move(result).error();
     return fail(refused->message);

@@ -25,7 +25,6 @@ struct Call {
   ControlPlane& plane;
   const Place& place;
   const std::string& author;  // "aws:KEY"
-  bool applications = false;  // see AwsSettings
   bool dry_run = false;       // EC2
 
   const Config& config() const { return plane.config(); }

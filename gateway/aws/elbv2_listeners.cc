@@ -15,7 +15,7 @@ constexpr const char* kNoTls = "TLS is not terminated here: there are no certifi
 struct Wanted {
   std::optional<std::string> protocol;
   std::optional<uint16_t> port;
-  std::string group_arn;  // empty: not said
+  std::optional<Action> action;  // with ARNs
   Tags tags;
 };
 
@@ -24,7 +24,7 @@ Wanted read_wanted(Params& in) {
   out.protocol = in.choice(
       "Protocol", {"HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP", "GENEVE", "QUIC", "TCP_QUIC"});
   if (const auto port = in.number("Port", 1, 65'535)) out.port = static_cast<uint16_t>(*port);
-  if (in.has("DefaultActions")) out.group_arn = read_forward_action(in, "DefaultActions");
+  out.action = read_action(in, "DefaultActions");
   if (!in.texts("AlpnPolicy", 1).empty()) in.fail(kConfiguration, kNoTls);
   for (const char* name : {"SslPolicy", "Certificates", "MutualAuthentication"})
     in.unavailable(name, kConfiguration, kNoTls);
@@ -75,7 +75,8 @@ AwsResult<size_t> add_listener(const Config& config, const Place& place, LoadBal
   const bool gateway = balancer.type == LoadBalancerType::kGateway;
   if (!gateway && (!wanted.protocol || !wanted.port))
     return refuse(kInvalid, "A listener protocol and port must be specified");
-  SLUICE_TRY(listener.default_action, forward_to(config, place, listener, wanted.group_arn));
+  SLUICE_TRY(listener.default_action,
+             resolve_action(config, place, balancer, listener, *wanted.action));
   if (const Listener* there = in_the_way(balancer, listener)) {
     if (there->protocol == listener.protocol && there->default_action == listener.default_action)
       return static_cast<size_t>(there - balancer.listeners.data());
@@ -99,14 +100,17 @@ AwsResult<> modify(const Config& config, const Place& place, const LoadBalancer&
                   "A listener already exists on this port for this load "
                   "balancer '" +
                       balancer.name + "'");
-  if (!wanted.group_arn.empty()) {
-    SLUICE_TRY(listener.default_action, forward_to(config, place, listener, wanted.group_arn));
+  if (wanted.action) {
+    SLUICE_TRY(listener.default_action,
+               resolve_action(config, place, balancer, listener, *wanted.action));
     return {};
   }
-  const TargetGroup* group = config.target_group(listener.default_action.target_group);
-  if (group != nullptr && group->protocol != listener.protocol)
-    return refuse("IncompatibleProtocols",
-                  "The target group of the listener's default action has another protocol");
+  for (const WeightedGroup& used : groups_of(listener.default_action)) {
+    const TargetGroup* group = config.target_group(used.target_group);
+    if (group != nullptr && group->protocol != listener.protocol)
+      return refuse("IncompatibleProtocols",
+                    "The target group of the listener's default action has another protocol");
+  }
   return {};
 }
 
@@ -116,7 +120,7 @@ AwsResult<> create_listener(Call& call) {
   Params& in = call.params;
   const std::string arn = in.require("LoadBalancerArn");
   Wanted wanted = read_wanted(in);
-  if (wanted.group_arn.empty()) in.fail(kInvalid, "'DefaultActions' must have an action");
+  if (!wanted.action) in.fail(kInvalid, "'DefaultActions' must have an action");
   wanted.tags = read_tags(in);
   SLUICE_TRY_VOID(in.finish());
   size_t index = 0;

@@ -9,26 +9,6 @@ namespace sluice::gateway::elbv2 {
 namespace {
 
 constexpr size_t kNameMax = 32;
-constexpr size_t kActionsMax = 5;  // read, so that the answer is about what they are
-
-// {TargetGroups: [{TargetGroupArn, Weight}], TargetGroupStickinessConfig}; the group's ARN.
-std::string read_forward_config(Params config) {
-  auto groups = config.structures("TargetGroups", kActionsMax);
-  if (groups.size() != 1) {
-    config.fail(kConfiguration,
-                "a forward action has exactly one target group here: weights are not available");
-    return {};
-  }
-  std::string arn = groups[0].require("TargetGroupArn");
-  if (groups[0].number("Weight", 0, 999) == 0u)
-    config.fail(kConfiguration, "the weight of the only target group cannot be 0");
-  if (auto stickiness = config.structure("TargetGroupStickinessConfig")) {
-    const bool enabled = stickiness->boolean("Enabled").value_or(false);
-    (void)stickiness->number("DurationSeconds", 1, 604'800);
-    if (enabled) config.fail(kConfiguration, "stickiness of target groups is not available here");
-  }
-  return arn;
-}
 
 }  // namespace
 
@@ -60,51 +40,6 @@ Tags read_tags(Params& params) {
       params.fail("DuplicateTagKeys", "the tag key '" + key + "' is given twice");
   }
   return out;
-}
-
-std::string read_forward_action(Params& params, const char* list) {
-  auto actions = params.structures(list, kActionsMax);
-  if (actions.empty()) {
-    params.fail(kInvalid, "'" + std::string(list) + "' must have an action");
-    return {};
-  }
-  std::string arn;
-  for (Params& action : actions) {
-    const std::string type =
-        action
-            .choice("Type", {"forward", "authenticate-oidc", "authenticate-cognito", "redirect",
-                             "fixed-response", "jwt-validation"})
-            .value_or("");
-    if (type.empty())
-      (void)action.require("Type");
-    else if (type != "forward")
-      action.fail(kConfiguration, "actions of type '" + type +
-                                      "' are not available here: forward "
-                                      "to a target group that answers so");
-    (void)action.number("Order", 1, 50'000);
-    arn = action.text("TargetGroupArn").value_or("");
-    auto config = action.structure("ForwardConfig");
-    if (!config) continue;
-    const std::string in_config = read_forward_config(*config);
-    if (!arn.empty() && arn != in_config)
-      action.fail(kConfiguration, "TargetGroupArn and ForwardConfig name different target groups");
-    arn = in_config;
-  }
-  if (actions.size() > 1)
-    params.fail("TooManyActions", "a listener or rule has exactly one action here");
-  if (arn.empty()) params.fail(kInvalid, "A target group ARN must be specified");
-  return arn;
-}
-
-AwsResult<Action> forward_to(const Config& config, const Place& place, const Listener& listener,
-                             const std::string& group_arn) {
-  SLUICE_TRY(const TargetGroup* group, find_target_group(config, place, group_arn));
-  if (group->protocol != listener.protocol)
-    return refuse("IncompatibleProtocols",
-                  "The listener has protocol " + std::string(protocol_name(listener.protocol)) +
-                      " and the target group '" + group->name + "' has protocol " +
-                      std::string(protocol_name(group->protocol)));
-  return Action{group->name};
 }
 
 void read_health_check(Params& params, Protocol group, HealthCheck& check, bool fresh) {

@@ -21,11 +21,13 @@ inline constexpr size_t kArnsMax = 20;  // in one Describe call
 std::string read_name(Params& params);
 // Key and Value of each; DuplicateTagKeys, TooManyTags.
 Tags read_tags(Params& params);
-// The one forward action that a listener or rule has here. Empty after something is wrong.
-std::string read_forward_action(Params& params, const char* list);
-// The group of the ARN, which the listener must be able to forward to.
-AwsResult<Action> forward_to(const Config& config, const Place& place, const Listener& listener,
-                             const std::string& group_arn);
+// The one action that a listener or rule has, with ARNs in the place of names. Nothing when the
+// list is not there or something is wrong.
+std::optional<Action> read_action(Params& params, const char* list);
+// The same with names: groups that the listener is able to forward to.
+AwsResult<Action> resolve_action(const Config& config, const Place& place,
+                                 const LoadBalancer& balancer, const Listener& listener,
+                                 Action action);
 // HealthCheck... and Matcher over what `check` has; `fresh` when the protocol's defaults are to be
 // taken first.
 void read_health_check(Params& params, Protocol group, HealthCheck& check, bool fresh);

@@ -11,52 +11,70 @@ namespace sluice::gateway::elbv2 {
 namespace {
 
 constexpr uint64_t kPriorityMost = 50'000;
-constexpr size_t kValueMax = 128;
 constexpr size_t kValuesReadMax = kConditionValuesMax + 1;  // so that one too many is named
 
-void read_values(Params& condition, const char* config_name, std::vector<std::string>& out) {
-  out = condition.texts("Values", kValuesReadMax);
+// Of a condition: in `config_name`, or in the old form beside it.
+void read_values(Params& condition, const char* config_name, bool old_form, Condition& out) {
+  if (old_form) out.values = condition.texts("Values", kValuesReadMax);
   if (auto config = condition.structure(config_name)) {
     const auto typed = config->texts("Values", kValuesReadMax);
-    if (!out.empty() && !typed.empty() && out != typed)
+    if (!out.values.empty() && !typed.empty() && out.values != typed)
       condition.fail(kInvalid, "Values and " + std::string(config_name) + " differ");
-    if (!typed.empty()) out = typed;
+    if (!typed.empty()) out.values = typed;
+    if (out.field == ConditionField::kHttpHeader) out.header = config->require("HttpHeaderName");
     config->unavailable("RegexValues", kConfiguration,
                         "regular expressions are not available here");
+    config->unavailable("IpAddressType", kConfiguration,
+                        "conditions on the kind of address are not available here");
   }
-  condition.unavailable("RegexValues", kConfiguration,
-                        "regular expressions are not available here");
-  if (out.empty()) condition.fail(kInvalid, "A condition value must be specified");
-  if (out.size() > kConditionValuesMax)
-    condition.fail(kInvalid, "a condition has at most 16 values");
-  for (const std::string& value : out)
-    if (value.empty() || value.size() > kValueMax)
-      condition.invalid("Values", "must have 1 to 128 characters each");
+}
+
+void read_pairs(Params& condition, Condition& out) {
+  auto config = condition.structure("QueryStringConfig");
+  if (!config) return;
+  for (Params& pair : config->structures("Values", kValuesReadMax))
+    out.pairs.push_back({pair.text("Key").value_or(""), pair.text("Value").value_or("")});
+}
+
+Condition read_condition(Params& in) {
+  struct Form {
+    ConditionField field;
+    const char* config;
+  };
+  constexpr Form kForms[] = {{ConditionField::kHostHeader, "HostHeaderConfig"},
+                             {ConditionField::kPathPattern, "PathPatternConfig"},
+                             {ConditionField::kHttpHeader, "HttpHeaderConfig"},
+                             {ConditionField::kHttpRequestMethod, "HttpRequestMethodConfig"},
+                             {ConditionField::kQueryString, "QueryStringConfig"},
+                             {ConditionField::kSourceIp, "SourceIpConfig"}};
+  Condition out;
+  (void)in.require("Field");
+  const auto field = in.choice("Field", {"host-header", "path-pattern", "http-header",
+                                         "http-request-method", "query-string", "source-ip"});
+  if (!field) return out;
+  for (const Form& form : kForms) {
+    if (condition_field_name(form.field) != *field) continue;
+    out.field = form.field;
+    const bool old_form =
+        form.field == ConditionField::kHostHeader || form.field == ConditionField::kPathPattern;
+    if (form.field == ConditionField::kQueryString)
+      read_pairs(in, out);
+    else
+      read_values(in, form.config, old_form, out);
+  }
+  in.unavailable("RegexValues", kConfiguration, "regular expressions are not available here");
+  if (out.values.empty() && out.pairs.empty())
+    in.fail(kInvalid, "A condition value must be specified");
+  else if (const auto good = check_condition(out); !good)
+    in.fail(kInvalid, "'" + good.error().where + "' of the condition on '" + *field +
+                          "': " + good.error().what);
+  return out;
 }
 
 std::vector<Condition> read_conditions(Params& in) {
   std::vector<Condition> out;
-  auto list = in.structures("Conditions", kConditionsMax);
-  for (Params& one : list) {
-    const std::string field =
-        one.choice("Field", {"host-header", "path-pattern", "http-header", "http-request-method",
-                             "query-string", "source-ip"})
-            .value_or("");
-    Condition condition;
-    if (field == "host-header") {
-      condition.field = ConditionField::kHostHeader;
-      read_values(one, "HostHeaderConfig", condition.values);
-    } else if (field == "path-pattern") {
-      condition.field = ConditionField::kPathPattern;
-      read_values(one, "PathPatternConfig", condition.values);
-    } else if (field.empty()) {
-      (void)one.require("Field");
-    } else {
-      one.fail(kConfiguration,
-               "conditions on '" + field + "' are not available: use host-header or path-pattern");
-    }
-    out.push_back(std::move(condition));
-  }
+  for (Params& one : in.structures("Conditions", kConditionsMax))
+    out.push_back(read_condition(one));
   return out;
 }
 
@@ -67,9 +85,10 @@ AwsResult<> check_has_rules(const LoadBalancer& balancer) {
 }
 
 AwsResult<size_t> add_rule(const Config& config, const Place& place, const LoadBalancer& balancer,
-                           Listener& listener, Rule rule, const std::string& group_arn) {
+                           Listener& listener, Rule rule) {
   SLUICE_TRY_VOID(check_has_rules(balancer));
-  SLUICE_TRY(rule.action, forward_to(config, place, listener, group_arn));
+  SLUICE_TRY(rule.action,
+             resolve_action(config, place, balancer, listener, std::move(rule.action)));
   const auto there = std::ranges::find(listener.rules, rule.priority, &Rule::priority);
   if (there != listener.rules.end()) {
     if (there->conditions == rule.conditions && there->action == rule.action)
@@ -77,8 +96,9 @@ AwsResult<size_t> add_rule(const Config& config, const Place& place, const LoadB
     return refuse("PriorityInUse",
                   "Priority '" + std::to_string(rule.priority) + "' is currently in use");
   }
-  if (listener.rules.size() >= kRulesMax)
-    return refuse("TooManyRules", "the listener can have no more rules");
+  size_t rules = 0;
+  for (const Listener& each : balancer.listeners) rules += each.rules.size();
+  if (rules >= kRulesMax) return refuse("TooManyRules", "the load balancer can have no more rules");
   listener.rules.push_back(std::move(rule));
   return listener.rules.size() - 1;
 }
@@ -101,15 +121,17 @@ AwsResult<> create_rule(Call& call) {
   rule.priority = static_cast<uint32_t>(in.number("Priority", 1, kPriorityMost).value_or(0));
   rule.conditions = read_conditions(in);
   if (rule.conditions.empty()) in.fail(kInvalid, "A condition must be specified");
-  const std::string group_arn = read_forward_action(in, "Actions");
+  const auto action = read_action(in, "Actions");
+  if (!action) in.fail(kInvalid, "'Actions' must have an action");
+  rule.action = action.value_or(Action());
   rule.tags = read_tags(in);
   in.unavailable("Transforms", kConfiguration, "transforms are not available here");
   SLUICE_TRY_VOID(in.finish());
   size_t index = 0;
   SLUICE_TRY_VOID(call.commit([&](Config& next) -> AwsResult<> {
     SLUICE_TRY(const ListenerRef ref, find_listener(next, call.place, arn));
-    SLUICE_TRY(index, add_rule(next, call.place, *ref.balancer, changeable(next, *ref.listener),
-                               rule, group_arn));
+    SLUICE_TRY(index,
+               add_rule(next, call.place, *ref.balancer, changeable(next, *ref.listener), rule));
     return {};
   }));
   SLUICE_TRY(const ListenerRef now, find_listener(call.config(), call.place, arn));
@@ -152,7 +174,7 @@ AwsResult<> modify_rule(Call& call) {
   Params& in = call.params;
   const std::string arn = in.require("RuleArn");
   const auto conditions = read_conditions(in);
-  const std::string group_arn = in.has("Actions") ? read_forward_action(in, "Actions") : "";
+  const auto action = read_action(in, "Actions");
   in.unavailable("Transforms", kConfiguration, "transforms are not available here");
   if (in.boolean("ResetTransforms") == true && in.has("Transforms"))
     in.fail(kInvalid, "Transforms and ResetTransforms cannot be given together");
@@ -162,8 +184,9 @@ AwsResult<> modify_rule(Call& call) {
                find_own_rule(next, call.place, arn, "modified: modify the listener"));
     Rule& rule = changeable(next, *ref.rule);
     if (!conditions.empty()) rule.conditions = conditions;
-    if (group_arn.empty()) return {};
-    SLUICE_TRY(rule.action, forward_to(next, call.place, *ref.listener, group_arn));
+    if (!action) return {};
+    SLUICE_TRY(rule.action,
+               resolve_action(next, call.place, *ref.balancer, *ref.listener, *action));
     return {};
   }));
   SLUICE_TRY(const RuleRef now, find_rule(call.config(), call.place, arn));

@@ -94,7 +94,10 @@ void write_health(pugi::xml_node list, const TargetGroup& group, const std::stri
   add(state, "Description", health.description);
 }
 
-bool is_draining(const Reconciler& reconciler, const TargetGroup& group, const Target& target) {
+bool is_draining(const Controller& controller, const TargetGroup& group, const Target& target) {
+  if (group.protocol == Protocol::kHttp)
+    return controller.applications().is_draining({group.name, target});
+  const Reconciler& reconciler = controller.reconciler();
   const auto index = reconciler.target_index(group.protocol, target);
   return index && reconciler.draining_ms(*index);
 }
@@ -103,7 +106,7 @@ bool is_draining(const Reconciler& reconciler, const TargetGroup& group, const T
 TargetHealth health_of(const Call& call, const TargetGroup& group, const Target& target) {
   if (std::ranges::find(group.targets, target) != group.targets.end())
     return call.plane.controller().target_health(group, target);
-  if (is_draining(call.plane.controller().reconciler(), group, target))
+  if (is_draining(call.plane.controller(), group, target))
     return {HealthState::kDraining, "Target.DeregistrationInProgress",
             "Target deregistration is in progress"};
   return {HealthState::kUnused, "Target.NotRegistered",

@@ -108,57 +108,6 @@ TEST_F(Elbv2Test, WhatIsMadeTwiceTheSameIsTheSame) {
   EXPECT_EQ(make_listener(arn, other).error(), "TooManyListeners");
 }
 
-TEST_F(Elbv2Test, RulesOfAnApplicationLoadBalancer) {
-  const std::string arn = make_balancer("alb", "application");
-  const std::string web = make_group("web", "HTTP", "80"),
-                    api_group = make_group("api", "HTTP", "81");
-  const std::string listener = make_listener(arn, web, {{"Protocol", "HTTP"}, {"Port", "80"}})
-                                   .at("Listeners/member/ListenerArn");
-  const auto rule = [&](const std::string& priority, const std::string& value) {
-    return elb(
-        "CreateRule",
-        {{"ListenerArn", listener},
-         {"Priority", priority},
-         {"Conditions.member.1.Field", "path-pattern"},
-         {"Conditions.member.1.PathPatternConfig.Values.member.1", value},
-         {"Actions.member.1.Type", "forward"},
-         {"Actions.member.1.ForwardConfig.TargetGroups.member.1.TargetGroupArn", api_group}});
-  };
-  const AwsAnswer first = rule("20", "/api/*");
-  EXPECT_EQ(first.error(), "") << first.message();
-  const std::string first_arn = first.at("Rules/member/RuleArn");
-  EXPECT_EQ(first.at("Rules/member/Conditions/member/Values/member"), "/api/*");
-  EXPECT_EQ(rule("20", "/api/*").at("Rules/member/RuleArn"), first_arn);
-  EXPECT_EQ(rule("20", "/x").error(), "PriorityInUse");
-  const std::string second_arn = rule("3", "/x").at("Rules/member/RuleArn");
-  AwsAnswer rules = elb("DescribeRules", {{"ListenerArn", listener}});
-  EXPECT_EQ(rules.all("Rules/member/Priority"), "3 20 default");
-  EXPECT_EQ(rules.all("Rules/member/IsDefault"), "false false true");
-  const std::string default_arn = rules.at("Rules/member[3]/RuleArn");
-
-  EXPECT_EQ(elb("SetRulePriorities", {{"RulePriorities.member.1.RuleArn", first_arn},
-                                      {"RulePriorities.member.1.Priority", "3"}})
-                .error(),
-            "PriorityInUse");
-  EXPECT_EQ(elb("SetRulePriorities", {{"RulePriorities.member.1.RuleArn", first_arn},
-                                      {"RulePriorities.member.1.Priority", "3"},
-                                      {"RulePriorities.member.2.RuleArn", second_arn},
-                                      {"RulePriorities.member.2.Priority", "20"}})
-                .all("Rules/member/Priority"),
-            "3 20");
-  EXPECT_EQ(elb("ModifyRule", {{"RuleArn", first_arn},
-                               {"Conditions.member.1.Field", "host-header"},
-                               {"Conditions.member.1.Values.member.1", "a.example"}})
-                .at("Rules/member/Conditions/member/HostHeaderConfig/Values/member"),
-            "a.example");
-  EXPECT_EQ(elb("DeleteTargetGroup", {{"TargetGroupArn", api_group}}).error(), "ResourceInUse");
-  EXPECT_EQ(elb("DeleteRule", {{"RuleArn", default_arn}}).error(), "OperationNotPermitted");
-  EXPECT_EQ(elb("DeleteRule", {{"RuleArn", first_arn}}).error(), "");
-  EXPECT_EQ(elb("DeleteRule", {{"RuleArn", first_arn}}).error(), "RuleNotFound");
-  EXPECT_EQ(elb("DescribeRules", {{"RuleArns.member.1", default_arn}}).all("Rules/member/Priority"),
-            "default");
-}
-
 TEST_F(Elbv2Test, AttributesActOrAreRefusedInTheWordsClientsKnow) {
   const std::string arn = make_balancer("gw", "gateway");
   const AwsAnswer before = elb("DescribeLoadBalancerAttributes", {{"LoadBalancerArn", arn}});
@@ -290,23 +239,6 @@ TEST_F(Elbv2Test, AModifiedTargetGroupIsCheckedInAnotherWay) {
             "ValidationError");
 }
 
-class WithoutProxyTest : public AwsTest {
- protected:
-  WithoutProxyTest() : AwsTest({{"xx-lab-1", "000000000000"}, {}, true, false}) {}
-};
-
-TEST_F(WithoutProxyTest, WhatNobodyWouldServeIsRefused) {
-  const AwsAnswer balancer =
-      elb("CreateLoadBalancer", {{"Name", "a"}, {"Subnets.member.1", "subnet-a"}});
-  EXPECT_EQ(balancer.error(), "InvalidConfigurationRequest");
-  EXPECT_NE(balancer.message().find("sluice-proxy"), std::string::npos);
-  EXPECT_EQ(elb("CreateTargetGroup",
-                {{"Name", "w"}, {"Protocol", "HTTP"}, {"Port", "80"}, {"TargetType", "ip"}})
-                .error(),
-            "InvalidConfigurationRequest");
-  make_balancer("nlb", "network");
-}
-
 // Each is refused with this code, in words that have this text in them.
 TEST_F(Elbv2Test, WhatCannotBeIsRefusedByName) {
   const std::string gateway = make_balancer("gw", "gateway");
@@ -426,8 +358,9 @@ TEST_F(Elbv2Test, WhatCannotBeIsRefusedByName) {
         {"Protocol", "TCP"},
         {"Port", "80"},
         {"DefaultActions.member.1.Type", "redirect"},
+        {"DefaultActions.member.1.RedirectConfig.Port", "443"},
         {"DefaultActions.member.1.RedirectConfig.StatusCode", "HTTP_301"}},
-       "InvalidConfigurationRequest",
+       "InvalidLoadBalancerAction",
        "redirect"},
       {"CreateListener",
        {{"LoadBalancerArn", network},
@@ -436,8 +369,8 @@ TEST_F(Elbv2Test, WhatCannotBeIsRefusedByName) {
         {"DefaultActions.member.1.Type", "forward"},
         {"DefaultActions.member.1.ForwardConfig.TargetGroups.member.1.TargetGroupArn", tcp},
         {"DefaultActions.member.1.ForwardConfig.TargetGroups.member.2.TargetGroupArn", geneve}},
-       "InvalidConfigurationRequest",
-       "weights"},
+       "InvalidLoadBalancerAction",
+       "Weights"},
       {"DescribeCapacityReservation",
        {{"LoadBalancerArn", gateway}},
        "InvalidAction",

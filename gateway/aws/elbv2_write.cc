@@ -5,6 +5,7 @@
 #include "gateway/aws/elbv2_parts.h"
 #include "gateway/aws/network.h"
 #include "gateway/aws/xml.h"
+#include "gateway/control/controller.h"
 
 namespace sluice::gateway::elbv2 {
 namespace {
@@ -29,6 +30,17 @@ void write_zones(pugi::xml_node member, const Config& config, const LoadBalancer
     if (is_set(mapping.address) && balancer.type == LoadBalancerType::kNetwork)
       add(add(addresses, "member"), "PrivateIPv4Address", mapping.address.text());
   }
+}
+
+void write_state(pugi::xml_node member, const Call& call, const LoadBalancer& balancer) {
+  auto state = add(member, "State");
+  if (balancer.type != LoadBalancerType::kApplication) {
+    add(state, "Code", "active");
+    return;
+  }
+  const BalancerState now = state_of(call.plane.controller().applications(), balancer);
+  add(state, "Code", now.code);
+  if (!now.reason.empty()) add(state, "Reason", now.reason);
 }
 
 void write_forward(pugi::xml_node member, const Call& call, const Action& action) {
@@ -122,7 +134,7 @@ void write(pugi::xml_node list, const Call& call, const LoadBalancer& balancer) 
   add(member, "CreatedTime", iso_time(balancer.created_ms));
   const std::string vpc = vpc_of(call.config(), balancer);
   if (!vpc.empty()) add(member, "VpcId", vpc);
-  add(add(member, "State"), "Code", "active");
+  write_state(member, call, balancer);
   write_zones(member, call.config(), balancer);
   auto groups = add(member, "SecurityGroups");
   for (const std::string& id : balancer.security_groups) add(groups, "member", id);

@@ -109,14 +109,6 @@ std::string vpc_of(const Config& config, const LoadBalancer& balancer) {
   return subnet == nullptr ? "" : subnet->vpc;
 }
 
-bool uses(const LoadBalancer& balancer, std::string_view group) {
-  return std::ranges::any_of(balancer.listeners, [&](const Listener& listener) {
-    return forwards_to(listener.default_action, group) ||
-           std::ranges::any_of(listener.rules,
-                               [&](const Rule& rule) { return forwards_to(rule.action, group); });
-  });
-}
-
 std::optional<Ipv4Range> parse_cidr(const std::string& cidr) {
   const size_t slash = cidr.find('/');
   if (slash == std::string::npos) return std::nullopt;

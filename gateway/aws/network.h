@@ -22,9 +22,6 @@ const SecurityGroup* find_security_group(const Config& config, std::string_view 
 // Of its first subnet; empty without one.
 std::string vpc_of(const Config& config, const LoadBalancer& balancer);
 
-// Whether a listener or rule of the balancer forwards to the group.
-bool uses(const LoadBalancer& balancer, std::string_view group);
-
 // "10.1.0.0/24": the first and the last address, as numbers.
 struct Ipv4Range {
   uint32_t first, last;

@@ -25,7 +25,8 @@ bool Gateway::operator==(const Gateway& other) const {
          tunnel_interfaces == other.tunnel_interfaces && tunnel_address == other.tunnel_address &&
          log_format == other.log_format && log_level == other.log_level && pinned == other.pinned &&
          mss_clamp == other.mss_clamp && hints == other.hints &&
-         nlb_interface == other.nlb_interface && store == other.store && region == other.region &&
+         nlb_interface == other.nlb_interface && proxies_socket == other.proxies_socket &&
+         proxies_user == other.proxies_user && store == other.store && region == other.region &&
          account == other.account && api == other.api;
 }
 
@@ -41,6 +42,14 @@ std::vector<IpAddress> addresses_of(const LoadBalancer& owner, const Listener& l
   for (const SubnetMapping& mapping : owner.subnet_mappings)
     if (is_set(mapping.address)) out.push_back(mapping.address);
   return out;
+}
+
+bool uses(const LoadBalancer& balancer, std::string_view group) {
+  return std::ranges::any_of(balancer.listeners, [&](const Listener& listener) {
+    return forwards_to(listener.default_action, group) ||
+           std::ranges::any_of(listener.rules,
+                               [&](const Rule& rule) { return forwards_to(rule.action, group); });
+  });
 }
 
 const LoadBalancer* Config::load_balancer(std::string_view name) const {

@@ -28,6 +28,16 @@ bool parse_key(const std::string& text, tunnels::siphash_key& out) {
 
 }  // namespace
 
+void ConfigReader::read_proxies(const YamlNode& node) {
+  YamlMap map(node, errors_);
+  Gateway& gateway = config_.gateway;
+  if (map.read("socket", gateway.proxies_socket) &&
+      (!gateway.proxies_socket.starts_with('/') || gateway.proxies_socket.size() > kSocketPathMax))
+    errors_.add(*node.find("socket"), "expected an absolute path of at most 107 bytes");
+  map.read("user", gateway.proxies_user);
+  map.finish();
+}
+
 void ConfigReader::read_gateway(const YamlNode& node) {
   YamlMap map(node, errors_);
   Gateway& gateway = config_.gateway;
@@ -44,6 +54,8 @@ void ConfigReader::read_gateway(const YamlNode& node) {
   if (map.read("socket", gateway.socket) &&
       (!gateway.socket.starts_with('/') || gateway.socket.size() > kSocketPathMax))
     errors_.add(*node.find("socket"), "expected an absolute path of at most 107 bytes");
+  gateway.proxies_socket = "/run/sluice/" + gateway.name + "-proxies.sock";
+  if (const YamlNode* node_of_proxies = map.find("proxies")) read_proxies(*node_of_proxies);
   if (map.read("store", gateway.store) && !gateway.store.starts_with('/'))
     errors_.add(*node.find("store"), "expected an absolute path");
   map.read_choice("host", gateway.host, {"kernel", "process"});

@@ -34,6 +34,7 @@ class ConfigReader {
  private:
   // config_gateway.cc
   void read_gateway(const YamlNode& node);
+  void read_proxies(const YamlNode& node);
   void read_tunnel(const YamlNode& node);
   void read_hint(const YamlNode& node);
   void read_attachment(const YamlNode& node);

@@ -27,6 +27,9 @@ Result<> check_same(const Gateway& running, const Gateway& wanted) {
             "gateway.log"));
   SLUICE_TRY_VOID(check(running.flows_max == wanted.flows_max, "gateway.flow_table.flows_max"));
   SLUICE_TRY_VOID(check(running.store == wanted.store, "gateway.store"));
+  SLUICE_TRY_VOID(check(running.proxies_socket == wanted.proxies_socket &&
+                            running.proxies_user == wanted.proxies_user,
+                        "gateway.proxies"));
   SLUICE_TRY_VOID(check(running.pinned == wanted.pinned, "gateway.pinned"));
   SLUICE_TRY_VOID(check(running.region == wanted.region, "gateway.region"));
   SLUICE_TRY_VOID(check(running.account == wanted.account, "gateway.account"));
@@ -176,22 +179,27 @@ void Controller::watch_targets() {
   watched_ = std::move(wanted);
 }
 
-void Controller::health_changed(const TargetName& name, HealthState before) {
-  const TargetHealth now = checker_.health(name);
+void tell_health(EventBus& events, const TargetName& name, HealthState before,
+                 const TargetHealth& now) {
   const std::string state(health_state_name(now.state));
-  events_.publish(EventKind::kHealth,
-                  gets_traffic(now.state) ? EventLevel::kInfo : EventLevel::kWarning,
-                  "target " + name.target.text() + " of " + name.group + " is " + state + ": " +
-                      now.description,
-                  {{"target_group", name.group},
-                   {"target", name.target.text()},
-                   {"from", std::string(health_state_name(before))},
-                   {"to", state},
-                   {"reason", std::string(now.reason)}});
+  events.publish(EventKind::kHealth,
+                 gets_traffic(now.state) ? EventLevel::kInfo : EventLevel::kWarning,
+                 "target " + name.target.text() + " of " + name.group + " is " + state + ": " +
+                     now.description,
+                 {{"target_group", name.group},
+                  {"target", name.target.text()},
+                  {"from", std::string(health_state_name(before))},
+                  {"to", state},
+                  {"reason", std::string(now.reason)}});
+}
+
+void Controller::health_changed(const TargetName& name, HealthState before) {
+  tell_health(events_, name, before, checker_.health(name));
   look_again();
 }
 
 TargetHealth Controller::target_health(const TargetGroup& group, const Target& target) const {
+  if (group.protocol == Protocol::kHttp) return applications_.health(config_, group, target);
   if (!steered_.contains(group.name))
     return {HealthState::kUnused, "Target.NotInUse", "no listener forwards to its target group"};
   return checker_.health({group.name, target});

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "gateway/control/application_reports.h"
 #include "gateway/control/events.h"
 #include "gateway/control/model.h"
 #include "gateway/control/nudger.h"
@@ -41,9 +42,12 @@ class Controller : private World {
   const Reconciler& reconciler() const { return reconciler_; }
   EventBus& events() const { return events_; }
   const HealthChecker& checker() const { return checker_; }
+  ApplicationReports& applications() { return applications_; }
+  const ApplicationReports& applications() const { return applications_; }
   const Tables& tables() const { return host_.tables(); }
   uint64_t now_ms() const { return host_.now_ms(); }
-  // As describe-target-health tells it: unused and draining included.
+  // As describe-target-health tells it: unused and draining included. Of HTTP targets what the
+  // proxies say.
   TargetHealth target_health(const TargetGroup& group, const Target& target) const;
 
  private:
@@ -70,8 +74,12 @@ class Controller : private World {
   Reconciler reconciler_;
   HealthChecker checker_;
   Nudger nudger_;
+  ApplicationReports applications_;
   Timer soon_;
   Timer tick_;  // drains end by time
 };
+
+void tell_health(EventBus& events, const TargetName& name, HealthState before,
+                 const TargetHealth& now);
 
 }  // namespace sluice::gateway

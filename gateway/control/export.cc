@@ -105,6 +105,8 @@ json as_json(const Gateway& gateway) {
   out["tunnel"] = {{"interface", gateway.tunnel_interfaces},
                    {"address", gateway.tunnel_address.text()}};
   if (!gateway.nlb_interface.empty()) out["nlb"] = {{"interface", gateway.nlb_interface}};
+  if (!gateway.proxies_socket.empty())
+    out["proxies"] = {{"socket", gateway.proxies_socket}, {"user", gateway.proxies_user}};
   constexpr const char* kLevels[] = {"debug", "info", "warning", "error"};
   out["log"] = {{"format", gateway.log_format == LogFormat::kJson ? "json" : "text"},
                 {"level", kLevels[static_cast<int>(gateway.log_level)]}};

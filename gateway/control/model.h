@@ -80,8 +80,10 @@ struct Gateway {
   std::vector<Hint> hints;
   LogFormat log_format = LogFormat::kText;
   LogLevel log_level = LogLevel::kInfo;
-  std::string nlb_interface;  // gets the addresses of NLB listeners; empty without one
-  std::string store;          // path of the database; empty: state lives as long as the daemon
+  std::string nlb_interface;            // gets the addresses of NLB listeners; empty without one
+  std::string proxies_socket;           // where sluice-proxy follows; /run/sluice/NAME-proxies.sock
+  std::string proxies_user = "nobody";  // who may, besides root
+  std::string store;  // path of the database; empty: state lives as long as the daemon
   std::string region = "xx-lab-1";       // in ARNs
   std::string account = "000000000000";  // in ARNs
   ApiAccess api;
@@ -229,5 +231,8 @@ inline bool is_set(const IpAddress& address) {
 
 // The addresses that a listener of a network or application load balancer has.
 std::vector<IpAddress> addresses_of(const LoadBalancer& owner, const Listener& listener);
+
+// Whether a listener or rule of the balancer forwards to the group.
+bool uses(const LoadBalancer& balancer, std::string_view group);
 
 }  // namespace sluice::gateway

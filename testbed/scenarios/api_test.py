@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The clients people have make, watch and take away load balancers: the AWS CLI with the commands of
 docs/features/elbv2.md, boto3, Ansible. The lab is drawn in api.yaml."""
+import http.client
+import http.server
 import os
 import pathlib
 import re
@@ -9,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 
 import harness
 from harness import expect, wait_for
@@ -50,6 +53,35 @@ PLAYBOOK = """
         subnets: [subnet-a]
         listeners: [{Protocol: TCP, Port: 81, DefaultActions: [{Type: forward, TargetGroupName: play-group}]}]
         tags: {team: net}
+        state: present
+    - community.aws.elb_target_group:
+        <<: *aws
+        name: play-web
+        protocol: http
+        port: 8080
+        target_type: ip
+        vpc_id: vpc-lab
+        health_check_protocol: http
+        health_check_path: /
+        health_check_interval: 5
+        successful_response_codes: "200"
+        targets: [{Id: 10.1.0.22, Port: 8080}]
+        modify_targets: true
+        state: present
+    - amazon.aws.elb_application_lb:
+        <<: *aws
+        name: play-alb
+        scheme: internal
+        subnets: [subnet-alb, subnet-far]
+        security_groups: [sg-lab]
+        listeners:
+          - Protocol: HTTP
+            Port: 80
+            DefaultActions: [{Type: forward, TargetGroupName: play-web}]
+            Rules:
+              - Priority: "7"
+                Conditions: [{Field: path-pattern, Values: ["/play/*"]}]
+                Actions: [{Type: forward, TargetGroupName: play-web}]
         state: present
 """ % (URL, REGION, SECRETS["ADMIN"])
 
@@ -156,6 +188,127 @@ def network(lab):
     return address
 
 
+class Site(http.server.ThreadingHTTPServer):
+    """Answers its name to every request. Made inside a namespace, it stays there."""
+
+    def __init__(self, name, port):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(name)))
+                self.end_headers()
+                self.wfile.write(name.encode())
+
+            def log_message(self, *_):
+                pass
+        super().__init__(("", port), Handler)
+        self.daemon_threads = True
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+
+
+def the_alb_page(lab):
+    """The commands of the page make an application load balancer out of nothing."""
+    page = (harness.SOURCE / "docs/features/alb.md").read_text()
+    block = re.search(r"```console\n(.*?)```", page, re.S)[1]
+    script = "set -eu\n" + re.sub(r"^\$ ", "", block, flags=re.M)
+    for name in ("one", "two"):
+        with lab.inside(name):
+            lab.resources.enter_context(Site(name, 8080))
+    with lab.inside("gateway"):
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=300, check=False,
+                              env={"PATH": "/usr/bin:/bin", "HOME": str(lab.folder)})
+        expect("the script ends well", (done.returncode, done.stderr), (0, ""))
+        address = client("elbv2").describe_load_balancers(Names=["shop"])["LoadBalancers"][0]["DNSName"]
+    expect("the target", "healthy" in done.stdout, True)
+    with lab.inside("client"):
+        expect("the page", harness.http(address), (200, b"one"))
+        expect("the rule", harness.http(address, path="/closed/x"), (503, b"closed today"))
+    return address
+
+
+def application(lab):
+    """Rules change under a connection that stays; what is made is taken away again."""
+    with lab.inside("gateway"):
+        elb = client("elbv2")
+        made = elb.describe_load_balancers(Names=["shop"])["LoadBalancers"][0]
+        balancer, address = made["LoadBalancerArn"], made["DNSName"]
+        expect("its state", made["State"]["Code"], "active")
+        listener = elb.describe_listeners(LoadBalancerArn=balancer)["Listeners"][0]["ListenerArn"]
+        web = elb.describe_target_groups(Names=["web"])["TargetGroups"][0]["TargetGroupArn"]
+        rule = elb.describe_rules(ListenerArn=listener)["Rules"][0]["RuleArn"]
+    with lab.inside("client"):
+        kept = http.client.HTTPConnection(address, 80, timeout=10)
+        kept.connect()
+        local = kept.sock.getsockname()
+
+    def ask(path, headers=None):
+        with lab.inside("client"):
+            kept.request("GET", path, headers=headers or {})
+            answer = kept.getresponse()
+            body = answer.read().decode()
+            return answer.status, answer.getheader("Location") or body
+
+    def becomes(path, wanted, headers=None):
+        wait_for(f"{path} becomes {wanted}", lambda: ask(path, headers) == wanted)
+    becomes("/", (200, "one"))
+    with lab.inside("gateway"):
+        elb.modify_rule(RuleArn=rule, Actions=[{"Type": "redirect", "RedirectConfig": {
+            "Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}}])
+    becomes("/closed/x", (301, f"https://{address}:443/closed/x"))
+    with lab.inside("gateway"):
+        beta = elb.create_target_group(Name="beta", Protocol="HTTP", Port=8080, TargetType="ip", VpcId="vpc-lab",
+                                       HealthCheckIntervalSeconds=5)["TargetGroups"][0]["TargetGroupArn"]
+        elb.register_targets(TargetGroupArn=beta, Targets=[{"Id": "10.1.0.22"}])
+        second = elb.create_rule(
+            ListenerArn=listener, Priority=20, Conditions=[
+                {"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "X-Beta", "Values": ["yes"]}},
+                {"Field": "source-ip", "SourceIpConfig": {"Values": ["10.1.0.0/24"]}}],
+            Actions=[{"Type": "forward", "TargetGroupArn": beta}])["Rules"][0]["RuleArn"]
+        expect("a priority that is taken", refused(
+            elb.create_rule, ListenerArn=listener, Priority=20, Conditions=[{"Field": "path-pattern", "Values": ["/"]}],
+            Actions=[{"Type": "forward", "TargetGroupArn": beta}])[0], "PriorityInUse")
+        waiter(elb, "target_in_service", TargetGroupArn=beta)
+    becomes("/", (200, "two"), {"X-Beta": "yes"})
+    becomes("/", (200, "one"))
+    with lab.inside("gateway"):
+        elb.set_rule_priorities(RulePriorities=[{"RuleArn": second, "Priority": 1}])
+    becomes("/closed/x", (200, "two"), {"X-Beta": "yes"})
+    with lab.inside("gateway"):
+        elb.delete_rule(RuleArn=second)
+        elb.modify_listener(ListenerArn=listener, DefaultActions=[{"Type": "forward", "ForwardConfig": {
+            "TargetGroups": [{"TargetGroupArn": web, "Weight": 1}, {"TargetGroupArn": beta, "Weight": 3}]}}])
+    wait_for("both groups", lambda: {ask("/")[1] for _ in range(8)} == {"one", "two"})
+    expect("weights", sorted(ask("/")[1] for _ in range(40)), ["one"] * 10 + ["two"] * 30)
+    with lab.inside("client"):
+        expect("the connection is the same", kept.sock.getsockname(), local)
+    with lab.inside("gateway"):
+        health = elb.describe_target_health(TargetGroupArn=beta)["TargetHealthDescriptions"]
+        expect("health of the targets", [t["TargetHealth"]["State"] for t in health], ["healthy"])
+        expect("a listener with TLS", refused(
+            elb.create_listener, LoadBalancerArn=balancer, Protocol="HTTPS", Port=443,
+            DefaultActions=[{"Type": "forward", "TargetGroupArn": web}])[0], "UnsupportedProtocol")
+    with lab.inside("alb"):
+        page = harness.http("10.1.0.80", 9100, "/metrics")[1].decode()
+    expect("metrics", 'sluice_alb_healthy_hosts{load_balancer="shop",target_group="beta"} 1' in page, True)
+    return application_goes(lab, elb, balancer, address, [web, beta])
+
+
+def application_goes(lab, elb, balancer, address, groups):
+    with lab.inside("gateway"):
+        elb.delete_load_balancer(LoadBalancerArn=balancer)
+        waiter(elb, "load_balancers_deleted", LoadBalancerArns=[balancer])
+        for group in groups:
+            elb.delete_target_group(TargetGroupArn=group)
+    with lab.inside("client"):
+        wait_for("nobody listens any more", lambda: not harness.connects(address, 80, 0.3))
+
+
 def errors(lab):
     """Typed errors, keys that may not, paging."""
     with lab.inside("gateway"):
@@ -203,11 +356,13 @@ def ansible(lab):
         recap = re.search(r"ok=(\d+)\s+changed=(\d+)\s+unreachable=0\s+failed=0", done.stdout)
         expect("the playbook ends well", recap is not None or done.stdout + done.stderr, True)
         changed.append(int(recap[2]))
-    expect("changes of the two runs", changed, [2, 0])
+    expect("changes of the two runs", changed, [4, 0])
     with lab.inside("gateway"):
         elb = client("elbv2")
         address = elb.describe_load_balancers(Names=["play"])["LoadBalancers"][0]["DNSName"]
+        web = elb.describe_load_balancers(Names=["play-alb"])["LoadBalancers"][0]["DNSName"]
     with lab.inside("client"):
+        wait_for("the playbook's application load balancer", lambda: harness.http(web) == (200, b"two"), 60)
         wait_for("the playbook's load balancer", lambda: harness.connects(address, 81), 60)
 
 
@@ -226,5 +381,6 @@ def javascript(lab):
 
 
 if __name__ == "__main__":
-    harness.run(harness.Lab("testbed/scenarios/api.yaml"), the_page, gateway, network, errors, javascript, ansible,
+    harness.run(harness.Lab("testbed/scenarios/api.yaml"), the_page, gateway, network, the_alb_page, application,
+                errors, javascript, ansible,
                 tools=("aws",))

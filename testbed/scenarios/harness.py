@@ -93,6 +93,7 @@ class Lab:
         old = re.search(r"^gateway:\n  name: (\S+)", text, re.MULTILINE)[1]
         text = text.replace(f"  name: {old}\n", f"  name: {self.name}\n", 1)
         text = text.replace(f"/run/sluice/{old}.sock", self.socket)
+        text = text.replace(f"/run/sluice/{old}-proxies.sock", f"/run/sluice/{self.name}-proxies.sock")
         for before, after in self.edits:
             if before not in text:
                 shutil.rmtree(self.folder)
