@@ -99,7 +99,8 @@ bool is_draining(const Controller& controller, const TargetGroup& group, const T
     return controller.applications().is_draining({group.name, target});
   const Reconciler& reconciler = controller.reconciler();
   const auto index = reconciler.target_index(group.protocol, target);
-  return index && reconciler.draining_ms(*index);
+  // Beyond its delay a target may keep what is left of its flows; as in AWS it is unused then.
+  return index && reconciler.draining_ms(*index).value_or(0) > 0;
 }
 
 // What is asked about a target that may not be registered (any more).
