@@ -59,6 +59,7 @@ class Daemon {
   std::unique_ptr<KernelHost> host_;
   std::unique_ptr<KernelNextHops> hops_;
   std::optional<FrameSocket> frames_;
+  std::optional<ProbeSocket> probes_;
   NlbAddresses addresses_;
   EventBus events_;
   std::unique_ptr<Controller> controller_;
@@ -108,11 +109,12 @@ Result<> Daemon::start(Config config) {
                         {config.gateway.flows_max, config.gateway.pinned ? pins : std::string()}));
   SLUICE_TRY(hops_, KernelNextHops::create(*loop_, [this] { network_changed(); }));
   SLUICE_TRY(frames_, FrameSocket::open());
+  SLUICE_TRY(probes_, ProbeSocket::open(config.gateway.tunnel_address));
   controller_ = std::make_unique<Controller>(
       *loop_, *host_, *hops_, events_, HealthOptions{.in_flight_max = checks_in_flight_max()},
-      [this](uint32_t interface, std::span<const uint8_t> frame) {
-        return frames_->send(interface, frame);
-      });
+      Controller::Senders{
+          [this](uint32_t interface, auto frame) { return frames_->send(interface, frame); },
+          [this](const IpAddress& to, auto datagram) { return probes_->send(to, datagram); }});
   plane_ = std::make_unique<ControlPlane>(
       *controller_, [this](const Config& c) { return set_addresses(c); }, std::move(store));
   discovery_ = std::make_unique<Discovery>(*loop_, *plane_);

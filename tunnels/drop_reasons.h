@@ -69,7 +69,9 @@
     "sluice.unknown_tcp_flow drop, or send_tcp_reset.on_idle_timeout.enabled.")                   \
   X(kDropTargetLost, "target_lost",                                                               \
     "A TCP packet whose flow's target is unhealthy or deregistered, in a group that resets such " \
-    "flows.")
+    "flows.")                                                                                     \
+  X(kDropProbeStale, "probe_stale",                                                               \
+    "A probe through the tunnel came back that is not the one its target was sent last.")
 
 SLUICE_BEGIN
 

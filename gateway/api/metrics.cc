@@ -120,6 +120,13 @@ void add_hosts(Page& page, const Controller& controller) {
   for (const Count& count : counts) page.add({{"target_group", count.group}}, count.unhealthy);
 }
 
+void add_probes(Page& page, const TunnelProbeCounters& counters) {
+  page.counter("sluice_tunnel_probes_total", "Probes through the tunnel, by what became of them.");
+  page.add({{"result", "returned"}}, counters.returned);
+  page.add({{"result", "missed"}}, counters.missed);
+  page.add({{"result", "not_sent"}}, counters.not_sent);
+}
+
 void add_checks(Page& page, const HealthChecker& checker) {
   const HealthCounters& counters = checker.counters();
   page.counter("sluice_health_checks_total", "Health checks that have ended, by result.");
@@ -324,6 +331,7 @@ std::string metrics_text(const MetricsSources& sources) {
   add_targets(page, sources.controller);
   add_hosts(page, sources.controller);
   add_checks(page, sources.controller.checker());
+  add_probes(page, sources.controller.prober().counters());
   page.counter("sluice_events_total", "Events, by kind.");
   for (EventKind kind : all_event_kinds())
     page.add({{"kind", std::string(event_kind_name(kind))}}, sources.events.published(kind));

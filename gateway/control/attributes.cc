@@ -98,6 +98,10 @@ constexpr AttributeRow kRows[] = {
      "so do those of a deregistered target when its delay has passed"},
     {kTg, kGwlb, "sluice.all_unhealthy", "last_resort", "fail_closed|bypass|last_resort", "",
      "without a healthy target packets go to all targets, as AWS; drop; or pass uninspected"},
+    {kTg, kGwlb, "sluice.health_check.tunnel.interval_ms", "off", "off|100-60000", "",
+     "how often an appliance is sent a probe through the tunnel that it must return"},
+    {kTg, kGwlb, "sluice.health_check.tunnel.unhealthy_threshold", "3", "2-10", "",
+     "how many probes in a row must be missed to make it unhealthy"},
     {kTg, kNlb | kAlb, "load_balancing.cross_zone.enabled", "use_load_balancer_configuration",
      "true|false|use_load_balancer_configuration", "true|false|use_load_balancer_configuration",
      kNoZones},
@@ -194,8 +198,10 @@ bool has_form(std::string_view form, std::string_view value) {
   if (form == "bool") return value == "true" || value == "false";
   if (form == "text") return value.size() <= kValueMax;
   if (const auto result = check_discover_form(form, value)) return result->has_value();
+  if (const size_t bar = form.find('|'); bar != std::string_view::npos)
+    return has_form(form.substr(0, bar), value) || has_form(form.substr(bar + 1), value);
   const size_t dash = form.find('-');
-  if (dash == std::string_view::npos) return is_word(form, value);
+  if (dash == std::string_view::npos) return form == value;
   const auto least = number(form.substr(0, dash)), most = number(form.substr(dash + 1));
   const auto given = number(value);
   return given && *given >= *least && *given <= *most;
@@ -310,6 +316,18 @@ FailoverPolicy failover_of(const TargetGroup& group) {
   if (is("sluice.all_unhealthy", "fail_closed")) out.all_unhealthy = AllUnhealthy::kFailClosed;
   if (is("sluice.all_unhealthy", "bypass")) out.all_unhealthy = AllUnhealthy::kBypass;
   return out;
+}
+
+std::optional<TunnelCheck> tunnel_check_of(const TargetGroup& group) {
+  if (group.protocol != Protocol::kGeneve) return {};
+  const auto value = [&](std::string_view name) {
+    return number(value_of(kTg, LoadBalancerType::kGateway, group.attributes, name));
+  };
+  const auto interval = value("sluice.health_check.tunnel.interval_ms");
+  if (!interval) return {};  // off
+  return TunnelCheck{
+      static_cast<uint32_t>(*interval),
+      static_cast<uint8_t>(value("sluice.health_check.tunnel.unhealthy_threshold").value_or(3))};
 }
 
 bool resets_when_idle(const Listener& listener) {

@@ -27,7 +27,7 @@ struct AttributeRow {
   uint8_t types;  // type_bit()s
   std::string_view name;
   std::string_view fallback;  // the value when it is not set
-  // What values it has: "bool", "1-4000" (a range), "a|b" (words), "text".
+  // What values it has: "bool", "1-4000" (a range), "a|b" (words, or ranges), "text".
   std::string_view form;
   // The only values accepted, "|" between them, and `meaning` says why. Empty: any of the form, or,
   // where the default is empty, nothing but that (own ones: any).
@@ -66,6 +66,12 @@ struct FailoverPolicy {
   AllUnhealthy all_unhealthy = AllUnhealthy::kLastResort;
 };
 FailoverPolicy failover_of(const TargetGroup& group);
+// Probes through the tunnel (sluice.health_check.tunnel); nothing when they are off.
+struct TunnelCheck {
+  uint32_t interval_ms = 0;
+  uint8_t unhealthy_threshold = 0;
+};
+std::optional<TunnelCheck> tunnel_check_of(const TargetGroup& group);
 // send_tcp_reset.on_idle_timeout of a gateway's listener, and sluice.unknown_tcp_flow.
 bool resets_when_idle(const Listener& listener);
 bool drops_unknown_tcp(const Listener& listener);

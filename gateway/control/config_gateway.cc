@@ -13,6 +13,7 @@ namespace {
 constexpr size_t kGatewayNameMax = 15;
 constexpr std::string_view kNameLetters = "abcdefghijklmnopqrstuvwxyz0123456789-";
 constexpr size_t kSocketPathMax = 107;  // sockaddr_un
+constexpr uint32_t kIdleSecondsMax = 86400;
 
 bool parse_key(const std::string& text, tunnels::siphash_key& out) {
   if (text.size() != 32) return false;
@@ -80,6 +81,8 @@ void ConfigReader::read_gateway(const YamlNode& node) {
   read_place(map);
   if (const YamlNode* api = map.find("api")) read_api(*api);
   map.read("mss_clamp", gateway.mss_clamp);
+  map.each("idle_timeouts", kIdleClasses - kIdleRules,
+           [&](const YamlNode& n) { read_idle_timeout(n); });
   map.each("hints", kHintsMax, [&](const YamlNode& n) { read_hint(n); });
   map.finish();
 }
@@ -122,6 +125,26 @@ void ConfigReader::read_hint(const YamlNode& node) {
   }
   map.finish();
   config_.gateway.hints.push_back(std::move(hint));
+}
+
+void ConfigReader::read_idle_timeout(const YamlNode& node) {
+  YamlMap map(node, errors_);
+  IdleTimeout idle;
+  int protocol = 0;
+  constexpr uint8_t kNumbers[] = {kProtocolTcp, kProtocolUdp, kProtocolIcmp, kProtocolIcmpv6};
+  const YamlNode* name = map.require("protocol");
+  if (name != nullptr && name->scalar.find_first_not_of("0123456789") == std::string::npos)
+    map.read_integer("protocol", idle.protocol, 0, 255);
+  else if (map.read_choice("protocol", protocol, {"tcp", "udp", "icmp", "icmpv6"}))
+    idle.protocol = kNumbers[protocol];
+  const bool port = map.read_integer("port", idle.port, 1, UINT16_MAX);
+  const bool has_ports = idle.protocol == kProtocolTcp || idle.protocol == kProtocolUdp;
+  if (port && !has_ports) errors_.add(node, "only tcp and udp have ports");
+  if (!port && idle.protocol == kProtocolTcp)
+    errors_.add(node, "tcp needs a port here; tcp.idle_timeout.seconds of a listener has the rest");
+  map.require_integer("seconds", idle.seconds, 1, kIdleSecondsMax);
+  map.finish();
+  config_.gateway.idle_timeouts.push_back(idle);
 }
 
 void ConfigReader::read_interface(const YamlNode* node, std::string& out) {

@@ -37,6 +37,7 @@ class ConfigReader {
   void read_proxies(const YamlNode& node);
   void read_tunnel(const YamlNode& node);
   void read_hint(const YamlNode& node);
+  void read_idle_timeout(const YamlNode& node);
   void read_attachment(const YamlNode& node);
   void read_interface(const YamlNode* node, std::string& out);
 

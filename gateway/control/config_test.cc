@@ -78,6 +78,31 @@ TEST(Config, ReadsTheExampleOfHealthChecks) {
   EXPECT_FALSE(config->target_group("syslog")->health_check.enabled);
 }
 
+TEST(Config, SilencesOfProtocolsAndPorts) {
+  const auto read = [](const std::string& list) {
+    return parse_config(with("  nlb: {interface: mgmt0}\n",
+                             "  nlb: {interface: mgmt0}\n  idle_timeouts: [" + list + "]\n"),
+                        "f");
+  };
+  auto config = read("{protocol: udp, port: 53, seconds: 10}, {protocol: 47, seconds: 86400}");
+  ASSERT_TRUE(config) << config.error()[0].text();
+  EXPECT_EQ(config->gateway.idle_timeouts,
+            (std::vector<IdleTimeout>{{17, 53, 10}, {47, 0, 86400}}));
+  const std::pair<const char*, const char*> bad[] = {
+      {"{protocol: tcp, seconds: 10}", "tcp needs a port here"},
+      {"{protocol: 47, port: 1, seconds: 10}", "only tcp and udp have ports"},
+      {"{protocol: sctp, seconds: 10}", "sctp"},
+      {"{protocol: udp, seconds: 0}", "0"},
+      {"{protocol: udp, seconds: 86401}", "86401"},
+      {"{protocol: 256, seconds: 1}", "256"},
+  };
+  for (const auto& [list, what] : bad) {
+    auto refused = read(list);
+    ASSERT_FALSE(refused) << list;
+    EXPECT_NE(refused.error()[0].text().find(what), std::string::npos) << refused.error()[0].text();
+  }
+}
+
 TEST(Config, ReadsTheExampleOfFailover) {
   auto config = read_config(SLUICE_SOURCE_DIR "/docs/features/examples/failover.yaml");
   ASSERT_TRUE(config) << config.error()[0].text();

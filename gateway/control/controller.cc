@@ -61,7 +61,7 @@ std::set<std::string> interfaces_of(const Config& config) {
 }  // namespace
 
 Controller::Controller(EventLoop& loop, DataPathHost& host, NextHops& hops, EventBus& events,
-                       HealthOptions health, SendFrame send)
+                       HealthOptions health, Senders senders)
     : host_(host),
       hops_(hops),
       events_(events),
@@ -70,9 +70,13 @@ Controller::Controller(EventLoop& loop, DataPathHost& host, NextHops& hops, Even
           loop,
           [this](const TargetName& name, HealthState before) { health_changed(name, before); },
           health),
+      prober_(
+          loop, {host.tables().tunnel_probes, kTargetsMax},
+          senders.probe ? std::move(senders.probe) : [](const auto&, auto) { return false; },
+          [this](const Target& target, HealthState before) { probes_changed(target, before); }),
       nudger_(
           loop, host,
-          send ? std::move(send) : [](uint32_t, std::span<const uint8_t>) { return false; }),
+          senders.frame ? std::move(senders.frame) : [](uint32_t, auto) { return false; }),
       soon_(loop, [this] { keep_up_and_tell(); }),
       tick_(loop, [this] {
         tick_.set_after(kTickMs);
@@ -92,6 +96,7 @@ Result<> Controller::apply(Config config, OnMissing on_missing) {
     return result;
   }
   watch_targets();
+  probe_targets();
   tick_.set_after(kTickMs);
   return {};
 }
@@ -179,6 +184,35 @@ void Controller::watch_targets() {
   watched_ = std::move(wanted);
 }
 
+void Controller::probe_targets() {
+  std::map<Target, TunnelProbe> wanted = tunnel_probes_of(config_, reconciler_);
+  prober_.set_key(derive_key(config_.gateway.key, KeyUse::kTunnelProbe));
+  for (const auto& [target, probe] : probed_)
+    if (!wanted.contains(target)) prober_.forget(target);
+  for (const auto& [target, probe] : wanted) prober_.watch(target, probe);
+  probed_ = std::move(wanted);
+}
+
+TargetHealth Controller::judge(const TargetName& name, const TargetHealth& checked) const {
+  const TargetGroup* group = config_.target_group(name.group);
+  if (group == nullptr || !tunnel_check_of(*group)) return checked;
+  return with_tunnel(checked, prober_.state(name.target));
+}
+
+void Controller::health_changed(const TargetName& name, HealthState before) {
+  const TargetHealth checked_before{before, {}, {}};
+  state_is(name, judge(name, checked_before).state, judge(name, checker_.health(name)));
+}
+
+void Controller::probes_changed(const Target& target, HealthState before) {
+  for (const TargetName& name : watched_) {
+    const TargetGroup* group = config_.target_group(name.group);
+    if (name.target != target || group == nullptr || !tunnel_check_of(*group)) continue;
+    const TargetHealth checked = checker_.health(name);
+    state_is(name, with_tunnel(checked, before).state, judge(name, checked));
+  }
+}
+
 void tell_health(EventBus& events, const TargetName& name, HealthState before,
                  const TargetHealth& now) {
   const std::string state(health_state_name(now.state));
@@ -193,8 +227,9 @@ void tell_health(EventBus& events, const TargetName& name, HealthState before,
                   {"reason", std::string(now.reason)}});
 }
 
-void Controller::health_changed(const TargetName& name, HealthState before) {
-  tell_health(events_, name, before, checker_.health(name));
+void Controller::state_is(const TargetName& name, HealthState before, const TargetHealth& now) {
+  if (now.state == before) return;
+  tell_health(events_, name, before, now);
   look_again();
 }
 
@@ -202,10 +237,13 @@ TargetHealth Controller::target_health(const TargetGroup& group, const Target& t
   if (group.protocol == Protocol::kHttp) return applications_.health(config_, group, target);
   if (!steered_.contains(group.name))
     return {HealthState::kUnused, "Target.NotInUse", "no listener forwards to its target group"};
-  return checker_.health({group.name, target});
+  const TargetName name{group.name, target};
+  return judge(name, checker_.health(name));
 }
 
-TargetHealth Controller::health(const TargetName& name) { return checker_.health(name); }
+TargetHealth Controller::health(const TargetName& name) {
+  return judge(name, checker_.health(name));
+}
 
 Result<NextHop> Controller::next_hop(const IpAddress& target) { return hops_.find(target); }
 

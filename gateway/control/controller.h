@@ -11,6 +11,7 @@
 #include "gateway/control/model.h"
 #include "gateway/control/nudger.h"
 #include "gateway/control/reconciler.h"
+#include "gateway/control/tunnel_checks.h"
 #include "gateway/datapath/host.h"
 #include "gateway/proxy/event_loop.h"
 #include "gateway/targets/health.h"
@@ -20,10 +21,18 @@ namespace sluice::gateway {
 
 class Controller : private World {
  public:
+  // How it speaks itself. Without `frame` flows of lost targets are reset when their ends speak;
+  // without `probe` nobody is probed through the tunnel.
+  struct Senders {
+    SendFrame frame;
+    SendProbe probe;
+  };
   // All arguments outlive it. `events` hears of targets, attachments and missing interfaces.
-  // `send` is what resets flows of lost targets; without it they wait for their ends to speak.
   Controller(EventLoop& loop, DataPathHost& host, NextHops& hops, EventBus& events,
-             HealthOptions health = {}, SendFrame send = {});
+             HealthOptions health, Senders senders);
+  Controller(EventLoop& loop, DataPathHost& host, NextHops& hops, EventBus& events,
+             HealthOptions health = {})
+      : Controller(loop, host, hops, events, health, Senders()) {}
   ~Controller() override;
 
   // A whole new state, valid as a whole (validate.h): all of it, or an error and everything is as
@@ -44,6 +53,7 @@ class Controller : private World {
   const HealthChecker& checker() const { return checker_; }
   ApplicationReports& applications() { return applications_; }
   const ApplicationReports& applications() const { return applications_; }
+  const TunnelProber& prober() const { return prober_; }
   const Tables& tables() const { return host_.tables(); }
   uint64_t now_ms() const { return host_.now_ms(); }
   // As describe-target-health tells it: unused and draining included. Of HTTP targets what the
@@ -60,7 +70,12 @@ class Controller : private World {
   void keep_up_and_tell();
   void tell_lost_groups();
   void watch_targets();
+  void probe_targets();
+  // By its checks, and by probes if its group wants them.
+  TargetHealth judge(const TargetName& name, const TargetHealth& checked) const;
   void health_changed(const TargetName& name, HealthState before);
+  void probes_changed(const Target& target, HealthState before);
+  void state_is(const TargetName& name, HealthState before, const TargetHealth& now);
 
   DataPathHost& host_;
   NextHops& hops_;
@@ -73,6 +88,8 @@ class Controller : private World {
   std::map<std::string, std::string_view, std::less<>> lost_groups_;
   Reconciler reconciler_;
   HealthChecker checker_;
+  std::map<Target, TunnelProbe> probed_;
+  TunnelProber prober_;
   Nudger nudger_;
   ApplicationReports applications_;
   Timer soon_;

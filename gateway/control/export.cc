@@ -115,6 +115,11 @@ json as_json(const Gateway& gateway) {
   out["account"] = gateway.account;
   if (!(gateway.api == ApiAccess{})) out["api"] = as_json(gateway.api);
   if (gateway.mss_clamp) out["mss_clamp"] = true;
+  for (const IdleTimeout& idle : gateway.idle_timeouts) {
+    json entry{{"protocol", std::to_string(idle.protocol)}, {"seconds", idle.seconds}};
+    if (idle.port != 0) entry["port"] = idle.port;
+    out["idle_timeouts"].push_back(std::move(entry));
+  }
   for (const Hint& hint : gateway.hints) {
     json entry{{"hint", hint.number}, {"type", hint.target_group.empty() ? "bypass" : "forward"}};
     if (!hint.target_group.empty()) entry["target_group"] = hint.target_group;

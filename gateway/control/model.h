@@ -46,6 +46,14 @@ struct Hint {
   bool operator==(const Hint&) const = default;
 };
 
+// How long flows of a protocol, or of a port of it, may be silent.
+struct IdleTimeout {
+  uint8_t protocol = 0;  // TCP only with a port: a listener has the rest (tcp.idle_timeout.seconds)
+  uint16_t port = 0;     // of either end; 0: any
+  uint32_t seconds = 0;
+  bool operator==(const IdleTimeout&) const = default;
+};
+
 // Signs requests of the AWS APIs.
 struct AccessKey {
   std::string id;
@@ -78,6 +86,7 @@ struct Gateway {
   bool pinned = false;       // the packet path outlives sluiced
   bool mss_clamp = false;    // lower the MSS of TCP handshakes to what the tunnel carries
   std::vector<Hint> hints;
+  std::vector<IdleTimeout> idle_timeouts;  // the first that fits a flow is its own
   LogFormat log_format = LogFormat::kText;
   LogLevel log_level = LogLevel::kInfo;
   std::string nlb_interface;            // gets the addresses of NLB listeners; empty without one

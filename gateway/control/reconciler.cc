@@ -25,12 +25,17 @@ settings make_settings(const Config& config) {
   out.hash_key = derive_key(config.gateway.key, KeyUse::kFlowHash);
   out.cookie_key = derive_key(config.gateway.key, KeyUse::kCookie);
   out.tunnel_address = config.gateway.tunnel_address.words[0];
-  out.idle_tcp_ms = idle_timeout_s(config) * 1000;
-  out.idle_other_ms = kIdleOtherMs;
+  std::ranges::fill(out.idle_ms, kIdleOtherMs);
+  out.idle_ms[kIdleTcp] = idle_timeout_s(config) * 1000;
+  for (size_t i = 0; i < config.gateway.idle_timeouts.size(); i++) {
+    const IdleTimeout& idle = config.gateway.idle_timeouts[i];
+    out.idle_ms[kIdleRules + i] = idle.seconds * 1000;
+    out.idle_rule[kIdleRules + i] = {swap_be16(idle.port), idle.protocol, 1};
+  }
   out.tunnel_port = kGenevePort;
   out.mss_clamp = config.gateway.mss_clamp;
   // The longest idle time is 16 to 31 epochs.
-  const uint32_t longest = std::max(out.idle_tcp_ms, out.idle_other_ms);
+  const uint32_t longest = *std::ranges::max_element(out.idle_ms);
   out.epoch_shift = static_cast<uint16_t>(std::bit_width(longest) - 5);
   return out;
 }

@@ -28,7 +28,7 @@ inline constexpr uint32_t kIdleOtherMs = 120'000;
 
 // Which of the keys derived from the gateway's one. Gateways with the same key derive the same
 // ones.
-enum class KeyUse { kFlowHash = 1, kCookie = 2, kRendezvous = 3 };
+enum class KeyUse { kFlowHash = 1, kCookie = 2, kRendezvous = 3, kTunnelProbe = 4 };
 tunnels::siphash_key derive_key(const tunnels::siphash_key& key, KeyUse use);
 
 // The settings that a configuration stands for; the host's own fields are left zero.

@@ -78,8 +78,7 @@ bool Reconciler::has_drained(const TargetKey& key, TargetSlot& slot) {
     slot.quiet_since_ms = now_ms;
     slot.sent = sent;
   }
-  const settings& s = tables_.settings[0];
-  return now_ms - slot.quiet_since_ms > std::max(s.idle_tcp_ms, s.idle_other_ms);
+  return now_ms - slot.quiet_since_ms > *std::ranges::max_element(tables_.settings[0].idle_ms);
 }
 
 // When places run out: that of the target which has drained and been quiet for longest.

@@ -98,10 +98,11 @@ TEST_F(ReconcilerTest, WritesWhatTheConfigurationSays) {
   reconcile();
   const settings& s = tables.settings[0];
   EXPECT_EQ(s.tunnel_address, inet_addr("10.9.0.1"));
-  EXPECT_EQ(s.idle_tcp_ms, 350'000u);
+  EXPECT_EQ(s.idle_ms[kIdleTcp], 350'000u);
+  EXPECT_EQ(s.idle_ms[kIdleOther], 120'000u);
   EXPECT_EQ(s.tunnel_port, 6081);
-  EXPECT_GE(s.idle_tcp_ms >> s.epoch_shift, 16u);
-  EXPECT_LE(s.idle_tcp_ms >> s.epoch_shift, 31u);
+  EXPECT_GE(s.idle_ms[kIdleTcp] >> s.epoch_shift, 16u);
+  EXPECT_LE(s.idle_ms[kIdleTcp] >> s.epoch_shift, 31u);
   EXPECT_EQ(s.flow_bucket_mask, 127u);
   EXPECT_NE(s.hash_key.k0, s.cookie_key.k0);
 
@@ -150,12 +151,18 @@ TEST_F(ReconcilerTest, TheSameInputWritesNothing) {
 
 TEST_F(ReconcilerTest, HintsAndOptionsReachTheTables) {
   config.gateway.mss_clamp = true;
+  config.gateway.idle_timeouts = {{kProtocolUdp, 53, 10}, {47, 0, 86'400}};
   config.gateway.hints = {{7, ""}, {8, "spare"}};
   reconcile();
   const auto spare = *reconciler.group_index("spare");
   EXPECT_EQ(owners("spare").size(), 1u)
       << "a group that only a hint leads to is steered to as well";
   EXPECT_EQ(tables.settings[0].mss_clamp, 1u);
+  EXPECT_EQ(tables.settings[0].idle_ms[kIdleRules], 10'000u);
+  EXPECT_EQ(tables.settings[0].idle_ms[kIdleRules + 1], 86'400'000u);
+  EXPECT_EQ(tables.settings[0].idle_rule[kIdleRules].port, htons(53));
+  EXPECT_EQ(tables.settings[0].idle_rule[kIdleRules + 1].protocol, 47);
+  EXPECT_LE(86'400'000u >> tables.settings[0].epoch_shift, 31u);
   EXPECT_EQ(tables.hints[0].number, 7);
   EXPECT_EQ(tables.hints[0].action, kHintBypass);
   EXPECT_EQ(tables.hints[1].number, 8);

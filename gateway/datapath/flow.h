@@ -38,7 +38,7 @@ SLUICE_STAGE __u32 steer_former(const struct path_tables* tables, __u32 group_in
   if (!query || !settings) return kNone16;
   const struct row* row = steer_row(tables, group_index, query);
   if (!row || row->target == kNone16) return kNone16;
-  if (now_ms / 1000 - row->since_s > settings->idle_tcp_ms / 1000) return kNone16;
+  if (now_ms / 1000 - row->since_s > settings->idle_ms[kIdleTcp] / 1000) return kNone16;
   const struct target* former = table_targets(tables, row->previous);
   return former && target_serves(former) ? row->previous : (__u32)kNone16;
 }
@@ -61,7 +61,7 @@ SLUICE_INLINE void flow_start(const struct passage* way, struct flow_record* rec
       flow_key_equal(&record->key, &query->key) && record->attachment == query->attachment;
   const __u32 generation = used_again ? (record->cookie >> 28) + 1 : 0;
   record->key = query->key;
-  record->flags = flags;
+  record->flags = flags | (__u16)flow_idle_class(way->tables, &query->key);
   record->attachment = (__u16)query->attachment;
   record->target = (__u16)target;
   record->backend = backend;
@@ -154,19 +154,21 @@ SLUICE_INLINE enum DropReason flow_begin(struct passage* way, const struct packe
 }
 
 // A packet whose flow's target is gone, or has lost the flow's row while its flows are to leave it.
+// *begins becomes 1 if it opens a new flow instead.
 SLUICE_INLINE enum DropReason flow_leave(struct passage* way, const struct packet* p,
                                          const struct flow_query* query, struct flow_record* record,
                                          const struct target* target,
-                                         const struct attachment* attachment, __u32 side,
-                                         __u32* index) {
+                                         const struct attachment* attachment, __u32 index,
+                                         int* begins) {
   const __u32 owner = steer(way->tables, attachment->group, query);
   const int gone = !target || !(target->flags & kTargetInUse) || (target->flags & kTargetNlb);
   if (!gone && owner == record->target) return kDropNone;
   if (!gone && !(target->flags & kTargetMoves)) {
     if (p->tuple.protocol != kProtocolTcp || !(p->flags & kPacketHasPorts)) return kDropNone;
-    if (!packet_is_mid_flow(p)) return flow_begin(way, p, query, attachment, side, index);
+    *begins = !packet_is_mid_flow(p);
+    if (*begins) return kDropNone;
     record->flags |= kFlowReset;
-    flow_publish(way->tables, way->settings, *index, query->hash, kFlowClosed, way->now_ms);
+    flow_publish(way->tables, way->settings, index, query->hash, kFlowClosed, way->now_ms);
     return kDropTargetLost;
   }
   if (owner != kNone16) {
@@ -187,13 +189,17 @@ SLUICE_INLINE enum DropReason flow_turn(struct passage* way, const struct packet
                                         const struct attachment* attachment, __u32 side,
                                         __u32* index) {
   struct flow_record* record = table_flow_records(way->tables, *index);
-  if (!record || flow_has_ended(way, record, p))
-    return flow_begin(way, p, query, attachment, side, index);
-  if (record->flags & kFlowBypass) return kDropNone;
-  const struct target* target = table_targets(way->tables, record->target);
-  if (!target || !target_serves(target))
-    return flow_leave(way, p, query, record, target, attachment, side, index);
-  return flow_begin(way, p, query, attachment, side, index);  // flow_may_move
+  if (record && !flow_has_ended(way, record, p)) {
+    if (record->flags & kFlowBypass) return kDropNone;
+    const struct target* target = table_targets(way->tables, record->target);
+    int begins = target && target_serves(target);  // flow_may_move
+    if (!begins) {
+      const enum DropReason reason =
+          flow_leave(way, p, query, record, target, attachment, *index, &begins);
+      if (!begins) return reason;
+    }
+  }
+  return flow_begin(way, p, query, attachment, side, index);
 }
 
 // Keeps the frame's own header for its flow's direction.

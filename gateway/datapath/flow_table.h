@@ -41,9 +41,21 @@ SLUICE_INLINE int flow_is_closed(const struct flow_record* record) {
 
 SLUICE_INLINE int flow_is_expired(const struct settings* settings, const struct flow_record* record,
                                   __u32 now_ms) {
-  const __u32 idle =
-      record->key.protocol == kProtocolTcp ? settings->idle_tcp_ms : settings->idle_other_ms;
-  return now_ms - record->last_seen_ms > idle;
+  const __u32 idle_class = record->flags >> kFlowIdleShift & (kIdleClasses - 1);
+  return now_ms - record->last_seen_ms > settings->idle_ms[idle_class];
+}
+
+// The flags of a new flow's idle class: that of the first rule for it, or its protocol's.
+SLUICE_STAGE __u32 flow_idle_class(const struct path_tables* tables, const struct flow_key* key) {
+  const struct settings* settings = table_settings(tables, 0);
+  if (!settings || !key) return 0;
+  for (__u32 i = kIdleRules; i < kIdleClasses; i++) {
+    const struct idle_rule* rule = &settings->idle_rule[i];
+    if (!rule->in_use || rule->protocol != key->protocol) continue;
+    if (rule->port == 0 || rule->port == key->port[0] || rule->port == key->port[1])
+      return i << kFlowIdleShift;
+  }
+  return (__u32)(key->protocol == kProtocolTcp ? kIdleTcp : kIdleOther) << kFlowIdleShift;
 }
 
 // Whether a target takes the packets of its flows without a question.

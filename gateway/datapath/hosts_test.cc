@@ -12,6 +12,7 @@
 #include "gateway/datapath/kernel_host.h"
 #include "gateway/datapath/path_fixture.h"
 #include "gateway/datapath/process_host.h"
+#include "gateway/targets/tunnel_prober.h"
 
 namespace sluice::gateway {
 namespace {
@@ -34,7 +35,7 @@ counters total(const Tables& tables) {
 
 int action_for(Verdict verdict) {
   if (verdict == kVerdictStack) return XDP_PASS;
-  return verdict == kVerdictDrop ? XDP_DROP : XDP_REDIRECT;
+  return verdict == kVerdictDrop || verdict == kVerdictProbe ? XDP_DROP : XDP_REDIRECT;
 }
 
 class Hosts : public testing::Test {
@@ -181,6 +182,17 @@ TEST_F(Hosts, AgreeOnTheCorpusAndOnEverythingNearIt) {
       }
     }
   }
+  // A probe of the gateway's own comes back, and then with another token.
+  for (const uint64_t token : {77, 78}) {
+    const Bytes probe = make_tunnel_probe({.endpoint_id = kEndpoint}, token);
+    datagrams.push_back(ethernet(kEtherTypeIpv4, {},
+                                 ipv4(kProtocolUdp, udp(40000, kGenevePort, probe),
+                                      {.source = {10, 9, 0, 13}, .destination = {10, 9, 0, 1}})));
+    for (Tables* t : {&kernel->tables(), &process->tables()}) t->tunnel_probes[2].expected = 77;
+    send(datagrams.back(), kTunnel);
+    EXPECT_EQ(kernel->tables().tunnel_probes[2].returned, 77u);
+    EXPECT_EQ(process->tables().tunnel_probes[2].returned, 77u);
+  }
   // Then with some bytes changed, cut or grown.
   for (int i = 0; i < 20000; i++) {
     if (i % 4000 == 0) lose_targets(i / 4000);
@@ -200,6 +212,8 @@ TEST_F(Hosts, AgreeOnTheCorpusAndOnEverythingNearIt) {
                         sizeof(target_counters) * kTargetsMax),
             0);
   EXPECT_GT(a.verdict[kVerdictAnswered], 0u);
+  EXPECT_GT(a.verdict[kVerdictProbe], 0u);
+  EXPECT_GT(a.drop[kDropProbeStale], 0u);
   uint32_t flows = 0;
   for (uint32_t i = 0; i < kernel->tables().flow_buckets_count * kFlowWays; i++) {
     const flow_record& k = *table_flow_records(&kernel->tables(), i);

@@ -14,6 +14,7 @@ int sluice_xdp(struct xdp_md* context) {
     case kVerdictStack:
       return XDP_PASS;
     case kVerdictDrop:
+    case kVerdictProbe:
       return XDP_DROP;
     default:
       return bpf_redirect(departure.interface, 0);

@@ -13,6 +13,7 @@
 #include "gateway/datapath/hint.h"
 #include "gateway/datapath/mss.h"
 #include "gateway/datapath/partial_checksum.h"
+#include "gateway/datapath/tunnel_probe.h"
 #include "gateway/nlb/stage.h"
 
 SLUICE_GATEWAY_BEGIN
@@ -203,6 +204,17 @@ SLUICE_INLINE enum DropReason restore_layer2(const struct passage* way, frame* f
   return header ? decapsulate(f, inner, header, swapped) : kDropLayer2Gone;
 }
 
+// A datagram that belongs to no flow, or is not its flow's: a returned probe, or dropped as what
+// `reason` says.
+SLUICE_INLINE enum Verdict path_stray(struct passage* way, frame* f, const struct datagram* d,
+                                      enum DropReason reason) {
+  if (reason == kDropSourceUnregistered) return path_drop(way, reason);
+  const enum ProbeReturn probe =
+      probe_take(way->tables, f, d, source_target(way->tables, d->source));
+  if (probe == kProbeTaken) return kVerdictProbe;
+  return path_drop(way, probe == kProbeStale ? kDropProbeStale : reason);
+}
+
 // A frame from an interface that faces the appliances.
 SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
   struct datagram d;
@@ -214,7 +226,7 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
   flow_query_from_tuple(&query, way->settings, &d.inner.tuple, kNone16, d.geneve.endpoint_id);
   __u32 index = kFlowNotFound;
   reason = verify_return(way, &d, &query, &index);
-  if (reason != kDropNone) return path_drop(way, reason);
+  if (reason != kDropNone) return path_stray(way, f, &d, reason);
   struct flow_record* record = table_flow_records(way->tables, index);
   if (!record) return path_drop(way, kDropFlowUnknown);
   const struct attachment* attachment = table_attachments(way->tables, record->attachment);

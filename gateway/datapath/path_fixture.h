@@ -70,8 +70,8 @@ inline void configure(Tables& tables) {
   s.cookie_key = {1, 2};
   s.tunnel_address = ipv4_word(10, 9, 0, 1);
   s.tunnel_port = kGenevePort;
-  s.idle_tcp_ms = 350000;
-  s.idle_other_ms = 120000;
+  for (auto& idle_ms : s.idle_ms) idle_ms = 120000;
+  s.idle_ms[kIdleTcp] = 350000;
   s.epoch_shift = 14;
   tables.attachments[0] = {kEndpoint, 0, {kOutside, kInside}, 0, 1, 0};
   tables.ports[kOutside] = {kPortOutside, 0, 0};

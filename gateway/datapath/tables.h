@@ -8,8 +8,8 @@
 //
 // Written by user space: settings, ports, attachments, groups, rows, targets, sources, listeners,
 // hints.
-// Written by the packet path: flow_buckets, layer2s, counters,
-// target_counters. No struct here has hidden padding; the sizes are asserted below and hold on both
+// Written by the packet path: flow_buckets, layer2s, counters, target_counters, and `returned` of
+// tunnel_probes. No struct here has hidden padding; the sizes are asserted below and hold on both
 // sides.
 #pragma once
 
@@ -37,14 +37,18 @@ enum {
   kListenersMax = 256,      // NLB listeners
   kProbesMax = 16,          // open addressing: places looked at per lookup, from home on, wrapping
   kHintsMax = 16,           // hints of appliances that mean something
-  kLayer2Max = 4096,        // distinct MAC and VLAN pairs in use
+  kIdleClasses = 16,  // how long flows may be silent: kIdleTcp, kIdleOther, and one for each rule
+  kIdleTcp = 0,
+  kIdleOther = 1,
+  kIdleRules = 2,
+  kLayer2Max = 4096,  // distinct MAC and VLAN pairs in use
   kLayer2Ways = 8,
   kFlowWays = 8,  // signatures in a 64-byte bucket
   kCpusMax = 64,
   kTargetHeaderLength = 82,  // Ethernet 14, IPv4 20, UDP 8, GENEVE 40
   kEncapsulationOverhead = 68,
   kGroupNameLength = 32,
-  kTablesLayout = 2,  // changes with the meaning or the size of anything here
+  kTablesLayout = 3,  // changes with the meaning or the size of anything here
   kNone16 = 0xffff,
 };
 
@@ -62,17 +66,26 @@ struct port {
   __u32 zero;
 };
 
+// Which flows have a silence of their own (gateway.idle_timeouts).
+struct idle_rule {
+  __u16 port;  // of either end, packet byte order; 0: any
+  __u8 protocol;
+  __u8 in_use;
+};
+
 // Written before the data path starts.
 struct settings {
   struct siphash_key hash_key;    // of flow_hash()
   struct siphash_key cookie_key;  // of flow_cookie()
   __u32 flow_bucket_mask;         // buckets - 1: one less than a power of two
   __u32 tunnel_address;           // outer source, packet byte order
-  __u32 idle_tcp_ms;              // tcp.idle_timeout.seconds
-  __u32 idle_other_ms;            // 120 s
   __u16 tunnel_port;              // 6081, host order
-  __u16 epoch_shift;  // milliseconds >> this = age epochs: idle_tcp_ms >> it is 16 to 31
+  __u16 epoch_shift;  // milliseconds >> this = age epochs: the longest silence is 16 to 31
   __u32 mss_clamp;    // 1: the MSS of SYNs is lowered to what the tunnel carries
+  // How long a flow may be silent, by its class: TCP (tcp.idle_timeout.seconds), others (120 s),
+  // and from kIdleRules on that of the rule at the same place.
+  __u32 idle_ms[kIdleClasses];
+  struct idle_rule idle_rule[kIdleClasses];
 };
 
 enum AttachmentFlags {
@@ -185,7 +198,8 @@ enum FlowFlags {
   kFlowFin0 = 16,            // FIN seen from the key's first end
   kFlowFin1 = 32,
   kFlowReset = 64,
-  kFlowBypass = 128,  // needs no (more) inspection: a hint said so, or its group failed open
+  kFlowIdleShift = 8,  // not a flag: four bits from here on: its class of settings.idle_ms
+  kFlowBypass = 128,   // needs no (more) inspection: a hint said so, or its group failed open
 };
 
 // One cache line: all that forwarding needs.
@@ -236,7 +250,8 @@ enum Verdict {
   kVerdictInside = 4,    // approved and delivered out of the inside
   kVerdictDrop = 5,      // with a DropReason
   kVerdictAnswered = 6,  // dropped with a DropReason, and its sender told: out of where it came in
-  kVerdictCount = 7,
+  kVerdictProbe = 7,     // a probe of the gateway's own that an appliance has returned
+  kVerdictCount = 8,
 };
 
 // What happened on the way, besides the verdict. X(enumerator, name).
@@ -270,6 +285,12 @@ struct counters {
   __u64 drop[64];  // by DropReason
 };
 
+// What the packet path knows of the probes through the tunnel to one target.
+struct tunnel_probe {
+  __u64 expected;  // the token that has been sent; 0: none
+  __u64 returned;  // the last that has come back while it was expected
+};
+
 // One per target; approximate when several CPUs send to the same target at the same instant.
 struct target_counters {
   __u64 packets_sent;
@@ -288,7 +309,8 @@ struct target_counters {
 #define SLUICE_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type)
 #endif
 SLUICE_ASSERT_SIZE(port, 8);
-SLUICE_ASSERT_SIZE(settings, 56);
+SLUICE_ASSERT_SIZE(idle_rule, 4);
+SLUICE_ASSERT_SIZE(settings, 176);
 SLUICE_ASSERT_SIZE(attachment, 32);
 SLUICE_ASSERT_SIZE(group, 40);
 SLUICE_ASSERT_SIZE(row, 8);
@@ -301,6 +323,7 @@ SLUICE_ASSERT_SIZE(flow_record, 64);
 SLUICE_ASSERT_SIZE(flow_usage, 24);
 SLUICE_ASSERT_SIZE(flow_bucket, 768);
 SLUICE_ASSERT_SIZE(counters, 704);
+SLUICE_ASSERT_SIZE(tunnel_probe, 16);
 SLUICE_ASSERT_SIZE(target_counters, 64);
 
 // X(name, struct, how many): the arrays. The flow tables are sized by flow_table.flows_max; the
@@ -318,7 +341,8 @@ SLUICE_ASSERT_SIZE(target_counters, 64);
   X(layer2s, layer2, kLayer2Max)                    \
   X(flow_buckets, flow_bucket, SLUICE_FLOW_BUCKETS) \
   X(counters, counters, kCpusMax)                   \
-  X(target_counters, target_counters, kTargetsMax)
+  X(target_counters, target_counters, kTargetsMax)  \
+  X(tunnel_probes, tunnel_probe, kTargetsMax)
 
 // Where the search for a listener starts. `port_number` in packet byte order.
 SLUICE_INLINE __u32 listener_home(const __u32 address[4], __u16 port_number, __u8 protocol) {

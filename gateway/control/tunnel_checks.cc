@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/control/tunnel_checks.h"
+
+#include <algorithm>
+
+namespace sluice::gateway {
+namespace {
+
+// Whose packets a group's appliances get, the first in the file; any, for a group that only a hint
+// leads to; nothing without attachments.
+const Attachment* attachment_of(const Config& config, const std::string& group) {
+  for (const Attachment& attachment : config.attachments) {
+    const LoadBalancer* lb = config.load_balancer(attachment.load_balancer);
+    if (lb == nullptr) continue;
+    for (const Listener& listener : lb->listeners)
+      if (listener.default_action.target_group == group) return &attachment;
+  }
+  return config.attachments.empty() ? nullptr : &config.attachments.front();
+}
+
+}  // namespace
+
+std::map<Target, TunnelProbe> tunnel_probes_of(const Config& config, const Reconciler& tables) {
+  std::map<Target, TunnelProbe> out;
+  const auto steered = steered_groups(config);
+  for (const TargetGroup& group : config.target_groups) {
+    const auto check = tunnel_check_of(group);
+    if (!check || !steered.contains(group.name)) continue;
+    TunnelProbe probe;
+    probe.interval_ms = check->interval_ms;
+    probe.unhealthy_threshold = check->unhealthy_threshold;
+    probe.healthy_threshold = group.health_check.healthy_threshold;
+    if (const Attachment* attachment = attachment_of(config, group.name)) {
+      probe.endpoint_id = attachment->endpoint_id;
+      probe.attachment_id = attachment->attachment_id;
+    }
+    for (const Target& target : group.targets) {
+      const auto index = tables.target_index(group.protocol, target);
+      if (!index) continue;
+      probe.target = *index;
+      const auto [at, added] = out.emplace(target, probe);
+      if (!added && probe.interval_ms < at->second.interval_ms) at->second = probe;
+    }
+  }
+  return out;
+}
+
+TargetHealth with_tunnel(TargetHealth checked, HealthState probed) {
+  if (!gets_traffic(checked.state) || probed == HealthState::kHealthy) return checked;
+  if (probed == HealthState::kInitial)
+    return {probed, "Elb.InitialHealthChecking", "no probe has come back through the tunnel yet"};
+  return {probed, "Target.FailedHealthChecks", "probes through the tunnel do not come back"};
+}
+
+}  // namespace sluice::gateway
