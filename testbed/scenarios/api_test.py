@@ -147,6 +147,21 @@ def gateway(lab):
         expect("rows", [t["share"] for t in lab.targets("firewalls").values()], [1.0])
 
 
+def metrics_with_traffic(balancer, group):
+    """The metrics, once they tell of traffic of the load balancer and of its target group."""
+    labels = f'{{load_balancer="{balancer}",target_group="{group}"'
+    lines = [f"sluice_target_group_{name}{labels}{more}}} "
+             for name, more in (("new_flows_total", ""), ("bytes_total", ',direction="sent"'),
+                                ("packets_total", ',direction="returned"'), ("active_flows", ""))]
+    lines.append(f'sluice_load_balancer_active_flows{{load_balancer="{balancer}"}} ')
+
+    def told():
+        page = harness.http("127.0.0.1", 9400, "/metrics")[1].decode()
+        counts = {line: page.partition(line)[2].partition("\n")[0] for line in lines}
+        return all(count not in ("", "0") for count in counts.values()) and page
+    return wait_for(f"{lines} above 0 in the metrics", told)
+
+
 def network(lab):
     """A network load balancer, from nothing to a connection through it and back to nothing."""
     with lab.inside("gateway"):
@@ -166,17 +181,11 @@ def network(lab):
                [{"Key": "team", "Value": "a&b"}])
     with lab.inside("client"):
         wait_for("a connection", lambda: harness.connects(address, 80))
-        with socket.create_connection((address, 80), 5) as s:
-            expect("who answers", s.recv(100), b"one 10.1.0.2 ")
-    with lab.inside("gateway"):
-        _, page = harness.http("127.0.0.1", 9400, "/metrics")
-    page = page.decode()
-    label = balancer.partition("loadbalancer/")[2]
-    for name, more in (("new_flows_total", ""), ("bytes_total", ',direction="sent"'),
-                       ("packets_total", ',direction="returned"'), ("active_flows", "")):
-        line = f'sluice_target_group_{name}{{load_balancer="{label}",target_group="echo"{more}}} '
-        expect(f"{line} in the metrics", line in page and not page.partition(line)[2].startswith("0\n"), True)
-    expect("the load balancer's flows", f'sluice_load_balancer_active_flows{{load_balancer="{label}"}} 0\n' in page, False)
+        conversation = socket.create_connection((address, 80), 5)
+    # While it is open there is a flow to be seen.
+    with conversation, lab.inside("gateway"):
+        expect("who answers", conversation.recv(100), b"one 10.1.0.2 ")
+        page = metrics_with_traffic(balancer.partition("loadbalancer/")[2], "echo")
     if shutil.which("promtool"):
         subprocess.run(["promtool", "check", "metrics"], input=page.encode(), check=True)
     with lab.inside("gateway"):
