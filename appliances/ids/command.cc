@@ -13,6 +13,8 @@ void add_rule_options(CLI::App& app, IdsCommand& command) {
                  "file of Suricata rules; may be given more than once");
   app.add_option("--classification", command.ids.rules.classification_file,
                  "file of `config classification:` lines, on top of the built-in ones");
+  app.add_option("--cache-dir", command.ids.rules.cache_directory,
+                 "directory of compiled databases, for the next start; nobody else may write it");
   app.add_option_function<std::vector<std::string>>(
          "--var",
          [&command](const std::vector<std::string>& assignments) {

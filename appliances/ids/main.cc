@@ -32,6 +32,13 @@ Result<> run(const ids::IdsCommand& command) {
   print_refused(*engine, stderr);
   std::fprintf(stderr, "sluice-ids: %zu rules loaded, %zu refused\n", engine->size(),
                engine->refused().size());
+  if (!command.ids.rules.cache_directory.empty()) {
+    const inspect::CacheCounters& cache = engine->cache_counters();
+    std::fprintf(stderr,
+                 "sluice-ids: of the databases %lu came from the cache, %lu were not there, %lu "
+                 "ignored, %lu not written\n",
+                 cache.hits, cache.misses, cache.ignored, cache.not_written);
+  }
   return sdk::run_with_eve(
       command.eve_path(), command.capture_file, command.runner,
       [&](inspect::Sink& eve) { return ids::make_ids(engine, command.ids, eve); });

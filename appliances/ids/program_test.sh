@@ -46,4 +46,16 @@ grep -q "/nonexistent: cannot read the rules: No such file or directory" "$dir/l
 "$ids" -r "$dir/one.pcap" -S "$dir/test.rules" --eve /dev/full 2>"$dir/log" && fail "lost events went unsaid"
 grep -Eq "/dev/full: [1-9][0-9]* lines could not be written" "$dir/log" || fail "$(cat "$dir/log")"
 "$ids" --var NONSENSE 2>/dev/null && fail "a wrong --var was taken"
+
+# Compiled databases are kept: what the first start compiles, the second finds.
+for i in $(seq 1000 1099); do
+  echo "alert udp any any -> any any (content:\"word $i\"; sid:$i;)"
+done >"$dir/many.rules"
+cached() {
+  "$ids" -r "$dir/one.pcap" -S "$dir/many.rules" -l "$dir" --cache-dir "$dir/cache" 2>"$dir/log"
+  grep -q "$1" "$dir/log" || fail "the cache: $(cat "$dir/log")"
+}
+# Both directions ask for the same database.
+cached "1 came from the cache, 1 were not there, 0 ignored, 0 not written"
+cached "2 came from the cache, 0 were not there, 0 ignored, 0 not written"
 echo ok

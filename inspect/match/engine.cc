@@ -14,36 +14,19 @@ bool goes(const Rule& rule, Direction direction) {
   return direction == Direction::kToServer ? !rule.flow.to_client : !rule.flow.to_server;
 }
 
+// The ports of the server, in packets of that direction.
+const PortList& server_ports(const Rule& rule, Direction direction) {
+  static const PortList kAny;
+  if (rule.both_ways) return kAny;
+  return direction == Direction::kToServer ? rule.destination_port : rule.source_port;
+}
+
 bool looks_only_at_addresses(const Rule& rule) {
   const FlowOption& flow = rule.flow;
   return rule.parts.empty() && rule.conditions.empty() && rule.app_protocols.empty() &&
          rule.source_port.any() && rule.destination_port.any() && !flow.to_server &&
          !flow.to_client && !flow.established && !flow.not_established;
 }
-
-// Collects the rules of one group.
-class GroupBuilder {
- public:
-  // `content` is what must occur; nullptr: nothing.
-  void add(const Content* content, uint32_t index) {
-    if (content == nullptr) {
-      group_.always.push_back(index);
-    } else {
-      patterns_.push_back({fast_pattern_bytes(*content), content->nocase, index});
-    }
-  }
-
-  Result<RuleGroup> build(Prefilter::Mode mode) {
-    if (!patterns_.empty()) {
-      SLUICE_TRY(group_.prefilter, Prefilter::compile(std::move(patterns_), mode));
-    }
-    return std::move(group_);
-  }
-
- private:
-  RuleGroup group_;
-  std::vector<Prefilter::Pattern> patterns_;
-};
 
 const Content* payload_pattern(const Rule& rule) {
   const RulePart* part = rule.payload();
@@ -114,7 +97,12 @@ Result<std::shared_ptr<const Engine>> Engine::create(const EngineOptions& option
   engine->refused_ = std::move(set.refused);
   engine->rules_.reserve(set.rules.size());
   for (Rule& rule : set.rules) engine->compile(std::move(rule));
-  SLUICE_TRY_VOID(engine->build_groups());
+  std::optional<DatabaseCache> cache;
+  if (!options.cache_directory.empty()) {
+    SLUICE_TRY(cache, DatabaseCache::open(options.cache_directory));
+  }
+  SLUICE_TRY_VOID(engine->build_groups(cache ? &*cache : nullptr));
+  if (cache) engine->cache_counters_ = cache->counters();
   return std::shared_ptr<const Engine>(std::move(engine));
 }
 
@@ -138,41 +126,43 @@ uint16_t Engine::view_number(const RulePart& part) {
   return known.back();
 }
 
-Result<> Engine::build_groups() {
+Result<> Engine::build_groups(DatabaseCache* cache) {
   for (const Direction direction : kDirections) {
     const auto d = static_cast<size_t>(direction);
     for (size_t kind = 0; kind < kKinds; kind++) {
-      SLUICE_TRY(packet_groups_[kind][d], build_packet_group(static_cast<Kind>(kind), direction));
+      SLUICE_TRY(packet_groups_[kind][d],
+                 build_packet_groups(static_cast<Kind>(kind), direction, cache));
     }
-    SLUICE_TRY(stream_groups_[d], build_stream_group(direction));
+    SLUICE_TRY(stream_groups_[d], build_stream_groups(direction, cache));
   }
-  return build_view_groups();
+  return build_view_groups(cache);
 }
 
-Result<RuleGroup> Engine::build_packet_group(Kind kind, Direction direction) const {
-  GroupBuilder builder;
+Result<PortGroups> Engine::build_packet_groups(Kind kind, Direction direction,
+                                               DatabaseCache* cache) const {
+  PortGroupsBuilder builder;
   for (uint32_t i = 0; i < rules_.size(); i++) {
     const Rule& rule = rules_[i].rule;
     const bool stream_only = kind == Kind::kTcp && rule.scope == Scope::kStream;
     if ((rule.protocol == 0 || kind_of(rule.protocol) == kind) && goes(rule, direction) &&
         !stream_only && rule.scope != Scope::kTransaction)
-      builder.add(payload_pattern(rule), i);
+      builder.add(server_ports(rule, direction), payload_pattern(rule), i);
   }
-  return builder.build(Prefilter::Mode::kBlock);
+  return builder.build(Prefilter::Mode::kBlock, cache);
 }
 
-Result<RuleGroup> Engine::build_stream_group(Direction direction) const {
-  GroupBuilder builder;
+Result<PortGroups> Engine::build_stream_groups(Direction direction, DatabaseCache* cache) const {
+  PortGroupsBuilder builder;
   for (uint32_t i = 0; i < rules_.size(); i++) {
     const Rule& rule = rules_[i].rule;
     if ((rule.protocol == 0 || rule.protocol == tunnels::kProtocolTcp) && goes(rule, direction) &&
         (rule.scope == Scope::kStream || rule.scope == Scope::kBoth))
-      builder.add(payload_pattern(rule), i);
+      builder.add(server_ports(rule, direction), payload_pattern(rule), i);
   }
-  return builder.build(Prefilter::Mode::kStream);
+  return builder.build(Prefilter::Mode::kStream, cache);
 }
 
-Result<> Engine::build_view_groups() {
+Result<> Engine::build_view_groups(DatabaseCache* cache) {
   std::vector<std::array<GroupBuilder, 2>> builders(views_.size());
   for (uint32_t i = 0; i < rules_.size(); i++) {
     const CompiledRule& compiled = rules_[i];
@@ -194,24 +184,20 @@ Result<> Engine::build_view_groups() {
     const bool streamed = info_of(views_[view].buffer).shape == BufferShape::kStreamed &&
                           views_[view].transforms.empty();
     for (size_t d = 0; d < 2; d++) {
-      SLUICE_TRY(
-          view_groups_[view][d],
-          builders[view][d].build(streamed ? Prefilter::Mode::kStream : Prefilter::Mode::kBlock));
+      const auto mode = streamed ? Prefilter::Mode::kStream : Prefilter::Mode::kBlock;
+      SLUICE_TRY(view_groups_[view][d], builders[view][d].build(mode, cache));
     }
   }
   return {};
 }
 
 Result<> Engine::prepare(PrefilterScratch& scratch) const {
-  const auto prepare_group = [&](const RuleGroup& group) -> Result<> {
-    return group.prefilter ? group.prefilter->prepare(scratch) : Result<>{};
-  };
   for (const auto& groups : packet_groups_) {
-    for (const RuleGroup& group : groups) SLUICE_TRY_VOID(prepare_group(group));
+    for (const PortGroups& group : groups) SLUICE_TRY_VOID(group.prepare(scratch));
   }
-  for (const RuleGroup& group : stream_groups_) SLUICE_TRY_VOID(prepare_group(group));
+  for (const PortGroups& group : stream_groups_) SLUICE_TRY_VOID(group.prepare(scratch));
   for (const auto& groups : view_groups_) {
-    for (const RuleGroup& group : groups) SLUICE_TRY_VOID(prepare_group(group));
+    for (const RuleGroup& group : groups) SLUICE_TRY_VOID(group.prepare(scratch));
   }
   return {};
 }

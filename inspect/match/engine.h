@@ -13,7 +13,8 @@
 
 #include "inspect/app/buffer.h"
 #include "inspect/match/buffer_matcher.h"
-#include "inspect/match/prefilter.h"
+#include "inspect/match/database_cache.h"
+#include "inspect/match/rule_groups.h"
 #include "inspect/rules/loader.h"
 #include "inspect/rules/rule.h"
 #include "inspect/stream/flow.h"
@@ -30,6 +31,8 @@ struct EngineOptions {
   std::string classification_file;
   // Over a reload: those of the engine before, so that flows keep what rules noted about them.
   std::shared_ptr<Names> names = std::make_shared<Names>();
+  // Directory of compiled databases, for the next start; empty: none.
+  std::string cache_directory;
 };
 
 // A buffer as rules look at it: as it is, or transformed.
@@ -53,14 +56,6 @@ struct CompiledRule {
   const BufferPlan* payload_plan() const;
 };
 
-// Rules that look at the same kind of bytes in the same direction.
-struct RuleGroup {
-  std::optional<Prefilter> prefilter;  // for rules with a content that must occur
-  std::vector<uint32_t> always;        // for the others
-
-  bool empty() const { return !prefilter && always.empty(); }
-};
-
 class Engine {
  public:
   // An error if a file cannot be read. Rules that cannot be honoured are not an error: see
@@ -73,10 +68,13 @@ class Engine {
   std::span<const RefusedRule> refused() const { return refused_; }
   const std::shared_ptr<Names>& names() const { return names_; }
 
-  const RuleGroup& packet_group(uint8_t protocol, Direction direction) const {
+  // What the cache of databases did; all 0 without one.
+  const CacheCounters& cache_counters() const { return cache_counters_; }
+
+  const PortGroups& packet_groups(uint8_t protocol, Direction direction) const {
     return packet_groups_[static_cast<size_t>(kind_of(protocol))][static_cast<size_t>(direction)];
   }
-  const RuleGroup& stream_group(Direction direction) const {
+  const PortGroups& stream_groups(Direction direction) const {
     return stream_groups_[static_cast<size_t>(direction)];
   }
 
@@ -107,16 +105,18 @@ class Engine {
   Engine() = default;
   void compile(Rule rule);
   uint16_t view_number(const RulePart& part);
-  Result<> build_groups();
-  Result<RuleGroup> build_packet_group(Kind kind, Direction direction) const;
-  Result<RuleGroup> build_stream_group(Direction direction) const;
-  Result<> build_view_groups();
+  Result<> build_groups(DatabaseCache* cache);
+  Result<PortGroups> build_packet_groups(Kind kind, Direction direction,
+                                         DatabaseCache* cache) const;
+  Result<PortGroups> build_stream_groups(Direction direction, DatabaseCache* cache) const;
+  Result<> build_view_groups(DatabaseCache* cache);
 
   std::vector<CompiledRule> rules_;
   std::vector<RefusedRule> refused_;
   std::shared_ptr<Names> names_;
-  std::array<std::array<RuleGroup, 2>, kKinds> packet_groups_;
-  std::array<RuleGroup, 2> stream_groups_;
+  CacheCounters cache_counters_;
+  std::array<std::array<PortGroups, 2>, kKinds> packet_groups_;
+  std::array<PortGroups, 2> stream_groups_;
   std::vector<BufferView> views_;
   std::array<std::vector<uint16_t>, kBuffers> views_of_;
   std::vector<std::array<RuleGroup, 2>> view_groups_;

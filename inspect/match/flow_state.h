@@ -44,6 +44,9 @@ struct Current {
 
   Reports::About about() const { return {view, flow, flow.user.app_protocol, direction, time_us}; }
   size_t side() const { return static_cast<size_t>(direction); }
+  uint16_t server_port() const {
+    return direction == Direction::kToServer ? view.destination_port : view.source_port;
+  }
 };
 
 }  // namespace sluice::inspect

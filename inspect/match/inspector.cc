@@ -181,9 +181,13 @@ TcpInspection& Inspector::tcp_of(FlowUser& user) {
 // arrived too, or its pattern has left the window.
 void Inspector::inspect_piece(const Current& current, StreamInspection& side,
                               std::span<const uint8_t> piece) {
-  const RuleGroup& group = engine_->stream_group(current.direction);
+  const PortGroups& groups = engine_->stream_groups(current.direction);
+  const RuleGroup& any = groups.any();
+  const RuleGroup* const named = groups.named(current.server_port());
   candidates_.clear();
-  if (group.prefilter) group.prefilter->scan_stream(side.prefilter, piece, scratch_, candidates_);
+  if (any.prefilter) any.prefilter->scan_stream(side.prefilter, piece, scratch_, candidates_);
+  if (named != nullptr && named->prefilter)
+    named->prefilter->scan_stream(side.prefilter_named, piece, scratch_, candidates_);
   for (const uint32_t index : candidates_.sorted()) {
     // Nobody can fill the places with rules about other addresses and ports.
     if (!check_.addresses_match(current, current.direction, engine_->rule(index).rule)) continue;
@@ -195,7 +199,10 @@ void Inspector::inspect_piece(const Current& current, StreamInspection& side,
     return pending.hit <= side.stream.window_start() ||
            matches_in_stream(current, side, pending.rule);
   });
-  for (const uint32_t index : group.always) (void)matches_in_stream(current, side, index);
+  for (const RuleGroup* group : {&any, named}) {
+    if (group == nullptr) continue;
+    for (const uint32_t index : group->always) (void)matches_in_stream(current, side, index);
+  }
   inspect_application(current, side, piece);
 }
 
@@ -227,11 +234,14 @@ bool Inspector::matches_in_stream(const Current& current, StreamInspection& side
 
 void Inspector::inspect_payload(const Current& current) {
   const PacketView& view = current.view;
-  const RuleGroup& group = engine_->packet_group(view.packet.tuple.protocol, current.direction);
+  const PortGroups& groups = engine_->packet_groups(view.packet.tuple.protocol, current.direction);
   candidates_.clear();
-  if (group.prefilter && !view.payload.empty())
-    group.prefilter->scan(view.payload, scratch_, candidates_);
-  for (const uint32_t index : group.always) candidates_.candidate(index);
+  for (const RuleGroup* group : {&groups.any(), groups.named(current.server_port())}) {
+    if (group == nullptr) continue;
+    if (group->prefilter && !view.payload.empty())
+      group->prefilter->scan(view.payload, scratch_, candidates_);
+    for (const uint32_t index : group->always) candidates_.candidate(index);
+  }
   for (const uint32_t index : candidates_.sorted()) match_in_packet(current, index);
 }
 

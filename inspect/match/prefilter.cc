@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <map>
 
+#include "inspect/match/database_cache.h"
+
 namespace sluice::inspect {
 namespace {
 
@@ -51,6 +53,54 @@ struct Prefilter::Parts {
 
 namespace {
 
+// What a database is compiled from.
+struct Expressions {
+  unsigned mode = 0;
+  std::vector<std::string> texts;
+  std::vector<unsigned> flags;
+
+  void add(std::string text, unsigned its_flags) {
+    texts.push_back(std::move(text));
+    flags.push_back(its_flags);
+  }
+};
+
+Result<hs_database_t*> compiled(const Expressions& expressions) {
+  std::vector<const char*> pointers;
+  std::vector<unsigned> ids;
+  for (const std::string& text : expressions.texts) {
+    ids.push_back(static_cast<unsigned>(ids.size()));
+    pointers.push_back(text.c_str());
+  }
+  hs_database_t* database = nullptr;
+  hs_compile_error_t* error = nullptr;
+  const auto status = hs_compile_multi(pointers.data(), expressions.flags.data(), ids.data(),
+                                       static_cast<unsigned>(ids.size()), expressions.mode, nullptr,
+                                       &database, &error);
+  if (status == HS_SUCCESS) return database;
+  const std::string what = error != nullptr ? error->message : "unknown reason";
+  hs_free_compile_error(error);
+  return fail("Hyperscan cannot compile the patterns: " + what);
+}
+
+// All that decides what the database is; escaped patterns have no blanks.
+std::string cache_key(const Expressions& expressions) {
+  std::string input = std::to_string(expressions.mode);
+  for (size_t i = 0; i < expressions.texts.size(); i++)
+    input += " " + std::to_string(expressions.flags[i]) + ":" + expressions.texts[i];
+  return DatabaseCache::key({reinterpret_cast<const uint8_t*>(input.data()), input.size()});
+}
+
+Result<hs_database_t*> database_of(const Expressions& expressions, DatabaseCache* cache) {
+  if (cache == nullptr || expressions.texts.size() < kCachedPatternsMin)
+    return compiled(expressions);
+  const std::string key = cache_key(expressions);
+  if (auto known = cache->load(key)) return known.release();
+  SLUICE_TRY(hs_database_t* const database, compiled(expressions));
+  cache->store(key, database);
+  return database;
+}
+
 struct Scan {
   const std::vector<uint32_t>& first;
   const std::vector<uint32_t>& rules;
@@ -71,36 +121,24 @@ PrefilterStream::~PrefilterStream() {
   if (stream_ != nullptr) hs_close_stream(stream_, nullptr, nullptr, nullptr);
 }
 
-Result<Prefilter> Prefilter::compile(std::vector<Pattern> patterns, Mode mode) {
+Result<Prefilter> Prefilter::compile(std::vector<Pattern> patterns, Mode mode,
+                                     DatabaseCache* cache) {
   std::map<std::pair<std::string, bool>, std::vector<uint32_t>> by_bytes;
   for (Pattern& pattern : patterns)
     by_bytes[{std::move(pattern.bytes), pattern.nocase}].push_back(pattern.rule);
 
   auto parts = std::make_shared<Parts>();
-  std::vector<std::string> expressions;
-  std::vector<unsigned> flags, ids;
+  Expressions expressions;
+  expressions.mode = mode == Mode::kBlock ? HS_MODE_BLOCK : HS_MODE_STREAM;
   parts->first.push_back(0);
   for (const auto& [key, rules] : by_bytes) {
-    expressions.push_back(escaped(key.first));
     // In a stream "once" would be once for its whole life, and mute later hits.
-    flags.push_back(HS_FLAG_DOTALL | (key.second ? HS_FLAG_CASELESS : 0) |
-                    (mode == Mode::kBlock ? HS_FLAG_SINGLEMATCH : 0));
-    ids.push_back(static_cast<unsigned>(ids.size()));
+    expressions.add(escaped(key.first), HS_FLAG_DOTALL | (key.second ? HS_FLAG_CASELESS : 0) |
+                                            (mode == Mode::kBlock ? HS_FLAG_SINGLEMATCH : 0));
     parts->rules.insert(parts->rules.end(), rules.begin(), rules.end());
     parts->first.push_back(static_cast<uint32_t>(parts->rules.size()));
   }
-  std::vector<const char*> pointers;
-  pointers.reserve(expressions.size());
-  for (const std::string& expression : expressions) pointers.push_back(expression.c_str());
-  hs_compile_error_t* error = nullptr;
-  const auto status = hs_compile_multi(
-      pointers.data(), flags.data(), ids.data(), static_cast<unsigned>(ids.size()),
-      mode == Mode::kBlock ? HS_MODE_BLOCK : HS_MODE_STREAM, nullptr, &parts->database, &error);
-  if (status != HS_SUCCESS) {
-    const std::string what = error != nullptr ? error->message : "unknown reason";
-    hs_free_compile_error(error);
-    return fail("Hyperscan cannot compile the patterns: " + what);
-  }
+  SLUICE_TRY(parts->database, database_of(expressions, cache));
   return Prefilter(std::move(parts));
 }
 

@@ -18,6 +18,11 @@ struct hs_stream;
 
 namespace sluice::inspect {
 
+class DatabaseCache;
+
+// Databases of fewer patterns compile as fast as a file is read.
+inline constexpr size_t kCachedPatternsMin = 64;
+
 // Receives rules whose pattern occurs.
 class CandidateSink {
  public:
@@ -60,7 +65,9 @@ class Prefilter {
     uint32_t rule = 0;
   };
 
-  static Result<Prefilter> compile(std::vector<Pattern> patterns, Mode mode);
+  // With a cache, from there if it has this one, else for the next time.
+  static Result<Prefilter> compile(std::vector<Pattern> patterns, Mode mode,
+                                   DatabaseCache* cache = nullptr);
 
   // Makes the scratch large enough; before the first scan with it.
   Result<> prepare(PrefilterScratch& scratch) const;

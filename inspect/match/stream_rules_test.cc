@@ -191,6 +191,39 @@ TEST(StreamRules, RandomSegmentsFindTheSame) {
   }
 }
 
+TEST(StreamRules, RulesThatNameThePortOfTheServer) {
+  const std::string rules =
+      "alert tcp any any -> any 445 (content:\"attack\"; sid:1;)\n"
+      "alert tcp any any -> any any (content:\"attack\"; sid:2;)\n"
+      "alert tcp any 445 -> any any (content:\"answer\"; sid:3;)\n"
+      "alert tcp any 445 <> any any (content:\"attack\"; sid:4;)\n"
+      "alert tcp any any -> any [1:500,!80] (content:\"att\"; depth:3; sid:5;)\n"
+      "alert tcp any any -> any !445 (content:\"attack\"; sid:6;)\n"
+      "alert tcp any 40000 -> any any (content:\"attack\"; sid:7;)\n"
+      "alert tcp any any -> any 445 (dsize:6; flow:to_server; sid:8;)\n";
+  struct Case {
+    uint16_t port;
+    Sids to_server, to_client;
+  };
+  const Case cases[] = {
+      {445, {1, 2, 4, 5, 7, 8}, {3}}, {80, {2, 6, 7}, {}}, {81, {2, 5, 6, 7}, {}}};
+  for (const Case& c : cases) {
+    Harness h(rules);
+    Ends ends;
+    ends.destination_port = c.port;
+    h.connect(ends);
+    h.data(ends, 0, "att");
+    h.forget_events();
+    h.data(ends, 0, "attack");
+    auto alerts = h.alerts();
+    std::sort(alerts.begin(), alerts.end());
+    EXPECT_EQ(alerts, c.to_server) << c.port;
+    h.forget_events();
+    h.send(tcp(ends.turned(), kAck, 5001, 1007, "answer"));
+    EXPECT_EQ(h.alerts(), c.to_client) << c.port;
+  }
+}
+
 TEST(StreamRules, ASecondSynDoesNotMoveTheStream) {
   for (const uint32_t other : {1u, 900u, 100'000u}) {
     Harness h(kAttack);

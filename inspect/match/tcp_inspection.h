@@ -31,8 +31,9 @@ struct StreamInspection {
   };
 
   TcpStream stream;
-  uint64_t parsed = 0;  // position up to which the application's parser was fed
-  PrefilterStream prefilter;
+  uint64_t parsed = 0;              // position up to which the application's parser was fed
+  PrefilterStream prefilter;        // of the rules of any port
+  PrefilterStream prefilter_named;  // of those that name the server's
   std::vector<Pending> pending;
   std::vector<Fired> fired;
 

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/match/rule_groups.h"
+
+#include "inspect/match/port_classes.h"
+
+namespace sluice::inspect {
+
+Result<> RuleGroup::prepare(PrefilterScratch& scratch) const {
+  return prefilter ? prefilter->prepare(scratch) : Result<>{};
+}
+
+void GroupBuilder::add(const Content* content, uint32_t index) {
+  if (content == nullptr) {
+    group_.always.push_back(index);
+  } else {
+    patterns_.push_back({fast_pattern_bytes(*content), content->nocase, index});
+  }
+}
+
+Result<RuleGroup> GroupBuilder::build(Prefilter::Mode mode, DatabaseCache* cache) {
+  if (!patterns_.empty()) {
+    SLUICE_TRY(group_.prefilter, Prefilter::compile(std::move(patterns_), mode, cache));
+  }
+  return std::move(group_);
+}
+
+Result<> PortGroups::prepare(PrefilterScratch& scratch) const {
+  for (const RuleGroup& group : named_) SLUICE_TRY_VOID(group.prepare(scratch));
+  return any_.prepare(scratch);
+}
+
+void PortGroupsBuilder::add(const PortList& ports, const Content* content, uint32_t index) {
+  entries_.push_back({&ports, content, index});
+}
+
+Result<PortGroups> PortGroupsBuilder::build(Prefilter::Mode mode, DatabaseCache* cache) {
+  std::vector<PortRule> rules;
+  for (uint32_t i = 0; i < entries_.size(); i++) rules.push_back({i, entries_[i].ports});
+  PortClasses classes = classify_ports(rules);
+  const auto group_of = [&](const std::vector<uint32_t>& numbers) {
+    GroupBuilder builder;
+    for (const uint32_t i : numbers) builder.add(entries_[i].content, entries_[i].rule);
+    return builder.build(mode, cache);
+  };
+  PortGroups out;
+  SLUICE_TRY(out.any_, group_of(classes.any));
+  for (const auto& numbers : classes.named) {
+    SLUICE_TRY(RuleGroup group, group_of(numbers));
+    out.named_.push_back(std::move(group));
+  }
+  out.class_of_ = std::move(classes.class_of);
+  return out;
+}
+
+}  // namespace sluice::inspect
