@@ -33,7 +33,7 @@ struct Arguments {
 
 // Leaves of the load balancers only those of type application, or the one of this name.
 void choose(Config& config, const std::string& name) {
-  std::erase_if(config.load_balancers, [&](const LoadBalancer& each) {
+  config.load_balancers.erase_if([&](const LoadBalancer& each) {
     return each.type != LoadBalancerType::kApplication || (!name.empty() && each.name != name);
   });
 }

@@ -143,9 +143,8 @@ Result<json> detach(ControlPlane& plane, Fields& fields) {
   const std::string name = fields.string("name");
   SLUICE_TRY_VOID(fields.finish());
   return committed(plane.commit(kAuthor, [&](Config& next) -> Result<> {
-    const auto gone = std::erase_if(next.attachments, [&](const Attachment& a) {
-      return a.name == name && a.origin == Origin::kApi;
-    });
+    const auto gone = next.attachments.erase_if(
+        [&](const Attachment& a) { return a.name == name && a.origin == Origin::kApi; });
     if (gone == 1) return {};
     return fail("there is no attachment '" + name + "' that was inserted by hand");
   }));

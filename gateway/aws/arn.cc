@@ -104,6 +104,25 @@ std::string default_rule_arn(const Place& place, const LoadBalancer& balancer,
          listener.id;
 }
 
+LoadBalancer& changeable(Config& next, const LoadBalancer& found) {
+  return *next.load_balancers.edit(found.name);
+}
+
+TargetGroup& changeable(Config& next, const TargetGroup& found) {
+  return *next.target_groups.edit(found.name);
+}
+
+Listener& changeable(Config& next, const ListenerRef& found) {
+  const auto number = found.listener - found.balancer->listeners.data();
+  return changeable(next, *found.balancer).listeners[static_cast<size_t>(number)];
+}
+
+Rule& changeable(Config& next, const RuleRef& found) {
+  const auto number = found.rule - found.listener->rules.data();
+  return changeable(next, ListenerRef{found.balancer, found.listener})
+      .rules[static_cast<size_t>(number)];
+}
+
 AwsResult<const LoadBalancer*> find_load_balancer(const Config& config, const Place& place,
                                                   const std::string& arn) {
   SLUICE_TRY(const Found found, take(place, arn, "loadbalancer", 3, "load balancer"));
@@ -159,6 +178,18 @@ AwsResult<const Resource*> find_resource(const Config& config, const Place& plac
     return refuse("OperationNotPermitted", "the default rule has no tags of its own");
   }
   return find_load_balancer(config, place, arn);
+}
+
+AwsResult<Resource*> changeable_resource(Config& next, const Place& place, const std::string& arn) {
+  SLUICE_TRY_VOID(find_resource(next, place, arn));
+  // Once the whole object is the state's own, the part that is found may be changed in it.
+  const auto parts = parts_of(place, arn).parts;
+  if (parts[0] == "targetgroup")
+    next.target_groups.edit(parts[1]);
+  else
+    next.load_balancers.edit(parts[2]);
+  SLUICE_TRY(const Resource* own, find_resource(next, place, arn));
+  return const_cast<Resource*>(own);
 }
 
 }  // namespace sluice::gateway

@@ -42,10 +42,11 @@ AwsResult<RuleRef> find_rule(const Config& config, const Place& place, const std
 AwsResult<const Resource*> find_resource(const Config& config, const Place& place,
                                          const std::string& arn);
 
-// A part of the state that was found, for changing it.
-template <class T>
-T& changeable(Config&, const T& part) {
-  return const_cast<T&>(part);
-}
+// For changing what was found in the state to be. What stands in it before is void after that.
+LoadBalancer& changeable(Config& next, const LoadBalancer& found);
+TargetGroup& changeable(Config& next, const TargetGroup& found);
+Listener& changeable(Config& next, const ListenerRef& found);
+Rule& changeable(Config& next, const RuleRef& found);  // not the default rule
+AwsResult<Resource*> changeable_resource(Config& next, const Place& place, const std::string& arn);
 
 }  // namespace sluice::gateway

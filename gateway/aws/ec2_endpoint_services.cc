@@ -117,8 +117,8 @@ AwsResult<> delete_vpc_endpoint_service_configurations(Call& call) {
       if (attachment.service == name)
         return refuse("ExistingVpcEndpointConnections",
                       "the endpoint " + endpoint_id(attachment) + " stands on the service");
-    std::erase_if(next.endpoint_services,
-                  [&](const EndpointService& other) { return other.name == name; });
+    next.endpoint_services.erase_if(
+        [&](const EndpointService& other) { return other.name == name; });
     return {};
   });
 }

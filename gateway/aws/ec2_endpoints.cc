@@ -185,7 +185,7 @@ AwsResult<> delete_vpc_endpoints(Call& call) {
     if (attachment == nullptr)
       return refuse(kNotFound, "The Vpc Endpoint Id '" + id + "' does not exist");
     const std::string name = attachment->name;
-    std::erase_if(next.attachments, [&](const Attachment& other) { return other.name == name; });
+    next.attachments.erase_if([&](const Attachment& other) { return other.name == name; });
     return {};
   });
 }

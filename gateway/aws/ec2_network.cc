@@ -14,11 +14,11 @@ const Tags kNoTags;
 
 // Reads the parameters of a Describe action, picks the objects, and writes each of the page.
 // `facts(object)` are for the filters, `write(item, object)` fills its element.
-template <class Object, class FactsOf, class Write>
-AwsResult<> describe(Call& call, const std::vector<Object>& all, const char* ids_name,
-                     const char* not_found, const char* set_name,
-                     std::initializer_list<std::string_view> filter_names, const FactsOf& facts,
-                     const Write& write) {
+template <class Objects, class FactsOf, class Write>
+AwsResult<> describe(Call& call, const Objects& all, const char* ids_name, const char* not_found,
+                     const char* set_name, std::initializer_list<std::string_view> filter_names,
+                     const FactsOf& facts, const Write& write) {
+  using Object = typename Objects::value_type;
   const auto ids = call.params.texts(ids_name, kIdsMax);
   const Filters filters(call.params, filter_names);
   const Page page(call.params, kPageNames);

@@ -49,10 +49,10 @@ class Filters {
 };
 
 // Those that `ids` name, in their order, or all of `all`. `code` is the error of an unknown one.
-template <class Object, class Id>
-AwsResult<std::vector<const Object*>> by_ids(const std::vector<Object>& all,
-                                             const std::vector<std::string>& ids, const Id& id_of,
-                                             const char* code) {
+template <class Objects, class Id>
+AwsResult<std::vector<const typename Objects::value_type*>> by_ids(
+    const Objects& all, const std::vector<std::string>& ids, const Id& id_of, const char* code) {
+  using Object = typename Objects::value_type;
   std::vector<const Object*> out;
   for (const std::string& id : ids) {
     const size_t before = out.size();

@@ -9,10 +9,10 @@ namespace sluice::gateway::ec2 {
 namespace {
 
 AwsResult<Tags*> find_tags(Config& config, const std::string& id) {
-  for (Attachment& attachment : config.attachments)
-    if (endpoint_id(attachment) == id) return &attachment.tags;
-  for (EndpointService& service : config.endpoint_services)
-    if (service_id(service) == id) return &service.tags;
+  if (const Attachment* attachment = find_endpoint(config, id))
+    return &config.attachments.edit(attachment->name)->tags;
+  if (const EndpointService* service = find_service(config, id))
+    return &config.endpoint_services.edit(service->name)->tags;
   return refuse("InvalidID", "'" + id +
                                  "' is no endpoint or endpoint service; the network is what "
                                  "the configuration file says and has no tags");

@@ -101,7 +101,7 @@ AwsResult<> modify_listener_attributes(Call& call) {
   SLUICE_TRY_VOID(call.commit([&](Config& next) -> AwsResult<> {
     SLUICE_TRY(const ListenerRef ref, find_listener(next, call.place, arn));
     return set(AttributeScope::kListener, ref.balancer->type, wanted,
-               changeable(next, *ref.listener).attributes);
+               changeable(next, ref).attributes);
   }));
   SLUICE_TRY(const ListenerRef now, find_listener(call.config(), call.place, arn));
   write(call.out, all_attributes(*now.balancer, *now.listener));

@@ -165,7 +165,8 @@ AwsResult<> modify_listener(Call& call) {
   SLUICE_TRY_VOID(in.finish());
   SLUICE_TRY_VOID(call.commit([&](Config& next) -> AwsResult<> {
     SLUICE_TRY(const ListenerRef ref, find_listener(next, call.place, arn));
-    return modify(next, call.place, *ref.balancer, changeable(next, *ref.listener), wanted);
+    LoadBalancer& balancer = changeable(next, *ref.balancer);
+    return modify(next, call.place, balancer, changeable(next, ref), wanted);
   }));
   SLUICE_TRY(const ListenerRef now, find_listener(call.config(), call.place, arn));
   write(add(call.out, "Listeners"), call, now);

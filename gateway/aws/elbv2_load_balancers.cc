@@ -186,8 +186,7 @@ AwsResult<> delete_load_balancer(Call& call) {
   auto done = change(call, arn, [](Config& next, LoadBalancer& balancer) -> AwsResult<> {
     SLUICE_TRY_VOID(check_deletion(next, balancer));
     const std::string name = balancer.name;
-    std::erase_if(next.load_balancers,
-                  [&](const LoadBalancer& other) { return other.name == name; });
+    next.load_balancers.erase_if([&](const LoadBalancer& other) { return other.name == name; });
     return {};
   });
   if (!done && done.error().code == "LoadBalancerNotFound") return {};  // gone is gone

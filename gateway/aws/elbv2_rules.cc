@@ -130,8 +130,7 @@ AwsResult<> create_rule(Call& call) {
   size_t index = 0;
   SLUICE_TRY_VOID(call.commit([&](Config& next) -> AwsResult<> {
     SLUICE_TRY(const ListenerRef ref, find_listener(next, call.place, arn));
-    SLUICE_TRY(index,
-               add_rule(next, call.place, *ref.balancer, changeable(next, *ref.listener), rule));
+    SLUICE_TRY(index, add_rule(next, call.place, *ref.balancer, changeable(next, ref), rule));
     return {};
   }));
   SLUICE_TRY(const ListenerRef now, find_listener(call.config(), call.place, arn));
@@ -182,7 +181,7 @@ AwsResult<> modify_rule(Call& call) {
   SLUICE_TRY_VOID(call.commit([&](Config& next) -> AwsResult<> {
     SLUICE_TRY(const RuleRef ref,
                find_own_rule(next, call.place, arn, "modified: modify the listener"));
-    Rule& rule = changeable(next, *ref.rule);
+    Rule& rule = changeable(next, ref);
     if (!conditions.empty()) rule.conditions = conditions;
     if (!action) return {};
     SLUICE_TRY(rule.action,
@@ -200,7 +199,7 @@ AwsResult<> delete_rule(Call& call) {
   return call.commit([&](Config& next) -> AwsResult<> {
     SLUICE_TRY(const RuleRef ref, find_own_rule(next, call.place, arn, "deleted"));
     const std::string id = ref.rule->id;
-    std::erase_if(changeable(next, *ref.listener).rules,
+    std::erase_if(changeable(next, ListenerRef{ref.balancer, ref.listener}).rules,
                   [&](const Rule& rule) { return rule.id == id; });
     return {};
   });
@@ -220,10 +219,11 @@ AwsResult<> set_rule_priorities(Call& call) {
     const Listener* listener = nullptr;
     for (const auto& [arn, priority] : wanted) {
       SLUICE_TRY(const RuleRef ref, find_own_rule(next, call.place, arn, "given a priority"));
-      if (listener != nullptr && listener != ref.listener)
+      const Listener* its = &changeable(next, ListenerRef{ref.balancer, ref.listener});
+      if (listener != nullptr && listener != its)
         return refuse(kInvalid, "All rules must be of one listener");
-      listener = ref.listener;
-      changeable(next, *ref.rule).priority = priority;
+      listener = its;
+      changeable(next, ref).priority = priority;
     }
     if (listener == nullptr) return {};
     std::set<uint32_t> seen;

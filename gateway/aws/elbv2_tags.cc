@@ -18,8 +18,8 @@ AwsResult<> change(Call& call, const std::vector<std::string>& arns,
                    const std::function<AwsResult<>(Tags& tags)>& how) {
   return call.commit([&](Config& next) -> AwsResult<> {
     for (const std::string& arn : arns) {
-      SLUICE_TRY(const Resource* resource, find_resource(next, call.place, arn));
-      SLUICE_TRY_VOID(how(changeable(next, *resource).tags));
+      SLUICE_TRY(Resource * resource, changeable_resource(next, call.place, arn));
+      SLUICE_TRY_VOID(how(resource->tags));
     }
     return {};
   });

@@ -149,7 +149,7 @@ AwsResult<> modify_target_group(Call& call) {
   SLUICE_TRY(const TargetGroup* group, there);
   const std::string name = group->name;
   SLUICE_TRY_VOID(call.commit([&](Config& next) -> AwsResult<> {
-    changeable(next, *next.target_group(name)).health_check = check;
+    next.target_groups.edit(name)->health_check = check;
     return {};
   }));
   write(add(call.out, "TargetGroups"), call, *call.config().target_group(name));
@@ -166,7 +166,7 @@ AwsResult<> delete_target_group(Call& call) {
                             [&](const LoadBalancer& lb) { return uses(lb, name); }))
       return refuse("ResourceInUse",
                     "Target group '" + arn + "' is currently in use by a listener or a rule");
-    std::erase_if(next.target_groups, [&](const TargetGroup& other) { return other.name == name; });
+    next.target_groups.erase_if([&](const TargetGroup& other) { return other.name == name; });
     return {};
   });
   if (!done && done.error().code == "TargetGroupNotFound") return {};  // gone is gone

@@ -10,12 +10,6 @@
 namespace sluice::gateway {
 namespace {
 
-template <class Object>
-const Object* by_id(const std::vector<Object>& objects, std::string_view id) {
-  const auto at = std::ranges::find(objects, id, &Object::id);
-  return at == objects.end() ? nullptr : &*at;
-}
-
 uint32_t number_of(const IpAddress& address) { return tunnels::swap_be32(address.words[0]); }
 
 IpAddress address_of(uint32_t number) {
@@ -85,16 +79,16 @@ AwsResult<> find_address(const Subnet& subnet, std::set<uint32_t>& taken, IpAddr
 }  // namespace
 
 const Vpc* find_vpc(const Config& config, std::string_view id) {
-  return by_id(config.network.vpcs, id);
+  return config.network.vpcs.find(id);
 }
 const Subnet* find_subnet(const Config& config, std::string_view id) {
-  return by_id(config.network.subnets, id);
+  return config.network.subnets.find(id);
 }
 const Instance* find_instance(const Config& config, std::string_view id) {
-  return by_id(config.network.instances, id);
+  return config.network.instances.find(id);
 }
 const SecurityGroup* find_security_group(const Config& config, std::string_view id) {
-  return by_id(config.network.security_groups, id);
+  return config.network.security_groups.find(id);
 }
 
 const Instance* find_instance(const Config& config, const IpAddress& address) {

@@ -16,26 +16,19 @@ namespace sluice::gateway {
 namespace {
 
 template <class Object>
-std::map<std::string_view, const Object*> by_name(const std::vector<Object>& objects) {
-  std::map<std::string_view, const Object*> out;
-  for (const Object& object : objects) out.emplace(object.name, &object);
-  return out;
-}
-
-template <class Object>
-void add_changes(ObjectKind kind, const std::vector<Object>& before,
-                 const std::vector<Object>& after, std::vector<ObjectChange>& out) {
-  const auto old_ones = by_name(before), new_ones = by_name(after);
+void add_changes(ObjectKind kind, const ObjectList<Object>& before, const ObjectList<Object>& after,
+                 std::vector<ObjectChange>& out) {
+  if (before.same_objects(after)) return;
   std::map<std::string_view, ObjectChange> found;
-  for (const auto& [name, object] : old_ones) {
-    const auto now = new_ones.find(name);
-    if (now != new_ones.end() && *now->second == *object) continue;
-    found[name] = {kind, std::string(name), to_json(*object).dump(),
-                   now == new_ones.end() ? "" : to_json(*now->second).dump()};
+  for (const Object& old : before) {
+    const Object* now = after.find(old.name);
+    if (now == &old || (now != nullptr && *now == old)) continue;
+    found[old.name] = {kind, old.name, to_json(old).dump(),
+                       now == nullptr ? "" : to_json(*now).dump()};
   }
-  for (const auto& [name, object] : new_ones)
-    if (!old_ones.contains(name))
-      found[name] = {kind, std::string(name), "", to_json(*object).dump()};
+  for (const Object& now : after)
+    if (before.find(now.name) == nullptr)
+      found[now.name] = {kind, now.name, "", to_json(now).dump()};
   for (auto& [name, change] : found) out.push_back(std::move(change));
 }
 
@@ -66,21 +59,25 @@ void keep_found(TargetGroup& to, const TargetGroup& from) {
 }
 
 template <class Object>
-void merge(std::vector<Object>& next, std::vector<Object>& file) {
-  const auto from_file = by_name(file);
-  const auto now = by_name(next);
-  for (Object& object : file) {
-    const auto old = now.find(object.name);
-    if (old == now.end()) continue;
-    keep_identity(object, *old->second);
-    if constexpr (std::is_same_v<Object, LoadBalancer>) keep_listeners(object, *old->second);
-    if constexpr (std::is_same_v<Object, TargetGroup>) keep_found(object, *old->second);
+void merge(ObjectList<Object>& next, const ObjectList<Object>& file) {
+  ObjectList<Object> merged;
+  for (const Object& object : file) {
+    Object wanted = object;
+    const auto old = next.find_shared(object.name);
+    if (old != nullptr) {
+      keep_identity(wanted, *old);
+      if constexpr (std::is_same_v<Object, LoadBalancer>) keep_listeners(wanted, *old);
+      if constexpr (std::is_same_v<Object, TargetGroup>) keep_found(wanted, *old);
+    }
+    if (old != nullptr && *old == wanted)
+      merged.share(next, object.name);
+    else
+      merged.push_back(std::move(wanted));
   }
-  std::vector<Object> kept;
   for (const Object& object : next)
-    if (object.origin == Origin::kApi && !from_file.contains(object.name)) kept.push_back(object);
-  next = std::move(file);
-  std::ranges::move(kept, std::back_inserter(next));
+    if (object.origin == Origin::kApi && file.find(object.name) == nullptr)
+      merged.share(next, object.name);
+  next = std::move(merged);
 }
 
 std::string random_id() {
@@ -93,16 +90,29 @@ class Completer {
  public:
   Completer(Config& next, uint64_t now_ms) : next_(next), now_ms_(now_ms) {}
   void run() {
-    for (TargetGroup& group : next_.target_groups)
-      fill(group, group.origin, "target_group/" + group.name);
-    for (LoadBalancer& lb : next_.load_balancers) fill_balancer(lb);
-    for (Attachment& attachment : next_.attachments)
-      fill(attachment, attachment.origin, "attachment/" + attachment.name);
-    for (EndpointService& service : next_.endpoint_services)
-      fill(service, service.origin, "endpoint_service/" + service.name);
+    fill_all(next_.target_groups, "target_group/");
+    fill_all(next_.attachments, "attachment/");
+    fill_all(next_.endpoint_services, "endpoint_service/");
+    for (size_t i = 0; i < next_.load_balancers.size(); i++)
+      if (!is_complete(std::as_const(next_.load_balancers)[i]))
+        fill_balancer(next_.load_balancers[i]);
   }
 
  private:
+  static bool is_filled(const Resource& resource) {
+    return !resource.id.empty() && resource.created_ms != 0;
+  }
+  static bool is_complete(const LoadBalancer& lb) {
+    return is_filled(lb) && std::ranges::all_of(lb.listeners, [](const Listener& listener) {
+             return is_filled(listener) && std::ranges::all_of(listener.rules, is_filled);
+           });
+  }
+  template <class Object>
+  void fill_all(ObjectList<Object>& objects, const std::string& prefix) {
+    for (size_t i = 0; i < objects.size(); i++)
+      if (const Object& now = std::as_const(objects)[i]; !is_filled(now))
+        fill(objects[i], now.origin, prefix + now.name);
+  }
   void fill_balancer(LoadBalancer& lb) {
     const std::string name = "load_balancer/" + lb.name;
     fill(lb, lb.origin, name);
@@ -126,21 +136,18 @@ class Completer {
 
 // The one object of `from` in the place of the one of that name, or at the end.
 template <class Object>
-void replace(std::vector<Object>& list, const std::string& name, std::vector<Object>& from) {
-  const auto at = std::ranges::find(list, name, &Object::name);
+void replace(ObjectList<Object>& list, const std::string& name, const ObjectList<Object>& from) {
   if (from.empty())
-    list.erase(at, at == list.end() ? at : at + 1);
-  else if (at == list.end())
-    list.push_back(std::move(from.front()));
+    list.erase_if([&](const Object& object) { return object.name == name; });
   else
-    *at = std::move(from.front());
+    list.put(from[0]);
 }
 
 Result<TargetGroup*> find_group(Config& next, const std::string& name) {
-  const auto at = std::ranges::find(next.target_groups, name, &TargetGroup::name);
-  if (at == next.target_groups.end()) return fail("there is no target group '" + name + "'");
-  if (is_followed(*at)) return fail(followed(*at));
-  return &*at;
+  TargetGroup* group = next.target_groups.edit(name);
+  if (group == nullptr) return fail("there is no target group '" + name + "'");
+  if (is_followed(*group)) return fail(followed(*group));
+  return group;
 }
 
 }  // namespace

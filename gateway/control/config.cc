@@ -53,14 +53,10 @@ bool uses(const LoadBalancer& balancer, std::string_view group) {
   });
 }
 
-const LoadBalancer* Config::load_balancer(std::string_view name) const {
-  const auto at = std::ranges::find(load_balancers, name, &LoadBalancer::name);
-  return at == load_balancers.end() ? nullptr : &*at;
-}
-
-const TargetGroup* Config::target_group(std::string_view name) const {
-  const auto at = std::ranges::find(target_groups, name, &TargetGroup::name);
-  return at == target_groups.end() ? nullptr : &*at;
+bool Network::same_objects(const Network& other) const {
+  return vpcs.same_objects(other.vpcs) && subnets.same_objects(other.subnets) &&
+         instances.same_objects(other.instances) &&
+         security_groups.same_objects(other.security_groups);
 }
 
 ConfigResult read_config(const std::string& path) {

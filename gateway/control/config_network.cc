@@ -37,8 +37,8 @@ bool is_network(const std::string& cidr) {
 }
 
 template <class Object>
-bool contains(const std::vector<Object>& objects, const std::string& id) {
-  return std::ranges::find(objects, id, &Object::id) != objects.end();
+bool contains(const ObjectList<Object>& objects, const std::string& id) {
+  return objects.find(id) != nullptr;
 }
 
 // AWS makes one with every VPC.

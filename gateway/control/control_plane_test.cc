@@ -118,7 +118,7 @@ TEST_F(ControlPlaneTest, ProtectedLoadBalancersStay) {
     return {};
   }));
   const auto remove = [](Config& next) -> Result<> {
-    next.load_balancers.erase(next.load_balancers.begin() + 1);
+    next.load_balancers.erase_if([](const LoadBalancer& lb) { return lb.name == "nlb"; });
     return {};
   };
   EXPECT_EQ(errors_of(plane.commit("api", remove)),

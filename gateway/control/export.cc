@@ -147,7 +147,7 @@ json as_json(const Network& network) {
 }
 
 template <class Object>
-json as_json(const std::vector<Object>& objects) {
+json as_json(const ObjectList<Object>& objects) {
   json out = json::array();
   for (const Object& object : objects) out.push_back(for_file(to_json(object)));
   return out;

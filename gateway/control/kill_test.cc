@@ -38,14 +38,14 @@ target_groups:
 Result<> change(Config& next, uint64_t n) {
   next.load_balancers[0].listeners[0].port = static_cast<uint16_t>(1000 + n % 5000);
   // The store gives objects back in the order of their names.
-  TargetGroup& spare = *std::ranges::find(next.target_groups, "spare", &TargetGroup::name);
+  TargetGroup& spare = *next.target_groups.edit("spare");
   spare.tags["generation"] = std::to_string(n);
   spare.targets.assign(n % 50, {});
   for (size_t i = 0; i < spare.targets.size(); i++)
     spare.targets[i] = {*parse_ip_address("10.2.0." + std::to_string(i + 1)), 80};
   const std::string name = "g" + std::to_string(n % 3);
   const auto removed =
-      std::erase_if(next.target_groups, [&](const TargetGroup& g) { return g.name == name; });
+      next.target_groups.erase_if([&](const TargetGroup& g) { return g.name == name; });
   if (removed != 0) return {};
   TargetGroup group;
   group.name = name;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a gateway is told to be, in the words of AWS's Elastic Load Balancing v2: one plain value
-// that the file, the API and the store share. config.h reads it, validate.h judges it as a whole,
-// and control_plane.h is the only way to change the one that runs.
+// What a gateway is told to be, in the words of AWS's Elastic Load Balancing v2: one value that the
+// file, the API and the store share, and whose copies share what they have in common. config.h
+// reads it, validate.h judges it as a whole, and control_plane.h is the only way to change the one
+// that runs.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,7 @@
 
 #include "gateway/control/address.h"
 #include "gateway/control/health_check.h"
+#include "gateway/control/object_list.h"
 #include "gateway/control/rule_parts.h"
 #include "tunnels/flow_key.h"
 
@@ -213,11 +215,13 @@ struct SecurityGroup {
 };
 
 struct Network {
-  std::vector<Vpc> vpcs;
-  std::vector<Subnet> subnets;
-  std::vector<Instance> instances;
-  std::vector<SecurityGroup> security_groups;
+  ObjectList<Vpc> vpcs;
+  ObjectList<Subnet> subnets;
+  ObjectList<Instance> instances;
+  ObjectList<SecurityGroup> security_groups;
   bool operator==(const Network&) const = default;
+  // The very same objects, which is quicker to see.
+  bool same_objects(const Network& other) const;
 };
 
 struct Config {
@@ -225,13 +229,15 @@ struct Config {
   std::string digest;  // of the file's text
   Gateway gateway;
   Network network;
-  std::vector<LoadBalancer> load_balancers;
-  std::vector<Attachment> attachments;
-  std::vector<EndpointService> endpoint_services;
-  std::vector<TargetGroup> target_groups;
+  ObjectList<LoadBalancer> load_balancers;
+  ObjectList<Attachment> attachments;
+  ObjectList<EndpointService> endpoint_services;
+  ObjectList<TargetGroup> target_groups;
 
-  const LoadBalancer* load_balancer(std::string_view name) const;
-  const TargetGroup* target_group(std::string_view name) const;
+  const LoadBalancer* load_balancer(std::string_view name) const {
+    return load_balancers.find(name);
+  }
+  const TargetGroup* target_group(std::string_view name) const { return target_groups.find(name); }
 };
 
 inline bool is_set(const IpAddress& address) {

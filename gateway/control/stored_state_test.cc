@@ -126,7 +126,7 @@ TEST_F(StoredStateTest, RollbackIsAGenerationOfItsOwn) {
   const Config first = run.plane.config();
   ASSERT_TRUE(run.plane.commit("test", registering("10.9.0.30")));
   ASSERT_TRUE(run.plane.commit("test", [](Config& next) -> Result<> {
-    std::erase_if(next.target_groups, [](const auto& g) { return g.name == "spare"; });
+    next.target_groups.erase_if([](const auto& g) { return g.name == "spare"; });
     return {};
   }));
   const auto back = run.plane.change_to(1);

@@ -45,7 +45,7 @@ void Validator::say(const std::string& path, std::string what) {
 
 // Names are letters, digits and hyphens, and each is there once.
 template <class Object>
-void Validator::by_name(const std::string& list, const std::vector<Object>& objects,
+void Validator::by_name(const std::string& list, const ObjectList<Object>& objects,
                         std::map<std::string_view, size_t>& out) {
   constexpr size_t kNameMax = 32;
   for (size_t i = 0; i < objects.size(); i++) {

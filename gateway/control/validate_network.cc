@@ -9,7 +9,7 @@ constexpr size_t kIdMax = 64;
 
 // Each id once; where the error is said.
 template <class Object, class Say>
-void by_id(const std::vector<Object>& objects, std::map<std::string_view, size_t>& out, Say say) {
+void by_id(const ObjectList<Object>& objects, std::map<std::string_view, size_t>& out, Say say) {
   for (size_t i = 0; i < objects.size(); i++) {
     const std::string& id = objects[i].id;
     if (id.empty() || id.size() > kIdMax)

@@ -24,7 +24,7 @@ class Validator {
  private:
   // validate.cc
   template <class Object>
-  void by_name(const std::string& list, const std::vector<Object>& objects,
+  void by_name(const std::string& list, const ObjectList<Object>& objects,
                std::map<std::string_view, size_t>& out);
   void check_gateway_reference(const std::string& path, const std::string& name);
   void check_attachments();

@@ -159,7 +159,7 @@ TEST_F(FollowTest, TheWholeAndThenEachChange) {
   ASSERT_TRUE(eventually([&] { return taken.target_groups.size() == 2; }));
   EXPECT_EQ(taken_generation, plane.generation());
   ASSERT_TRUE(plane.commit("test", [](Config& next) -> Result<> {
-    std::erase_if(next.target_groups, [](const auto& group) { return group.name == "more"; });
+    next.target_groups.erase_if([](const auto& group) { return group.name == "more"; });
     next.load_balancers[1].listeners[0].default_action = {};
     next.load_balancers[1].listeners[0].default_action.fixed_response = FixedResponse{};
     return {};
