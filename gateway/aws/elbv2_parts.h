@@ -35,6 +35,8 @@ void read_health_check(Params& params, Protocol group, HealthCheck& check, bool 
 // The members of a list.
 void write(pugi::xml_node list, const Call& call, const LoadBalancer& balancer);
 void write(pugi::xml_node list, const Call& call, const TargetGroup& group);
+// The same for many: who uses which group is looked up once for all.
+void write(pugi::xml_node list, const Call& call, const std::vector<const TargetGroup*>& groups);
 void write(pugi::xml_node list, const Call& call, const ListenerRef& ref);
 void write(pugi::xml_node list, const Call& call, const RuleRef& ref);
 

@@ -133,7 +133,7 @@ AwsResult<> describe_target_groups(Call& call) {
   SLUICE_TRY(auto found, select(call, balancer, arns, names));
   auto list = add(call.out, "TargetGroups");
   page.cut(found, call.out, [](const TargetGroup* group) { return group->name; });
-  for (const TargetGroup* group : found) write(list, call, *group);
+  write(list, call, found);
   return {};
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The objects of the model in the form in which ELBv2 tells them.
-#include <algorithm>
+#include <map>
 
 #include "gateway/aws/elbv2_parts.h"
 #include "gateway/aws/network.h"
@@ -112,11 +112,52 @@ void write_conditions(pugi::xml_node member, const Rule& rule) {
   }
 }
 
-// The load balancers whose listeners forward to the group.
-void write_users(pugi::xml_node member, const Call& call, const TargetGroup& group) {
-  auto list = add(member, "LoadBalancerArns");
-  for (const LoadBalancer& balancer : call.config().load_balancers)
-    if (uses(balancer, group.name)) add(list, "member", arn_of(call.place, balancer));
+// The load balancers whose listeners forward to a group, in their order.
+using Users = std::map<std::string_view, std::vector<const LoadBalancer*>>;
+
+Users users_of_groups(const Config& config) {
+  Users users;
+  for (const LoadBalancer& balancer : config.load_balancers) {
+    const auto note = [&](const Action& action) {
+      auto& list = users[action.target_group];
+      if (list.empty() || list.back() != &balancer) list.push_back(&balancer);
+    };
+    for (const Listener& listener : balancer.listeners) {
+      note(listener.default_action);
+      for (const Rule& rule : listener.rules) note(rule.action);
+    }
+  }
+  return users;
+}
+
+void write_group(pugi::xml_node list, const Call& call, const TargetGroup& group,
+                 const Users& users) {
+  const HealthCheck& check = group.health_check;
+  auto member = add(list, "member");
+  add(member, "TargetGroupArn", arn_of(call.place, group));
+  add(member, "TargetGroupName", group.name);
+  add(member, "Protocol", std::string(protocol_name(group.protocol)));
+  if (group.protocol == Protocol::kHttp) add(member, "ProtocolVersion", "HTTP1");
+  add_number(member, "Port", group.port);
+  if (!group.vpc.empty()) add(member, "VpcId", group.vpc);
+  add(member, "HealthCheckProtocol", std::string(health_protocol_name(check.protocol)));
+  add(member, "HealthCheckPort",
+      check.port == 0 ? std::string("traffic-port") : std::to_string(check.port));
+  add(member, "HealthCheckEnabled", check.enabled);
+  add_number(member, "HealthCheckIntervalSeconds", check.interval_s);
+  add_number(member, "HealthCheckTimeoutSeconds", check.timeout_s);
+  add_number(member, "HealthyThresholdCount", check.healthy_threshold);
+  add_number(member, "UnhealthyThresholdCount", check.unhealthy_threshold);
+  if (!check.path.empty()) add(member, "HealthCheckPath", check.path);
+  if (!check.matcher.empty())
+    add(add(member, "Matcher"), check.protocol == HealthProtocol::kGrpc ? "GrpcCode" : "HttpCode",
+        check.matcher);
+  auto arns = add(member, "LoadBalancerArns");
+  if (const auto at = users.find(group.name); at != users.end())
+    for (const LoadBalancer* balancer : at->second)
+      add(arns, "member", arn_of(call.place, *balancer));
+  add(member, "TargetType", group.target_type == TargetType::kIp ? "ip" : "instance");
+  add(member, "IpAddressType", group.ip_version == 6 ? "ipv6" : "ipv4");
 }
 
 }  // namespace
@@ -142,29 +183,12 @@ void write(pugi::xml_node list, const Call& call, const LoadBalancer& balancer) 
 }
 
 void write(pugi::xml_node list, const Call& call, const TargetGroup& group) {
-  const HealthCheck& check = group.health_check;
-  auto member = add(list, "member");
-  add(member, "TargetGroupArn", arn_of(call.place, group));
-  add(member, "TargetGroupName", group.name);
-  add(member, "Protocol", std::string(protocol_name(group.protocol)));
-  if (group.protocol == Protocol::kHttp) add(member, "ProtocolVersion", "HTTP1");
-  add_number(member, "Port", group.port);
-  if (!group.vpc.empty()) add(member, "VpcId", group.vpc);
-  add(member, "HealthCheckProtocol", std::string(health_protocol_name(check.protocol)));
-  add(member, "HealthCheckPort",
-      check.port == 0 ? std::string("traffic-port") : std::to_string(check.port));
-  add(member, "HealthCheckEnabled", check.enabled);
-  add_number(member, "HealthCheckIntervalSeconds", check.interval_s);
-  add_number(member, "HealthCheckTimeoutSeconds", check.timeout_s);
-  add_number(member, "HealthyThresholdCount", check.healthy_threshold);
-  add_number(member, "UnhealthyThresholdCount", check.unhealthy_threshold);
-  if (!check.path.empty()) add(member, "HealthCheckPath", check.path);
-  if (!check.matcher.empty())
-    add(add(member, "Matcher"), check.protocol == HealthProtocol::kGrpc ? "GrpcCode" : "HttpCode",
-        check.matcher);
-  write_users(member, call, group);
-  add(member, "TargetType", group.target_type == TargetType::kIp ? "ip" : "instance");
-  add(member, "IpAddressType", group.ip_version == 6 ? "ipv6" : "ipv4");
+  write(list, call, std::vector{&group});
+}
+
+void write(pugi::xml_node list, const Call& call, const std::vector<const TargetGroup*>& groups) {
+  const Users users = users_of_groups(call.config());
+  for (const TargetGroup* group : groups) write_group(list, call, *group, users);
 }
 
 void write(pugi::xml_node list, const Call& call, const ListenerRef& ref) {
