@@ -2,8 +2,10 @@
 #include "gateway/cli/state_commands.h"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "gateway/cli/asking.h"
 #include "gateway/cli/print.h"
@@ -15,6 +17,13 @@ namespace {
 
 using nlohmann::json;
 
+json apply_request(const std::string& file, bool dry_run) {
+  return {{"command", "apply"},
+          {"file", std::filesystem::absolute(file).string()},
+          {"text", or_give_up(tunnels::read_yaml_file(file))},
+          {"dry_run", dry_run}};
+}
+
 void add_apply(CLI::App& app) {
   CLI::App* command = app.add_subcommand("apply", "make a running gateway what a file says");
   auto asking = std::make_shared<Asking>();
@@ -24,11 +33,7 @@ void add_apply(CLI::App& app) {
   command->add_option("file", *file, "the YAML file")->required();
   command->add_flag("--dry-run", *dry_run, "only say what would change");
   command->callback([=] {
-    const std::string text = or_give_up(tunnels::read_yaml_file(*file));
-    asking->request = {{"command", "apply"},
-                       {"file", std::filesystem::absolute(*file).string()},
-                       {"text", text},
-                       {"dry_run", *dry_run}};
+    asking->request = apply_request(*file, *dry_run);
     asking->ask(print_changes);
   });
 }
@@ -56,17 +61,37 @@ void add_history(CLI::App& app) {
   });
 }
 
+std::optional<uint64_t> read_generation(const std::string& word) {
+  uint64_t out = 0;
+  const char* end = word.data() + word.size();
+  const auto [stop, error] = std::from_chars(word.data(), end, out);
+  if (error != std::errc() || stop != end) return {};
+  return out;
+}
+
+json diff_request(const std::vector<std::string>& words) {
+  json request{{"command", "changes"}};
+  const char* const keys[] = {"from", "to"};
+  for (size_t i = 0; i < words.size(); i++) {
+    const auto generation = read_generation(words[i]);
+    if (!generation && words.size() == 1) return apply_request(words[0], /*dry_run=*/true);
+    if (!generation) give_up({"'" + words[i] + "' is no number of a generation", {}, {}});
+    request[keys[i]] = *generation;
+  }
+  return request;
+}
+
 void add_diff(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
-      "diff", "what the last generation changed, or one since another, or between two");
+      "diff",
+      "what the last generation changed, or one since another, or between two; or what applying a "
+      "file would change");
   auto asking = std::make_shared<Asking>();
-  auto generations = std::make_shared<std::vector<uint64_t>>();
+  auto words = std::make_shared<std::vector<std::string>>();
   asking->add_options(*command);
-  command->add_option("generations", *generations, "[FROM [TO]]")->expected(0, 2);
+  command->add_option("generations", *words, "[FROM [TO]] or FILE")->expected(0, 2);
   command->callback([=] {
-    asking->request = {{"command", "changes"}};
-    if (!generations->empty()) asking->request["from"] = generations->front();
-    if (generations->size() == 2) asking->request["to"] = generations->back();
+    asking->request = diff_request(*words);
     asking->ask(print_changes);
   });
 }
