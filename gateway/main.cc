@@ -2,6 +2,7 @@
 // sluiced, the gateway's daemon: reads the configuration, puts the packet path at its interfaces,
 // checks its targets and answers on its socket, all on one loop. SIGHUP reads the configuration
 // again; SIGTERM and SIGINT take everything back, unless it is pinned, and end.
+#include <net/if.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/signalfd.h>
@@ -50,7 +51,8 @@ class Daemon {
   Result<> serve_http(const Gateway& gateway);
   void reload();
   void refuse_reload(const std::vector<Error>& errors);
-  Result<> set_addresses(const Config& next);
+  Result<> set_addresses(const Config& next, ControlPlane::OnMissing on_missing);
+  void tell_of_addresses(const Result<>& done);
   void network_changed();
 
   std::string file_;
@@ -61,6 +63,7 @@ class Daemon {
   std::optional<FrameSocket> frames_;
   std::optional<ProbeSocket> probes_;
   NlbAddresses addresses_;
+  bool addresses_missing_ = false;  // and it was told
   EventBus events_;
   std::unique_ptr<Controller> controller_;
   std::unique_ptr<ControlPlane> plane_;
@@ -116,7 +119,9 @@ Result<> Daemon::start(Config config) {
           [this](uint32_t interface, auto frame) { return frames_->send(interface, frame); },
           [this](const IpAddress& to, auto datagram) { return probes_->send(to, datagram); }});
   plane_ = std::make_unique<ControlPlane>(
-      *controller_, [this](const Config& c) { return set_addresses(c); }, std::move(store));
+      *controller_,
+      [this](const Config& c, ControlPlane::OnMissing o) { return set_addresses(c, o); },
+      std::move(store));
   discovery_ = std::make_unique<Discovery>(*loop_, *plane_);
   SLUICE_TRY_VOID(serve_http(config.gateway));
   SLUICE_TRY(const std::vector<Error> unapplied, plane_->start(std::move(config)));
@@ -149,12 +154,18 @@ Result<> Daemon::serve_http(const Gateway& gateway) {
 }
 
 // An interface that went away must not stop what does not need it; network_changed() waits for it.
-Result<> Daemon::set_addresses(const Config& next) {
+Result<> Daemon::set_addresses(const Config& next, ControlPlane::OnMissing on_missing) {
   const Config& now = controller_->config();
-  const auto wanted = nlb_addresses_of(next);
-  if (next.gateway.nlb_interface == now.gateway.nlb_interface && wanted == nlb_addresses_of(now))
-    return {};
-  return addresses_.set(next.gateway.nlb_interface, wanted);
+  const std::string& interface = next.gateway.nlb_interface;
+  if (interface == now.gateway.nlb_interface) {
+    if (next.load_balancers.same_objects(now.load_balancers)) return {};
+    if (nlb_addresses_of(next) == nlb_addresses_of(now)) return {};
+  }
+  Result<> done = addresses_.set(interface, nlb_addresses_of(next));
+  const bool missing = !done && ::if_nametoindex(interface.c_str()) == 0;
+  if (!missing || on_missing == ControlPlane::OnMissing::kRefuse) return done;
+  tell_of_addresses(done);
+  return {};
 }
 
 void Daemon::network_changed() {
@@ -162,7 +173,20 @@ void Daemon::network_changed() {
   controller_->look_again();
   // An interface that was made anew has lost them; one that is missing gets them when it is back.
   const Config& config = controller_->config();
-  (void)addresses_.set(config.gateway.nlb_interface, nlb_addresses_of(config));
+  tell_of_addresses(addresses_.set(config.gateway.nlb_interface, nlb_addresses_of(config)));
+}
+
+void Daemon::tell_of_addresses(const Result<>& done) {
+  if (addresses_missing_ == !done) return;
+  addresses_missing_ = !done;
+  if (done)
+    events_.publish(EventKind::kInterfaceBack, EventLevel::kInfo,
+                    "the addresses of NLB listeners are where they should be");
+  else
+    events_.publish(
+        EventKind::kInterfaceMissing, EventLevel::kWarning,
+        "the addresses of NLB listeners wait for their interface: " + done.error().text(),
+        {{"what", done.error().what}, {"where", done.error().where}});
 }
 
 Result<> Daemon::watch_signals() {

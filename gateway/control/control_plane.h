@@ -17,12 +17,12 @@
 #include <vector>
 
 #include "gateway/control/changes.h"
+#include "gateway/control/controller.h"
 #include "gateway/control/model.h"
 #include "tunnels/result.h"
 
 namespace sluice::gateway {
 
-class Controller;
 class Store;
 
 // Changes a copy of the desired state. An error from it ends the commit and is given back as it is.
@@ -37,8 +37,11 @@ using CommitResult = Result<Commit, std::vector<Error>>;
 class ControlPlane {
  public:
   // Beside the controller's, for what else a state needs in the world (addresses of NLB listeners).
-  // Called with the state to be; on an error everything goes back to what it was.
-  using Also = std::function<Result<>(const Config&)>;
+  // Called with the state to be; on an error everything goes back to what it was. A state that was
+  // in effect before (at a start from the store) must not fail for an interface that is not there:
+  // then it is to be waited for.
+  using OnMissing = Controller::OnMissing;
+  using Also = std::function<Result<>(const Config&, OnMissing)>;
 
   // `controller` outlives it. Without a store the state lives as long as this.
   explicit ControlPlane(Controller& controller, Also also = {});
@@ -73,7 +76,7 @@ class ControlPlane {
   Result<Prepared, std::vector<Error>> prepare(const Change& change) const;
   Result<std::vector<Error>> start_stored(Config file);
   Result<Config> stored_state(const Config& file);
-  Result<> put_into_effect(Config next, bool wait_for_interfaces = false);
+  Result<> put_into_effect(Config next, OnMissing on_missing = OnMissing::kRefuse);
   void tell(std::string_view author, const std::vector<ObjectChange>& changes);
 
   Controller& controller_;

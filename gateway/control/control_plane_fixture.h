@@ -41,7 +41,8 @@ class ControlPlaneFixture : public testing::Test {
       : loop(std::move(*EventLoop::create())),
         host(std::move(*ProcessHost::create({1024}))),
         controller(*loop, *host, hops, events),
-        plane(controller, [this](const Config& config) { return also(config); }) {
+        plane(controller,
+              [this](const Config& config, ControlPlane::OnMissing) { return also(config); }) {
     host->set_now_ms(1'000'000);
     auto started = plane.start(*parse_config(kFixtureYaml, "f"));
     EXPECT_TRUE(started) << started.error().text();
