@@ -113,14 +113,16 @@ void write_conditions(pugi::xml_node member, const Rule& rule) {
 }
 
 // The load balancers whose listeners forward to a group, in their order.
-using Users = std::map<std::string_view, std::vector<const LoadBalancer*>>;
+using Users = std::map<std::string, std::vector<const LoadBalancer*>>;
 
 Users users_of_groups(const Config& config) {
   Users users;
   for (const LoadBalancer& balancer : config.load_balancers) {
     const auto note = [&](const Action& action) {
-      auto& list = users[action.target_group];
-      if (list.empty() || list.back() != &balancer) list.push_back(&balancer);
+      for (const WeightedGroup& group : groups_of(action)) {
+        auto& list = users[group.target_group];
+        if (list.empty() || list.back() != &balancer) list.push_back(&balancer);
+      }
     };
     for (const Listener& listener : balancer.listeners) {
       note(listener.default_action);

@@ -66,7 +66,7 @@ Result<std::vector<Error>> ControlPlane::start_stored(Config file) {
   SLUICE_TRY(const std::string digest, store_->file_digest());
   SLUICE_TRY(Config stored, stored_state(file));
   // An interface may have gone with the machine's last run; the rest need not wait for it.
-  SLUICE_TRY_VOID(put_into_effect(std::move(stored), /*wait_for_interfaces=*/true));
+  SLUICE_TRY_VOID(put_into_effect(std::move(stored), OnMissing::kWait));
   if (digest == file.digest) return std::vector<Error>{};
   const auto done = commit(
       "file", [&](Config& next) { return apply_file(next, file); }, file.digest);
@@ -121,7 +121,7 @@ CommitResult ControlPlane::commit(std::string_view author, const Change& change,
     return one(std::move(done).error());
   }
   if (auto last = store_->commit(); !last) {
-    (void)put_into_effect(std::move(before), /*wait_for_interfaces=*/true);
+    (void)put_into_effect(std::move(before), OnMissing::kWait);
     return one(std::move(last).error());
   }
   if (!prepared.changes.empty()) tell(author, prepared.changes);
@@ -155,14 +155,12 @@ Result<Change> ControlPlane::change_to(uint64_t target) {
   });
 }
 
-Result<> ControlPlane::put_into_effect(Config next, bool wait_for_interfaces) {
+Result<> ControlPlane::put_into_effect(Config next, OnMissing on_missing) {
   Result<> done;
-  if (also_) done = also_(next);
-  if (done)
-    done = controller_.apply(std::move(next), wait_for_interfaces ? Controller::OnMissing::kWait
-                                                                  : Controller::OnMissing::kRefuse);
+  if (also_) done = also_(next, on_missing);
+  if (done) done = controller_.apply(std::move(next), on_missing);
   // The controller has gone back by itself.
-  if (!done && also_) (void)also_(config());
+  if (!done && also_) (void)also_(config(), OnMissing::kWait);
   return done;
 }
 

@@ -177,8 +177,8 @@ bool Discovery::commit(const std::vector<Follower*>& due) {
     author += " and " + std::to_string(due.size() - kNamesShownMax) + " more";
   const auto done = plane_.commit(author, [&](Config& next) -> Result<> {
     for (const Follower* follower : due)
-      for (TargetGroup& group : next.target_groups)
-        if (group.name == follower->known.group) group.targets = *follower->found;
+      if (TargetGroup* group = next.target_groups.edit(follower->known.group))
+        group->targets = *follower->found;
     return {};
   });
   if (!done && due.size() > 1) return false;

@@ -94,8 +94,7 @@ class DiscoveryTest : public ControlPlaneFixture {
 
   void set(const std::string& group, const Attributes& attributes) {
     const auto done = plane.commit("test", [&](Config& next) -> Result<> {
-      for (TargetGroup& one : next.target_groups)
-        if (one.name == group) one.attributes = attributes;
+      next.target_groups.edit(group)->attributes = attributes;
       return {};
     });
     ASSERT_TRUE(done) << done.error()[0].text();

@@ -198,10 +198,8 @@ TEST_F(DiscoveryTest, OneThatCannotTakeEffectHoldsNobodyBack) {
   std::ofstream(folder + "/echo") << "10.1.0.77:7000\n";
   std::ofstream(folder + "/spare") << many_targets(98);
   const auto follow = plane.commit("test", [&](Config& next) -> Result<> {
-    for (TargetGroup& group : next.target_groups)
-      for (const char* name : {"ids", "echo", "spare"})
-        if (group.name == name)
-          group.attributes["sluice.discover.file"] = folder + "/" + group.name;
+    for (const std::string name : {"ids", "echo", "spare"})
+      next.target_groups.edit(name)->attributes["sluice.discover.file"] = folder + "/" + name;
     return {};
   });
   ASSERT_TRUE(follow) << follow.error()[0].text();
