@@ -236,7 +236,7 @@ class Balancer {
     return done;
   }
   TargetGroup& group(const std::string& name) {
-    return *std::ranges::find(config_.target_groups, name, &TargetGroup::name);
+    return *config_.target_groups.edit(name);
   }
 
   // Runs `work` on the loop's thread, and waits for it.

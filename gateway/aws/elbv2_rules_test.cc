@@ -136,7 +136,7 @@ TEST_F(Elbv2RulesTest, ALoadBalancerHasAHundredRules) {
                             .at("Listeners/member/ListenerArn"));
   const auto made = plane.commit("test", [](Config& next) -> Result<> {
     for (uint32_t i = 1; i <= 100; i++)
-      next.load_balancers.back().listeners[i % 2].rules.push_back(
+      next.load_balancers[next.load_balancers.size() - 1].listeners[i % 2].rules.push_back(
           {{}, i, {{ConditionField::kPathPattern, {"/"}}}, {"web"}});
     return {};
   });

@@ -45,9 +45,9 @@ void assume_network(Config& config) {
 }
 
 template <class Object>
-void put(std::vector<Object>& into, const std::string& name, std::vector<Object>& from) {
-  std::erase_if(into, [&](const Object& object) { return object.name == name; });
-  for (Object& object : from) into.push_back(std::move(object));
+void put(ObjectList<Object>& into, const std::string& name, const ObjectList<Object>& from) {
+  into.erase_if([&](const Object& object) { return object.name == name; });
+  for (const Object& object : from) into.push_back(object);
 }
 
 std::string_view known_reason(const std::string& text) {
@@ -95,16 +95,18 @@ Config application_part(const Config& config) {
   Config out;
   for (const LoadBalancer& balancer : config.load_balancers) {
     if (balancer.type != LoadBalancerType::kApplication) continue;
-    LoadBalancer& copy = out.load_balancers.emplace_back(balancer);
+    LoadBalancer copy = balancer;
     copy.security_groups.clear();
     copy.tags.clear();
+    out.load_balancers.push_back(std::move(copy));
   }
   for (const TargetGroup& group : config.target_groups) {
     if (group.protocol != Protocol::kHttp) continue;
-    TargetGroup& copy = out.target_groups.emplace_back(group);
+    TargetGroup copy = group;
     copy.target_type = TargetType::kIp;
     copy.vpc.clear();
     copy.tags.clear();
+    out.target_groups.push_back(std::move(copy));
   }
   return out;
 }
