@@ -29,7 +29,23 @@ Result<json> version(ControlPlane& plane, Fields& fields) {
               {"network_namespace", status.st_ino}};
 }
 
-json describe_target(const Controller& controller, const TargetGroup& group, const Target& target) {
+// How many rows of a group's steering table each target has, by its place.
+std::map<uint16_t, uint32_t> count_rows(const Controller& controller, const TargetGroup& group) {
+  std::map<uint16_t, uint32_t> out;
+  const auto index = controller.reconciler().group_index(group.name);
+  if (!index) return out;
+  std::vector<uint32_t> counts(kTargetsMax);
+  const row* rows = &controller.tables().rows[first_row(*index)];
+  for (uint32_t i = 0; i < rows_of(*index); i++)
+    if (rows[i].target < kTargetsMax) counts[rows[i].target]++;
+  for (const Target& target : group.targets)
+    if (const auto place = controller.reconciler().target_index(group.protocol, target))
+      out[*place] = counts[*place];
+  return out;
+}
+
+json describe_target(const Controller& controller, const TargetGroup& group, const Target& target,
+                     const std::map<uint16_t, uint32_t>& rows) {
   const TargetHealth health = controller.target_health(group, target);
   json out{{"target_group", group.name},
            {"protocol", protocol_name(group.protocol)},
@@ -48,31 +64,22 @@ json describe_target(const Controller& controller, const TargetGroup& group, con
   out["bytes_sent"] = count.bytes_sent;
   out["packets_returned"] = count.packets_returned;
   out["bytes_returned"] = count.bytes_returned;
-  if (const auto group_index = controller.reconciler().group_index(group.name)) {
-    uint32_t rows = 0;
-    for (uint32_t i = 0; i < kRowsPerGroup; i++)
-      rows += tables.rows[*group_index * kRowsPerGroup + i].target == *index;
-    out["share"] = rows / static_cast<double>(kRowsPerGroup);
-  }
+  if (const auto group_index = controller.reconciler().group_index(group.name))
+    out["share"] = rows.at(*index) / static_cast<double>(rows_of(*group_index));
   return out;
 }
 
-// Deregistered targets whose flows have not ended belong to no group any more.
-void describe_draining(const Controller& controller, json& list) {
-  const Tables& tables = controller.tables();
-  for (uint16_t i = 0; i < kTargetsMax; i++) {
-    if (!(tables.targets[i].flags & kTargetInUse)) continue;
-    const auto left_ms = controller.reconciler().draining_ms(i);
-    if (!left_ms) continue;
-    list.push_back(
-        {{"id", ip_address(tables.targets[i].address, tables.targets[i].version).text()},
-         {"port", swap_be16(tables.targets[i].port)},
-         {"state", health_state_name(HealthState::kDraining)},
-         {"reason", "Target.DeregistrationInProgress"},
-         {"description", *left_ms == 0 ? "its flows stay until they end"
-                                       : "drains for " + std::to_string(*left_ms / 1000) + " s"},
-         {"index", i}});
-  }
+json describe_draining(const Reconciler::Draining& draining) {
+  json out{{"id", draining.target.address.text()},
+           {"port", draining.target.port},
+           {"state", health_state_name(HealthState::kDraining)},
+           {"reason", "Target.DeregistrationInProgress"},
+           {"description", draining.left_ms == 0
+                               ? "its flows stay until they end"
+                               : "drains for " + std::to_string(draining.left_ms / 1000) + " s"},
+           {"index", draining.index}};
+  if (!draining.group.empty()) out["target_group"] = draining.group;
+  return out;
 }
 
 Result<json> targets(ControlPlane& plane, Fields& fields) {
@@ -84,11 +91,14 @@ Result<json> targets(ControlPlane& plane, Fields& fields) {
   for (const TargetGroup& group : controller.config().target_groups) {
     if (!wanted.empty() && group.name != wanted) continue;
     found = true;
+    const auto rows = count_rows(controller, group);
     for (const Target& target : group.targets)
-      list.push_back(describe_target(controller, group, target));
+      list.push_back(describe_target(controller, group, target, rows));
   }
   if (!found) return fail("there is no target group '" + wanted + "'");
-  if (wanted.empty()) describe_draining(controller, list);
+  const Reconciler& reconciler = controller.reconciler();
+  for (const auto& one : wanted.empty() ? reconciler.draining() : reconciler.draining(wanted))
+    list.push_back(describe_draining(one));
   return json{{"targets", std::move(list)}};
 }
 

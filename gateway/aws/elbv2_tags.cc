@@ -4,6 +4,7 @@
 #include "gateway/aws/elbv2_parts.h"
 #include "gateway/aws/xml.h"
 #include "gateway/control/validate.h"
+#include "gateway/datapath/tables.h"
 
 namespace sluice::gateway::elbv2 {
 namespace {
@@ -83,7 +84,7 @@ AwsResult<> describe_account_limits(Call& call) {
       {"rules-per-application-load-balancer", kRulesMax},
       {"condition-values-per-alb-rule", kConditionValuesMax},
       {"target-groups", kTargetGroupsMax},
-      {"geneve-target-groups", kTargetGroupsMax},
+      {"geneve-target-groups", kApplianceGroupsMax},
       {"targets-per-target-group", kTargetsPerGroupMax},
   };
   auto list = add(call.out, "Limits");

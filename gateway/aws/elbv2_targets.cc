@@ -94,22 +94,24 @@ void write_health(pugi::xml_node list, const TargetGroup& group, const std::stri
   add(state, "Description", health.description);
 }
 
+const TargetHealth kDraining{HealthState::kDraining, "Target.DeregistrationInProgress",
+                             "Target deregistration is in progress"};
+
+// Deregistered from the group, and its delay has not passed; beyond it a target may keep what is
+// left of its flows, and as in AWS it is unused then.
 bool is_draining(const Controller& controller, const TargetGroup& group, const Target& target) {
   if (group.protocol == Protocol::kHttp)
     return controller.applications().is_draining({group.name, target});
-  const Reconciler& reconciler = controller.reconciler();
-  const auto index = reconciler.target_index(group.protocol, target);
-  // Beyond its delay a target may keep what is left of its flows; as in AWS it is unused then.
-  return index && reconciler.draining_ms(*index).value_or(0) > 0;
+  const auto draining = controller.reconciler().draining(group.name);
+  return std::ranges::any_of(
+      draining, [&](const auto& one) { return one.target == target && one.left_ms > 0; });
 }
 
 // What is asked about a target that may not be registered (any more).
 TargetHealth health_of(const Call& call, const TargetGroup& group, const Target& target) {
   if (std::ranges::find(group.targets, target) != group.targets.end())
     return call.plane.controller().target_health(group, target);
-  if (is_draining(call.plane.controller(), group, target))
-    return {HealthState::kDraining, "Target.DeregistrationInProgress",
-            "Target deregistration is in progress"};
+  if (is_draining(call.plane.controller(), group, target)) return kDraining;
   return {HealthState::kUnused, "Target.NotRegistered",
           "Target is not registered to the target group"};
 }
@@ -161,6 +163,9 @@ AwsResult<> describe_target_health(Call& call) {
   for (const Target& target : group->targets)
     write_health(list, *group, id_of(config, *group, target), target,
                  call.plane.controller().target_health(*group, target));
+  for (const auto& one : call.plane.controller().reconciler().draining(group->name))
+    if (one.left_ms > 0)
+      write_health(list, *group, id_of(config, *group, one.target), one.target, kDraining);
   return {};
 }
 

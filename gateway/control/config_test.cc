@@ -335,10 +335,12 @@ TEST(Config, TwoIdleTimeoutsOrFrontendsDoNotFit) {
 
 TEST(Config, CountsAreBounded) {
   std::string many = "target_groups:\n";
-  for (int i = 0; i < 17; i++) many += "  - {name: g" + std::to_string(i) + ", protocol: GENEVE}\n";
+  for (int i = 0; i < 129; i++)
+    many += "  - {name: g" + std::to_string(i) + ", protocol: GENEVE}\n";
   std::string yaml = kSmall;
   yaml.replace(yaml.find("target_groups:\n"), 15, many);
-  EXPECT_NE(errors_of(yaml).find("target groups; at most 16 are possible"), std::string::npos);
+  EXPECT_NE(errors_of(yaml).find("GENEVE target groups; at most 128 are possible"),
+            std::string::npos);
   std::string targets = "targets: [";
   for (int i = 0; i <= 1024; i++)
     targets += "{id: 10.8." + std::to_string(i / 250) + "." + std::to_string(i % 250 + 1) + "},";

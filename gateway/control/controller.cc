@@ -38,8 +38,8 @@ Result<> check_same(const Gateway& running, const Gateway& wanted) {
 }
 
 // What HTTP checks of a network load balancer's groups say in Host: as AWS, the listener.
-std::map<std::string, std::string> health_hosts(const Config& config) {
-  std::map<std::string, std::string> hosts;
+std::map<std::string, std::string, std::less<>> health_hosts(const Config& config) {
+  std::map<std::string, std::string, std::less<>> hosts;
   for (const LoadBalancer& lb : config.load_balancers) {
     if (lb.type != LoadBalancerType::kNetwork) continue;
     for (const Listener& listener : lb.listeners)
@@ -80,7 +80,8 @@ Controller::Controller(EventLoop& loop, DataPathHost& host, NextHops& hops, Even
       soon_(loop, [this] { keep_up_and_tell(); }),
       tick_(loop, [this] {
         tick_.set_after(kTickMs);
-        look_again();
+        reconciler_.interfaces_changed();
+        keep_up_soon();
       }) {}
 
 Controller::~Controller() = default;
@@ -102,6 +103,9 @@ Result<> Controller::apply(Config config, OnMissing on_missing) {
 }
 
 Result<> Controller::check_new_interfaces(const Config& next) {
+  if (next.attachments.same_objects(config_.attachments) &&
+      next.gateway.tunnel_interfaces == config_.gateway.tunnel_interfaces)
+    return {};
   const std::set<std::string> known = interfaces_of(config_);
   for (const std::string& name : interfaces_of(next)) {
     if (known.contains(name)) continue;
@@ -148,6 +152,7 @@ void Controller::tell_lost_groups() {
 void Controller::keep_up_and_tell() {
   Result<> result = keep_up();
   if (result) result = reconciler_.missing();
+  if (reconciler_.has_more_to_do()) keep_up_soon();
   const std::string trouble = result ? "" : result.error().text();
   if (trouble == trouble_) return;
   trouble_ = trouble;
@@ -159,29 +164,55 @@ void Controller::keep_up_and_tell() {
 }
 
 void Controller::look_again() {
+  reconciler_.network_changed();
+  keep_up_soon();
+}
+
+void Controller::keep_up_soon() {
   if (!soon_.armed()) soon_.set_after(kSoonMs);
 }
 
+// Only those of groups that are not what they were.
 void Controller::watch_targets() {
-  std::set<TargetName> wanted;
-  steered_ = steered_groups(config_);
-  const auto hosts = health_hosts(config_);
-  for (const TargetGroup& group : config_.target_groups) {
-    if (!steered_.contains(group.name)) continue;
-    const bool appliance = group.protocol == Protocol::kGeneve;
-    const auto host = hosts.find(group.name);
-    for (const Target& target : group.targets) {
-      const TargetName name{group.name, target};
-      // Appliances insist on one address for packets and checks.
-      checker_.watch(name, group.health_check,
-                     appliance ? &config_.gateway.tunnel_address : nullptr,
-                     host == hosts.end() ? std::string() : host->second);
-      wanted.insert(name);
-    }
+  const auto& groups = config_.target_groups;
+  const auto& before = watched_for_.target_groups;
+  const bool balancers = !config_.load_balancers.same_objects(watched_for_.load_balancers) ||
+                         !(config_.gateway == watched_for_.gateway);
+  if (balancers) hosts_ = health_hosts(config_);
+  for (size_t i = 0; i < groups.size(); i++) {
+    if (!balancers && i < before.size() && &groups[i] == &before[i]) continue;
+    const auto host = hosts_.find(groups[i].name);
+    if (reconciler_.steers_to(groups[i].name))
+      watch_group(groups.shared(i), host == hosts_.end() ? std::string() : host->second);
   }
-  for (const TargetName& name : watched_)
-    if (!wanted.contains(name)) checker_.forget(name);
-  watched_ = std::move(wanted);
+  std::vector<std::string> gone;
+  for (const auto& [name, watched] : watched_)
+    if (!reconciler_.steers_to(name)) gone.push_back(name);
+  for (const std::string& name : gone) forget_group(name);
+  watched_for_ = config_;
+}
+
+void Controller::watch_group(const ObjectList<TargetGroup>::Shared& group,
+                             const std::string& host) {
+  Watched& watched = watched_[group->name];
+  if (watched.group == group && watched.host == host) return;
+  // Appliances insist on one address for packets and checks.
+  const IpAddress* source =
+      group->protocol == Protocol::kGeneve ? &config_.gateway.tunnel_address : nullptr;
+  for (const Target& target : group->targets)
+    checker_.watch({group->name, target}, group->health_check, source, host);
+  if (watched.group != nullptr) {
+    const std::set<Target> wanted(group->targets.begin(), group->targets.end());
+    for (const Target& target : watched.group->targets)
+      if (!wanted.contains(target)) checker_.forget({group->name, target});
+  }
+  watched = {group, host};
+}
+
+void Controller::forget_group(std::string_view name) {
+  const auto at = watched_.find(name);
+  for (const Target& target : at->second.group->targets) checker_.forget({at->first, target});
+  watched_.erase(at);
 }
 
 void Controller::probe_targets() {
@@ -205,9 +236,11 @@ void Controller::health_changed(const TargetName& name, HealthState before) {
 }
 
 void Controller::probes_changed(const Target& target, HealthState before) {
-  for (const TargetName& name : watched_) {
-    const TargetGroup* group = config_.target_group(name.group);
-    if (name.target != target || group == nullptr || !tunnel_check_of(*group)) continue;
+  for (const auto& [group, watched] : watched_) {
+    const auto& targets = watched.group->targets;
+    if (!tunnel_check_of(*watched.group) || std::ranges::find(targets, target) == targets.end())
+      continue;
+    const TargetName name{group, target};
     const TargetHealth checked = checker_.health(name);
     state_is(name, with_tunnel(checked, before).state, judge(name, checked));
   }
@@ -230,12 +263,13 @@ void tell_health(EventBus& events, const TargetName& name, HealthState before,
 void Controller::state_is(const TargetName& name, HealthState before, const TargetHealth& now) {
   if (now.state == before) return;
   tell_health(events_, name, before, now);
-  look_again();
+  reconciler_.health_changed(name.group);
+  keep_up_soon();
 }
 
 TargetHealth Controller::target_health(const TargetGroup& group, const Target& target) const {
   if (group.protocol == Protocol::kHttp) return applications_.health(config_, group, target);
-  if (!steered_.contains(group.name))
+  if (!reconciler_.steers_to(group.name))
     return {HealthState::kUnused, "Target.NotInUse", "no listener forwards to its target group"};
   const TargetName name{group.name, target};
   return judge(name, checker_.health(name));

@@ -44,7 +44,7 @@ class Controller : private World {
 
   void detach_all() { reconciler_.detach_all(); }
 
-  // Something outside changed (a neighbour, a route): looks again soon.
+  // The network changed (a neighbour, a route, an interface): looks again soon.
   void look_again();
 
   const Config& config() const { return config_; }
@@ -69,10 +69,13 @@ class Controller : private World {
   Result<> keep_up();
   void keep_up_and_tell();
   void tell_lost_groups();
+  void keep_up_soon();
   void watch_targets();
   void probe_targets();
   // By its checks, and by probes if its group wants them.
   TargetHealth judge(const TargetName& name, const TargetHealth& checked) const;
+  void watch_group(const ObjectList<TargetGroup>::Shared& group, const std::string& host);
+  void forget_group(std::string_view name);
   void health_changed(const TargetName& name, HealthState before);
   void probes_changed(const Target& target, HealthState before);
   void state_is(const TargetName& name, HealthState before, const TargetHealth& now);
@@ -81,9 +84,14 @@ class Controller : private World {
   NextHops& hops_;
   EventBus& events_;
   Config config_;
-  std::set<std::string, std::less<>> steered_;  // groups of config_ that get packets
-  std::set<TargetName> watched_;
-  std::string trouble_;  // what the reconciler said last
+  struct Watched {
+    ObjectList<TargetGroup>::Shared group;
+    std::string host;
+  };
+  std::map<std::string, Watched, std::less<>> watched_;
+  Config watched_for_;                                     // the state that watched_ is of
+  std::map<std::string, std::string, std::less<>> hosts_;  // health_hosts() of it
+  std::string trouble_;                                    // what the reconciler said last
   // Groups without a healthy target that were told of, and what was said of them.
   std::map<std::string, std::string_view, std::less<>> lost_groups_;
   Reconciler reconciler_;

@@ -152,7 +152,7 @@ void Teller::tell_new(const ExplainQuestion& question, const flow_query& query,
     say("has no flow in the table (hash " + hexadecimal(query.hash, 16) + "): it would begin one");
   if (group == kNone16) return drop(kDropNoTargetGroup);
   const uint32_t index = row_of(group, query);
-  out_.row = index % kRowsPerGroup;
+  out_.row = index - first_row(group);
   say("target group " + out_.target_group + ": " + tell_row(group, index));
   const uint16_t appliance = tables_.rows[index].target;
   if (appliance == kNone16 && (tables_.groups[group].flags & kGroupFailsOpen))
@@ -175,7 +175,7 @@ uint32_t Teller::row_of(uint16_t group, const flow_query& query) const {
 std::string Teller::tell_row(uint16_t group, uint32_t index) const {
   const row& r = tables_.rows[index];
   constexpr const char* kForms[] = {"five-tuple", "addresses and protocol", "addresses"};
-  std::string out = "row " + std::to_string(index % kRowsPerGroup) + ", chosen by " +
+  std::string out = "row " + std::to_string(index - first_row(group)) + ", chosen by " +
                     kForms[tables_.groups[group].stickiness % 3] + ", ";
   out += r.target == kNone16 ? "is nobody's" : "belongs to " + target_text(r.target);
   if (r.previous != kNone16)

@@ -89,7 +89,7 @@ Nudger::Nudger(EventLoop& loop, DataPathHost& host, SendFrame send)
 void Nudger::look() {
   const Tables& tables = host_.tables();
   std::set<uint16_t> marked;
-  for (uint32_t i = 0; i < kTargetsMax; i++)
+  for (uint32_t i = 0; i < kAppliancesMax; i++)
     if (tables.targets[i].flags & kTargetResets) marked.insert(static_cast<uint16_t>(i));
   for (const uint16_t index : marked)
     if (!marked_.contains(index)) waiting_.insert(index);

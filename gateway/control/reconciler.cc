@@ -5,8 +5,7 @@
 #include <bit>
 #include <cstring>
 
-#include "gateway/control/failover.h"
-#include "gateway/targets/rendezvous.h"
+#include "gateway/control/attributes.h"
 
 namespace sluice::gateway {
 
@@ -51,27 +50,70 @@ std::set<std::string, std::less<>> steered_groups(const Config& config) {
   return out;
 }
 
-Reconciler::Reconciler(DataPathHost& host) : host_(host), tables_(host.tables()) {}
+Reconciler::Reconciler(DataPathHost& host)
+    : host_(host), tables_(host.tables()), places_(kTargetsMax) {}
 
 Result<> Reconciler::reconcile(const Config& config, World& world, OnMissing on_missing) {
-  const Interfaces interfaces = find_interfaces(config, world);
-  if (!interfaces.missing && on_missing == OnMissing::kRefuse) return interfaces.missing;
-  missing_ = interfaces.missing;
-  if (!std::exchange(taken_over_, true) && host_.taken_over()) take_over(config);
-  write_settings(config);
+  if (!look_at_interfaces(config, world, on_missing)) return interfaces_.missing;
+  turn_++;
+  rendezvous_key_ = derive_key(config.gateway.key, KeyUse::kRendezvous);
+  const bool leftovers = !std::exchange(taken_over_, true) && host_.taken_over();
+  if (leftovers) take_over(config);
+  look_at_steering(config);
   Result<> first;
   const auto keep = [&](Result<> result) {
     if (!result && first) first = std::move(result);
+    return static_cast<bool>(result);
   };
   // In the order of who refers to whom: nothing points to what is not there yet.
-  keep(write_targets(config, world));
-  keep(write_groups(config, world));
+  free_drained();
+  look_at_next_hops(config, world);
+  groups_stale_ = !keep(write_groups(config, world));
+  if (leftovers) drain_leftovers();
   write_hints(config);
-  keep(write_listeners(config));
-  keep(write_attachments(config, interfaces));
-  keep(write_ports(config, interfaces));
+  if (listeners_stale_) listeners_stale_ = !keep(write_listeners(config));
+  if (attachments_stale_)
+    attachments_stale_ = !(keep(write_attachments(config)) && keep(write_ports(config)));
+  if (groups_.size() > steered_.size()) remove_groups(config, world);
   detach_leftovers();
+  last_ = config;
   return first;
+}
+
+// False, and nothing has changed, if one is missing that must not be.
+bool Reconciler::look_at_interfaces(const Config& config, World& world, OnMissing on_missing) {
+  const bool others = !config.attachments.same_objects(last_.attachments) ||
+                      config.gateway.tunnel_interfaces != last_.gateway.tunnel_interfaces;
+  if (!others && !interfaces_stale_) return true;
+  Interfaces found = find_interfaces(config, world);
+  const bool stop = !found.missing && on_missing == OnMissing::kRefuse;
+  interfaces_stale_ = !found.missing;  // until it comes
+  if (stop) {
+    interfaces_.missing = std::move(found.missing);
+    return false;
+  }
+  attachments_stale_ |= others || !found.same_numbers(interfaces_);
+  interfaces_ = std::move(found);
+  return true;
+}
+
+// What load balancers and the gateway's own section say.
+void Reconciler::look_at_steering(const Config& config) {
+  if (turn_ > 1 && config.load_balancers.same_objects(last_.load_balancers) &&
+      config.gateway == last_.gateway)
+    return;
+  write_settings(config);
+  auto wanted = steered_groups(config);
+  groups_stale_ |= wanted != steered_;
+  steered_ = std::move(wanted);
+  listeners_stale_ = attachments_stale_ = true;
+}
+
+void Reconciler::health_changed(std::string_view group) { health_stale_.emplace(group); }
+
+void Reconciler::network_changed() {
+  interfaces_stale_ = true;
+  next_hops_stale_ = kTargetsMax;
 }
 
 Reconciler::Interfaces Reconciler::find_interfaces(const Config& config, World& world) const {
@@ -101,41 +143,6 @@ void Reconciler::write_settings(const Config& config) {
   if (std::memcmp(&wanted, tables_.settings, sizeof(wanted)) != 0) tables_.settings[0] = wanted;
 }
 
-Result<> Reconciler::write_groups(const Config& config, World& world) {
-  const auto wanted = steered_groups(config);
-  for (auto at = groups_.begin(); at != groups_.end();) {
-    if (wanted.contains(at->first)) {
-      ++at;
-      continue;
-    }
-    tables_.groups[at->second] = {};
-    candidates_.erase(at->second);
-    at = groups_.erase(at);
-  }
-  const siphash_key key = derive_key(config.gateway.key, KeyUse::kRendezvous);
-  lost_groups_.clear();
-  for (const TargetGroup& group : config.target_groups) {
-    if (!wanted.contains(group.name)) continue;
-    auto at = groups_.find(group.name);
-    if (at == groups_.end()) {
-      const auto free = std::find_if(tables_.groups, tables_.groups + kGroupsMax,
-                                     [](const auto& g) { return !g.in_use; });
-      if (free == tables_.groups + kGroupsMax)
-        return fail("no place for target group " + group.name);
-      const auto index = static_cast<uint16_t>(free - tables_.groups);
-      clear_rows({&tables_.rows[index * kRowsPerGroup], kRowsPerGroup});
-      at = groups_.emplace(group.name, index).first;
-    }
-    write_rows(at->second, group, world, key);
-    struct group& place = tables_.groups[at->second];
-    std::memcpy(place.name, group.name.data(), group.name.size());
-    const auto stickiness = static_cast<uint16_t>(stickiness_of(group));
-    if (place.stickiness != stickiness) place.stickiness = stickiness;
-    place.in_use = 1;
-  }
-  return {};
-}
-
 // A place keeps its hint as long as the configuration has it in the same order; each is one store.
 void Reconciler::write_hints(const Config& config) {
   for (size_t i = 0; i < kHintsMax; i++) {
@@ -147,46 +154,15 @@ void Reconciler::write_hints(const Config& config) {
       if (h.target_group.empty())
         wanted.action = kHintBypass;
       else if (group != groups_.end())
-        wanted = {h.number, kHintSteer, group->second, 0};
+        wanted = {h.number, kHintSteer, group->second.index, 0};
     }
     if (std::memcmp(&wanted, &tables_.hints[i], sizeof(wanted)) != 0) tables_.hints[i] = wanted;
   }
 }
 
-void Reconciler::write_rows(uint16_t group, const TargetGroup& config, World& world,
-                            const tunnels::siphash_key& key) {
-  if (rows_kept_.contains(group)) {
-    const bool unknown = std::ranges::any_of(config.targets, [&](const Target& target) {
-      return world.health({config.name, target}).state == HealthState::kInitial;
-    });
-    if (unknown) return;
-    rows_kept_.erase(group);
-  }
-  const bool lost = !config.targets.empty() && group_health(config, world) == GroupHealth::kLost;
-  if (lost) lost_groups_.insert(config.name);
-  const bool fails_open = lost && failover_of(config).all_unhealthy == AllUnhealthy::kBypass;
-  // Before the rows are nobody's, and until they are somebody's again.
-  if (fails_open) tables_.groups[group].flags = kGroupFailsOpen;
-  std::vector<RendezvousTarget> chosen;
-  std::vector<uint16_t> indexes;
-  for (const Target& target : new_flows_go_to(config, world)) {
-    const auto index = target_index(config.protocol, target);
-    if (!index) continue;
-    chosen.push_back({rendezvous_id(key, target.address.words, target.port), *index});
-    indexes.push_back(*index);
-  }
-  if (const auto known = candidates_.find(group);
-      known == candidates_.end() || known->second != indexes)
-    fill_rows({&tables_.rows[group * kRowsPerGroup], kRowsPerGroup}, std::move(chosen),
-              static_cast<uint32_t>(host_.now_ms() / 1000));
-  if (!fails_open && tables_.groups[group].flags != 0) tables_.groups[group].flags = 0;
-  candidates_[group] = std::move(indexes);
-}
-
-Result<> Reconciler::write_attachments(const Config& config, const Interfaces& interfaces) {
+Result<> Reconciler::write_attachments(const Config& config) {
   for (auto at = attachments_.begin(); at != attachments_.end();) {
-    const bool gone = std::ranges::find(config.attachments, at->first, &Attachment::name) ==
-                      config.attachments.end();
+    const bool gone = config.attachments.find(at->first) == nullptr;
     if (gone) tables_.attachments[at->second] = {};
     at = gone ? attachments_.erase(at) : std::next(at);
   }
@@ -205,8 +181,8 @@ Result<> Reconciler::write_attachments(const Config& config, const Interfaces& i
     struct attachment wanted {};
     wanted.endpoint_id = attachment.endpoint_id;
     wanted.attachment_id = attachment.attachment_id;
-    wanted.interface[0] = interfaces.attachments[i].outside;
-    wanted.interface[1] = interfaces.attachments[i].inside;
+    wanted.interface[0] = interfaces_.attachments[i].outside;
+    wanted.interface[1] = interfaces_.attachments[i].inside;
     wanted.group = kNone16;
     if (lb != nullptr && !lb->listeners.empty()) {
       const Listener& listener = lb->listeners[0];
@@ -227,12 +203,12 @@ void Reconciler::set_port(uint32_t interface_index, uint16_t role, uint16_t atta
   if (place.role != role || place.attachment != attachment) place = {role, attachment, 0};
 }
 
-Result<> Reconciler::write_ports(const Config& config, const Interfaces& interfaces) {
-  std::set<uint32_t> wanted(interfaces.tunnels.begin(), interfaces.tunnels.end());
-  for (uint32_t index : interfaces.tunnels) set_port(index, kPortTunnel, kNone16);
+Result<> Reconciler::write_ports(const Config& config) {
+  std::set<uint32_t> wanted(interfaces_.tunnels.begin(), interfaces_.tunnels.end());
+  for (uint32_t index : interfaces_.tunnels) set_port(index, kPortTunnel, kNone16);
   for (size_t i = 0; i < config.attachments.size(); i++) {
     const uint16_t attachment = attachments_.find(config.attachments[i].name)->second;
-    const auto [outside, inside] = interfaces.attachments[i];
+    const auto [outside, inside] = interfaces_.attachments[i];
     set_port(outside, kPortOutside, attachment);
     set_port(inside, kPortInside, attachment);
     wanted.insert({outside, inside});
@@ -274,30 +250,21 @@ std::string_view Reconciler::attachment_name(uint16_t index) const {
 }
 
 std::string_view Reconciler::group_name(uint16_t index) const {
-  for (const auto& [name, at] : groups_)
-    if (at == index) return name;
-  return {};
+  if (index >= kGroupsMax) return {};
+  const auto* name = reinterpret_cast<const char*>(tables_.groups[index].name);
+  return {name, strnlen(name, kGroupNameLength)};
 }
 
 std::optional<uint16_t> Reconciler::group_index(std::string_view name) const {
   const auto at = groups_.find(name);
   if (at == groups_.end()) return {};
-  return at->second;
+  return at->second.index;
 }
 
 std::optional<uint16_t> Reconciler::target_index(Protocol protocol, const Target& target) const {
   const auto at = targets_.find({protocol == Protocol::kGeneve, target});
   if (at == targets_.end()) return {};
   return at->second.index;
-}
-
-std::optional<uint64_t> Reconciler::draining_ms(uint16_t target) const {
-  for (const auto& [key, slot] : targets_) {
-    if (slot.index != target || !slot.drain_until_ms) continue;
-    const uint64_t now = host_.now_ms();
-    return *slot.drain_until_ms > now ? *slot.drain_until_ms - now : 0;
-  }
-  return {};
 }
 
 }  // namespace sluice::gateway

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Turns the configuration, and what is known about the world, into table contents and attached
 // interfaces. Nothing else writes these tables. Calling it again with the same input writes
-// nothing.
+// nothing, and looks at nothing that is as it was: an object of the configuration is known by its
+// address (ObjectList), and who knows that the world has changed says so.
 //
 // Who gets a group's flows: its healthy targets; when none is healthy, what sluice.all_unhealthy
 // says; when none is registered, nobody, and packets drop as `no_target`. Flows that exist stay
@@ -21,10 +22,13 @@
 #include "gateway/control/model.h"
 #include "gateway/control/world.h"
 #include "gateway/datapath/host.h"
+#include "gateway/targets/rendezvous.h"
 
 namespace sluice::gateway {
 
 inline constexpr uint32_t kIdleOtherMs = 120'000;
+// Targets whose way is looked up again in one reconcile(), after the network has changed.
+inline constexpr uint32_t kNextHopsPerTurnMax = 1024;
 
 // Which of the keys derived from the gateway's one. Gateways with the same key derive the same
 // ones.
@@ -40,15 +44,23 @@ class Reconciler {
 
   // What to do when an interface of the configuration is not there: refuse, and everything is as it
   // was; or go on without it until it comes back (missing() tells). Any other error leaves what it
-  // is about undone and the rest done.
+  // is about undone and the rest done; the next call tries again.
   enum class OnMissing { kRefuse, kGoOn };
   Result<> reconcile(const Config& config, World& world, OnMissing on_missing = OnMissing::kRefuse);
+
+  // What the next reconcile() has to look at again.
+  void health_changed(std::string_view group);
+  void interfaces_changed() { interfaces_stale_ = true; }
+  void network_changed();  // interfaces, and the ways to all targets
+
+  // After network_changed() among many targets: it takes more calls of reconcile() to see them all.
+  bool has_more_to_do() const { return next_hops_stale_ != 0; }
 
   // Groups without a healthy target: each target's state is known, and none gets traffic.
   const std::set<std::string, std::less<>>& lost_groups() const { return lost_groups_; }
 
   // What the last reconcile() went on without, or nothing.
-  const Result<>& missing() const { return missing_; }
+  const Result<>& missing() const { return interfaces_.missing; }
 
   // Detaches every interface.
   void detach_all();
@@ -59,17 +71,32 @@ class Reconciler {
   std::optional<uint16_t> group_index(std::string_view name) const;
   // The place of a group's target in the table.
   std::optional<uint16_t> target_index(Protocol protocol, const Target& target) const;
-  // Targets that were deregistered and still have flows: milliseconds until they are let go.
+  // Whether packets are steered to the group.
+  bool steers_to(std::string_view group) const { return groups_.contains(group); }
+  // A target that was deregistered, and still may have flows.
+  struct Draining {
+    std::string group;  // that it left; empty after a restart, which forgets it
+    Target target;
+    uint16_t index;
+    uint64_t left_ms;  // of its deregistration delay; then it waits for its flows to end
+  };
+  std::vector<Draining> draining() const;
+  std::vector<Draining> draining(std::string_view group) const;
+  // Until the place in the table is free again.
   std::optional<uint64_t> draining_ms(uint16_t target) const;
 
  private:
   struct Interfaces {
     struct Pair {
       uint32_t outside, inside;
+      bool operator==(const Pair&) const = default;
     };
     std::vector<Pair> attachments;  // like config.attachments
     std::vector<uint32_t> tunnels;
     Result<> missing;  // the first that is not there; its number is 0
+    bool same_numbers(const Interfaces& other) const {
+      return attachments == other.attachments && tunnels == other.tunnels;
+    }
   };
   // A target's identity in the table: one place serves all groups that have it.
   struct TargetKey {
@@ -77,16 +104,39 @@ class Reconciler {
     Target target;
     auto operator<=>(const TargetKey&) const = default;
   };
+  // What one group says about a target of its own.
+  struct Share {
+    std::string_view group;
+    uint64_t delay_ms;
+    uint8_t failover;    // DrainedFailover
+    uint16_t marks = 0;  // TargetFlags of failover
+  };
   struct TargetSlot {
     uint16_t index;
-    uint64_t delay_ms = 0;  // the longest of the groups that it is in, or was in last
-    uint8_t failover = 0;   // DrainedFailover, of any of these groups
-    uint16_t marks = 0;     // TargetFlags of failover
+    uint64_t id;                // for rendezvous hashing
+    std::vector<Share> shares;  // of the groups that have it
+    // The longest, and all, of the shares; of a target without a share, of those that it lost last.
+    uint64_t delay_ms = 0;
+    uint8_t failover = 0;
+    uint16_t marks = 0;
+    uint64_t left_in = 0;  // the number of the reconcile() in which a share was lost last
     std::optional<uint64_t> drain_until_ms;
     // After that: since when nothing has been sent to it, and how much until then.
     uint64_t quiet_since_ms = 0;
     uint64_t sent = 0;
   };
+  using TargetMap = std::map<TargetKey, TargetSlot>;
+  using SharedGroup = ObjectList<TargetGroup>::Shared;
+  struct GroupSlot {
+    uint16_t index;
+    SharedGroup applied;                       // what the members are of
+    std::vector<TargetMap::iterator> members;  // like its targets
+    std::vector<RendezvousTarget> candidates;  // what the rows were filled with, by index
+    std::map<Target, uint64_t> leaving;        // deregistered targets, until when
+    // An earlier process has filled the rows: they stay until the health of all targets is known.
+    bool rows_kept = false;
+  };
+  using GroupMap = std::map<std::string, GroupSlot, std::less<>>;
   struct ListenerKey {
     IpAddress address;
     uint16_t port;
@@ -102,45 +152,85 @@ class Reconciler {
   void take_over_listeners();
   void take_over_attachments(const Config& config);
   void detach_leftovers();
+  // Once the groups have taken theirs: the other targets drain.
+  void drain_leftovers();
+
+  // reconciler.cc
+  bool look_at_interfaces(const Config& config, World& world, OnMissing on_missing);
+  void look_at_steering(const Config& config);
   Interfaces find_interfaces(const Config& config, World& world) const;
   void write_settings(const Config& config);
-  Result<> write_targets(const Config& config, World& world);
-  // What the configuration and the health of groups say of each target.
-  std::map<TargetKey, TargetSlot> wanted_targets(const Config& config, World& world) const;
-  bool has_drained(const TargetKey& key, TargetSlot& slot);
+  void write_hints(const Config& config);
+  Result<> write_attachments(const Config& config);
+  Result<> write_ports(const Config& config);
+  void set_port(uint32_t interface_index, uint16_t role, uint16_t attachment);
+
+  // reconciler_groups.cc
+  Result<> write_groups(const Config& config, World& world);
+  std::vector<SharedGroup> changed_groups(const Config& config) const;
+  Result<> write_group(const SharedGroup& group, const Config& config, World& world);
+  Result<GroupMap::iterator> place_of(const TargetGroup& group, const Config& config,
+                                      World& world);
+  std::optional<uint16_t> free_group(Protocol protocol) const;
+  Result<> take_members(GroupMap::iterator at, const TargetGroup& group, const Config& config,
+                        World& world);
+  void mark_members(GroupSlot& slot, const TargetGroup& group, const Config& config, World& world);
+  void write_rows(GroupSlot& slot, const TargetGroup& group, World& world);
+  // Those that are not steered to any more.
+  void remove_groups(const Config& config, World& world);
+  void remove_group(GroupMap::iterator at, const Config& config, World& world);
+
+  // reconciler_targets.cc
+  Result<TargetMap::iterator> take_target(const TargetKey& key, const Share& share,
+                                          const Config& config, World& world);
+  void untake_target(TargetMap::iterator at);
+  void leave_target(TargetMap::iterator at, std::string_view group, const Config& config,
+                    World& world);
+  void sum_up(TargetMap::iterator at, const Config& config, World& world);
+  void drain(TargetSlot& slot, uint64_t delay_ms);
+  Result<uint16_t> take_place(const TargetKey& key);
+  void free_drained();
+  bool has_become_quiet(TargetSlot& slot);
   bool free_quietest();
-  Result<uint16_t> take_target(const TargetKey& key);
-  void free_target(const TargetKey& key, uint16_t index);
+  void free_target(TargetMap::iterator at);
   void write_target(const TargetSlot& slot, const TargetKey& key, const Config& config,
                     World& world);
+  void look_at_next_hops(const Config& config, World& world);
   Result<> add_source(uint32_t address, uint16_t target);
   void remove_source(uint32_t address);
-  Result<> write_groups(const Config& config, World& world);
-  void write_rows(uint16_t group, const TargetGroup& config, World& world,
-                  const tunnels::siphash_key& key);
-  void write_hints(const Config& config);
   Result<> write_listeners(const Config& config);
   void remove_listener(const ListenerKey& key);
-  Result<> write_attachments(const Config& config, const Interfaces& interfaces);
-  Result<> write_ports(const Config& config, const Interfaces& interfaces);
-  void set_port(uint32_t interface_index, uint16_t role, uint16_t attachment);
 
   DataPathHost& host_;
   Tables& tables_;
-  std::map<TargetKey, TargetSlot> targets_;
-  uint16_t next_target_ =
-      0;  // where the search for a free place begins: the longest free comes first
-  std::map<std::string, uint16_t, std::less<>> groups_;
-  std::map<uint16_t, std::vector<uint16_t>> candidates_;  // what a group's rows were filled with
+  Config last_;              // what reconcile() was called with last
+  uint64_t turn_ = 0;        // how often
+  bool taken_over_ = false;  // what is in the tables is known, or the tables were empty
+  tunnels::siphash_key rendezvous_key_{};
+
+  TargetMap targets_;
+  std::vector<std::optional<TargetMap::iterator>> places_;  // of the table of targets
+  // Where the search for a free one begins, so that the longest free comes first.
+  uint16_t next_appliance_ = 0;
+  uint16_t next_network_target_ = kAppliancesMax;
+  std::multimap<uint64_t, uint16_t> drains_;  // when, and which place; stale ones are passed over
+  std::set<uint16_t> lingering_;              // places of targets that have drained
+  GroupMap groups_;
+  std::set<std::string, std::less<>> lost_groups_;
+  std::set<std::string, std::less<>> steered_;  // steered_groups() of last_
   std::map<ListenerKey, uint16_t> listeners_;
   std::map<std::string, uint16_t, std::less<>> attachments_;
+  Interfaces interfaces_;
   std::set<uint32_t> ports_;
-  bool taken_over_ = false;  // what is in the tables is known, or the tables were empty
-  // Groups whose rows an earlier process filled: they stay until the health of all targets is
-  // known.
-  std::set<uint16_t> rows_kept_;
-  std::set<std::string, std::less<>> lost_groups_;
-  Result<> missing_;
+
+  // What is not, or may not be, as it should be.
+  bool interfaces_stale_ = true;
+  bool groups_stale_ = true;
+  bool listeners_stale_ = true;
+  bool attachments_stale_ = true;
+  std::set<std::string, std::less<>> health_stale_;  // groups
+  uint32_t next_hops_stale_ = 0;                     // places from next_hop_ on
+  uint16_t next_hop_ = 0;
 };
 
 // Which target groups the packet path steers to: those of gateway and network listeners, and of

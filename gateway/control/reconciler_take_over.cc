@@ -25,10 +25,24 @@ void Reconciler::take_over_targets() {
     if (!(place.flags & kTargetInUse)) continue;
     const TargetKey key{(place.flags & kTargetAppliance) != 0,
                         {ip_address(place.address, place.version), swap_be16(place.port)}};
-    targets_[key] = {.index = static_cast<uint16_t>(i),
-                     .delay_ms = place.delay_s * uint64_t{1000},
-                     .failover = place.failover};
+    const auto index = static_cast<uint16_t>(i);
+    const uint64_t id = rendezvous_id(rendezvous_key_, key.target.address.words, key.target.port);
+    const TargetSlot slot{.index = index,
+                          .id = id,
+                          .delay_ms = place.delay_s * uint64_t{1000},
+                          .failover = place.failover};
+    const auto [at, first] = targets_.try_emplace(key, slot);
+    if (first)
+      places_[i] = at;
+    else
+      tables_.targets[i].flags = 0;
   }
+  next_hops_stale_ = kTargetsMax;
+}
+
+void Reconciler::drain_leftovers() {
+  for (auto& [key, slot] : targets_)
+    if (slot.shares.empty()) drain(slot, slot.delay_ms);
 }
 
 // Exactly one source for each appliance.
@@ -57,10 +71,8 @@ void Reconciler::take_over_groups() {
     if (!place.in_use) continue;
     const auto* name = reinterpret_cast<const char*>(place.name);
     const std::string text(name, strnlen(name, kGroupNameLength));
-    if (text.empty() || !groups_.emplace(text, i).second)
+    if (text.empty() || !groups_.try_emplace(text, GroupSlot{i, {}, {}, {}, {}, true}).second)
       place = {};
-    else
-      rows_kept_.insert(i);
   }
 }
 

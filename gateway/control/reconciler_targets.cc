@@ -18,61 +18,98 @@ bool listener_is_gravestone(const listener& entry) { return entry.protocol == 0;
 
 }  // namespace
 
-Result<> Reconciler::write_targets(const Config& config, World& world) {
-  const auto wanted = wanted_targets(config, world);
-  for (auto at = targets_.begin(); at != targets_.end();) {
-    auto& [key, slot] = *at;
-    if (const auto found = wanted.find(key); found != wanted.end()) {
-      const uint16_t index = slot.index;
-      slot = found->second;
-      slot.index = index;
-    } else if (has_drained(key, slot)) {
-      free_target(key, slot.index);
-      at = targets_.erase(at);
+// The target's place; a new one, or that of a target which another group has or which drains.
+Result<Reconciler::TargetMap::iterator> Reconciler::take_target(const TargetKey& key,
+                                                                const Share& share,
+                                                                const Config& config,
+                                                                World& world) {
+  auto at = targets_.find(key);
+  if (at == targets_.end()) {
+    SLUICE_TRY(const uint16_t index, take_place(key));
+    const uint64_t id = rendezvous_id(rendezvous_key_, key.target.address.words, key.target.port);
+    const TargetSlot slot{
+        .index = index, .id = id, .delay_ms = share.delay_ms, .failover = share.failover};
+    at = targets_.emplace(key, slot).first;
+    places_[index] = at;
+    write_target(at->second, key, config, world);
+  }
+  TargetSlot& slot = at->second;
+  slot.shares.push_back(share);
+  slot.drain_until_ms.reset();
+  slot.quiet_since_ms = 0;
+  lingering_.erase(slot.index);
+  sum_up(at, config, world);
+  return at;
+}
+
+// As if the last take_target() had not been.
+void Reconciler::untake_target(TargetMap::iterator at) {
+  at->second.shares.pop_back();
+  if (at->second.shares.empty()) drain(at->second, 0);
+}
+
+// One group fewer has it; the last one leaves it to drain.
+void Reconciler::leave_target(TargetMap::iterator at, std::string_view group, const Config& config,
+                              World& world) {
+  TargetSlot& slot = at->second;
+  const auto share = std::ranges::find(slot.shares, group, &Share::group);
+  SLUICE_CHECK(share != slot.shares.end());
+  const Share left = *share;
+  slot.shares.erase(share);
+  if (!slot.shares.empty()) return sum_up(at, config, world);
+  const bool again = slot.left_in == turn_;
+  slot.delay_ms = again ? std::max(slot.delay_ms, left.delay_ms) : left.delay_ms;
+  slot.failover = again ? slot.failover | left.failover : left.failover;
+  slot.marks = 0;
+  slot.left_in = turn_;
+  write_target(slot, at->first, config, world);
+  drain(slot, slot.delay_ms);
+}
+
+// What the groups say together reaches the table.
+void Reconciler::sum_up(TargetMap::iterator at, const Config& config, World& world) {
+  Share sum{{}, 0, 0};
+  for (const Share& share : at->second.shares) {
+    sum.delay_ms = std::max(sum.delay_ms, share.delay_ms);
+    sum.failover |= share.failover;
+    sum.marks |= share.marks;
+  }
+  TargetSlot& slot = at->second;
+  if (sum.delay_ms == slot.delay_ms && sum.failover == slot.failover && sum.marks == slot.marks)
+    return;
+  slot.delay_ms = sum.delay_ms;
+  slot.failover = sum.failover;
+  slot.marks = sum.marks;
+  write_target(slot, at->first, config, world);
+}
+
+void Reconciler::drain(TargetSlot& slot, uint64_t delay_ms) {
+  slot.drain_until_ms = host_.now_ms() + delay_ms;
+  drains_.emplace(*slot.drain_until_ms, slot.index);
+}
+
+// Targets whose delay is over, and of those that wait for their flows to end the quiet ones.
+void Reconciler::free_drained() {
+  const uint64_t now_ms = host_.now_ms();
+  while (!drains_.empty() && drains_.begin()->first <= now_ms) {
+    const auto [until_ms, index] = *drains_.begin();
+    drains_.erase(drains_.begin());
+    if (!places_[index] || (*places_[index])->second.drain_until_ms != until_ms) continue;
+    TargetSlot& slot = (*places_[index])->second;
+    slot.marks = marks_when_drained(slot.failover);
+    if (!(*places_[index])->first.appliance || slot.marks & kTargetMoves) {
+      free_target(*places_[index]);
       continue;
     }
-    ++at;
+    __atomic_fetch_or(&tables_.targets[index].flags, slot.marks, __ATOMIC_RELEASE);
+    lingering_.insert(index);
   }
-  for (const auto& [key, slot] : wanted) {
-    if (targets_.contains(key)) continue;
-    SLUICE_TRY(const uint16_t index, take_target(key));
-    targets_[key] = slot;
-    targets_[key].index = index;
-  }
-  for (const auto& [key, slot] : targets_) write_target(slot, key, config, world);
-  return {};
+  for (const uint16_t index : std::set<uint16_t>(lingering_))
+    if (has_become_quiet((*places_[index])->second)) free_target(*places_[index]);
 }
 
-std::map<Reconciler::TargetKey, Reconciler::TargetSlot> Reconciler::wanted_targets(
-    const Config& config, World& world) const {
-  std::map<TargetKey, TargetSlot> out;
-  const auto steered = steered_groups(config);
-  for (const TargetGroup& group : config.target_groups) {
-    if (!steered.contains(group.name)) continue;
-    const FailoverPolicy policy = failover_of(group);
-    const uint16_t marks = marks_when_unhealthy(policy, group_health(group, world));
-    for (const Target& target : group.targets) {
-      TargetSlot& slot = out[{group.protocol == Protocol::kGeneve, target}];
-      slot.delay_ms = std::max(slot.delay_ms, deregistration_delay_ms(group));
-      slot.failover |= drained_failover(policy);
-      if (world.health({group.name, target}).state == HealthState::kUnhealthy) slot.marks |= marks;
-    }
-  }
-  return out;
-}
-
-// A target that is in no group any more: whether its place can be given away. Rows may still name
-// it the first time.
-bool Reconciler::has_drained(const TargetKey& key, TargetSlot& slot) {
+bool Reconciler::has_become_quiet(TargetSlot& slot) {
   const uint64_t now_ms = host_.now_ms();
-  if (!slot.drain_until_ms) {
-    slot.drain_until_ms = now_ms + slot.delay_ms;
-    slot.marks = 0;
-    return false;
-  }
-  if (*slot.drain_until_ms > now_ms) return false;
-  slot.marks = marks_when_drained(slot.failover);
-  if (!key.appliance || slot.marks & kTargetMoves) return true;
   const uint64_t sent = tables_.target_counters[slot.index].packets_sent;
   if (slot.quiet_since_ms == 0 || sent != slot.sent) {
     slot.quiet_since_ms = now_ms;
@@ -83,34 +120,91 @@ bool Reconciler::has_drained(const TargetKey& key, TargetSlot& slot) {
 
 // When places run out: that of the target which has drained and been quiet for longest.
 bool Reconciler::free_quietest() {
-  auto best = targets_.end();
-  for (auto at = targets_.begin(); at != targets_.end(); ++at) {
-    const TargetSlot& slot = at->second;
-    if (slot.quiet_since_ms == 0) continue;
-    if (best == targets_.end() || slot.quiet_since_ms < best->second.quiet_since_ms) best = at;
-  }
-  if (best == targets_.end()) return false;
-  free_target(best->first, best->second.index);
-  targets_.erase(best);
+  const auto quiet_since_ms = [&](uint16_t index) {
+    return (*places_[index])->second.quiet_since_ms;
+  };
+  const auto best = std::ranges::min_element(lingering_, {}, quiet_since_ms);
+  if (best == lingering_.end()) return false;
+  free_target(*places_[*best]);
   return true;
 }
 
-Result<uint16_t> Reconciler::take_target(const TargetKey& key) {
-  for (uint32_t i = 0; i < kTargetsMax; i++) {
-    const auto index = static_cast<uint16_t>((next_target_ + i) % kTargetsMax);
+Result<uint16_t> Reconciler::take_place(const TargetKey& key) {
+  const uint32_t first = key.appliance ? 0 : kAppliancesMax;
+  const uint32_t count = key.appliance ? kAppliancesMax : kNetworkTargetsMax;
+  uint16_t& next = key.appliance ? next_appliance_ : next_network_target_;
+  for (uint32_t i = 0; i < count; i++) {
+    const auto index = static_cast<uint16_t>(first + (next - first + i) % count);
     if (tables_.targets[index].flags & kTargetInUse) continue;
-    next_target_ = static_cast<uint16_t>((index + 1) % kTargetsMax);
+    next = static_cast<uint16_t>(first + (index - first + 1) % count);
     if (key.appliance) SLUICE_TRY_VOID(add_source(key.target.address.words[0], index));
     tables_.target_counters[index] = {};
     return index;
   }
-  if (free_quietest()) return take_target(key);
-  return fail("all " + std::to_string(kTargetsMax) + " places for targets are taken or draining");
+  if (key.appliance && free_quietest()) return take_place(key);
+  return fail("all " + std::to_string(count) + " places for " +
+              (key.appliance ? "appliances" : "NLB targets") + " are taken or draining");
 }
 
-void Reconciler::free_target(const TargetKey& key, uint16_t index) {
-  if (key.appliance) remove_source(key.target.address.words[0]);
+void Reconciler::free_target(TargetMap::iterator at) {
+  const uint16_t index = at->second.index;
+  if (at->first.appliance) remove_source(at->first.target.address.words[0]);
   tables_.targets[index].flags = 0;
+  lingering_.erase(index);
+  places_[index].reset();
+  targets_.erase(at);
+}
+
+// A part of the targets at a time, so that nobody has to wait for all; from where the last one
+// ended, so that each gets its turn however often the network changes.
+void Reconciler::look_at_next_hops(const Config& config, World& world) {
+  uint32_t looked_at = 0;
+  while (next_hops_stale_ != 0 && looked_at < kNextHopsPerTurnMax) {
+    if (const auto& place = places_[next_hop_]) {
+      write_target((*place)->second, (*place)->first, config, world);
+      looked_at++;
+    }
+    next_hop_ = static_cast<uint16_t>((next_hop_ + 1) % kTargetsMax);
+    next_hops_stale_--;
+  }
+}
+
+std::optional<uint64_t> Reconciler::draining_ms(uint16_t target) const {
+  if (target >= places_.size() || !places_[target]) return {};
+  const auto& until_ms = (*places_[target])->second.drain_until_ms;
+  if (!until_ms) return {};
+  const uint64_t now_ms = host_.now_ms();
+  return *until_ms > now_ms ? *until_ms - now_ms : 0;
+}
+
+std::vector<Reconciler::Draining> Reconciler::draining(std::string_view group) const {
+  std::vector<Draining> out;
+  const auto at = groups_.find(group);
+  if (at == groups_.end()) return out;
+  const bool appliances = at->second.index < kApplianceGroupsMax;
+  const uint64_t now_ms = host_.now_ms();
+  for (const auto& [target, until_ms] : at->second.leaving) {
+    const auto place = targets_.find({appliances, target});
+    if (place == targets_.end() || (until_ms <= now_ms && !place->second.drain_until_ms)) continue;
+    out.push_back({std::string(group), target, place->second.index,
+                   until_ms > now_ms ? until_ms - now_ms : 0});
+  }
+  return out;
+}
+
+std::vector<Reconciler::Draining> Reconciler::draining() const {
+  std::vector<Draining> out;
+  for (const auto& [name, slot] : groups_)
+    std::ranges::move(draining(name), std::back_inserter(out));
+  std::set<uint16_t> told;
+  for (const Draining& one : out) told.insert(one.index);
+  for (const auto& [until_ms, index] : drains_)
+    if (const auto left_ms = draining_ms(index); left_ms && told.insert(index).second)
+      out.push_back({{}, (*places_[index])->first.target, index, *left_ms});
+  for (const uint16_t index : lingering_)
+    if (told.insert(index).second)
+      out.push_back({{}, (*places_[index])->first.target, index, 0});
+  return out;
 }
 
 void Reconciler::write_target(const TargetSlot& slot, const TargetKey& key, const Config& config,

@@ -63,6 +63,24 @@ class FakeWorld : public World {
   std::map<std::string, uint32_t> interfaces{{"out0", 5}, {"in0", 6}, {"gen0", 9}};
 };
 
+// Everything that the reconciler writes.
+std::string written(const Tables& tables) {
+  std::string out;
+  const auto add = [&](const auto* entries, size_t count) {
+    out.append(reinterpret_cast<const char*>(entries), count * sizeof(*entries));
+  };
+  add(tables.settings, 1);
+  add(tables.ports, kPortsMax);
+  add(tables.attachments, kAttachmentsMax);
+  add(tables.groups, kGroupsMax);
+  for (uint32_t i = 0; i < kGroupsMax; i++)
+    if (tables.groups[i].in_use) add(&tables.rows[first_row(i)], rows_of(i));
+  add(tables.targets, kTargetsMax);
+  add(tables.sources, kSourcesMax);
+  add(tables.listeners, kListenersMax);
+  return out;
+}
+
 class ReconcilerTest : public testing::Test {
  protected:
   ReconcilerTest()
@@ -73,13 +91,18 @@ class ReconcilerTest : public testing::Test {
     host->set_now_ms(1'000'000);
   }
   void reconcile() {
+    world_changed();
     auto result = reconciler.reconcile(config, world);
     ASSERT_TRUE(result) << result.error().text();
   }
+  void world_changed() {
+    for (const TargetGroup& group : config.target_groups) reconciler.health_changed(group.name);
+    reconciler.network_changed();
+  }
   std::map<uint16_t, int> owners(const char* group) {
     std::map<uint16_t, int> out;
-    const uint32_t first = *reconciler.group_index(group) * kRowsPerGroup;
-    for (uint32_t i = 0; i < kRowsPerGroup; i++) out[tables.rows[first + i].target]++;
+    const uint16_t index = *reconciler.group_index(group);
+    for (uint32_t i = 0; i < rows_of(index); i++) out[tables.rows[first_row(index) + i].target]++;
     return out;
   }
   uint16_t index_of(const char* address) {
@@ -141,12 +164,10 @@ TEST_F(ReconcilerTest, WritesWhatTheConfigurationSays) {
 
 TEST_F(ReconcilerTest, TheSameInputWritesNothing) {
   reconcile();
-  const std::vector<row> rows(tables.rows, tables.rows + kGroupsMax * kRowsPerGroup);
-  const std::vector<target> targets(tables.targets, tables.targets + kTargetsMax);
+  const std::string before = written(tables);
   host->set_now_ms(2'000'000);
   reconcile();
-  EXPECT_EQ(std::memcmp(rows.data(), tables.rows, rows.size() * sizeof(row)), 0);
-  EXPECT_EQ(std::memcmp(targets.data(), tables.targets, targets.size() * sizeof(target)), 0);
+  EXPECT_TRUE(written(tables) == before);
 }
 
 TEST_F(ReconcilerTest, HintsAndOptionsReachTheTables) {
@@ -198,23 +219,6 @@ class TakenOver : public DataPathHost {
   ProcessHost& host_;
 };
 
-// Everything that the reconciler writes.
-std::string written(const Tables& tables) {
-  std::string out;
-  const auto add = [&](const auto* entries, size_t count) {
-    out.append(reinterpret_cast<const char*>(entries), count * sizeof(*entries));
-  };
-  add(tables.settings, 1);
-  add(tables.ports, kPortsMax);
-  add(tables.attachments, kAttachmentsMax);
-  add(tables.groups, kGroupsMax);
-  add(tables.rows, size_t{kGroupsMax} * kRowsPerGroup);
-  add(tables.targets, kTargetsMax);
-  add(tables.sources, kSourcesMax);
-  add(tables.listeners, kListenersMax);
-  return out;
-}
-
 TEST_F(ReconcilerTest, ALaterProcessFindsEverythingInItsPlace) {
   world.sick = {"10.9.0.12"};
   reconcile();
@@ -226,6 +230,7 @@ TEST_F(ReconcilerTest, ALaterProcessFindsEverythingInItsPlace) {
   ASSERT_TRUE(again.reconcile(config, world));
   EXPECT_TRUE(written(tables) == before) << "rows stay as they are meanwhile";
   world.unknown = false;
+  again.health_changed("ids");
   ASSERT_TRUE(again.reconcile(config, world));
   EXPECT_TRUE(written(tables) == before);
   EXPECT_EQ(again.group_index("ids"), reconciler.group_index("ids"));
@@ -282,7 +287,7 @@ TEST_F(ReconcilerTest, TwoGatewaysAgree) {
   Reconciler other(*other_host);
   std::ranges::reverse(config.target_groups[0].targets);
   ASSERT_TRUE(other.reconcile(config, world));
-  for (uint32_t i = 0; i < kRowsPerGroup; i++) {
+  for (uint32_t i = 0; i < kApplianceRows; i++) {
     const auto here = tables.targets[tables.rows[i].target].address[0];
     const auto there = other_host->tables().targets[other_host->tables().rows[i].target].address[0];
     ASSERT_EQ(here, there);
@@ -293,13 +298,13 @@ TEST_F(ReconcilerTest, UnhealthyTargetsGetNoNewFlows) {
   reconcile();
   EXPECT_EQ(owners("ids").size(), 3u);
   const uint16_t sick = index_of("10.9.0.12");
-  const std::vector<row> before(tables.rows, tables.rows + kRowsPerGroup);
+  const std::vector<row> before(tables.rows, tables.rows + kApplianceRows);
   world.sick = {"10.9.0.12"};
   host->set_now_ms(5'000'000);
   reconcile();
   EXPECT_FALSE(owners("ids").contains(sick));
   EXPECT_TRUE(tables.targets[sick].flags & kTargetInUse);  // its flows stay
-  for (uint32_t i = 0; i < kRowsPerGroup; i++) {
+  for (uint32_t i = 0; i < kApplianceRows; i++) {
     if (before[i].target != sick) {
       ASSERT_EQ(tables.rows[i].target, before[i].target);
     } else {
@@ -312,7 +317,7 @@ TEST_F(ReconcilerTest, UnhealthyTargetsGetNoNewFlows) {
   EXPECT_EQ(owners("ids").size(), 3u);  // the last resort: all of them
   ids().targets.clear();
   reconcile();
-  EXPECT_EQ(owners("ids"), (std::map<uint16_t, int>{{uint16_t{kNone16}, int{kRowsPerGroup}}}));
+  EXPECT_EQ(owners("ids"), (std::map<uint16_t, int>{{uint16_t{kNone16}, int{kApplianceRows}}}));
 }
 
 TEST_F(ReconcilerTest, DeregisteredTargetsDrain) {
@@ -484,6 +489,7 @@ TEST_F(ReconcilerTest, AnInterfaceThatGoesAwayDoesNotStopTheRest) {
   reconcile();
   world.interfaces.erase("in0");
   world.sick.insert("10.9.0.12");
+  world_changed();
   ASSERT_TRUE(reconciler.reconcile(config, world, Reconciler::OnMissing::kGoOn));
   EXPECT_EQ(reconciler.missing().error().text(), "in0: there is no such interface");
   EXPECT_FALSE(owners("ids").contains(index_of("10.9.0.12")));

@@ -13,8 +13,14 @@
 namespace sluice::gateway {
 
 inline constexpr size_t kLoadBalancersMax = 256;
-inline constexpr size_t kTargetGroupsMax = 256;
+inline constexpr size_t kTargetGroupsMax = 2048;
 inline constexpr size_t kTargetsPerGroupMax = 1024;
+inline constexpr size_t kRegisteredTargetsMax = 32'768;  // in all groups together
+// Half of the places in the tables of the packet path, so that a replaced set of targets finds room
+// while the old one drains.
+inline constexpr size_t kRegisteredAppliancesMax = 2048;
+inline constexpr size_t kRegisteredNetworkTargetsMax = 20'480;
+inline constexpr size_t kNlbFrontendsMax = 2048;  // addresses and ports of NLB listeners
 inline constexpr size_t kListenersPerLoadBalancerMax = 50;
 inline constexpr size_t kEndpointServicesMax = 256;
 inline constexpr size_t kRulesMax = 100;  // of a load balancer, without the default ones
@@ -29,5 +35,9 @@ inline constexpr size_t kNetworkObjectsMax = 1024;  // of each kind
 // already: nothing is said that could only follow from that.
 using Broken = std::function<bool(std::string_view path)>;
 std::vector<Error> validate(const Config& config, const Broken& broken = {});
+
+// The same for a state that came of `before`, which is valid: objects that they share are not
+// judged again, but for what others may have changed about them.
+std::vector<Error> validate_change(const Config& before, const Config& config);
 
 }  // namespace sluice::gateway

@@ -23,7 +23,7 @@ class Failover : public Path {
  protected:
   Tables& tables() { return host->tables(); }
   void rows_to(uint16_t target) {
-    for (uint32_t i = 0; i < kRowsPerGroup; i++) {
+    for (uint32_t i = 0; i < kApplianceRows; i++) {
       row& r = tables().rows[i];
       r = {target, r.target, static_cast<uint32_t>(host->now_ms() / 1000)};
     }
@@ -181,7 +181,7 @@ TEST_F(Failover, AnUnknownConnectionGoesToItsRowsFormerOwnerForAWhile) {
   const auto packet = [](uint16_t port, uint8_t flags) {
     return ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, segment(port, 80, flags)));
   };
-  for (uint32_t i = 0; i < kRowsPerGroup; i++)
+  for (uint32_t i = 0; i < kApplianceRows; i++)
     tables().rows[i] = {now_owner, 1, static_cast<uint32_t>(host->now_ms() / 1000)};
   EXPECT_EQ(appliance(from_outside(request(kTcpAck))), owner) << "this one is known";
   EXPECT_EQ(appliance(from_outside(packet(1000, kTcpAck))), 1);

@@ -19,8 +19,8 @@ class Hint : public Path {
     set_owner(kNone16);
   }
   void set_owner(uint16_t target) {
-    for (uint32_t i = 0; i < kRowsPerGroup; i++)
-      host->tables().rows[kOtherGroup * kRowsPerGroup + i] = {target, kNone16, 0};
+    for (uint32_t i = 0; i < kApplianceRows; i++)
+      host->tables().rows[first_row(kOtherGroup) + i] = {target, kNone16, 0};
   }
 };
 

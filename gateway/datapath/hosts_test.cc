@@ -87,7 +87,7 @@ class Hosts : public testing::Test {
       if (round == 0) continue;
       t->targets[0].flags |= round == 1 ? kTargetMoves : kTargetResets;
       t->targets[1].flags |= kTargetMoves;
-      for (uint32_t i = 0; i < kRowsPerGroup; i++)
+      for (uint32_t i = 0; i < kApplianceRows; i++)
         t->rows[i] = {static_cast<uint16_t>(round == 3 ? uint32_t{kNone16} : (i + 2) % kAppliances),
                       0, 0};
     }

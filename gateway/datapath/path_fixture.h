@@ -25,7 +25,8 @@ constexpr uint16_t kBackend =
 constexpr uint16_t kMtu = 1600;
 constexpr uint16_t kBypassHint = 7;
 constexpr uint16_t kSteerHint = 65535;  // to kOtherGroup
-constexpr uint16_t kOtherGroup = 3;     // row i belongs to appliance (i + 1) % kAppliances
+constexpr uint16_t kNetworkGroup = kApplianceGroupsMax;
+constexpr uint16_t kOtherGroup = 1;  // row i belongs to appliance (i + 1) % kAppliances
 
 inline uint32_t ipv4_word(uint8_t a, uint8_t b, uint8_t c, uint8_t d) {
   const uint8_t bytes[4] = {a, b, c, d};
@@ -63,7 +64,8 @@ inline void add_appliance(Tables& tables, uint16_t index, uint32_t address) {
   t.flags = kTargetInUse | kTargetResolved | kTargetAppliance;
 }
 
-// Group 0: the appliances, row i to appliance i % kAppliances. Group 1 and 2: the NLB targets.
+// Group 0: the appliances, row i to appliance i % kAppliances. kNetworkGroup and the one after it:
+// the NLB targets.
 inline void configure(Tables& tables) {
   settings& s = tables.settings[0];
   s.hash_key = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
@@ -79,28 +81,29 @@ inline void configure(Tables& tables) {
   tables.ports[kTunnel] = {kPortTunnel, 0, 0};
   for (uint16_t i = 0; i < kAppliances; i++) add_appliance(tables, i, appliance_address(i));
   tables.groups[0] = {kFlowHash5Tuple, 1, 0};
-  for (uint32_t i = 0; i < kRowsPerGroup; i++)
+  for (uint32_t i = 0; i < kApplianceRows; i++)
     tables.rows[i] = {static_cast<uint16_t>(i % kAppliances), kNone16, 0};
 
   tables.hints[0] = {kBypassHint, kHintBypass, 0, 0};
   tables.hints[kHintsMax - 1] = {kSteerHint, kHintSteer, kOtherGroup, 0};
   tables.groups[kOtherGroup] = {kFlowHash5Tuple, 1, 0};
-  for (uint32_t i = 0; i < kRowsPerGroup; i++)
-    tables.rows[kOtherGroup * kRowsPerGroup + i] = {static_cast<uint16_t>((i + 1) % kAppliances),
-                                                    kNone16, 0};
+  for (uint32_t i = 0; i < kApplianceRows; i++)
+    tables.rows[first_row(kOtherGroup) + i] = {static_cast<uint16_t>((i + 1) % kAppliances),
+                                               kNone16, 0};
 
   const uint32_t vip4[4] = {ipv4_word(10, 0, 0, 100), 0, 0, 0};
   const Bytes vip6_bytes = {0xfd, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0};
   uint32_t vip6[4];
   for (int i = 0; i < 4; i++) vip6[i] = load_u32(&vip6_bytes[static_cast<size_t>(i) * 4]);
-  for (uint16_t g = 1; g <= 2; g++) {
-    tables.groups[g] = {kFlowHash5Tuple, 1, 0};
-    for (uint32_t i = 0; i < kRowsPerGroup; i++)
-      tables.rows[g * kRowsPerGroup + i] = {static_cast<uint16_t>(kBackend + g - 1), kNone16, 0};
+  for (uint16_t g = 0; g < 2; g++) {
+    tables.groups[kNetworkGroup + g] = {kFlowHash5Tuple, 1, 0};
+    for (uint32_t i = 0; i < kNetworkRows; i++)
+      tables.rows[first_row(kNetworkGroup + g) + i] = {static_cast<uint16_t>(kBackend + g), kNone16,
+                                                       0};
   }
   for (uint8_t protocol : {kProtocolTcp, kProtocolUdp}) {
-    add_listener(tables, vip4, 7000, protocol, 4, 1);
-    add_listener(tables, vip6, 7000, protocol, 6, 2);
+    add_listener(tables, vip4, 7000, protocol, 4, kNetworkGroup);
+    add_listener(tables, vip6, 7000, protocol, 6, kNetworkGroup + 1);
   }
   target& backend = tables.targets[kBackend];
   backend.address[0] = ipv4_word(10, 0, 0, 21);

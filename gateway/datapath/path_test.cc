@@ -304,7 +304,7 @@ TEST_F(Path, TheFormerCookieIsTakenForAWhile) {
 TEST_F(Path, ExistingFlowsStayWhenRowsMove) {
   const Step before = from_outside(request());
   from_inside(reply());
-  for (uint32_t i = 0; i < kRowsPerGroup; i++) host->tables().rows[i].target = 3;
+  for (uint32_t i = 0; i < kApplianceRows; i++) host->tables().rows[i].target = 3;
   EXPECT_EQ(load_u32(&from_outside(request()).bytes[30]), load_u32(&before.bytes[30]));
   // A target that is gone keeps nobody.
   host->tables().targets[before.bytes[33] - 11].flags = 0;
@@ -316,21 +316,21 @@ TEST_F(Path, ExistingFlowsStayWhenRowsMove) {
 TEST_F(Path, AnUnansweredSynFollowsItsRow) {
   const Step before = from_outside(request());
   const auto other = static_cast<uint16_t>((before.bytes[33] - 11 + 1) % kAppliances);
-  for (uint32_t i = 0; i < kRowsPerGroup; i++) host->tables().rows[i].target = other;
+  for (uint32_t i = 0; i < kApplianceRows; i++) host->tables().rows[i].target = other;
   EXPECT_EQ(from_outside(request(kTcpAck)).bytes[33], before.bytes[33]) << "no SYN";
   const Step again = from_outside(request());
   EXPECT_EQ(again.bytes[33], 11 + other);
   EXPECT_NE(cookie_of(again.bytes), cookie_of(before.bytes));
   // Answered, it stays.
   from_inside(reply());
-  for (uint32_t i = 0; i < kRowsPerGroup; i++)
+  for (uint32_t i = 0; i < kApplianceRows; i++)
     host->tables().rows[i].target = (other + 1) % kAppliances;
   EXPECT_EQ(from_outside(request()).bytes[33], 11 + other);
 }
 
 TEST_F(Path, NoTargetIsNamed) {
   host->tables().rows[0].target = kNone16;
-  for (uint32_t i = 0; i < kRowsPerGroup; i++) host->tables().rows[i].target = kNone16;
+  for (uint32_t i = 0; i < kApplianceRows; i++) host->tables().rows[i].target = kNone16;
   EXPECT_EQ(from_outside(request()).outcome.reason, kDropNoTarget);
   host->tables().attachments[0].group = kNone16;
   EXPECT_EQ(from_outside(request()).outcome.reason, kDropNoTargetGroup);

@@ -30,18 +30,29 @@ SLUICE_GATEWAY_BEGIN
 enum {
   kPortsMax = 4096,  // interface indexes below this can be ports
   kAttachmentsMax = 256,
-  kGroupsMax = 16,          // target groups with a steering table
-  kRowsPerGroup = 1 << 18,  // rows of one steering table
-  kTargetsMax = 4096,       // appliances and NLB targets; the cookie holds the index in 12 bits
-  kSourcesMax = 16384,      // places for the addresses of appliances; four times kTargetsMax
-  kListenersMax = 256,      // NLB listeners
-  kProbesMax = 16,          // open addressing: places looked at per lookup, from home on, wrapping
-  kHintsMax = 16,           // hints of appliances that mean something
+  // Target groups with a steering table. Those of appliances come first and have more rows: every
+  // packet's flow is steered by one, and appliances are few and large.
+  kApplianceGroupsMax = 128,
+  kNetworkGroupsMax = 1024,  // of NLB targets
+  kGroupsMax = kApplianceGroupsMax + kNetworkGroupsMax,
+  kApplianceRows = 1 << 16,  // rows of one steering table
+  kNetworkRows = 1 << 12,
+  kNetworkRowsFirst = kApplianceGroupsMax * kApplianceRows,
+  kRowsMax = kNetworkRowsFirst + kNetworkGroupsMax * kNetworkRows,
+  kAppliancesMax = 4096,  // they come first: the cookie holds an appliance's index in 12 bits
+  kNetworkTargetsMax = 40960,
+  kTargetsMax = kAppliancesMax + kNetworkTargetsMax,
+  // Open-addressed tables have eight times the places that are used, so that the few probes of a
+  // lookup are enough.
+  kSourcesMax = 32768,    // addresses of appliances
+  kListenersMax = 16384,  // NLB listeners
+  kProbesMax = 16,        // open addressing: places looked at per lookup, from home on, wrapping
+  kHintsMax = 16,         // hints of appliances that mean something
   kIdleClasses = 16,  // how long flows may be silent: kIdleTcp, kIdleOther, and one for each rule
   kIdleTcp = 0,
   kIdleOther = 1,
   kIdleRules = 2,
-  kLayer2Max = 4096,  // distinct MAC and VLAN pairs in use
+  kLayer2Max = 4096,      // distinct MAC and VLAN pairs in use
   kLayer2Ways = 8,
   kFlowWays = 8,  // signatures in a 64-byte bucket
   kCpusMax = 64,
@@ -333,7 +344,7 @@ SLUICE_ASSERT_SIZE(target_counters, 64);
   X(ports, port, kPortsMax)                         \
   X(attachments, attachment, kAttachmentsMax)       \
   X(groups, group, kGroupsMax)                      \
-  X(rows, row, kGroupsMax* kRowsPerGroup)           \
+  X(rows, row, kRowsMax)                            \
   X(targets, target, kTargetsMax)                   \
   X(sources, source, kSourcesMax)                   \
   X(listeners, listener, kListenersMax)             \
@@ -356,13 +367,27 @@ SLUICE_INLINE __u32 listener_home(const __u32 address[4], __u16 port_number, __u
 
 // Where the search for an appliance's address (packet byte order) starts.
 SLUICE_INLINE __u32 source_home(__u32 address) {
-  __u32 h = address * 0x9e3779b1u;
-  return (h ^ h >> 15) & (kSourcesMax - 1);
+  // In packet byte order neighbours differ in the upper bits: they must reach the lower ones.
+  __u32 h = address ^ address >> 16;
+  h *= 0x85ebca6bu;
+  h ^= h >> 13;
+  h *= 0xc2b2ae35u;
+  return (h ^ h >> 16) & (kSourcesMax - 1);
+}
+
+// The steering table of a group: how many rows, a power of two, and where the first stands.
+SLUICE_INLINE __u32 rows_of(__u32 group_index) {
+  return group_index < kApplianceGroupsMax ? kApplianceRows : kNetworkRows;
+}
+SLUICE_INLINE __u32 first_row(__u32 group_index) {
+  return group_index < kApplianceGroupsMax
+             ? group_index * kApplianceRows
+             : kNetworkRowsFirst + (group_index - kApplianceGroupsMax) * kNetworkRows;
 }
 
 // The steering row of a flow; `hash` is flow_hash() in the group's stickiness form.
 SLUICE_INLINE __u32 row_index(__u32 group_index, __u64 hash) {
-  return group_index * kRowsPerGroup + (__u32)(hash >> 32 & (kRowsPerGroup - 1));
+  return first_row(group_index) + ((__u32)(hash >> 32) & (rows_of(group_index) - 1));
 }
 
 SLUICE_END

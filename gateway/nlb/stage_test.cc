@@ -134,8 +134,8 @@ TEST_F(Path, NlbNamesItsTroubles) {
   EXPECT_EQ(from_tunnel(returned(there.bytes)).outcome.reason, kDropNlbNoTarget);
   host->tables().targets[kBackend].flags = kTargetInUse;
   EXPECT_EQ(from_tunnel(returned(there.bytes)).outcome.reason, kDropNeighbourUnresolved);
-  for (uint32_t i = 0; i < kRowsPerGroup; i++)
-    host->tables().rows[kRowsPerGroup + i].target = kNone16;
+  for (uint32_t i = 0; i < kNetworkRows; i++)
+    host->tables().rows[first_row(kNetworkGroup) + i].target = kNone16;
   EXPECT_EQ(from_outside(nlb_cases()[1].to_listener).outcome.reason, kDropNlbNoTarget);
 }
 

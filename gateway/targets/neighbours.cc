@@ -19,6 +19,7 @@ namespace sluice::gateway {
 namespace {
 
 constexpr size_t kNeighboursMax = 65536;
+constexpr size_t kRoutesMax = 65536;
 constexpr uint32_t kSettleMs = 10;  // changes come in bursts
 
 template <auto Free>
@@ -75,10 +76,18 @@ struct KernelNextHops::State {
   RouteConnection requests;  // asks and waits for the answer
   RouteConnection events;    // is told
   std::map<std::pair<uint32_t, IpAddress>, MacAddress> known;
+  // By target, what the kernel said last: two requests each, which tens of thousands of targets
+  // cannot repeat every time. Until a route or a link changes.
+  struct Way {
+    NextHop hop;    // without the MAC address
+    IpAddress via;  // whose that is
+  };
+  std::map<IpAddress, Way> ways;
   Timer settle;
   Watch watch;
 
   Result<> dump();
+  Result<Way> ask(const IpAddress& target);
   void learn(rtnl_neigh* neighbour);
   void receive();
   static int on_message(nl_msg* message, void* state);
@@ -117,7 +126,8 @@ int KernelNextHops::State::on_message(nl_msg* message, void* state) {
     rtnl_neigh* raw = nullptr;
     if (rtnl_neigh_parse(header, &raw) == 0) self->learn(Neighbour(raw).get());
   } else if (header->nlmsg_type != RTM_DELNEIGH) {
-    self->changed();  // a route or a link
+    self->ways.clear();  // a route or a link
+    self->changed();
   }
   return NL_OK;
 }
@@ -130,6 +140,7 @@ void KernelNextHops::State::receive() {
     // Messages were lost to a full buffer: look at everything again.
     if (result == -NLE_NOMEM) {
       (void)dump();
+      ways.clear();
       changed();
     }
     return;
@@ -158,11 +169,11 @@ Result<std::unique_ptr<KernelNextHops>> KernelNextHops::create(EventLoop& loop,
   return std::unique_ptr<KernelNextHops>(new KernelNextHops(std::move(state)));
 }
 
-Result<NextHop> KernelNextHops::find(const IpAddress& target) {
+Result<KernelNextHops::State::Way> KernelNextHops::State::ask(const IpAddress& target) {
   const int family = target.version == 4 ? AF_INET : AF_INET6;
   const Address address(nl_addr_build(family, target.words, target.version == 4 ? 4 : 16));
   rtnl_route* raw_route = nullptr;
-  int error = rtnl_route_lookup(state_->requests.get(), address.get(), &raw_route);
+  int error = rtnl_route_lookup(requests.get(), address.get(), &raw_route);
   if (error < 0) return fail_netlink("no route", error);
   const Route route(raw_route);
   if (rtnl_route_get_type(route.get()) != RTN_UNICAST)
@@ -170,18 +181,29 @@ Result<NextHop> KernelNextHops::find(const IpAddress& target) {
   rtnl_nexthop* hop = rtnl_route_nexthop_n(route.get(), 0);
   if (hop == nullptr) return fail("the route has no next hop");
 
-  NextHop out;
+  Way way;
+  NextHop& out = way.hop;
   out.interface = static_cast<uint32_t>(rtnl_route_nh_get_ifindex(hop));
   rtnl_link* raw_link = nullptr;
-  error = rtnl_link_get_kernel(state_->requests.get(), static_cast<int>(out.interface), nullptr,
-                               &raw_link);
+  error = rtnl_link_get_kernel(requests.get(), static_cast<int>(out.interface), nullptr, &raw_link);
   if (error < 0) return fail_netlink("no interface", error);
   const Link link(raw_link);
   out.mtu = static_cast<uint16_t>(std::min(rtnl_link_get_mtu(link.get()), 65535u));
   out.from = mac_of(rtnl_link_get_addr(link.get())).value_or(MacAddress{});
 
-  const IpAddress via = ip_of(rtnl_route_nh_get_gateway(hop)).value_or(target);
-  const auto neighbour = state_->known.find({out.interface, via});
+  way.via = ip_of(rtnl_route_nh_get_gateway(hop)).value_or(target);
+  return way;
+}
+
+Result<NextHop> KernelNextHops::find(const IpAddress& target) {
+  auto at = state_->ways.find(target);
+  if (at == state_->ways.end()) {
+    SLUICE_TRY(State::Way way, state_->ask(target));
+    if (state_->ways.size() >= kRoutesMax) state_->ways.clear();
+    at = state_->ways.emplace(target, std::move(way)).first;
+  }
+  NextHop out = at->second.hop;
+  const auto neighbour = state_->known.find({out.interface, at->second.via});
   if (neighbour != state_->known.end()) out.to = neighbour->second;
   return out;
 }

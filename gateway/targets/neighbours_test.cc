@@ -56,6 +56,17 @@ TEST(Neighbours, FollowTheKernel) {
   loop->turn(50);
   EXPECT_TRUE(hops.find(far)->to);
 
+  // What was learnt of a link or a route ends with it.
+  const auto wait_for = [&](const auto& condition) {
+    const uint64_t end = loop->now_ms() + 20'000;
+    while (!condition() && loop->now_ms() < end) loop->turn(20);
+    return condition();
+  };
+  ASSERT_TRUE(run("ip link set v0 mtu 1500"));
+  EXPECT_TRUE(wait_for([&] { return hops.find(far)->mtu == 1500; }));
+  ASSERT_TRUE(run("ip route replace 10.8.0.0/16 via 10.9.0.11"));
+  EXPECT_TRUE(wait_for([&] { return hops.find(far)->to == direct->to; }));
+
   EXPECT_FALSE(hops.find(*parse_ip_address("10.9.0.1")));
   EXPECT_FALSE(hops.find(*parse_ip_address("192.0.2.1")));
   EXPECT_FALSE(hops.find(*parse_ip_address("fd00::1")));

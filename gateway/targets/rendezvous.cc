@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <tuple>
 
 namespace sluice::gateway {
 namespace {
@@ -18,6 +17,52 @@ uint64_t mix(uint64_t x) {
   x = (x ^ x >> 33) * 0xc4ceb9fe1a85ec53ULL;
   return x ^ x >> 33;
 }
+
+// Who has a row, or may get it.
+struct Candidate {
+  uint64_t score = 0;
+  uint64_t id = 0;
+  uint16_t index = kNone16;
+};
+
+Candidate best_of(std::span<const RendezvousTarget> targets, uint64_t row_mix, Candidate best) {
+  for (const RendezvousTarget& target : targets) {
+    const uint64_t score = mix(row_mix ^ target.id);
+    const bool better = score > best.score || (score == best.score && target.id < best.id);
+    if (better || best.index == kNone16) best = {score, target.id, target.index};
+  }
+  return best;
+}
+
+// The targets that are there before and after, by index; and those that are only there after.
+class Remaining {
+ public:
+  Remaining(std::span<const RendezvousTarget> before, std::span<const RendezvousTarget> after) {
+    std::vector<RendezvousTarget> known(before.begin(), before.end());
+    std::ranges::sort(known, {}, &RendezvousTarget::index);
+    if (!known.empty()) {
+      first_ = known.front().index;
+      by_index_.resize(known.back().index - first_ + 1u);
+    }
+    for (const RendezvousTarget& target : after) {
+      const auto at = std::ranges::lower_bound(known, target.index, {}, &RendezvousTarget::index);
+      if (at != known.end() && *at == target)
+        by_index_[target.index - first_] = &target;
+      else
+        added_.push_back(target);
+    }
+  }
+  const RendezvousTarget* find(uint16_t index) const {
+    const size_t at = size_t{index} - first_;  // wraps for those before the first
+    return at < by_index_.size() ? by_index_[at] : nullptr;
+  }
+  std::span<const RendezvousTarget> added() const { return added_; }
+
+ private:
+  uint16_t first_ = 0;
+  std::vector<const RendezvousTarget*> by_index_;
+  std::vector<RendezvousTarget> added_;
+};
 
 void store_row(row& place, const row& value) {
   // One 64-bit store: the packet path sees the old row or the new one.
@@ -36,29 +81,26 @@ uint64_t rendezvous_id(const siphash_key& key, const uint32_t address[4], uint16
 }
 
 uint16_t rendezvous_owner(std::span<const RendezvousTarget> targets, uint32_t row_number) {
-  const uint64_t row_mix = mix(row_number + 1);
-  uint16_t owner = kNone16;
-  uint64_t best = 0;
-  for (const RendezvousTarget& target : targets) {
-    const uint64_t score = mix(row_mix ^ target.id);
-    if (owner == kNone16 || score > best) {
-      best = score;
-      owner = target.index;
-    }
-  }
-  return owner;
+  return best_of(targets, mix(row_number + 1), {}).index;
 }
 
-uint32_t fill_rows(std::span<row> rows, std::vector<RendezvousTarget> targets, uint32_t now_s) {
-  // Equal scores go to the lower id, whatever order the targets came in.
-  std::ranges::sort(targets, [](const RendezvousTarget& a, const RendezvousTarget& b) {
-    return std::tie(a.id, a.index) < std::tie(b.id, b.index);
-  });
+uint32_t fill_rows(std::span<row> rows, std::span<const RendezvousTarget> targets, uint32_t now_s) {
+  return refill_rows(rows, {}, targets, now_s);
+}
+
+uint32_t refill_rows(std::span<row> rows, std::span<const RendezvousTarget> before,
+                     std::span<const RendezvousTarget> targets, uint32_t now_s) {
+  const Remaining remaining(before, targets);
   uint32_t moved = 0;
   for (uint32_t i = 0; i < rows.size(); i++) {
-    const uint16_t owner = rendezvous_owner(targets, i);
-    if (rows[i].target == owner) continue;
-    store_row(rows[i], {owner, rows[i].target, now_s});
+    const uint64_t row_mix = mix(i + 1);
+    Candidate owner;
+    if (const RendezvousTarget* now = remaining.find(rows[i].target))
+      owner = best_of(remaining.added(), row_mix, {mix(row_mix ^ now->id), now->id, now->index});
+    else
+      owner = best_of(targets, row_mix, {});
+    if (rows[i].target == owner.index) continue;
+    store_row(rows[i], {owner.index, rows[i].target, now_s});
     moved++;
   }
   return moved;

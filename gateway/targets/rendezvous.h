@@ -17,17 +17,23 @@ namespace sluice::gateway {
 struct RendezvousTarget {
   uint64_t id;     // the same on every gateway: rendezvous_id()
   uint16_t index;  // into the table of targets
+  bool operator==(const RendezvousTarget&) const = default;
 };
 
 // A target's name, from its address and port (packet byte order) under the gateway's key.
 uint64_t rendezvous_id(const siphash_key& key, const uint32_t address[4], uint16_t port);
 
-// The owner of row `row_number` (0 to kRowsPerGroup - 1), kNone16 without targets.
+// The owner of row `row_number`, kNone16 without targets. Equal scores go to the lower id.
 uint16_t rendezvous_owner(std::span<const RendezvousTarget> targets, uint32_t row_number);
 
 // Gives each row to its owner. A row that changes hands keeps its former owner as `previous` and
 // `now_s` as `since_s`; other rows are not written. Returns how many changed hands.
-uint32_t fill_rows(std::span<row> rows, std::vector<RendezvousTarget> targets, uint32_t now_s);
+uint32_t fill_rows(std::span<row> rows, std::span<const RendezvousTarget> targets, uint32_t now_s);
+
+// The same for rows that were filled for `before`, at the cost of what came and went: a row is
+// searched only if its owner went, and else compared with those that came.
+uint32_t refill_rows(std::span<row> rows, std::span<const RendezvousTarget> before,
+                     std::span<const RendezvousTarget> targets, uint32_t now_s);
 
 // Makes rows nobody's, without a past.
 void clear_rows(std::span<row> rows);

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
+#include <random>
 
 namespace sluice::gateway {
 namespace {
@@ -20,7 +22,7 @@ std::vector<RendezvousTarget> targets(uint16_t count) {
   return out;
 }
 
-std::vector<row> empty_rows(size_t count = kRowsPerGroup) {
+std::vector<row> empty_rows(size_t count = kApplianceRows) {
   std::vector<row> rows(count);
   clear_rows(rows);
   return rows;
@@ -28,7 +30,7 @@ std::vector<row> empty_rows(size_t count = kRowsPerGroup) {
 
 TEST(Rendezvous, EachTargetGetsItsShare) {
   auto rows = empty_rows();
-  EXPECT_EQ(fill_rows(rows, targets(10), 7), uint32_t{kRowsPerGroup});
+  EXPECT_EQ(fill_rows(rows, targets(10), 7), uint32_t{kApplianceRows});
   std::vector<int> share(10);
   for (const row& r : rows) {
     ASSERT_LT(r.target, 10);
@@ -36,7 +38,7 @@ TEST(Rendezvous, EachTargetGetsItsShare) {
     EXPECT_EQ(r.since_s, 7u);
     share[r.target]++;
   }
-  for (int rows_of_one : share) EXPECT_NEAR(rows_of_one, kRowsPerGroup / 10, kRowsPerGroup / 200);
+  for (int rows_of_one : share) EXPECT_NEAR(rows_of_one, kApplianceRows / 10, kApplianceRows / 200);
 }
 
 TEST(Rendezvous, RemovalMovesNoRowOfAnother) {
@@ -83,6 +85,25 @@ TEST(Rendezvous, WithoutTargetsRowsAreNobodys) {
   fill_rows(rows, targets(2), 1);
   EXPECT_EQ(fill_rows(rows, {}, 2), 64u);
   EXPECT_EQ(rows[5].target, kNone16);
+}
+
+// A thousand steps of targets that come and go, one to three at a time.
+TEST(Rendezvous, RefillingIsFillingAnew) {
+  const auto all = targets(40);
+  auto rows = empty_rows(512), anew = empty_rows(512);
+  std::minstd_rand random(7);
+  std::vector<RendezvousTarget> now;
+  for (uint32_t step = 1; step <= 1000; step++) {
+    const auto before = now;
+    for (size_t i = 0; i <= random() % 3; i++) {
+      const RendezvousTarget& one = all[random() % all.size()];
+      if (std::erase_if(now, [&](const auto& other) { return other.index == one.index; }) == 0)
+        now.push_back(one);
+    }
+    const uint32_t moved = refill_rows(rows, before, now, step);
+    ASSERT_EQ(fill_rows(anew, now, step), moved);
+    ASSERT_EQ(std::memcmp(rows.data(), anew.data(), rows.size() * sizeof(row)), 0) << step;
+  }
 }
 
 TEST(Rendezvous, AHundredTargetsAreQuick) {

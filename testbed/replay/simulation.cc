@@ -155,7 +155,7 @@ void Simulation::learn_from_gateway(const tunnels::packet& packet, ReplayFlow& f
   const uint32_t form = tables_.groups[flow.group].stickiness;
   const uint64_t hash = tunnels::flow_hash(&tables_.settings[0].hash_key, &query.key, form);
   const uint32_t row = gateway::row_index(flow.group, hash);
-  flow.row = row % gateway::kRowsPerGroup;
+  flow.row = row - gateway::first_row(flow.group);
   flow.row_owner = tables_.rows[row].target == record.target;
 }
 
