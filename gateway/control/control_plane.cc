@@ -5,7 +5,6 @@
 
 #include "gateway/control/attributes.h"
 #include "gateway/control/config.h"
-#include "gateway/control/controller.h"
 #include "gateway/control/validate.h"
 #include "gateway/store/store.h"
 
@@ -24,8 +23,9 @@ tl::unexpected<std::vector<Error>> one(Error error) {
 
 // What the state before forbids in the one after.
 void check_protection(const Config& before, const Config& after, std::vector<Error>& errors) {
+  if (before.load_balancers.same_objects(after.load_balancers)) return;
   for (const LoadBalancer& lb : before.load_balancers)
-    if (deletion_protected(lb) && after.load_balancer(lb.name) == nullptr)
+    if (after.load_balancer(lb.name) == nullptr && deletion_protected(lb))
       errors.push_back({"load balancer '" + lb.name +
                             "' cannot be deleted while deletion_protection.enabled is true",
                         "load_balancers",
@@ -92,7 +92,7 @@ Result<ControlPlane::Prepared, std::vector<Error>> ControlPlane::prepare(
   Prepared out{config(), {}};
   if (auto changed = change(out.next); !changed) return one(std::move(changed).error());
   complete(out.next, unix_ms());
-  std::vector<Error> errors = validate(out.next);
+  std::vector<Error> errors = validate_change(config(), out.next);
   check_protection(config(), out.next, errors);
   if (!errors.empty()) return tl::make_unexpected(std::move(errors));
   out.changes = changes_between(config(), out.next);
@@ -108,7 +108,8 @@ CommitResult ControlPlane::commit(std::string_view author, const Change& change,
                                   std::string_view digest) {
   SLUICE_TRY(Prepared prepared, prepare(change));
   const bool same = prepared.changes.empty() && prepared.next.gateway == config().gateway &&
-                    prepared.next.network == config().network;
+                    (prepared.next.network.same_objects(config().network) ||
+                     prepared.next.network == config().network);
   if (same && digest.empty()) return Commit{generation(), {}};
   // Written but not final: what the store cannot take must not reach the data path.
   if (auto written = store_->prepare({unix_ms(), author, digest}, prepared.changes); !written)

@@ -62,7 +62,14 @@ class ObjectList {
   // Whether both lists hold the very same objects in the same order.
   bool same_objects(const ObjectList& other) const { return objects_ == other.objects_; }
 
-  // The first object of that name (of the network's objects: that id), or null.
+  // Where the first object of that name (of the network's objects: that id) stands; size() for
+  // none.
+  size_t place_of(std::string_view name) const {
+    if (objects_.empty()) return 0;
+    const uint32_t place = places_[probe(name)];
+    return place == 0 ? objects_.size() : place - 1;
+  }
+  // That object, or null.
   const Object* find(std::string_view name) const {
     const size_t i = place_of(name);
     return i == objects_.size() ? nullptr : objects_[i].get();
@@ -123,11 +130,6 @@ class ObjectList {
     while (places_[at] != 0 && name_of(*objects_[places_[at] - 1]) != name)
       at = (at + 1) & (places_.size() - 1);
     return at;
-  }
-  size_t place_of(std::string_view name) const {
-    if (objects_.empty()) return 0;
-    const uint32_t place = places_[probe(name)];
-    return place == 0 ? objects_.size() : place - 1;
   }
   void add(std::shared_ptr<Object> object) {
     objects_.push_back(std::move(object));

@@ -10,30 +10,54 @@
 
 namespace sluice::gateway {
 
+static_assert(kRegisteredAppliancesMax * 2 == kAppliancesMax);
+static_assert(kRegisteredNetworkTargetsMax * 2 == kNetworkTargetsMax);
+static_assert(kNlbFrontendsMax * 8 == kListenersMax);
+
+namespace {
+
+const Config kNothing;
+
+}  // namespace
+
 std::vector<Error> validate(const Config& config, const Broken& broken) {
   return Validator(config, broken).run();
 }
 
-std::vector<Error> Validator::run() {
-  by_name("load_balancers", config_.load_balancers, balancers_);
-  by_name("target_groups", config_.target_groups, groups_);
-  std::map<std::string_view, size_t> names;
-  by_name("attachments", config_.attachments, names);
-  names.clear();
-  by_name("endpoint_services", config_.endpoint_services, names);
+std::vector<Error> validate_change(const Config& before, const Config& config) {
+  return Validator(config, {}, &before).run();
+}
 
-  check_network();
+std::string Path::text() const {
+  std::string out = parent_ == nullptr ? std::string() : parent_->text() + ".";
+  out += key_;
+  return index_ ? out + "[" + std::to_string(*index_) + "]" : out;
+}
+
+Validator::Validator(const Config& config, const Broken& broken, const Config* before)
+    : config_(config),
+      broken_(broken),
+      before_(before == nullptr ? kNothing : *before),
+      same_network_(before != nullptr && config.network.same_objects(before->network) &&
+                    config.gateway == before->gateway),
+      same_balancers_(same_network_ && config.load_balancers.same_objects(before->load_balancers)) {
+}
+
+std::vector<Error> Validator::run() {
+  check_names("load_balancers", config_.load_balancers);
+  check_names("target_groups", config_.target_groups);
+  check_names("attachments", config_.attachments);
+  check_names("endpoint_services", config_.endpoint_services);
+  if (!same_network_) check_network();
   for (size_t i = 0; i < config_.target_groups.size(); i++)
-    check_target_group(at("target_groups", i), config_.target_groups[i]);
-  for (size_t i = 0; i < config_.load_balancers.size(); i++)
-    check_load_balancer(at("load_balancers", i), config_.load_balancers[i]);
-  check_attachments();
-  for (size_t i = 0; i < config_.endpoint_services.size(); i++) {
-    const EndpointService& service = config_.endpoint_services[i];
-    const std::string path = at("endpoint_services", i);
-    check_tags(path, service.tags);
-    check_gateway_reference(path + ".load_balancer", service.load_balancer);
-  }
+    if (const TargetGroup& group = config_.target_groups[i];
+        !is_known(before_.target_groups, group))
+      check_target_group(Path("target_groups", i), group);
+  check_balancers();
+  if (!same_balancers_ || !config_.attachments.same_objects(before_.attachments))
+    check_attachments();
+  if (!same_balancers_ || !config_.endpoint_services.same_objects(before_.endpoint_services))
+    check_services();
   check_limits();
   check_gateway();
   return std::move(errors_);
@@ -45,8 +69,7 @@ void Validator::say(const std::string& path, std::string what) {
 
 // Names are letters, digits and hyphens, and each is there once.
 template <class Object>
-void Validator::by_name(const std::string& list, const ObjectList<Object>& objects,
-                        std::map<std::string_view, size_t>& out) {
+void Validator::check_names(std::string_view list, const ObjectList<Object>& objects) {
   constexpr size_t kNameMax = 32;
   for (size_t i = 0; i < objects.size(); i++) {
     const std::string& name = objects[i].name;
@@ -54,22 +77,43 @@ void Validator::by_name(const std::string& list, const ObjectList<Object>& objec
       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
     });
     if (!letters || name.empty() || name.size() > kNameMax)
-      say(at(list, i) + ".name", "a name is 1 to 32 letters, digits and hyphens");
-    else if (!out.emplace(name, i).second)
-      say(at(list, i) + ".name", "the name '" + name + "' is taken");
+      say(Path(list, i) + ".name", "a name is 1 to 32 letters, digits and hyphens");
+    else if (objects.find(name) != &objects[i])
+      say(Path(list, i) + ".name", "the name '" + name + "' is taken");
+  }
+}
+
+void Validator::check_balancers() {
+  for (size_t i = 0; i < config_.load_balancers.size(); i++) {
+    const LoadBalancer& lb = config_.load_balancers[i];
+    const Path path("load_balancers", i);
+    if (is_broken(path, ".type")) continue;
+    const bool known = is_known(before_.load_balancers, lb);
+    if (!known) check_load_balancer(path, lb);
+    for (size_t n = 0; n < lb.listeners.size(); n++)
+      check_place(path.at("listeners", n), lb, lb.listeners[n], known);
+  }
+}
+
+void Validator::check_services() {
+  for (size_t i = 0; i < config_.endpoint_services.size(); i++) {
+    const EndpointService& service = config_.endpoint_services[i];
+    const Path path("endpoint_services", i);
+    check_tags(path, service.tags);
+    check_gateway_reference(path + ".load_balancer", service.load_balancer);
   }
 }
 
 void Validator::check_gateway_reference(const std::string& path, const std::string& name) {
-  const auto found = balancers_.find(name);
-  if (found == balancers_.end()) {
+  const LoadBalancer* found = config_.load_balancer(name);
+  if (found == nullptr) {
     std::vector<std::string_view> names;
-    for (const auto& [known, index] : balancers_) names.push_back(known);
+    for (const LoadBalancer& known : config_.load_balancers) names.push_back(known.name);
     return say(path,
                "there is no load balancer '" + name + "'" + tunnels::did_you_mean(name, names));
   }
-  if (is_broken(at("load_balancers", found->second) + ".type")) return;
-  if (config_.load_balancers[found->second].type != LoadBalancerType::kGateway)
+  if (is_broken(Path("load_balancers", config_.load_balancers.place_of(name)), ".type")) return;
+  if (found->type != LoadBalancerType::kGateway)
     say(path, "load balancer '" + name + "' is not of type gateway");
 }
 
@@ -79,7 +123,7 @@ void Validator::check_attachments() {
   std::set<uint64_t> endpoint_ids;
   for (size_t i = 0; i < config_.attachments.size(); i++) {
     const Attachment& attachment = config_.attachments[i];
-    const std::string path = at("attachments", i);
+    const Path path("attachments", i);
     if (!endpoint_ids.insert(attachment.endpoint_id).second)
       say(path + ".endpoint_id", "another attachment has this endpoint id");
     for (const auto& [key, name] :
@@ -90,20 +134,19 @@ void Validator::check_attachments() {
         say(path + key, "interface '" + *name + "' is used twice");
     }
     check_tags(path, attachment.tags);
-    if (!attachment.subnet.empty()) find_subnet(path + ".subnet", attachment.subnet);
+    if (!attachment.subnet.empty()) find_subnet(path.at("subnet"), attachment.subnet);
     check_gateway_reference(path + ".load_balancer", attachment.load_balancer);
   }
 }
 
-void Validator::check_attributes(const std::string& path, AttributeScope scope,
-                                 LoadBalancerType type, const Attributes& attributes) {
-  const std::string prefix = path + ".attributes.";
+void Validator::check_attributes(const Path& path, AttributeScope scope, LoadBalancerType type,
+                                 const Attributes& attributes) {
   for (const auto& [name, value] : attributes)
     if (const auto result = check_attribute(scope, type, name, value); !result)
-      say(prefix + name, result.error().what);
+      say(path + ".attributes." + name, result.error().what);
 }
 
-void Validator::check_tags(const std::string& path, const Tags& tags) {
+void Validator::check_tags(const Path& path, const Tags& tags) {
   constexpr size_t kKeyMax = 128, kValueMax = 256;
   if (tags.size() > kTagsMax)
     say(path + ".tags", "at most " + std::to_string(kTagsMax) + " tags are possible");
@@ -113,11 +156,17 @@ void Validator::check_tags(const std::string& path, const Tags& tags) {
 }
 
 void Validator::check_limits() {
-  size_t groups = 0, targets = 0, addresses = 0;
+  struct Count {
+    size_t groups = 0, targets = 0;
+  };
+  Count appliances, network, http;
+  size_t addresses = 0;
   for (const TargetGroup& group : config_.target_groups) {
-    if (group.protocol == Protocol::kHttp) continue;
-    groups++;
-    targets += group.targets.size();
+    Count& count = group.protocol == Protocol::kGeneve ? appliances
+                   : group.protocol == Protocol::kHttp ? http
+                                                       : network;
+    count.groups++;
+    count.targets += group.targets.size();
   }
   for (const LoadBalancer& lb : config_.load_balancers) {
     if (lb.type != LoadBalancerType::kNetwork) continue;
@@ -132,17 +181,20 @@ void Validator::check_limits() {
   check("attachments", config_.attachments.size(), kAttachmentsMax, "attachments");
   check("endpoint_services", config_.endpoint_services.size(), kEndpointServicesMax, "services");
   check("target_groups", config_.target_groups.size(), kTargetGroupsMax, "target groups");
-  check("target_groups", groups, kGroupsMax, "GENEVE, TCP and UDP target groups");
-  // Half, so that a replaced set of targets finds room while the old one drains.
-  check("target_groups", targets, kTargetsMax / 2, "GENEVE, TCP and UDP targets");
-  check("load_balancers", addresses, kListenersMax / 2, "NLB listeners");
+  check("target_groups", appliances.groups, kApplianceGroupsMax, "GENEVE target groups");
+  check("target_groups", appliances.targets, kRegisteredAppliancesMax, "GENEVE targets");
+  check("target_groups", network.groups, kNetworkGroupsMax, "TCP and UDP target groups");
+  check("target_groups", network.targets, kRegisteredNetworkTargetsMax, "TCP and UDP targets");
+  check("target_groups", appliances.targets + network.targets + http.targets, kRegisteredTargetsMax,
+        "targets");
+  check("load_balancers", addresses, kNlbFrontendsMax, "NLB listeners");
 }
 
 void Validator::check_gateway() {
   for (size_t i = 0; i < config_.gateway.hints.size(); i++) {
     const std::string& group = config_.gateway.hints[i].target_group;
     if (!group.empty())
-      check_group_reference(at("gateway.hints", i) + ".target_group", group, Protocol::kGeneve);
+      check_group_reference(Path("gateway.hints", i) + ".target_group", group, Protocol::kGeneve);
   }
   const bool has_nlb = std::ranges::any_of(config_.load_balancers, [](const LoadBalancer& lb) {
     return lb.type == LoadBalancerType::kNetwork;

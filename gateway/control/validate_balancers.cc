@@ -22,48 +22,48 @@ bool is_interface_name(std::string_view name) {
   return printable && !name.empty() && name.size() <= kLengthMax && name != "." && name != "..";
 }
 
-void Validator::check_target_group(const std::string& path, const TargetGroup& group) {
+void Validator::check_target_group(const Path& path, const TargetGroup& group) {
   const bool appliance = group.protocol == Protocol::kGeneve;
-  if (appliance && group.port != kGenevePortNumber && !is_broken(path + ".protocol"))
+  if (appliance && group.port != kGenevePortNumber && !is_broken(path, ".protocol"))
     say(path + ".port", "a GENEVE target group has port 6081");
   if (group.port == 0) say(path + ".port", "a target group needs a port");
   if (appliance && group.ip_version == 6)
     say(path + ".ip_address_type", "the outer packet is IPv4; an appliance needs an IPv4 address");
-  if (!group.vpc.empty() && !vpcs_.contains(group.vpc))
+  if (!group.vpc.empty() && config_.network.vpcs.find(group.vpc) == nullptr)
     say(path + ".vpc_id", "there is no VPC '" + group.vpc + "' in network.vpcs");
-  check_health_check(path + ".health_check", group);
+  check_health_check(path.at("health_check"), group);
   check_attributes(path, AttributeScope::kTargetGroup, balancer_type(group.protocol),
                    group.attributes);
   if (const auto conflict = discover_conflict(group))
     say(path + ".attributes." + std::string(conflict->attribute), conflict->what);
-  check_failover(path + ".attributes.", group);
+  check_failover(path, group);
   check_tags(path, group.tags);
   if (group.targets.size() > kTargetsPerGroupMax)
     return say(path + ".targets", std::to_string(group.targets.size()) + " elements; at most " +
                                       std::to_string(kTargetsPerGroupMax) + " are possible");
   std::set<Target> seen;
   for (size_t i = 0; i < group.targets.size(); i++) {
-    check_target(at(path + ".targets", i), group, group.targets[i]);
+    check_target(path.at("targets", i), group, group.targets[i]);
     if (!seen.insert(group.targets[i]).second)
-      say(at(path + ".targets", i) + ".id", "this target is in the group already");
+      say(path.at("targets", i) + ".id", "this target is in the group already");
   }
 }
 
 // What ELBv2 demands of these attributes together.
-void Validator::check_failover(const std::string& prefix, const TargetGroup& group) {
+void Validator::check_failover(const Path& path, const TargetGroup& group) {
   if (group.protocol != Protocol::kGeneve) return;
   const Attributes all = all_attributes(group);
   const auto value = [&](const char* name) -> const std::string& { return all.find(name)->second; };
   if (value("target_failover.on_deregistration") != value("target_failover.on_unhealthy"))
-    say(prefix + "target_failover.on_unhealthy",
+    say(path + ".attributes.target_failover.on_unhealthy",
         "target_failover.on_deregistration and target_failover.on_unhealthy must be equal");
   for (const char* name :
        {"send_tcp_reset.on_unhealthy.enabled", "send_tcp_reset.on_deregistration.enabled"})
     if (value(name) == "true" && stickiness_of(group) != tunnels::kFlowHash5Tuple)
-      say(prefix + name, "needs 5-tuple stickiness: stickiness.enabled must be false");
+      say(path + ".attributes." + name, "needs 5-tuple stickiness: stickiness.enabled must be false");
 }
 
-void Validator::check_health_check(const std::string& path, const TargetGroup& group) {
+void Validator::check_health_check(const Path& path, const TargetGroup& group) {
   const HealthCheck& check = group.health_check;
   const auto range = [&](const char* key, uint16_t value, uint16_t least, uint16_t most) {
     if (value < least || value > most)
@@ -74,23 +74,21 @@ void Validator::check_health_check(const std::string& path, const TargetGroup& g
   range(".timeout_seconds", check.timeout_s, 1, 120);
   range(".healthy_threshold_count", check.healthy_threshold, 2, 10);
   range(".unhealthy_threshold_count", check.unhealthy_threshold, 2, 10);
-  if (check.timeout_s > check.interval_s && !is_broken(path + ".interval_seconds"))
+  if (check.timeout_s > check.interval_s && !is_broken(path, ".interval_seconds"))
     say(path + ".timeout_seconds", "longer than interval_seconds");
-  if (is_broken(path + ".protocol")) return;
+  if (is_broken(path, ".protocol")) return;
   for (const auto& result : {check_health_path(check), check_health_matcher(check, group.protocol)})
     if (!result) say(path + "." + result.error().where, result.error().what);
 }
 
-void Validator::check_target(const std::string& path, const TargetGroup& group,
-                             const Target& target) {
+void Validator::check_target(const Path& path, const TargetGroup& group, const Target& target) {
   if (const auto good = check_found(group, target); !good)
     return say(path + "." + good.error().where, good.error().what);
-  if (group.target_type == TargetType::kInstance && !instance_addresses_.contains(target.address))
+  if (group.target_type == TargetType::kInstance && !is_instance(target.address))
     say(path + ".id", target.address.text() + " is no address of network.instances");
 }
 
-void Validator::check_load_balancer(const std::string& path, const LoadBalancer& lb) {
-  if (is_broken(path + ".type")) return;
+void Validator::check_load_balancer(const Path& path, const LoadBalancer& lb) {
   check_attributes(path, AttributeScope::kLoadBalancer, lb.type, lb.attributes);
   check_subnet_mappings(path, lb);
   check_tags(path, lb.tags);
@@ -103,26 +101,43 @@ void Validator::check_load_balancer(const std::string& path, const LoadBalancer&
   size_t rules = 0;
   for (size_t i = 0; i < lb.listeners.size(); i++) {
     rules += lb.listeners[i].rules.size();
-    check_listener(at(path + ".listeners", i), lb, lb.listeners[i]);
+    check_listener(path.at("listeners", i), lb, lb.listeners[i]);
   }
   if (rules > kRulesMax)
-    say(path,
+    say(path.text(),
         std::to_string(rules) + " rules; a load balancer has at most " + std::to_string(kRulesMax));
 }
 
-void Validator::check_listener(const std::string& path, const LoadBalancer& lb,
-                               const Listener& listener) {
+void Validator::check_listener(const Path& path, const LoadBalancer& lb, const Listener& listener) {
   check_attributes(path, AttributeScope::kListener, lb.type, listener.attributes);
   check_tags(path, listener.tags);
-  check_idle_timeout(path, listener);
-  if (lb.type != LoadBalancerType::kGateway) check_frontend(path, lb, listener);
-  check_action(path + ".default_actions[0]", path, lb, listener, listener.default_action);
   check_rules(path, lb, listener);
 }
 
+void Validator::check_place(const Path& path, const LoadBalancer& lb, const Listener& listener,
+                            bool known) {
+  if (!same_balancers_) {
+    check_idle_timeout(path, listener);
+    if (lb.type != LoadBalancerType::kGateway) check_frontend(path, lb, listener);
+  }
+  const auto same_group = [&](const WeightedGroup& group) {
+    const TargetGroup* now = config_.target_group(group.target_group);
+    return now != nullptr && now == before_.target_group(group.target_group);
+  };
+  const auto check = [&](const Path& where, const Action& action) {
+    if (!known || !std::ranges::all_of(groups_of(action), same_group))
+      check_action(where, path, lb, listener, action);
+  };
+  check(path.at("default_actions", 0), listener.default_action);
+  if (lb.type != LoadBalancerType::kApplication) return;
+  for (size_t i = 0; i < listener.rules.size(); i++) {
+    const Path rule = path.at("rules", i);
+    check(rule.at("actions", 0), listener.rules[i].action);
+  }
+}
+
 // Protocol, address and port; and no two listeners in one place.
-void Validator::check_frontend(const std::string& path, const LoadBalancer& lb,
-                               const Listener& listener) {
+void Validator::check_frontend(const Path& path, const LoadBalancer& lb, const Listener& listener) {
   const bool network = lb.type == LoadBalancerType::kNetwork;
   const bool speaks =
       network ? listener.protocol == Protocol::kTcp || listener.protocol == Protocol::kUdp
@@ -134,45 +149,44 @@ void Validator::check_frontend(const std::string& path, const LoadBalancer& lb,
   if (listener.port == 0) return say(path + ".port", "a listener needs a port");
   const auto addresses = addresses_of(lb, listener);
   if (addresses.empty())
-    return say(path, "'address' is missing, and no subnet mapping of the load balancer has one");
+    return say(path.text(),
+               "'address' is missing, and no subnet mapping of the load balancer has one");
   for (const IpAddress& address : addresses) {
     if (!is_host_address(address)) {
       say(path + ".address", address.text() + " is no address of a single host on a network");
       continue;
     }
-    // HTTP is TCP on the wire.
-    const std::string place = std::string(listener.protocol == Protocol::kUdp ? "UDP " : "TCP ") +
-                              address.text() + " port " + std::to_string(listener.port);
-    if (!frontends_.insert(place).second) say(path, "another listener has " + place);
+    const bool udp = listener.protocol == Protocol::kUdp;  // HTTP is TCP on the wire
+    if (!frontends_.insert({udp, listener.port, address}).second)
+      say(path.text(), std::string("another listener has ") + (udp ? "UDP " : "TCP ") +
+                           address.text() + " port " + std::to_string(listener.port));
   }
 }
 
-void Validator::check_rules(const std::string& path, const LoadBalancer& lb,
-                            const Listener& listener) {
+void Validator::check_rules(const Path& path, const LoadBalancer& lb, const Listener& listener) {
   if (!listener.rules.empty() && lb.type != LoadBalancerType::kApplication)
     return say(path + ".rules", "rules are for application load balancers");
   std::set<uint32_t> priorities;
   for (size_t i = 0; i < listener.rules.size(); i++) {
     const Rule& rule = listener.rules[i];
-    const std::string rule_path = at(path + ".rules", i);
+    const Path rule_path = path.at("rules", i);
     if (rule.priority < 1 || rule.priority > kPriorityMax)
       say(rule_path + ".priority", "a priority is between 1 and 50000");
     if (!priorities.insert(rule.priority).second)
       say(rule_path + ".priority", "another rule of this listener has this priority");
-    check_conditions(rule_path + ".conditions", rule);
+    check_conditions(rule_path, rule);
     check_tags(rule_path, rule.tags);
-    check_action(rule_path + ".actions[0]", path, lb, listener, rule.action);
   }
 }
 
-void Validator::check_conditions(const std::string& path, const Rule& rule) {
+void Validator::check_conditions(const Path& path, const Rule& rule) {
   if (rule.conditions.empty() || rule.conditions.size() > kConditionsMax)
-    say(path, rule.conditions.empty() ? "a rule needs at least one condition"
+    say(path + ".conditions", rule.conditions.empty() ? "a rule needs at least one condition"
                                       : "a rule has at most 5 conditions");
   std::set<ConditionField> once;
   for (size_t i = 0; i < rule.conditions.size(); i++) {
     const Condition& condition = rule.conditions[i];
-    const std::string where = at(path, i);
+    const Path where = path.at("conditions", i);
     if (auto good = check_condition(condition); !good)
       say(where + "." + good.error().where, good.error().what);
     const bool many = condition.field == ConditionField::kHttpHeader ||
@@ -184,13 +198,13 @@ void Validator::check_conditions(const std::string& path, const Rule& rule) {
 }
 
 // Forwards to groups of the listener's protocol, or answers by itself.
-void Validator::check_action(const std::string& path, const std::string& listener_path,
+void Validator::check_action(const Path& path, const Path& listener_path,
                              const LoadBalancer& lb, const Listener& listener,
                              const Action& action) {
-  if (is_broken(path + ".type")) return;
+  if (is_broken(path, ".type")) return;
   if (lb.type != LoadBalancerType::kApplication &&
       (!action.is_forward() || !action.weighted.empty()))
-    return say(path,
+    return say(path.text(),
                "only an application load balancer has weights, redirects and fixed responses");
   const auto tell = [&](const Result<>& good) {
     if (!good) say(path + "." + good.error().where, good.error().what);
@@ -198,63 +212,60 @@ void Validator::check_action(const std::string& path, const std::string& listene
   if (action.redirect) return tell(check_redirect(*action.redirect));
   if (action.fixed_response) return tell(check_fixed_response(*action.fixed_response));
   if (action.weighted.empty())
-    return check_forward(path + ".target_group", listener_path, lb, listener, action.target_group);
+    return check_forward(path, listener_path, lb, listener, action.target_group);
   const std::string list = path + ".target_groups";
   if (action.weighted.size() > kWeightedGroupsMax) return say(list, "at most 5 are possible");
   std::set<std::string_view> seen;
   uint32_t sum = 0;
   for (size_t i = 0; i < action.weighted.size(); i++) {
     const WeightedGroup& group = action.weighted[i];
-    const std::string where = at(list, i);
+    const Path where = path.at("target_groups", i);
     sum += group.weight;
     if (group.weight > kWeightMax) say(where + ".weight", "a weight is between 0 and 999");
     if (!seen.insert(group.target_group).second)
       say(where + ".target_group", "'" + group.target_group + "' is there twice");
-    check_forward(where + ".target_group", listener_path, lb, listener, group.target_group);
+    check_forward(where, listener_path, lb, listener, group.target_group);
   }
   if (sum == 0) say(list, "at least one needs a weight above 0");
 }
 
 const TargetGroup* Validator::check_group_reference(const std::string& path,
                                                     const std::string& name, Protocol wanted) {
-  const auto found = groups_.find(name);
-  if (found == groups_.end()) {
+  const TargetGroup* group = config_.target_group(name);
+  if (group == nullptr) {
     std::vector<std::string_view> names;
-    for (const auto& [known, index] : groups_) names.push_back(known);
+    for (const TargetGroup& known : config_.target_groups) names.push_back(known.name);
     say(path, "there is no target group '" + name + "'" + tunnels::did_you_mean(name, names));
     return nullptr;
   }
-  const TargetGroup& group = config_.target_groups[found->second];
   // Only what is whole can contradict.
-  if (is_broken(at("target_groups", found->second))) return nullptr;
-  if (group.protocol == wanted) return &group;
-  say(path, "target group '" + group.name + "' has protocol " +
-                std::string(protocol_name(group.protocol)) + "; this listener needs " +
+  if (is_broken(Path("target_groups", config_.target_groups.place_of(name)))) return nullptr;
+  if (group->protocol == wanted) return group;
+  say(path, "target group '" + name + "' has protocol " +
+                std::string(protocol_name(group->protocol)) + "; this listener needs " +
                 std::string(protocol_name(wanted)));
   return nullptr;
 }
 
-void Validator::check_forward(const std::string& path, const std::string& listener_path,
-                              const LoadBalancer& lb, const Listener& listener,
-                              const std::string& name) {
-  const bool whole = !is_broken(listener_path + ".protocol");
-  const auto known = groups_.find(name);
-  const Protocol wanted = whole || known == groups_.end()
-                              ? listener.protocol
-                              : config_.target_groups[known->second].protocol;
-  const TargetGroup* group = check_group_reference(path, name, wanted);
+void Validator::check_forward(const Path& path, const Path& listener_path, const LoadBalancer& lb,
+                              const Listener& listener, const std::string& name) {
+  const bool whole = !is_broken(listener_path, ".protocol");
+  const TargetGroup* known = config_.target_group(name);
+  const Protocol wanted = whole || known == nullptr ? listener.protocol : known->protocol;
+  const std::string where = path + ".target_group";
+  const TargetGroup* group = check_group_reference(where, name, wanted);
   if (group == nullptr || lb.type != LoadBalancerType::kNetwork ||
-      is_broken(listener_path + ".address"))
+      is_broken(listener_path, ".address"))
     return;
   for (const IpAddress& address : addresses_of(lb, listener))
     for (const Target& target : group->targets)
       if (target.address.version != address.version)
-        return say(path, "target " + target.address.text() + " of group '" + group->name +
-                             "' is not of the IP version of the listener's address");
+        return say(where, "target " + target.address.text() + " of group '" + group->name +
+                              "' is not of the IP version of the listener's address");
 }
 
 // The data path has one idle timeout for TCP.
-void Validator::check_idle_timeout(const std::string& path, const Listener& listener) {
+void Validator::check_idle_timeout(const Path& path, const Listener& listener) {
   const auto set = listener.attributes.find(kIdleTimeout);
   if (set == listener.attributes.end()) return;
   const std::string where = path + ".attributes." + kIdleTimeout;
