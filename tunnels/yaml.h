@@ -25,9 +25,9 @@
 
 namespace sluice::tunnels {
 
-inline constexpr size_t kYamlFileBytesMax = 1 << 20;
+inline constexpr size_t kYamlFileBytesMax = 4 << 20;
 inline constexpr int kYamlDepthMax = 32;
-inline constexpr size_t kYamlNodesMax = 100'000;
+inline constexpr size_t kYamlNodesMax = 400'000;
 inline constexpr size_t kYamlErrorsMax = 100;  // later ones are counted, not kept
 
 struct YamlNode {

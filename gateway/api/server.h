@@ -19,7 +19,7 @@ namespace sluice::gateway {
 
 class ApiServer {
  public:
-  static constexpr size_t kRequestBytesMax = 4 << 20;  // `apply` carries a file
+  static constexpr size_t kRequestBytesMax = 8 << 20;  // `apply` carries a file
   static constexpr size_t kClientsMax = 32;
   static constexpr uint64_t kWaitMaxMs = 10'000;  // for a whole request, or for a client to read
 

@@ -45,17 +45,32 @@ struct Latencies {
 };
 
 struct ControlBench {
-  uint32_t groups = 250;
-  uint32_t targets = 20'000;   // in all of them together
-  uint32_t calls = 5'000;      // that look; a tenth as many change something
-  double read_ms = 0;          // out: YAML to a valid state
-  double apply_ms = 0;         // out: that state into effect
-  Latencies look, change;      // out: of one call
-  double describe_all_ms = 0;  // out: every group page by page, and every target's health
-  uint64_t described = 0;      // out: targets among them
+  uint32_t groups = 1'000;    // one in twenty of appliances, the rest of NLB targets
+  uint32_t targets = 20'000;  // in all of them together
+  uint32_t calls = 5'000;     // that look; a tenth as many change something
+  std::string store;          // folder of the database; empty: a new one among temporary files
+
+  // Out:
+  double read_ms = 0;             // YAML to a valid state
+  double start_ms = 0;            // that state into the store, the tables and the health checks
+  double reload_ms = 0;           // the same file again with one target more
+  Latencies look;                 // DescribeTargetHealth
+  Latencies change;               // ModifyTargetGroupAttributes: what the data path does not see
+  Latencies register_target;      // RegisterTargets and DeregisterTargets
+  double describe_groups_ms = 0;  // every group, 400 to a page
+  double describe_all_ms = 0;     // and the health of every target, group by group
+  uint64_t described = 0;         // targets among them
+  Latencies reconcile_one;        // tables, after the health of one target changed
+  double reconcile_none_ms = 0;   // when nothing did
+  // A thread that sends packets through the path, alone and while RegisterTargets is called.
+  double packets_alone = 0;  // per second of its CPU time
+  double packets_beside = 0;
+  uint64_t packets = 0;       // while it was called
+  uint64_t packets_lost = 0;  // dropped among them
+  uint64_t rows_moved = 0;    // of groups that nobody changed
 };
 
-// The control plane and the AWS API, over a loopback connection.
+// The control plane and the AWS API, over a loopback connection, with a store on disk.
 Result<> bench_control(ControlBench& bench);
 
 }  // namespace sluice::testbed
