@@ -119,6 +119,7 @@ Result<Target> parse_target(std::string_view text, uint16_t port) {
 
 DiscoverSettings discover_settings(const TargetGroup& group) {
   DiscoverSettings out;
+  if (group.attributes.empty()) return out;
   if (const auto name = value_of(group, kDnsName); !name.empty()) {
     out.source = DiscoverSource::kDns;
     out.name = name.substr(0, name.size() - (name.ends_with('.') ? 1 : 0));
