@@ -183,9 +183,13 @@ std::string many_targets(int network, size_t count = kTargetsPerGroupMax) {
 TEST_F(DiscoveryTest, OneThatCannotTakeEffectHoldsNobodyBack) {
   // Groups that leave places for one full group, and a few more.
   const auto filled = plane.commit("test", [](Config& next) -> Result<> {
-    for (size_t i = 0; i + 1 < kTargetsMax / 2 / kTargetsPerGroupMax; i++) {
+    for (size_t i = 0; i + 1 < kRegisteredTargetsMax / kTargetsPerGroupMax; i++) {
       TargetGroup group;
       group.name = "full" + std::to_string(i);
+      group.protocol = Protocol::kHttp;
+      group.port = 80;
+      group.health_check =
+          default_health_check(group.protocol, default_health_protocol(group.protocol));
       group.targets = *parse_target_list(
           many_targets(static_cast<int>(100 + i), kTargetsPerGroupMax - 10), "f");
       for (Target& target : group.targets) target.port = group.port;
