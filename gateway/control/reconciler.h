@@ -169,10 +169,9 @@ class Reconciler {
   Result<> write_groups(const Config& config, World& world);
   std::vector<SharedGroup> changed_groups(const Config& config) const;
   Result<> write_group(const SharedGroup& group, const Config& config, World& world);
-  Result<GroupMap::iterator> place_of(const TargetGroup& group, const Config& config,
-                                      World& world);
+  Result<GroupMap::iterator> place_of(const TargetGroup& group, const Config& config, World& world);
   std::optional<uint16_t> free_group(Protocol protocol) const;
-  Result<> take_members(GroupMap::iterator at, const TargetGroup& group, const Config& config,
+  Result<> take_members(GroupMap::iterator at, const SharedGroup& group, const Config& config,
                         World& world);
   void mark_members(GroupSlot& slot, const TargetGroup& group, const Config& config, World& world);
   void write_rows(GroupSlot& slot, const TargetGroup& group, World& world);
@@ -183,7 +182,6 @@ class Reconciler {
   // reconciler_targets.cc
   Result<TargetMap::iterator> take_target(const TargetKey& key, const Share& share,
                                           const Config& config, World& world);
-  void untake_target(TargetMap::iterator at);
   void leave_target(TargetMap::iterator at, std::string_view group, const Config& config,
                     World& world);
   void sum_up(TargetMap::iterator at, const Config& config, World& world);

@@ -41,15 +41,15 @@ std::vector<Reconciler::SharedGroup> Reconciler::changed_groups(const Config& co
 
 Result<> Reconciler::write_group(const SharedGroup& group, const Config& config, World& world) {
   SLUICE_TRY(const GroupMap::iterator at, place_of(*group, config, world));
-  SLUICE_TRY_VOID(take_members(at, *group, config, world));
   GroupSlot& slot = at->second;
-  slot.applied = group;
-  mark_members(slot, *group, config, world);
-  write_rows(slot, *group, world);
+  Result<> taken = take_members(at, group, config, world);
+  if (slot.applied == nullptr) return taken;
+  mark_members(slot, *slot.applied, config, world);
+  write_rows(slot, *slot.applied, world);
   struct group& place = tables_.groups[slot.index];
   const auto stickiness = static_cast<uint16_t>(stickiness_of(*group));
   if (place.stickiness != stickiness) place.stickiness = stickiness;
-  return {};
+  return taken;
 }
 
 // The group's place, which may be a new one with rows that are nobody's.
@@ -64,7 +64,8 @@ Result<Reconciler::GroupMap::iterator> Reconciler::place_of(const TargetGroup& g
   if (at != groups_.end()) return at;
   auto index = free_group(group.protocol);
   if (!index) {
-    remove_groups(config, world);  // now, while listeners may still point to them, for want of places
+    remove_groups(config,
+                  world);  // now, while listeners may still point to them, for want of places
     index = free_group(group.protocol);
   }
   if (!index) return fail("no place for target group " + group.name);
@@ -86,26 +87,30 @@ std::optional<uint16_t> Reconciler::free_group(Protocol protocol) const {
   return {};
 }
 
-// First the new ones, so that one that stays is never without a group. If there is no place for
-// one, the group stays as it was.
-Result<> Reconciler::take_members(GroupMap::iterator at, const TargetGroup& group,
+// First the new ones, so that one that stays is never without a group. The group becomes what has
+// places; if nothing has, it stays as it was.
+Result<> Reconciler::take_members(GroupMap::iterator at, const SharedGroup& group,
                                   const Config& config, World& world) {
   GroupSlot& slot = at->second;
-  const Share share{at->first, deregistration_delay_ms(group),
-                    drained_failover(failover_of(group))};
+  const Share share{at->first, deregistration_delay_ms(*group),
+                    drained_failover(failover_of(*group))};
+  const bool appliances = is_for_appliances(slot.index);
+  Result<> refused;
+  std::vector<Target> placed;
   std::vector<TargetMap::iterator> members;
-  members.reserve(group.targets.size());
-  for (const Target& target : group.targets) {
-    auto taken = take_target({group.protocol == Protocol::kGeneve, target}, share, config, world);
-    if (!taken) {
-      for (const TargetMap::iterator& member : members) untake_target(member);
-      return tl::make_unexpected(std::move(taken).error());
+  members.reserve(group->targets.size());
+  for (const Target& target : group->targets) {
+    auto taken = take_target({appliances, target}, share, config, world);
+    if (taken) {
+      members.push_back(*taken);
+      placed.push_back(target);
+    } else if (refused) {
+      refused = tl::make_unexpected(std::move(taken).error());
     }
-    members.push_back(*taken);
   }
+  if (!refused && members.empty()) return refused;
   const uint64_t now_ms = host_.now_ms();
   const uint64_t delay_ms = slot.applied == nullptr ? 0 : deregistration_delay_ms(*slot.applied);
-  const bool appliances = is_for_appliances(slot.index);
   std::erase_if(slot.leaving, [&](const auto& entry) {
     return entry.second <= now_ms && !targets_.contains({appliances, entry.first});
   });
@@ -113,9 +118,15 @@ Result<> Reconciler::take_members(GroupMap::iterator at, const TargetGroup& grou
     slot.leaving[member->first.target] = now_ms + delay_ms;
     leave_target(member, at->first, config, world);
   }
-  for (const Target& target : group.targets) slot.leaving.erase(target);
+  for (const Target& target : placed) slot.leaving.erase(target);
   slot.members = std::move(members);
-  return {};
+  slot.applied = group;
+  if (!refused) {
+    TargetGroup part = *group;
+    part.targets = std::move(placed);
+    slot.applied = std::make_shared<const TargetGroup>(std::move(part));
+  }
+  return refused;
 }
 
 // What the health of the group means for the flows of its targets.

@@ -42,12 +42,6 @@ Result<Reconciler::TargetMap::iterator> Reconciler::take_target(const TargetKey&
   return at;
 }
 
-// As if the last take_target() had not been.
-void Reconciler::untake_target(TargetMap::iterator at) {
-  at->second.shares.pop_back();
-  if (at->second.shares.empty()) drain(at->second, 0);
-}
-
 // One group fewer has it; the last one leaves it to drain.
 void Reconciler::leave_target(TargetMap::iterator at, std::string_view group, const Config& config,
                               World& world) {
@@ -202,8 +196,7 @@ std::vector<Reconciler::Draining> Reconciler::draining() const {
     if (const auto left_ms = draining_ms(index); left_ms && told.insert(index).second)
       out.push_back({{}, (*places_[index])->first.target, index, *left_ms});
   for (const uint16_t index : lingering_)
-    if (told.insert(index).second)
-      out.push_back({{}, (*places_[index])->first.target, index, 0});
+    if (told.insert(index).second) out.push_back({{}, (*places_[index])->first.target, index, 0});
   return out;
 }
 

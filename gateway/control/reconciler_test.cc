@@ -375,7 +375,8 @@ TEST_F(ReconcilerTest, FlowsOfADrainedTargetMoveOrEnd) {
 }
 
 TEST_F(ReconcilerTest, DrainedTargetsGiveWayWhenPlacesRunOut) {
-  for (int i = 4; i < kTargetsMax; i++) tables.targets[i].flags = kTargetInUse;  // somebody else's
+  for (int i = 3; i < kAppliancesMax; i++)
+    tables.targets[i].flags = kTargetInUse;  // somebody else's
   reconcile();
   const uint16_t leaving = index_of("10.9.0.11");
   ids().targets.front().address = *parse_ip_address("10.9.0.50");

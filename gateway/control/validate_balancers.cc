@@ -60,7 +60,8 @@ void Validator::check_failover(const Path& path, const TargetGroup& group) {
   for (const char* name :
        {"send_tcp_reset.on_unhealthy.enabled", "send_tcp_reset.on_deregistration.enabled"})
     if (value(name) == "true" && stickiness_of(group) != tunnels::kFlowHash5Tuple)
-      say(path + ".attributes." + name, "needs 5-tuple stickiness: stickiness.enabled must be false");
+      say(path + ".attributes." + name,
+          "needs 5-tuple stickiness: stickiness.enabled must be false");
 }
 
 void Validator::check_health_check(const Path& path, const TargetGroup& group) {
@@ -182,7 +183,7 @@ void Validator::check_rules(const Path& path, const LoadBalancer& lb, const List
 void Validator::check_conditions(const Path& path, const Rule& rule) {
   if (rule.conditions.empty() || rule.conditions.size() > kConditionsMax)
     say(path + ".conditions", rule.conditions.empty() ? "a rule needs at least one condition"
-                                      : "a rule has at most 5 conditions");
+                                                      : "a rule has at most 5 conditions");
   std::set<ConditionField> once;
   for (size_t i = 0; i < rule.conditions.size(); i++) {
     const Condition& condition = rule.conditions[i];
@@ -198,9 +199,8 @@ void Validator::check_conditions(const Path& path, const Rule& rule) {
 }
 
 // Forwards to groups of the listener's protocol, or answers by itself.
-void Validator::check_action(const Path& path, const Path& listener_path,
-                             const LoadBalancer& lb, const Listener& listener,
-                             const Action& action) {
+void Validator::check_action(const Path& path, const Path& listener_path, const LoadBalancer& lb,
+                             const Listener& listener, const Action& action) {
   if (is_broken(path, ".type")) return;
   if (lb.type != LoadBalancerType::kApplication &&
       (!action.is_forward() || !action.weighted.empty()))
