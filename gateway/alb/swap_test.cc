@@ -105,7 +105,7 @@ TEST(Swap, ARequestInFlightEndsWithTheOldState) {
   client.send(get("/"));
   ASSERT_TRUE(balancer.eventually([&] { return late.application.heads().size() == 1; }));
   balancer.listener().default_action = {"b"};
-  std::erase_if(balancer.config().target_groups, [](auto& group) { return group.name == "a"; });
+  balancer.config().target_groups.erase_if([](auto& group) { return group.name == "a"; });
   ASSERT_TRUE(balancer.apply());
   late.go = true;
   EXPECT_NE(client.take_through("late").find("200 OK"), std::string::npos);
