@@ -15,17 +15,16 @@ const Attachment* attachment_of(const Config& config, const std::string& group) 
     for (const Listener& listener : lb->listeners)
       if (listener.default_action.target_group == group) return &attachment;
   }
-  return config.attachments.empty() ? nullptr : &config.attachments.front();
+  return config.attachments.empty() ? nullptr : &config.attachments[0];
 }
 
 }  // namespace
 
 std::map<Target, TunnelProbe> tunnel_probes_of(const Config& config, const Reconciler& tables) {
   std::map<Target, TunnelProbe> out;
-  const auto steered = steered_groups(config);
   for (const TargetGroup& group : config.target_groups) {
     const auto check = tunnel_check_of(group);
-    if (!check || !steered.contains(group.name)) continue;
+    if (!check || !tables.steers_to(group.name)) continue;
     TunnelProbe probe;
     probe.interval_ms = check->interval_ms;
     probe.unhealthy_threshold = check->unhealthy_threshold;
