@@ -120,7 +120,7 @@ after=$(ip -n ${P}client addr show eth0; ip -n ${P}client route)
   fail "the interface is not what it was: $after"
 
 # What was acknowledged survives kill -9, and can be taken back.
-registered() { sluice targets health ids --json | grep -q "$1"; }
+registered() { sluice export | grep -q "$1"; }
 sluice targets register ids 10.9.0.21 || fail "cannot register"
 kill -KILL "$DAEMON"
 wait "$DAEMON" || true

@@ -30,7 +30,7 @@ def follow(lab, source):
 
 def shares(lab):
     """How much of the traffic each target that is not draining gets."""
-    return {t["id"]: t["share"] for t in lab.targets("ids").values() if t["state"] != "draining"}
+    return {t["id"]: t["share"] for t in lab.targets("ids").values()}
 
 
 def inspected_by(lab, *addresses):

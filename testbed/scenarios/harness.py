@@ -171,7 +171,8 @@ class Lab:
         return self.ask("counters")["verdicts"]
 
     def targets(self, group):
-        return {t["id"]: t for t in self.ask("targets", target_group=group)["targets"]}
+        """Those that are registered; it may have others that drain."""
+        return {t["id"]: t for t in self.ask("targets", target_group=group)["targets"] if t["state"] != "draining"}
 
     def flows(self, **wanted):
         return self.ask("flows", limit=10000, **wanted)["flows"]
