@@ -62,10 +62,11 @@ std::span<const uint8_t> packet_buffer(const PacketView& view, Buffer buffer) {
 
 }  // namespace
 
-RuleContext RuleCheck::context(const Current& current, const Transaction* transaction) {
+RuleContext RuleCheck::context(const Current& current, Direction direction,
+                               const Transaction* transaction) {
   FlowUser& user = current.flow.user;
-  RuleContext out{current.view, current.flow, current.direction, current.time_us, user.app_protocol,
-                  {},           transaction,  user.notes,        host_bits_};
+  RuleContext out{current.view, current.flow, direction,  current.time_us, user.app_protocol,
+                  {},           transaction,  user.notes, host_bits_};
   for (size_t side = 0; side < 2; side++)
     out.stream_bytes[side] = (user.tcp ? user.tcp->sides[side].stream.next() : 0) + 1;
   return out;
@@ -94,7 +95,7 @@ bool RuleCheck::asks_for(const Current& current, Direction direction, const Comp
       return false;
   }
   if (rule.conditions.empty()) return true;
-  const RuleContext asked = context(current, transaction);
+  const RuleContext asked = context(current, direction, transaction);
   return std::all_of(rule.conditions.begin(), rule.conditions.end(),
                      [&](const auto& condition) { return condition->holds(asked); });
 }
@@ -123,7 +124,7 @@ bool RuleCheck::payload_of_transaction_matches(const Current& current, const Buf
 void RuleCheck::matched(const Current& current, Match match, const Transaction* transaction) {
   const Rule& rule = engine_.rule(match.rule).rule;
   if (!rule.effects.empty()) {
-    const RuleContext asked = context(current, transaction);
+    const RuleContext asked = context(current, current.direction, transaction);
     for (const auto& effect : rule.effects) effect->apply(asked);
   }
   matched_.push_back(std::move(match));

@@ -50,7 +50,7 @@ class RuleCheck {
   std::vector<Match>& matches() { return matched_; }
 
  private:
-  RuleContext context(const Current& current, const Transaction* transaction);
+  RuleContext context(const Current& current, Direction direction, const Transaction* transaction);
 
   const Engine& engine_;
   BufferMatcher matcher_;

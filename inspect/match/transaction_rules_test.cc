@@ -47,6 +47,39 @@ TEST(TransactionRules, ABufferIsLookedAtAndNothingElse) {
   EXPECT_EQ(h.alerts(), (Sids{1, 2, 3, 4}));
 }
 
+TEST(TransactionRules, WhatDnsMessagesSay) {
+  Harness h(
+      "alert dns any any -> any any (dns.opcode:0; sid:1;)\n"
+      "alert dns any any -> any any (dns.opcode:!0; sid:2;)\n"
+      "alert dns any any -> any any (dns.rcode:3; sid:3;)\n"
+      "alert dns any any -> any any (dns.rcode:1-4; flow:to_server; sid:4;)\n"
+      "alert dns any any -> any any (dns.rrtype:1; flow:to_server; sid:5;)\n"
+      "alert dns any any -> any any (dns.rrtype:1; flow:to_client; sid:6;)\n"
+      "alert dns any any -> any any (dns.rrtype:28; sid:7;)\n"
+      "alert dns any any -> any any (dns.query; content:\"evil\"; dns.rcode:3; sid:8;)\n"
+      "alert udp any any -> any any (dns.rcode:!0; sid:9;)");
+  const std::string asked = query("evil.example");
+  h.send(udp(kResolver, asked));
+  EXPECT_EQ(h.alerts(), (Sids{1, 5}));
+  h.forget_events();
+  std::string answer = asked;
+  answer[2] = '\x81';
+  answer[3] = '\x83';  // NXDOMAIN
+  h.send(udp(kResolver.turned(), answer));
+  // A rule holds for each direction; nothing was answered, so that no answer has a type.
+  EXPECT_EQ(h.alerts(), (Sids{1, 3, 9}));
+  h.forget_events();
+  h.send(udp(kResolver, query("other.example", 9)));
+  std::string good = query("other.example", 9);
+  good[2] = '\x81';
+  good[3] = '\x80';
+  good[7] = 1;
+  good += std::string("\xc0\x0c\0\x1c\0\1\0\0\0\1\0\x10", 12) + std::string(16, 'a');
+  h.forget_events();
+  h.send(udp(kResolver.turned(), good));
+  EXPECT_EQ(h.alerts(), (Sids{1, 7}));
+}
+
 TEST(TransactionRules, ADropComesInTimeAndTellsOfTheTransaction) {
   Harness h("drop dns any any -> any any (msg:\"no\"; dns.query; content:\"evil\"; sid:1;)");
   EXPECT_TRUE(h.send(udp(kResolver, query("good.example"))));

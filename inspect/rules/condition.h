@@ -19,7 +19,7 @@ class Transaction;
 struct RuleContext {
   const PacketView& view;
   const Flow& flow;
-  Direction direction;
+  Direction direction;  // of the packet, or of the transaction's part
   int64_t time_us;
   AppProtocol app_protocol;                // of this direction's connection
   uint64_t stream_bytes[2];                // in order so far, by Direction; TCP

@@ -141,7 +141,7 @@ std::span<const Keyword> rule_keywords() { return kKeywords; }
 
 const Keyword* find_keyword(std::string_view name) {
   for (const auto table : {rule_keywords(), payload_keywords(), byte_keywords(), packet_keywords(),
-                           state_keywords()}) {
+                           dns_keywords(), state_keywords()}) {
     if (const Keyword* found = find_in(table, name)) return found;
   }
   return find_buffer_keyword(name);
@@ -152,6 +152,7 @@ std::vector<KeywordGroup> keyword_groups() {
           {"Content", payload_keywords()},
           {"Numbers and sizes in bytes", byte_keywords()},
           {"The packet's headers", packet_keywords()},
+          {"DNS messages", dns_keywords()},
           {"State and counting", state_keywords()}};
 }
 
