@@ -12,6 +12,7 @@
 #include "gateway/control/control_plane.h"
 #include "gateway/control/controller.h"
 #include "gateway/control/explain.h"
+#include "gateway/control/zones.h"
 
 namespace sluice::gateway {
 namespace {
@@ -54,6 +55,8 @@ json describe_target(const Controller& controller, const TargetGroup& group, con
            {"state", health_state_name(health.state)},
            {"reason", health.reason},
            {"description", health.description}};
+  if (const auto zone = zone_of_target(controller.config().network, target.address); !zone.empty())
+    out["zone"] = zone;
   const auto index = controller.reconciler().target_index(group.protocol, target);
   if (!index) return out;
   const Tables& tables = controller.tables();

@@ -19,7 +19,8 @@ constexpr uint8_t kNlb = type_bit(LoadBalancerType::kNetwork);
 constexpr uint8_t kAlb = type_bit(LoadBalancerType::kApplication);
 constexpr uint8_t kAll = kGwlb | kNlb | kAlb;
 
-constexpr std::string_view kNoZones = "targets have no zones here: all of a group are used";
+constexpr std::string_view kAllZones = "sluice-proxy uses the targets of all zones";
+constexpr std::string_view kNoShift = "no zone can be taken out of service";
 constexpr std::string_view kNoS3 = "there is no S3; logs are files of this machine";
 constexpr std::string_view kNoTls = "there are no TLS listeners here";
 constexpr std::string_view kNotInProxy = "sluice-proxy does not do this";
@@ -32,15 +33,17 @@ constexpr std::string_view kFailsOpen = "without a healthy target all registered
 constexpr AttributeRow kRows[] = {
     {kLb, kAll, "deletion_protection.enabled", "false", "bool", "",
      "neither the API nor a file can take it away while it is true"},
-    {kLb, kGwlb | kNlb, "load_balancing.cross_zone.enabled", "false", "bool", "true|false",
-     kNoZones},
-    {kLb, kAlb, "load_balancing.cross_zone.enabled", "true", "bool", "true", kNoZones},
+    {kLb, kGwlb, "load_balancing.cross_zone.enabled", "false", "bool", "",
+     "false: flows of an endpoint go to targets in the zone of its subnet"},
+    {kLb, kNlb, "load_balancing.cross_zone.enabled", "false", "bool", "",
+     "false: flows to an address go to targets in the zone of its subnet"},
+    {kLb, kAlb, "load_balancing.cross_zone.enabled", "true", "bool", "true", kAllZones},
     {kLb, kNlb | kAlb, "access_logs.s3.enabled", "false", "bool", "false", kNoS3},
     {kLb, kNlb | kAlb, "access_logs.s3.bucket", "", "text", "", kNoS3},
     {kLb, kNlb | kAlb, "access_logs.s3.prefix", "", "text", "", kNoS3},
     {kLb, kNlb | kAlb, "ipv6.deny_all_igw_traffic", "false", "bool", "true|false",
      "there is no internet gateway to deny"},
-    {kLb, kNlb | kAlb, "zonal_shift.config.enabled", "false", "bool", "false", kNoZones},
+    {kLb, kNlb | kAlb, "zonal_shift.config.enabled", "false", "bool", "false", kNoShift},
     {kLb, kNlb, "dns_record.client_routing_policy", "any_availability_zone", "text",
      "any_availability_zone", kNoDns},
     {kLb, kNlb, "secondary_ips.auto_assigned.per_subnet", "0", "0-7", "0",
@@ -102,9 +105,12 @@ constexpr AttributeRow kRows[] = {
      "how often an appliance is sent a probe through the tunnel that it must return"},
     {kTg, kGwlb, "sluice.health_check.tunnel.unhealthy_threshold", "3", "2-10", "",
      "how many probes in a row must be missed to make it unhealthy"},
-    {kTg, kNlb | kAlb, "load_balancing.cross_zone.enabled", "use_load_balancer_configuration",
-     "true|false|use_load_balancer_configuration", "true|false|use_load_balancer_configuration",
-     kNoZones},
+    {kTg, kNlb, "load_balancing.cross_zone.enabled", "use_load_balancer_configuration",
+     "true|false|use_load_balancer_configuration", "",
+     "true or false: for this group, whatever its load balancer says"},
+    {kTg, kAlb, "load_balancing.cross_zone.enabled", "use_load_balancer_configuration",
+     "true|false|use_load_balancer_configuration", "true|use_load_balancer_configuration",
+     kAllZones},
     {kTg, kNlb | kAlb, "target_group_health.dns_failover.minimum_healthy_targets.count", "1",
      "text", "1", kNoDns},
     {kTg, kNlb | kAlb, "target_group_health.dns_failover.minimum_healthy_targets.percentage", "off",
@@ -339,6 +345,15 @@ bool drops_unknown_tcp(const Listener& listener) {
   const std::string_view value =
       value_of(kLs, LoadBalancerType::kGateway, listener.attributes, "sluice.unknown_tcp_flow");
   return value == "drop" || (value == "auto" && resets_when_idle(listener));
+}
+
+bool crosses_zones(const LoadBalancer& owner, const TargetGroup& group) {
+  constexpr std::string_view kName = "load_balancing.cross_zone.enabled";
+  const std::string_view own = owner.type == LoadBalancerType::kNetwork
+                                   ? value_of(kTg, owner.type, group.attributes, kName)
+                                   : std::string_view("use_load_balancer_configuration");
+  if (own != "use_load_balancer_configuration") return own == "true";
+  return value_of(kLb, owner.type, owner.attributes, kName) == "true";
 }
 
 bool deletion_protected(const LoadBalancer& load_balancer) {

@@ -130,22 +130,30 @@ void Controller::tell_lost_groups() {
   constexpr std::string_view kWhat[] = {"packets go to all its targets", "its packets are dropped",
                                         "its packets pass without inspection"};
   const auto before = std::exchange(lost_groups_, {});
-  for (const std::string& name : reconciler_.lost_groups()) {
-    const TargetGroup* group = config_.target_group(name);
+  const auto in_zone = [](const Reconciler::Lost& lost) {
+    return lost.group + (lost.zone.empty() ? "" : " in " + lost.zone);
+  };
+  const auto labels = [](const Reconciler::Lost& lost) {
+    std::vector<std::pair<std::string_view, std::string>> out{{"target_group", lost.group}};
+    if (!lost.zone.empty()) out.emplace_back("zone", lost.zone);
+    return out;
+  };
+  for (const Reconciler::Lost& lost : reconciler_.lost_groups()) {
+    const TargetGroup* group = config_.target_group(lost.group);
     if (group == nullptr) continue;
     const auto what = kWhat[static_cast<int>(failover_of(*group).all_unhealthy)];
-    lost_groups_[name] = what;
-    const auto told = before.find(name);
+    lost_groups_[lost] = what;
+    const auto told = before.find(lost);
     if (told != before.end() && told->second == what) continue;
     events_.publish(EventKind::kGroupLost, EventLevel::kError,
-                    "no target of " + name + " is healthy: " + std::string(what),
-                    {{"target_group", name}});
+                    "no target of " + in_zone(lost) + " is healthy: " + std::string(what),
+                    labels(lost));
   }
-  for (const auto& [name, what] : before)
-    if (!lost_groups_.contains(name) && config_.target_group(name) != nullptr)
+  for (const auto& [lost, what] : before)
+    if (!lost_groups_.contains(lost) && config_.target_group(lost.group) != nullptr)
       events_.publish(EventKind::kGroupBack, EventLevel::kInfo,
-                      "target group " + name + " has a healthy target again",
-                      {{"target_group", name}});
+                      "target group " + in_zone(lost) + " has a healthy target again",
+                      labels(lost));
 }
 
 // The tick tries again every second: trouble is told once, and so is its end.

@@ -93,7 +93,7 @@ class Controller : private World {
   std::map<std::string, std::string, std::less<>> hosts_;  // health_hosts() of it
   std::string trouble_;                                    // what the reconciler said last
   // Groups without a healthy target that were told of, and what was said of them.
-  std::map<std::string, std::string_view, std::less<>> lost_groups_;
+  std::map<Reconciler::Lost, std::string_view> lost_groups_;
   Reconciler reconciler_;
   HealthChecker checker_;
   std::map<Target, TunnelProbe> probed_;

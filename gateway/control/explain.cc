@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "gateway/control/zones.h"
 #include "gateway/datapath/path.h"
 
 namespace sluice::gateway {
@@ -32,6 +33,7 @@ class Teller {
                 bool leaves, uint16_t group);
   void tell_nlb(const flow_query& query, const struct tuple& tuple);
   void tell_appliance(uint16_t index);
+  void tell_zone(uint16_t group);
   void tell_alb(const ExplainQuestion& question);
   uint32_t row_of(uint16_t group, const flow_query& query) const;
   std::string tell_row(uint16_t group, uint32_t index) const;
@@ -151,6 +153,7 @@ void Teller::tell_new(const ExplainQuestion& question, const flow_query& query,
   else
     say("has no flow in the table (hash " + hexadecimal(query.hash, 16) + "): it would begin one");
   if (group == kNone16) return drop(kDropNoTargetGroup);
+  tell_zone(group);
   const uint32_t index = row_of(group, query);
   out_.row = index - first_row(group);
   say("target group " + out_.target_group + ": " + tell_row(group, index));
@@ -161,6 +164,13 @@ void Teller::tell_new(const ExplainQuestion& question, const flow_query& query,
   tell_appliance(appliance);
   const bool ports = tuple.protocol == kProtocolTcp || tuple.protocol == kProtocolUdp;
   if (!question.from_inside && ports && out_.drop == kDropNone) tell_nlb(query, tuple);
+}
+
+void Teller::tell_zone(uint16_t group) {
+  if (tables_.groups[group].zone == 0) return;
+  for (const Subnet& subnet : config_.network.subnets)
+    if (zone_id(subnet.zone) == tables_.groups[group].zone)
+      return say("cross-zone load balancing is off: only targets of zone " + subnet.zone);
 }
 
 // As steer() of the packet path.
@@ -198,6 +208,7 @@ void Teller::tell_nlb(const flow_query& query, const struct tuple& tuple) {
   if (index == kNone16) return;
   const listener& l = tables_.listeners[index];
   out_.listener = static_cast<uint16_t>(index);
+  tell_zone(l.group);
   const uint32_t row = row_of(l.group, query);
   say("its destination is an NLB listener, target group " +
       std::string(names_.group_name(l.group)) + ": " + tell_row(l.group, row));

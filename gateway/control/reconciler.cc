@@ -75,6 +75,7 @@ Result<> Reconciler::reconcile(const Config& config, World& world, OnMissing on_
   if (attachments_stale_)
     attachments_stale_ = !(keep(write_attachments(config)) && keep(write_ports(config)));
   if (groups_.size() > steered_.size()) remove_groups(config, world);
+  if (std::exchange(zones_stale_, false)) remove_zones();
   detach_leftovers();
   last_ = config;
   return first;
@@ -99,6 +100,7 @@ bool Reconciler::look_at_interfaces(const Config& config, World& world, OnMissin
 
 // What load balancers and the gateway's own section say.
 void Reconciler::look_at_steering(const Config& config) {
+  look_at_zones(config);
   if (turn_ > 1 && config.load_balancers.same_objects(last_.load_balancers) &&
       config.gateway == last_.gateway)
     return;
@@ -107,6 +109,18 @@ void Reconciler::look_at_steering(const Config& config) {
   groups_stale_ |= wanted != steered_;
   steered_ = std::move(wanted);
   listeners_stale_ = attachments_stale_ = true;
+}
+
+void Reconciler::look_at_zones(const Config& config) {
+  const bool same_places = config.network.same_objects(last_.network);
+  if (turn_ > 1 && same_places && config.load_balancers.same_objects(last_.load_balancers) &&
+      config.attachments.same_objects(last_.attachments) &&
+      config.target_groups.same_objects(last_.target_groups))
+    return;
+  auto wanted = steered_zones(config);
+  zones_stale_ = wanted != zones_ || (!same_places && !wanted.empty());
+  zones_ = std::move(wanted);
+  if (zones_stale_) groups_stale_ = listeners_stale_ = attachments_stale_ = true;
 }
 
 void Reconciler::health_changed(std::string_view group) { health_stale_.emplace(group); }
@@ -154,7 +168,7 @@ void Reconciler::write_hints(const Config& config) {
       if (h.target_group.empty())
         wanted.action = kHintBypass;
       else if (group != groups_.end())
-        wanted = {h.number, kHintSteer, group->second.index, 0};
+        wanted = {h.number, kHintSteer, group->second.rows.index, 0};
     }
     if (std::memcmp(&wanted, &tables_.hints[i], sizeof(wanted)) != 0) tables_.hints[i] = wanted;
   }
@@ -188,7 +202,9 @@ Result<> Reconciler::write_attachments(const Config& config) {
       const Listener& listener = lb->listeners[0];
       wanted.flags = (resets_when_idle(listener) ? kAttachmentResets : 0) |
                      (drops_unknown_tcp(listener) ? kAttachmentDropsUnknown : 0);
-      wanted.group = group_index(listener.default_action.target_group).value_or(kNone16);
+      if (const auto* group = config.target_group(listener.default_action.target_group))
+        wanted.group = group_index(group->name, zone_of_endpoint(config, attachment, *group))
+                           .value_or(kNone16);
     }
     wanted.in_use = 1;
     auto& place = tables_.attachments[at->second];
@@ -255,10 +271,14 @@ std::string_view Reconciler::group_name(uint16_t index) const {
   return {name, strnlen(name, kGroupNameLength)};
 }
 
-std::optional<uint16_t> Reconciler::group_index(std::string_view name) const {
+std::optional<uint16_t> Reconciler::group_index(std::string_view name,
+                                                std::string_view zone) const {
   const auto at = groups_.find(name);
   if (at == groups_.end()) return {};
-  return at->second.index;
+  if (zone.empty()) return at->second.rows.index;
+  const auto rows = at->second.zones.find(zone_id(zone));
+  if (rows == at->second.zones.end()) return {};
+  return rows->second.index;
 }
 
 std::optional<uint16_t> Reconciler::target_index(Protocol protocol, const Target& target) const {

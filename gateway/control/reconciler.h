@@ -9,6 +9,8 @@
 // where they are, or move, or end, when their target is unhealthy or deregistered: failover.h.
 // A target that was deregistered stays in use for its group's deregistration delay, and then until
 // nothing has been sent to it for as long as a flow can be idle, unless its flows move.
+// While cross-zone load balancing is off, each zone of a group has rows of its own, and what is
+// said above is said of the group's targets in that zone (zones.h).
 #pragma once
 
 #include <cstdint>
@@ -21,6 +23,7 @@
 
 #include "gateway/control/model.h"
 #include "gateway/control/world.h"
+#include "gateway/control/zones.h"
 #include "gateway/datapath/host.h"
 #include "gateway/targets/rendezvous.h"
 
@@ -56,8 +59,14 @@ class Reconciler {
   // After network_changed() among many targets: it takes more calls of reconcile() to see them all.
   bool has_more_to_do() const { return next_hops_stale_ != 0; }
 
-  // Groups without a healthy target: each target's state is known, and none gets traffic.
-  const std::set<std::string, std::less<>>& lost_groups() const { return lost_groups_; }
+  // Groups, and zones of groups, without a healthy target: each target's state is known, and none
+  // gets traffic.
+  struct Lost {
+    std::string group;
+    std::string zone;  // empty: all
+    auto operator<=>(const Lost&) const = default;
+  };
+  const std::set<Lost>& lost_groups() const { return lost_groups_; }
 
   // What the last reconcile() went on without, or nothing.
   const Result<>& missing() const { return interfaces_.missing; }
@@ -68,7 +77,7 @@ class Reconciler {
   // For those who show the tables to people.
   std::string_view attachment_name(uint16_t index) const;
   std::string_view group_name(uint16_t index) const;
-  std::optional<uint16_t> group_index(std::string_view name) const;
+  std::optional<uint16_t> group_index(std::string_view name, std::string_view zone = {}) const;
   // The place of a group's target in the table.
   std::optional<uint16_t> target_index(Protocol protocol, const Target& target) const;
   // Whether packets are steered to the group.
@@ -127,14 +136,19 @@ class Reconciler {
   };
   using TargetMap = std::map<TargetKey, TargetSlot>;
   using SharedGroup = ObjectList<TargetGroup>::Shared;
+  // The rows of a group, or of one of its zones.
+  struct Rows {
+    uint16_t index;                            // of the table of groups
+    std::vector<RendezvousTarget> candidates;  // what the rows were filled with, by index
+    // An earlier process has filled the rows: they stay until the health of all targets is known.
+    bool kept = false;
+  };
   struct GroupSlot {
-    uint16_t index;
+    Rows rows;                                 // of all its targets
+    std::map<uint64_t, Rows> zones;            // by zone_id()
     SharedGroup applied;                       // what the members are of
     std::vector<TargetMap::iterator> members;  // like its targets
-    std::vector<RendezvousTarget> candidates;  // what the rows were filled with, by index
     std::map<Target, uint64_t> leaving;        // deregistered targets, until when
-    // An earlier process has filled the rows: they stay until the health of all targets is known.
-    bool rows_kept = false;
   };
   using GroupMap = std::map<std::string, GroupSlot, std::less<>>;
   struct ListenerKey {
@@ -158,6 +172,7 @@ class Reconciler {
   // reconciler.cc
   bool look_at_interfaces(const Config& config, World& world, OnMissing on_missing);
   void look_at_steering(const Config& config);
+  void look_at_zones(const Config& config);
   Interfaces find_interfaces(const Config& config, World& world) const;
   void write_settings(const Config& config);
   void write_hints(const Config& config);
@@ -170,12 +185,19 @@ class Reconciler {
   std::vector<SharedGroup> changed_groups(const Config& config) const;
   Result<> write_group(const SharedGroup& group, const Config& config, World& world);
   Result<GroupMap::iterator> place_of(const TargetGroup& group, const Config& config, World& world);
+  Result<uint16_t> take_rows(const TargetGroup& group, std::string_view zone, const Config& config,
+                             World& world);
   std::optional<uint16_t> free_group(Protocol protocol) const;
   Result<> take_members(GroupMap::iterator at, const SharedGroup& group, const Config& config,
                         World& world);
   void mark_members(GroupSlot& slot, const TargetGroup& group, const Config& config, World& world);
-  void write_rows(GroupSlot& slot, const TargetGroup& group, World& world);
-  // Those that are not steered to any more.
+  Result<> write_zones(GroupSlot& slot, const TargetGroup& group, const Config& config,
+                       World& world);
+  void write_rows(GroupSlot& slot, const TargetGroup& group, const Config& config, World& world);
+  void write_rows(Rows& rows, const TargetGroup& group, std::string_view zone, World& world);
+  const std::set<std::string>& zones_of(std::string_view group) const;
+  // Those that nothing is steered to any more.
+  void remove_zones();
   void remove_groups(const Config& config, World& world);
   void remove_group(GroupMap::iterator at, const Config& config, World& world);
 
@@ -214,8 +236,9 @@ class Reconciler {
   std::multimap<uint64_t, uint16_t> drains_;  // when, and which place; stale ones are passed over
   std::set<uint16_t> lingering_;              // places of targets that have drained
   GroupMap groups_;
-  std::set<std::string, std::less<>> lost_groups_;
+  std::set<Lost> lost_groups_;
   std::set<std::string, std::less<>> steered_;  // steered_groups() of last_
+  SteeredZones zones_;                          // steered_zones() of last_
   std::map<ListenerKey, uint16_t> listeners_;
   std::map<std::string, uint16_t, std::less<>> attachments_;
   Interfaces interfaces_;
@@ -224,6 +247,7 @@ class Reconciler {
   // What is not, or may not be, as it should be.
   bool interfaces_stale_ = true;
   bool groups_stale_ = true;
+  bool zones_stale_ = true;
   bool listeners_stale_ = true;
   bool attachments_stale_ = true;
   std::set<std::string, std::less<>> health_stale_;  // groups

@@ -21,7 +21,7 @@ Result<> Reconciler::write_groups(const Config& config, World& world) {
     const auto at = groups_.find(name);
     if (at == groups_.end() || at->second.applied == nullptr) continue;
     mark_members(at->second, *at->second.applied, config, world);
-    write_rows(at->second, *at->second.applied, world);
+    write_rows(at->second, *at->second.applied, config, world);
   }
   return first;
 }
@@ -34,7 +34,10 @@ std::vector<Reconciler::SharedGroup> Reconciler::changed_groups(const Config& co
     if (!groups_stale_ && i < before.size() && &now[i] == &before[i]) continue;
     if (!steered_.contains(now[i].name)) continue;
     const auto at = groups_.find(now[i].name);
-    if (at == groups_.end() || at->second.applied.get() != &now[i]) out.push_back(now.shared(i));
+    const bool others = zones_stale_ && (zones_.contains(now[i].name) ||
+                                         (at != groups_.end() && !at->second.zones.empty()));
+    if (at == groups_.end() || at->second.applied.get() != &now[i] || others)
+      out.push_back(now.shared(i));
   }
   return out;
 }
@@ -44,12 +47,49 @@ Result<> Reconciler::write_group(const SharedGroup& group, const Config& config,
   GroupSlot& slot = at->second;
   Result<> taken = take_members(at, group, config, world);
   if (slot.applied == nullptr) return taken;
+  Result<> zones = write_zones(slot, *group, config, world);
   mark_members(slot, *slot.applied, config, world);
-  write_rows(slot, *slot.applied, world);
-  struct group& place = tables_.groups[slot.index];
+  write_rows(slot, *slot.applied, config, world);
   const auto stickiness = static_cast<uint16_t>(stickiness_of(*group));
-  if (place.stickiness != stickiness) place.stickiness = stickiness;
-  return taken;
+  const auto stick = [&](const Rows& rows) {
+    struct group& place = tables_.groups[rows.index];
+    if (place.stickiness != stickiness) place.stickiness = stickiness;
+  };
+  stick(slot.rows);
+  for (const auto& [zone, rows] : slot.zones) stick(rows);
+  return taken ? zones : taken;
+}
+
+const std::set<std::string>& Reconciler::zones_of(std::string_view group) const {
+  static const std::set<std::string> kNone;
+  const auto at = zones_.find(group);
+  return at == zones_.end() ? kNone : at->second;
+}
+
+// Rows for each zone that the group is steered in; they are nobody's yet.
+Result<> Reconciler::write_zones(GroupSlot& slot, const TargetGroup& group, const Config& config,
+                                 World& world) {
+  for (const std::string& zone : zones_of(group.name)) {
+    if (slot.zones.contains(zone_id(zone))) continue;
+    SLUICE_TRY(const uint16_t index, take_rows(group, zone, config, world));
+    slot.zones.emplace(zone_id(zone), Rows{index, {}, false});
+  }
+  return {};
+}
+
+void Reconciler::remove_zones() {
+  for (auto& [name, slot] : groups_) {
+    std::set<uint64_t> wanted;
+    for (const std::string& zone : zones_of(name)) wanted.insert(zone_id(zone));
+    std::erase_if(slot.zones, [&](const auto& zone) {
+      if (wanted.contains(zone.first)) return false;
+      tables_.groups[zone.second.index] = {};
+      return true;
+    });
+  }
+  std::erase_if(lost_groups_, [&](const Lost& lost) {
+    return !lost.zone.empty() && !zones_of(lost.group).contains(lost.zone);
+  });
 }
 
 // The group's place, which may be a new one with rows that are nobody's.
@@ -57,25 +97,35 @@ Result<Reconciler::GroupMap::iterator> Reconciler::place_of(const TargetGroup& g
                                                             const Config& config, World& world) {
   const bool appliances = group.protocol == Protocol::kGeneve;
   auto at = groups_.find(group.name);
-  if (at != groups_.end() && is_for_appliances(at->second.index) != appliances) {
+  if (at != groups_.end() && is_for_appliances(at->second.rows.index) != appliances) {
     remove_group(at, config, world);  // made anew with another protocol
     at = groups_.end();
   }
   if (at != groups_.end()) return at;
+  SLUICE_TRY(const uint16_t index, take_rows(group, {}, config, world));
+  return groups_.try_emplace(group.name, GroupSlot{{index, {}, false}, {}, {}, {}, {}}).first;
+}
+
+// A new place with rows that are nobody's.
+Result<uint16_t> Reconciler::take_rows(const TargetGroup& group, std::string_view zone,
+                                       const Config& config, World& world) {
   auto index = free_group(group.protocol);
   if (!index) {
     remove_groups(config,
                   world);  // now, while listeners may still point to them, for want of places
     index = free_group(group.protocol);
   }
-  if (!index) return fail("no place for target group " + group.name);
+  if (!index)
+    return fail("no place for target group " + group.name +
+                (zone.empty() ? "" : " in " + std::string(zone)));
   clear_rows({&tables_.rows[first_row(*index)], rows_of(*index)});
   struct group& place = tables_.groups[*index];
   place = {};
   std::memcpy(place.name, group.name.data(), std::min<size_t>(group.name.size(), kGroupNameLength));
+  place.zone = zone_id(zone);
   place.in_use = 1;
   listeners_stale_ = attachments_stale_ = true;
-  return groups_.try_emplace(group.name, GroupSlot{*index, {}, {}, {}, {}, false}).first;
+  return *index;
 }
 
 std::optional<uint16_t> Reconciler::free_group(Protocol protocol) const {
@@ -94,7 +144,7 @@ Result<> Reconciler::take_members(GroupMap::iterator at, const SharedGroup& grou
   GroupSlot& slot = at->second;
   const Share share{at->first, deregistration_delay_ms(*group),
                     drained_failover(failover_of(*group))};
-  const bool appliances = is_for_appliances(slot.index);
+  const bool appliances = is_for_appliances(slot.rows.index);
   Result<> refused;
   std::vector<Target> placed;
   std::vector<TargetMap::iterator> members;
@@ -132,8 +182,20 @@ Result<> Reconciler::take_members(GroupMap::iterator at, const SharedGroup& grou
 // What the health of the group means for the flows of its targets.
 void Reconciler::mark_members(GroupSlot& slot, const TargetGroup& group, const Config& config,
                               World& world) {
-  const uint16_t marks = marks_when_unhealthy(failover_of(group), group_health(group, world));
+  const auto marks_in = [&](const TargetGroup& part) {
+    return marks_when_unhealthy(failover_of(group), group_health(part, world));
+  };
+  // A target that a zone's flows go to is judged by that zone, one of no such zone by all.
+  const uint16_t marks_of_all = marks_in(group);
+  std::map<std::string_view, uint16_t> marks_of_zone;
+  for (const std::string& zone : zones_of(group.name))
+    marks_of_zone[zone] = marks_in(part_in_zone(group, config.network, zone));
   for (size_t i = 0; i < slot.members.size(); i++) {
+    uint16_t marks = marks_of_all;
+    if (!marks_of_zone.empty()) {
+      const auto at = marks_of_zone.find(zone_of_target(config.network, group.targets[i].address));
+      if (at != marks_of_zone.end()) marks = at->second;
+    }
     const bool sick = world.health({group.name, group.targets[i]}).state == HealthState::kUnhealthy;
     for (Share& share : slot.members[i]->second.shares)
       if (share.group == group.name) share.marks = sick ? marks : 0;
@@ -141,22 +203,33 @@ void Reconciler::mark_members(GroupSlot& slot, const TargetGroup& group, const C
   }
 }
 
-void Reconciler::write_rows(GroupSlot& slot, const TargetGroup& group, World& world) {
-  if (slot.rows_kept) {
+void Reconciler::write_rows(GroupSlot& slot, const TargetGroup& group, const Config& config,
+                            World& world) {
+  write_rows(slot.rows, group, {}, world);
+  for (const std::string& zone : zones_of(group.name)) {
+    const auto at = slot.zones.find(zone_id(zone));
+    if (at == slot.zones.end()) continue;
+    write_rows(at->second, part_in_zone(group, config.network, zone), zone, world);
+  }
+}
+
+void Reconciler::write_rows(Rows& rows, const TargetGroup& group, std::string_view zone,
+                            World& world) {
+  if (rows.kept) {
     const bool unknown = std::ranges::any_of(group.targets, [&](const Target& target) {
       const HealthState state = world.health({group.name, target}).state;
       return state == HealthState::kInitial || state == HealthState::kUnused;
     });
     if (unknown) return;
-    slot.rows_kept = false;
+    rows.kept = false;
   }
   const bool lost = !group.targets.empty() && group_health(group, world) == GroupHealth::kLost;
   if (lost)
-    lost_groups_.insert(group.name);
+    lost_groups_.insert({group.name, std::string(zone)});
   else
-    lost_groups_.erase(group.name);
+    lost_groups_.erase({group.name, std::string(zone)});
   const bool fails_open = lost && failover_of(group).all_unhealthy == AllUnhealthy::kBypass;
-  struct group& place = tables_.groups[slot.index];
+  struct group& place = tables_.groups[rows.index];
   // Before the rows are nobody's, and until they are somebody's again.
   if (fails_open) place.flags = kGroupFailsOpen;
   std::vector<RendezvousTarget> chosen;
@@ -165,10 +238,10 @@ void Reconciler::write_rows(GroupSlot& slot, const TargetGroup& group, World& wo
     if (at != targets_.end()) chosen.push_back({at->second.id, at->second.index});
   }
   std::ranges::sort(chosen, {}, &RendezvousTarget::index);
-  if (chosen != slot.candidates)
-    refill_rows({&tables_.rows[first_row(slot.index)], rows_of(slot.index)}, slot.candidates,
+  if (chosen != rows.candidates)
+    refill_rows({&tables_.rows[first_row(rows.index)], rows_of(rows.index)}, rows.candidates,
                 chosen, static_cast<uint32_t>(host_.now_ms() / 1000));
-  slot.candidates = std::move(chosen);
+  rows.candidates = std::move(chosen);
   if (!fails_open && place.flags != 0) place.flags = 0;
 }
 
@@ -185,8 +258,9 @@ void Reconciler::remove_group(GroupMap::iterator at, const Config& config, World
   GroupSlot& slot = at->second;
   for (const TargetMap::iterator& member : slot.members)
     leave_target(member, at->first, config, world);
-  tables_.groups[slot.index] = {};
-  lost_groups_.erase(at->first);
+  tables_.groups[slot.rows.index] = {};
+  for (const auto& [zone, rows] : slot.zones) tables_.groups[rows.index] = {};
+  std::erase_if(lost_groups_, [&](const Lost& lost) { return lost.group == at->first; });
   groups_.erase(at);
   listeners_stale_ = attachments_stale_ = true;
 }

@@ -71,8 +71,17 @@ void Reconciler::take_over_groups() {
     if (!place.in_use) continue;
     const auto* name = reinterpret_cast<const char*>(place.name);
     const std::string text(name, strnlen(name, kGroupNameLength));
-    if (text.empty() || !groups_.try_emplace(text, GroupSlot{i, {}, {}, {}, {}, true}).second)
+    if (place.zone != 0) continue;
+    if (text.empty() || !groups_.try_emplace(text, GroupSlot{{i, {}, true}, {}, {}, {}, {}}).second)
       place = {};
+  }
+  for (uint16_t i = 0; i < kGroupsMax; i++) {
+    group& place = tables_.groups[i];
+    if (!place.in_use || place.zone == 0) continue;
+    const auto at = groups_.find(group_name(i));
+    const bool known =
+        at != groups_.end() && at->second.zones.try_emplace(place.zone, Rows{i, {}, true}).second;
+    if (!known) place = {};
   }
 }
 

@@ -175,7 +175,7 @@ std::vector<Reconciler::Draining> Reconciler::draining(std::string_view group) c
   std::vector<Draining> out;
   const auto at = groups_.find(group);
   if (at == groups_.end()) return out;
-  const bool appliances = at->second.index < kApplianceGroupsMax;
+  const bool appliances = at->second.rows.index < kApplianceGroupsMax;
   const uint64_t now_ms = host_.now_ms();
   for (const auto& [target, until_ms] : at->second.leaving) {
     const auto place = targets_.find({appliances, target});
@@ -255,11 +255,13 @@ Result<> Reconciler::write_listeners(const Config& config) {
   for (const LoadBalancer& lb : config.load_balancers) {
     if (lb.type != LoadBalancerType::kNetwork) continue;
     for (const Listener& listener : lb.listeners) {
-      const auto group = group_index(listener.default_action.target_group);
+      const auto* group = config.target_group(listener.default_action.target_group);
       const uint8_t protocol = listener.protocol == Protocol::kTcp ? kProtocolTcp : kProtocolUdp;
-      if (!group) continue;
+      if (group == nullptr) continue;
       for (const IpAddress& address : addresses_of(lb, listener))
-        wanted[{address, swap_be16(listener.port), protocol}] = *group;
+        if (const auto index =
+                group_index(group->name, zone_of_address(config, lb, address, *group)))
+          wanted[{address, swap_be16(listener.port), protocol}] = *index;
     }
   }
   for (auto at = listeners_.begin(); at != listeners_.end();) {

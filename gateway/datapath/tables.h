@@ -59,7 +59,7 @@ enum {
   kTargetHeaderLength = 82,  // Ethernet 14, IPv4 20, UDP 8, GENEVE 40
   kEncapsulationOverhead = 68,
   kGroupNameLength = 32,
-  kTablesLayout = 3,  // changes with the meaning or the size of anything here
+  kTablesLayout = 4,  // changes with the meaning or the size of anything here
   kNone16 = 0xffff,
 };
 
@@ -118,12 +118,13 @@ enum GroupFlags {
   kGroupFailsOpen = 1,  // while its rows are nobody's, packets pass without inspection
 };
 
-// A target group as the packet path sees it.
+// A target group as the packet path sees it: all of its targets, or those of one zone.
 struct group {
   __u16 stickiness;  // FlowHashForm
   __u16 in_use;
   __u32 flags;                  // GroupFlags
   __u8 name[kGroupNameLength];  // padded with zeros: who takes the tables over knows it by that
+  __u64 zone;                   // for user space, as the name: zone_id(); 0: all
 };
 
 // One row of a steering table: which target the flows of this row belong to, and whose they were
@@ -323,7 +324,7 @@ SLUICE_ASSERT_SIZE(port, 8);
 SLUICE_ASSERT_SIZE(idle_rule, 4);
 SLUICE_ASSERT_SIZE(settings, 176);
 SLUICE_ASSERT_SIZE(attachment, 32);
-SLUICE_ASSERT_SIZE(group, 40);
+SLUICE_ASSERT_SIZE(group, 48);
 SLUICE_ASSERT_SIZE(row, 8);
 SLUICE_ASSERT_SIZE(target, 120);
 SLUICE_ASSERT_SIZE(source, 8);
