@@ -120,6 +120,21 @@ TEST_F(Zones, OfATargetIsItsInstancesOrThatOfTheNarrowestSubnet) {
   EXPECT_EQ(zone("fd00::1"), "");
 }
 
+TEST_F(Zones, TheExampleSaysWhatItsPageSays) {
+  const auto example = read_config(SLUICE_SOURCE_DIR "/docs/features/examples/cross-zone.yaml");
+  ASSERT_TRUE(example) << example.error().front().text();
+  EXPECT_EQ(steered_zones(*example), (SteeredZones{{"firewalls", {"zone-a", "zone-b"}}}));
+  const auto part = [&](const char* zone) {
+    Names out;
+    const TargetGroup& group = example->target_groups[0];
+    for (const Target& target : part_in_zone(group, example->network, zone).targets)
+      out.insert(target.address.text());
+    return out;
+  };
+  EXPECT_EQ(part("zone-a"), (Names{"10.9.1.11", "10.8.0.11"}));
+  EXPECT_EQ(part("zone-b"), (Names{"10.9.2.11", "10.8.0.11"}));
+}
+
 TEST_F(Zones, AnEndpointsFlowsStayInItsZone) {
   EXPECT_EQ(names(spread("out0")), (Names{"10.9.1.11", "10.9.1.12"}));
   EXPECT_EQ(names(spread("out1")), (Names{"10.9.2.11", "10.9.2.12"}));
