@@ -52,7 +52,7 @@ enum {
   kIdleTcp = 0,
   kIdleOther = 1,
   kIdleRules = 2,
-  kLayer2Max = 4096,      // distinct MAC and VLAN pairs in use
+  kLayer2Max = 4096,  // distinct MAC and VLAN pairs in use
   kLayer2Ways = 8,
   kFlowWays = 8,  // signatures in a 64-byte bucket
   kCpusMax = 64,
