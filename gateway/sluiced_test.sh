@@ -55,7 +55,7 @@ ip netns exec ${P}appliance python3 -m http.server 8080 --bind 10.9.0.11 > /dev/
 HEALTH=$!
 ip netns exec ${P}server python3 -m http.server 8000 --bind 10.1.0.3 --directory "$DIR" > /dev/null 2>&1 &
 SERVER=$!
-fetch() { in_ns client curl -sf -m 3 -o /dev/null http://10.1.0.3:8000/; }
+fetch() { in_ns client curl -sf -m 20 -o /dev/null http://10.1.0.3:8000/; }
 
 cat > "$DIR/gateway.yaml" << YAML
 gateway:
@@ -82,14 +82,14 @@ ip netns exec ${P}gateway "$SLUICE_BIN/sluiced" --config "$DIR/gateway.yaml" 2> 
 DAEMON=$!
 export SLUICE_SOCKET=$DIR/gateway.sock
 healthy() { sluice targets health ids --json | grep -q '"state":"healthy"'; }
-until_true 10 healthy || fail "the appliance does not become healthy"
-until_true 2 grep -q "warning interface gen1: .*ethtool -K eth1 gro on" "$DIR/log" || fail "no word about the end that does not merge"
+until_true 60 healthy || fail "the appliance does not become healthy"
+until_true 30 grep -q "warning interface gen1: .*ethtool -K eth1 gro on" "$DIR/log" || fail "no word about the end that does not merge"
 grep -q "warning interface gen0" "$DIR/log" && fail "a word about the end that merges"
 
 before=$(ip -n ${P}client addr show eth0; ip -n ${P}client route)
-until_true 5 fetch || fail "no way to the server before insert"
+until_true 30 fetch || fail "no way to the server before insert"
 sluice insert ${P}client eth0
-until_true 3 fetch || { sluice counters; fail "nothing passes the gateway"; }
+until_true 30 fetch || { sluice counters; fail "nothing passes the gateway"; }
 sluice flows --protocol tcp --port 8000 | grep -q 10.9.0.11 || fail "the flow is not in the table"
 sluice explain tcp 10.1.0.2:4242 10.1.0.3:8000 --from-inside | grep -q "sent to 10.9.0.11" || fail "explain does not name the appliance"
 
@@ -106,12 +106,12 @@ has_address() { ip -n ${P}gateway addr show mgmt0 | grep -q 10.1.0.100/32; }
 has_address || fail "the NLB address is not there"
 ip -n ${P}gateway link del gen1
 ip -n ${P}gateway link del mgmt0
-until_true 3 grep -q "gen1: there is no such interface" "$DIR/log" || fail "no word about the missing interface"
+until_true 30 grep -q "gen1: there is no such interface" "$DIR/log" || fail "no word about the missing interface"
 sluice targets register ids 10.9.0.12 || fail "a missing interface stops registration"
 sluice targets deregister ids 10.9.0.12 || fail "a missing interface stops deregistration"
 fetch || fail "a missing interface stops traffic"
 ip -n ${P}gateway link add mgmt0 type veth peer name eth2 netns ${P}appliance
-until_true 3 has_address || fail "the NLB address does not come back"
+until_true 30 has_address || fail "the NLB address does not come back"
 
 sluice remove ${P}client eth0
 fetch || fail "no way to the server after remove"
@@ -127,7 +127,7 @@ wait "$DAEMON" || true
 ip -n ${P}gateway link add gen1 mtu 1600 type veth peer name eth1 mtu 1600 netns ${P}appliance
 ip netns exec ${P}gateway "$SLUICE_BIN/sluiced" --config "$DIR/gateway.yaml" 2> >(tee -a "$DIR/log" >&2) &
 DAEMON=$!
-until_true 10 registered 10.9.0.21 || fail "a registered target did not survive kill -9"
+until_true 60 registered 10.9.0.21 || fail "a registered target did not survive kill -9"
 sluice export > "$DIR/export.yaml"
 sluice apply --dry-run "$DIR/export.yaml" | grep -q "no change" || fail "the export is not the state"
 sluice diff | grep -q "+ targets\[10.9.0.21\].id" || fail "diff does not show the last change"

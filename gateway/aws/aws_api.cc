@@ -27,8 +27,11 @@ std::string new_request_id() {
   return out;
 }
 
+// A signature is another one a second later: clients that know the header wait for just that.
 HttpResponse xml_response(int status, const std::string& id, const pugi::xml_document& document) {
-  return {status, "text/xml", xml_text(document), {{"x-amzn-RequestId", id}}, {}};
+  HttpResponse response{status, "text/xml", xml_text(document), {{"x-amzn-RequestId", id}}, {}};
+  if (status == 429 || status == 503) response.headers.emplace_back("Retry-After", "1");
+  return response;
 }
 
 HttpResponse error_response(const AwsError& error, const std::string& id,

@@ -88,6 +88,7 @@ TEST_F(KeysTest, AChangeIsTakenOnceFromOneSignature) {
     const AwsAnswer again = ask(kKeys[0], kCreate);  // byte for byte the same
     EXPECT_EQ(again.error(), "PriorRequestNotComplete");
     EXPECT_EQ(again.status, 429);
+    EXPECT_EQ(again.headers.at("Retry-After"), "1");
   }
   EXPECT_EQ(ask(kKeys[0], std::string(kCreate) + "&").error(), "");  // signed anew
   const char kSubnet[] =
@@ -96,6 +97,7 @@ TEST_F(KeysTest, AChangeIsTakenOnceFromOneSignature) {
   const AwsAnswer ec2 = ask(kKeys[0], kSubnet, "ec2");
   EXPECT_EQ(ec2.error(), "RequestLimitExceeded");
   EXPECT_EQ(ec2.status, 503);
+  EXPECT_EQ(ec2.headers.at("Retry-After"), "1");
   // Reading again is no change, and a key that may not write uses nothing up.
   for (int i = 0; i < 2; i++) {
     EXPECT_EQ(ask(kKeys[0], kDescribe).error(), "");

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <pugixml.hpp>
 #include <string>
@@ -43,7 +44,8 @@ target_groups:
 // The XML of one answer.
 class AwsAnswer {
  public:
-  explicit AwsAnswer(const HttpResponse& response) : status(response.status) {
+  explicit AwsAnswer(const HttpResponse& response)
+      : status(response.status), headers(response.headers.begin(), response.headers.end()) {
     const auto parsed = document_->load_string(response.body.c_str());
     EXPECT_TRUE(parsed) << parsed.description() << ": " << response.body;
   }
@@ -66,6 +68,7 @@ class AwsAnswer {
   const pugi::xml_document& document() const { return *document_; }
 
   int status;
+  std::map<std::string, std::string> headers;
 
  private:
   pugi::xml_node result() const {

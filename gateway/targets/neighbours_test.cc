@@ -29,10 +29,10 @@ TEST(Neighbours, FollowTheKernel) {
   auto made = KernelNextHops::create(*loop, [&] { changes++; });
   ASSERT_TRUE(made) << made.error().text();
   KernelNextHops& hops = **made;
-  const auto settle = [&] {
-    const int before = changes;
-    const uint64_t end = loop->now_ms() + 2000;
-    while (changes == before && loop->now_ms() < end) loop->turn(20);
+  const auto becomes = [&](const IpAddress& target, MacAddress wanted) {
+    const uint64_t end = loop->now_ms() + 30'000;
+    while (hops.find(target)->to != wanted && loop->now_ms() < end) loop->turn(20);
+    return hops.find(target)->to == wanted;
   };
 
   auto direct = hops.find(*parse_ip_address("10.9.0.11"));
@@ -45,13 +45,11 @@ TEST(Neighbours, FollowTheKernel) {
   // Through a router whose address is not known yet, then is, then changes, then goes.
   const IpAddress far = *parse_ip_address("10.8.7.6");
   EXPECT_FALSE(hops.find(far)->to);
-  settle();
   ASSERT_TRUE(run("ip neigh add 10.9.0.254 lladdr 02:00:00:00:00:fe dev v0"));
-  settle();
-  EXPECT_EQ(hops.find(far)->to, (MacAddress{2, 0, 0, 0, 0, 0xfe}));
+  EXPECT_TRUE(becomes(far, MacAddress{2, 0, 0, 0, 0, 0xfe}));
   ASSERT_TRUE(run("ip neigh replace 10.9.0.254 lladdr 02:00:00:00:00:fd dev v0"));
-  settle();
-  EXPECT_EQ(hops.find(far)->to, (MacAddress{2, 0, 0, 0, 0, 0xfd}));
+  EXPECT_TRUE(becomes(far, MacAddress{2, 0, 0, 0, 0, 0xfd}));
+  EXPECT_GT(changes, 0);
   ASSERT_TRUE(run("ip neigh del 10.9.0.254 dev v0"));
   loop->turn(50);
   EXPECT_TRUE(hops.find(far)->to);

@@ -5,7 +5,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,9 +52,19 @@ bool accepts(const Ready& ready, const gateway::Namespace& where) {
   return error == 0;
 }
 
-bool is_socket(const std::string& path) {
-  struct stat status = {};
-  return stat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode);
+// That the file is there says nothing: it may be of an earlier run, or nobody listens yet.
+bool accepts(const std::string& path) {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return false;
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return false;
+  // One with too many waiting listens; one of another type is bound.
+  const bool good = connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 ||
+                    errno == EAGAIN || errno == EPROTOTYPE;
+  close(fd);
+  return good;
 }
 
 std::string condition(const Ready& ready) {
@@ -75,7 +85,7 @@ Result<> wait_until_ready(const Ready& ready, const gateway::Namespace& where,
       return fail(describe_status(*status));
     }
     if (!ready.tcp_address.empty() && accepts(ready, where)) return {};
-    if (!ready.socket.empty() && is_socket(ready.socket)) return {};
+    if (!ready.socket.empty() && accepts(ready.socket)) return {};
     std::this_thread::sleep_for(kPause);
   }
   return fail("not ready: waited " + std::to_string(ready.timeout_seconds) + " s " +

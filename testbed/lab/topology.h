@@ -27,7 +27,7 @@ struct Ready {
   uint16_t tcp_port = 0;
   std::string socket;        // this file exists and is a socket
   std::optional<int> exits;  // has ended with this status (a program that sets something up)
-  uint32_t timeout_seconds = 10;
+  uint32_t timeout_seconds = 30;
 };
 
 struct Program {

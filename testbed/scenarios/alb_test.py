@@ -68,12 +68,11 @@ def inspected_once(lab):
 
 def attack(lab):
     """An attack never reaches the load balancer, nor the application behind it."""
-    before = lab.log("app1", "nginx").count("GET") + lab.log("app2", "nginx").count("GET")
     with lab.inside("client"):
         expect("the attack", harness.http("10.1.0.80", path="/api/../../etc/passwd", timeout=1), None)
-    expect("requests at the applications", lab.log("app1", "nginx").count("GET") +
-           lab.log("app2", "nginx").count("GET") - before, 0)
-    expect("the attack at the applications", "passwd" in lab.log("app1", "nginx") + lab.log("app2", "nginx"), False)
+        ask("/after")  # what came before it is in the log by now, or will never be
+    for app in ("app1", "app2"):
+        expect(f"the attack at {app}", "passwd" in lab.log(app, "nginx"), False)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import sys
 import threading
 
 import harness
-from harness import expect, wait_for
+from harness import becomes, expect, wait_for
 
 try:
     import boto3
@@ -90,7 +90,7 @@ def client(service, key="ADMIN", secret=None):
     return boto3.client(
         service, region_name=REGION, endpoint_url=URL, aws_access_key_id=key,
         aws_secret_access_key=secret or SECRETS[key],
-        config=botocore.config.Config(read_timeout=30))  # retries as people have them: of 429 too
+        config=botocore.config.Config(read_timeout=60))  # retries as people have them: of 429 too
 
 
 def refused(call, **fields):
@@ -118,7 +118,7 @@ def the_page(lab):
     with lab.inside("client"):
         expect("a way before there is an endpoint", harness.connects("10.1.0.21", 7000, 0.3), False)
     with lab.inside("gateway"):
-        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=200, check=False,
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=400, check=False,
                               env={"PATH": "/usr/bin:/bin", "HOME": str(lab.folder)})
     expect("the script ends well", (done.returncode, done.stderr), (0, ""))
     expect("the target", "healthy" in done.stdout, True)
@@ -144,7 +144,7 @@ def gateway(lab):
         wait_for("both get rows", lambda: all(t["share"] > 0.4 for t in lab.targets("firewalls").values()))
         elb.deregister_targets(TargetGroupArn=group, Targets=targets)
         waiter(elb, "target_deregistered", TargetGroupArn=group, Targets=targets)
-        expect("rows", [t["share"] for t in lab.targets("firewalls").values()], [1.0])
+        becomes("rows", lambda: {i: t["share"] for i, t in lab.targets("firewalls").items()}, {"10.9.0.11": 1.0})
 
 
 def metrics_with_traffic(balancer, group):
@@ -181,7 +181,7 @@ def network(lab):
                [{"Key": "team", "Value": "a&b"}])
     with lab.inside("client"):
         wait_for("a connection", lambda: harness.connects(address, 80))
-        conversation = socket.create_connection((address, 80), 5)
+        conversation = socket.create_connection((address, 80), 30)
     # While it is open there is a flow to be seen.
     with conversation, lab.inside("gateway"):
         expect("who answers", conversation.recv(100), b"one 10.1.0.2 ")
@@ -230,14 +230,14 @@ def the_alb_page(lab):
         with lab.inside(name):
             lab.resources.enter_context(Site(name, 8080))
     with lab.inside("gateway"):
-        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=300, check=False,
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=400, check=False,
                               env={"PATH": "/usr/bin:/bin", "HOME": str(lab.folder)})
         expect("the script ends well", (done.returncode, done.stderr), (0, ""))
         address = client("elbv2").describe_load_balancers(Names=["shop"])["LoadBalancers"][0]["DNSName"]
     expect("the target", "healthy" in done.stdout, True)
     with lab.inside("client"):
-        expect("the page", harness.http(address), (200, b"one"))
-        expect("the rule", harness.http(address, path="/closed/x"), (503, b"closed today"))
+        becomes("the page", lambda: harness.http(address), (200, b"one"))
+        becomes("the rule", lambda: harness.http(address, path="/closed/x"), (503, b"closed today"))
     return address
 
 
@@ -252,7 +252,7 @@ def application(lab):
         web = elb.describe_target_groups(Names=["web"])["TargetGroups"][0]["TargetGroupArn"]
         rule = elb.describe_rules(ListenerArn=listener)["Rules"][0]["RuleArn"]
     with lab.inside("client"):
-        kept = http.client.HTTPConnection(address, 80, timeout=10)
+        kept = http.client.HTTPConnection(address, 80, timeout=60)
         kept.connect()
         local = kept.sock.getsockname()
 
@@ -263,13 +263,13 @@ def application(lab):
             body = answer.read().decode()
             return answer.status, answer.getheader("Location") or body
 
-    def becomes(path, wanted, headers=None):
-        wait_for(f"{path} becomes {wanted}", lambda: ask(path, headers) == wanted)
-    becomes("/", (200, "one"))
+    def answers(path, wanted, headers=None):
+        becomes(f"the answer to {path}", lambda: ask(path, headers), wanted)
+    answers("/", (200, "one"))
     with lab.inside("gateway"):
         elb.modify_rule(RuleArn=rule, Actions=[{"Type": "redirect", "RedirectConfig": {
             "Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}}])
-    becomes("/closed/x", (301, f"https://{address}:443/closed/x"))
+    answers("/closed/x", (301, f"https://{address}:443/closed/x"))
     with lab.inside("gateway"):
         beta = elb.create_target_group(Name="beta", Protocol="HTTP", Port=8080, TargetType="ip", VpcId="vpc-lab",
                                        HealthCheckIntervalSeconds=5)["TargetGroups"][0]["TargetGroupArn"]
@@ -283,11 +283,11 @@ def application(lab):
             elb.create_rule, ListenerArn=listener, Priority=20, Conditions=[{"Field": "path-pattern", "Values": ["/"]}],
             Actions=[{"Type": "forward", "TargetGroupArn": beta}])[0], "PriorityInUse")
         waiter(elb, "target_in_service", TargetGroupArn=beta)
-    becomes("/", (200, "two"), {"X-Beta": "yes"})
-    becomes("/", (200, "one"))
+    answers("/", (200, "two"), {"X-Beta": "yes"})
+    answers("/", (200, "one"))
     with lab.inside("gateway"):
         elb.set_rule_priorities(RulePriorities=[{"RuleArn": second, "Priority": 1}])
-    becomes("/closed/x", (200, "two"), {"X-Beta": "yes"})
+    answers("/closed/x", (200, "two"), {"X-Beta": "yes"})
     with lab.inside("gateway"):
         elb.delete_rule(RuleArn=second)
         elb.modify_listener(ListenerArn=listener, DefaultActions=[{"Type": "forward", "ForwardConfig": {
@@ -297,14 +297,15 @@ def application(lab):
     with lab.inside("client"):
         expect("the connection is the same", kept.sock.getsockname(), local)
     with lab.inside("gateway"):
-        health = elb.describe_target_health(TargetGroupArn=beta)["TargetHealthDescriptions"]
-        expect("health of the targets", [t["TargetHealth"]["State"] for t in health], ["healthy"])
+        becomes("health of the targets", lambda: [
+            t["TargetHealth"]["State"]
+            for t in elb.describe_target_health(TargetGroupArn=beta)["TargetHealthDescriptions"]], ["healthy"])
         expect("a listener with TLS", refused(
             elb.create_listener, LoadBalancerArn=balancer, Protocol="HTTPS", Port=443,
             DefaultActions=[{"Type": "forward", "TargetGroupArn": web}])[0], "UnsupportedProtocol")
     with lab.inside("alb"):
-        page = harness.http("10.1.0.80", 9100, "/metrics")[1].decode()
-    expect("metrics", 'sluice_alb_healthy_hosts{load_balancer="shop",target_group="beta"} 1' in page, True)
+        wait_for("metrics", lambda: b'sluice_alb_healthy_hosts{load_balancer="shop",target_group="beta"} 1' in
+                 harness.http("10.1.0.80", 9100, "/metrics")[1])
     return application_goes(lab, elb, balancer, address, [web, beta])
 
 
@@ -361,7 +362,7 @@ def ansible(lab):
         with lab.inside("gateway"):
             done = subprocess.run(
                 ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter=/usr/bin/python3",
-                 str(book)], capture_output=True, text=True, timeout=200, check=False, env=environment)
+                 str(book)], capture_output=True, text=True, timeout=400, check=False, env=environment)
         recap = re.search(r"ok=(\d+)\s+changed=(\d+)\s+unreachable=0\s+failed=0", done.stdout)
         expect("the playbook ends well", recap is not None or done.stdout + done.stderr, True)
         changed.append(int(recap[2]))
@@ -371,8 +372,8 @@ def ansible(lab):
         address = elb.describe_load_balancers(Names=["play"])["LoadBalancers"][0]["DNSName"]
         web = elb.describe_load_balancers(Names=["play-alb"])["LoadBalancers"][0]["DNSName"]
     with lab.inside("client"):
-        wait_for("the playbook's application load balancer", lambda: harness.http(web) == (200, b"two"), 60)
-        wait_for("the playbook's load balancer", lambda: harness.connects(address, 81), 60)
+        wait_for("the playbook's application load balancer", lambda: harness.http(web) == (200, b"two"))
+        wait_for("the playbook's load balancer", lambda: harness.connects(address, 81))
 
 
 def javascript(lab):

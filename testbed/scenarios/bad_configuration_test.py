@@ -26,7 +26,7 @@ def place(text, needle):
 
 
 def ready(lab):
-    lab.wait_until_healthy("ids")
+    lab.wait_until_healthy("ids", "dpi", "echo-udp", "echo-tcp")  # their states are compared below
     with lab.inside("client"):
         wait_for("the application answers", lambda: harness.connects("10.1.0.11", 80))
 
@@ -83,6 +83,7 @@ def a_good_file_is_taken(lab):
     hang_up(lab, text.replace("targets: [{id: 10.9.0.11}, {id: 10.9.0.12}]", "targets: [{id: 10.9.0.12}]"))
     wait_for("one is drained", lambda: any(
         t["id"] == "10.9.0.11" and t["state"] == "draining" for t in lab.ask("targets")["targets"]))
+    wait_for("the other has all rows", lambda: lab.targets("ids")["10.9.0.12"]["share"] == 1)
     with lab.inside("client"):
         for port in range(42000, 42020):
             expect("traffic", harness.http("10.1.0.11", local=("10.1.0.2", port))[0], 200)

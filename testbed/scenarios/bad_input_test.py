@@ -22,6 +22,7 @@ try:
     import boto3
     import botocore.auth
     import botocore.awsrequest
+    import botocore.config
     import botocore.credentials
     import botocore.exceptions
 except ImportError:
@@ -39,8 +40,10 @@ MEGABYTE = 1 << 20
 GROWTH_MAX = 400 * MEGABYTE  # of the daemon; with AddressSanitizer, which keeps 256 MB of what was freed
 
 
-def client():
-    return boto3.client("elbv2", region_name=REGION, endpoint_url=URL, aws_access_key_id=KEY, aws_secret_access_key=SECRET)
+def client(attempts=10):
+    """Ten: of changes that are signed alike within a second, all but the first are to be tried again."""
+    return boto3.client("elbv2", region_name=REGION, endpoint_url=URL, aws_access_key_id=KEY, aws_secret_access_key=SECRET,
+                        config=botocore.config.Config(read_timeout=60, retries={"total_max_attempts": attempts}))
 
 
 def signed(body, secret=SECRET):
@@ -62,7 +65,7 @@ def answer_of(connection):
 
 
 def send(data):
-    with socket.create_connection(PLACE, 30) as s:
+    with socket.create_connection(PLACE, 60) as s:
         s.sendall(data)
         return answer_of(s)
 
@@ -88,7 +91,7 @@ class Load:
         with lab.inside("server"):
             self.server = lab.resources.enter_context(harness.Server("server", 7000))
         with lab.inside("client"):
-            self.socket = harness.udp_socket("10.2.0.2", 42000, timeout=10)
+            self.socket = harness.udp_socket("10.2.0.2", 42000)
             wait_for("a way through", self._echo_once)
         self.sent, self.lost, self.running = 0, 0, True
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -102,7 +105,7 @@ class Load:
         return None
 
     def _run(self):
-        self.socket.settimeout(10)
+        self.socket.settimeout(30)
         while self.running:
             self.sent += 1
             self.socket.sendto(b"%d" % self.sent, ("10.2.0.11", 7000))
@@ -265,8 +268,7 @@ def yaml_bombs(lab):
 def disk(lab):
     """No room on the disk, no room in the file: the change is refused by name, and later ones work again."""
     with lab.inside("gateway"):
-        elb = boto3.client("elbv2", region_name=REGION, endpoint_url=URL, aws_access_key_id=KEY,
-                           aws_secret_access_key=SECRET, config=botocore.config.Config(retries={"max_attempts": 0}))
+        elb = client(attempts=1)
         tags = [{"Key": str(i), "Value": "x" * 250} for i in range(40)]
         arn = elb.describe_target_groups(Names=["ids"])["TargetGroups"][0]["TargetGroupArn"]
 
@@ -310,7 +312,7 @@ def stores(lab):
     def says(word):
         with lab.inside("gateway"):
             done = subprocess.run([harness.BIN / "sluiced", "--config", lab.config], capture_output=True, text=True,
-                                  timeout=60, check=False)
+                                  timeout=120, check=False)
         expect(f"{word}: {done.stderr}", (done.returncode, word in done.stderr), (1, True))
     wait_for("no daemon", lambda: subprocess.run(
         ["mount", "-o", "remount,ro", STORE], capture_output=True, check=False).returncode == 0)

@@ -4,8 +4,10 @@
 
   client 10.1.0.2, .3, .4 -- out0 [gateway] in0 -- app 10.1.0.11      gen0 -- dpi1 10.9.0.21
 """
+import collections
 import contextlib
 import http.server
+import itertools
 import json
 import socket
 import ssl
@@ -15,11 +17,12 @@ import threading
 import time
 
 import harness
-from harness import command, expect, wait_for
+from harness import becomes, command, expect, wait_for
 
 APP = "10.1.0.11"
 UDP_HEADERS = 28  # and IPv4's
 CURL_DROPPED = 28  # timed out
+DROPPED_S = 3  # for what must not come
 CURL_RESET = (35, 52, 56)  # in the handshake, before an answer, while receiving
 
 
@@ -33,10 +36,10 @@ def set_policy(lab, text):
     ctl(lab, "reload")
 
 
-def curl(url, *options):
+def curl(url, *options, patience):
     """(exit status, what came)."""
-    done = subprocess.run(["curl", "-sk", "-m", "5", "--noproxy", "*", *options, url], capture_output=True, text=True,
-                          timeout=30, check=False)
+    done = subprocess.run(["curl", "-sk", "-m", str(patience), "--noproxy", "*", *options, url], capture_output=True,
+                          text=True, timeout=120, check=False)
     return done.returncode, done.stdout
 
 
@@ -82,27 +85,25 @@ def ready(lab):
         wait_for("TLS is served", lambda: harness.connects(APP, 443))
 
 
-def visit(site, scheme="https"):
+def visit(site, scheme="https", patience=60):
     port = 443 if scheme == "https" else 80
-    return curl(f"{scheme}://{site}/", "--resolve", f"{site}:{port}:{APP}")
+    return curl(f"{scheme}://{site}/", "--resolve", f"{site}:{port}:{APP}", patience=patience)
 
 
 def events(lab, kind):
-    lines = (lab.run_folder / "dpi1-eve.json").read_text().splitlines()
-    return [e for e in map(json.loads, lines) if e["event_type"] == kind]
+    return [e for e in harness.events_of(lab.run_folder / "dpi1-eve.json") if e["event_type"] == kind]
 
 
 def sites_are_blocked_by_name(lab):
     """A dropped one is silence, a rejected one a reset at once; all others are answered."""
     with lab.inside("client"):
         for scheme in ("https", "http"):
-            expect(f"{scheme} YouTube", visit("www.youtube.com", scheme)[0], CURL_DROPPED)
+            expect(f"{scheme} YouTube", visit("www.youtube.com", scheme, DROPPED_S)[0], CURL_DROPPED)
             status, _ = visit("www.netflix.com", scheme)
             expect(f"{scheme} Netflix is reset: {status}", status in CURL_RESET, True)
             expect(f"{scheme} to another site", visit("www.example.org", scheme)[0], 0)
-    blocked = wait_for("four drop events", lambda: len(events(lab, "drop")) == 4 and events(lab, "drop"))
-    expect("what was blocked", [(e["ndpi"]["proto"], e["verdict"]["action"]) for e in blocked],
-           [("TLS.YouTube", "drop"), ("TLS.NetFlix", "reject"), ("HTTP.YouTube", "drop"), ("HTTP.NetFlix", "reject")])
+    becomes("what was blocked", lambda: [(e["ndpi"]["proto"], e["verdict"]["action"]) for e in events(lab, "drop")],
+            [("TLS.YouTube", "drop"), ("TLS.NetFlix", "reject"), ("HTTP.YouTube", "drop"), ("HTTP.NetFlix", "reject")])
 
 
 def top_and_metrics_agree(lab):
@@ -115,8 +116,8 @@ def top_and_metrics_agree(lab):
         now = {a["application"]: a["flows"] for a in ctl(lab, "top", "limit=100")["applications"]}
         return now.get("HTTP", 0) - before.get("HTTP", 0) == 5
     wait_for("five more flows of HTTP", counted)
-    client = next(h for h in ctl(lab, "top")["hosts"] if h["host"] == "10.1.0.2")
-    expect("flows of the client that were blocked", client["flows_blocked"], 4)
+    becomes("flows of the client that were blocked", lambda: [
+        h["flows_blocked"] for h in ctl(lab, "top")["hosts"] if h["host"] == "10.1.0.2"], [4])
 
     page = lab.run("dpi1", "curl", "-s", "http://10.9.0.21:8080/metrics")
     values = dict(line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#"))
@@ -135,7 +136,7 @@ class Load:
         self.lost = []
         self.done = threading.Event()
         with lab.inside("client"):
-            self.sockets = [harness.udp_socket("10.1.0.2", 42000 + i, timeout=10) for i in range(flows)]
+            self.sockets = [harness.udp_socket("10.1.0.2", 42000 + i, timeout=60) for i in range(flows)]
         self.thread = threading.Thread(target=self.run)
 
     def __enter__(self):
@@ -177,8 +178,8 @@ def policies_change_under_load_and_no_packet_is_lost(lab):
     after = ctl(lab, "stats")
     expect("policies taken", after["dpi"]["policies"] - before["dpi"]["policies"], reloads)
     expect("packets lost before the appliance", after["receive_overflow"] - before["receive_overflow"], 0)
-    through = after["returned"] - before["returned"]
-    expect(f"each datagram both ways: {through} packets", through >= 2 * load.sent, True)
+    wait_for(f"each of {load.sent} datagrams both ways",
+             lambda: ctl(lab, "stats")["returned"] - before["returned"] >= 2 * load.sent)
     return f"{load.sent} datagrams over {reloads} policies"
 
 
@@ -188,7 +189,7 @@ def a_policy_with_an_error_changes_nothing(lab):
         set_policy(lab, "applications: [{name: YouTube, action: explode}]\n")
         raise AssertionError("a policy with an error was taken")
     with lab.inside("client"):
-        expect("YouTube", visit("www.youtube.com", "http")[0], CURL_DROPPED)
+        expect("YouTube", visit("www.youtube.com", "http", DROPPED_S)[0], CURL_DROPPED)
         expect("another site", visit("www.example.org", "http")[0], 0)
 
 
@@ -223,7 +224,8 @@ class Sink:
 
 
 def a_rate_limit_holds(lab):
-    """Five times the limit is sent; what arrives is the limit, by the kernel's own clock at the receiver."""
+    """Many times the limit is sent; what arrives is the limit, by the kernel's own clock at the receiver. Never more in
+    any time than fits; not always as much, for a machine may have something else to do."""
     rate, burst, seconds = 500_000, 100_000, 8
     set_policy(lab, f"""
 rules:
@@ -233,20 +235,26 @@ rules:
         senders = [harness.udp_socket("10.1.0.3", 44000 + i) for i in range(4)]
     with Sink(lab, 9000) as sink:
         start = time.monotonic()
-        while time.monotonic() < start + seconds + 1:
+        while sum(size for _, size in sink.arrived) < rate * seconds:
+            expect("it goes on", time.monotonic() < start + harness.PATIENCE_S, True)
             for s in senders:
-                for _ in range(3):
+                for _ in range(5):
                     s.sendto(bytes(1000), (APP, 9000))
-            time.sleep(0.005)
+            time.sleep(0.005)  # the load's rate
     for s in senders:
         s.close()
-    first = sink.arrived[0][0] + 1  # the burst is over
-    window = [(when, size) for when, size in sink.arrived if when > first]
-    measured = sum(size for _, size in window[1:]) / (window[-1][0] - window[0][0])
-    expect(f"{measured:.0f} bytes/s within 5 % of {rate}", abs(measured - rate) <= 0.05 * rate, True)
-    expect("its drop event", [e["verdict"]["rule"] for e in events(lab, "drop") if e["drop"]["reason"] == "limit"],
-           ["rule 'slow'"] * len(senders))
-    return f"{measured:.0f} bytes/s of {rate}"
+    sums = list(itertools.accumulate(size for _, size in sink.arrived))
+    begin = sink.arrived[0][0]
+    for (when, _), so_far in zip(sink.arrived, sums):
+        expect(f"{so_far} bytes after {when - begin:.3f} s are no more than fit",
+               so_far <= burst + rate * (when - begin + 0.5) * 1.05, True)  # some were on their way for longer
+    seconds_of = collections.Counter(int(when - begin) for when, _ in sink.arrived)
+    best = max(count for second, count in seconds_of.items() if second > 0) * sink.arrived[0][1]
+    expect(f"{best} bytes in a good second are no less than 90 % of {rate}", best >= 0.9 * rate, True)
+    becomes("its drop events", lambda: [
+        e["verdict"]["rule"] for e in events(lab, "drop") if e["drop"]["reason"] == "limit"],
+            ["rule 'slow'"] * len(senders))
+    return f"{sums[-1] / (sink.arrived[-1][0] - begin):.0f} bytes/s of {rate}"
 
 
 def a_quota_runs_out(lab):
@@ -277,10 +285,9 @@ rules:
         wait_for(f"{fits} datagrams", lambda: len(sink.arrived) >= fits)
         set_policy(lab, policy + "fallback: allow\n")
         send(45001, 20)
+    becomes("packets over the quota", lambda: ctl(lab, "stats")["dpi"]["packets_over_quota"] -
+            before["dpi"]["packets_over_quota"], count - fits + 20)
     expect("datagrams that arrived", len(sink.arrived), fits)
-    after = ctl(lab, "stats")
-    expect("packets over the quota", after["dpi"]["packets_over_quota"] - before["dpi"]["packets_over_quota"],
-           count - fits + 20)
     with lab.inside("client"):
         expect("another client", visit("www.example.org", "http")[0], 0)
     return f"{fits} of {count + 20} datagrams"

@@ -38,7 +38,10 @@ def expect(what, got, wanted):
         raise Failure(f"{what}: {got!r} instead of {wanted!r}")
 
 
-def wait_for(what, condition, timeout=15):
+PATIENCE_S = 60  # for what other processes do on a busy machine; only a failure takes that long
+
+
+def wait_for(what, condition, timeout=PATIENCE_S):
     """Returns the first true value of condition()."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
@@ -48,7 +51,20 @@ def wait_for(what, condition, timeout=15):
     return value
 
 
-def wait_for_equal(counts, timeout=15):
+def becomes(what, get, wanted):
+    """Waits until get() returns what is wanted; for all that another process, thread or timer does."""
+    last = []
+
+    def reached():
+        last[:] = [get()]
+        return last == [wanted]
+    try:
+        wait_for(what, reached)
+    except Failure as failure:
+        raise Failure(f"{failure}: {last[0]!r} instead of {wanted!r}") from None
+
+
+def wait_for_equal(counts):
     """Waits until all values of the dictionary that counts() returns are the same; returns that value."""
     last = {}
 
@@ -56,7 +72,7 @@ def wait_for_equal(counts, timeout=15):
         last.update(counts())
         return len(set(last.values())) == 1
     try:
-        wait_for("equal counts", equal, timeout)
+        wait_for("equal counts", equal)
     except Failure as failure:
         raise Failure(f"{failure}: {last}") from None
     return next(iter(last.values()))
@@ -64,10 +80,23 @@ def wait_for_equal(counts, timeout=15):
 
 def command(*words):
     """Runs a command and returns what it printed."""
-    done = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=120, check=False)
     if done.returncode != 0:
         raise Failure(f"{' '.join(str(w) for w in words)}: {done.stdout}{done.stderr}")
     return done.stdout
+
+
+def runs(pid):
+    """Whether the process has not ended; one that nobody has waited for yet has."""
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] not in "ZX"
+    return False
+
+
+def events_of(path):
+    """What an appliance has written to its EVE file; the last line may not be whole yet."""
+    text = path.read_text() if path.exists() else ""
+    return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
 
 
 class Lab:
@@ -103,6 +132,7 @@ class Lab:
         try:
             command(BIN / "sluice", "lab", "up", self.config)
             self.logs = {path.name: path.open() for path in (self.run_folder / "logs").iterdir()}
+            wait_for("the gateway's first answer", self.answers)
         except BaseException:
             self.__exit__(*sys.exc_info())
             raise
@@ -156,7 +186,7 @@ class Lab:
 
     def ask(self, name, **fields):
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(10)
+            s.settimeout(PATIENCE_S)
             s.connect(self.socket)
             s.sendall(json.dumps({"command": name, **fields}).encode() + b"\n")
             reply = json.loads(s.makefile().readline())
@@ -164,8 +194,14 @@ class Lab:
             raise Failure(f"{name}: {reply['error']}")
         return reply
 
+    def answers(self):
+        with contextlib.suppress(OSError, ValueError):  # nobody listens, or nobody any more
+            return self.ask("version")
+        return None
+
     def drops(self):
-        return {name: n for name, n in self.ask("counters")["drops"].items() if n}
+        """By reason; without those of the hosts' own multicast, which may come at any moment."""
+        return {name: n for name, n in self.ask("counters")["drops"].items() if n and name != "neighbour_unresolved"}
 
     def verdicts(self):
         return self.ask("counters")["verdicts"]
@@ -195,10 +231,17 @@ class Lab:
             return {"sent": verdicts["target"], "delivered": verdicts["inside"] + verdicts["outside"]}
         return wait_for_equal(counts)
 
-    def wait_until_healthy(self, *groups, timeout=20):
+    def wait_until_healthy(self, *groups):
+        """Until all targets of the groups get flows: they are healthy a moment before they have rows."""
+        def serves(target):
+            return target["state"] == "healthy" and (
+                target["protocol"] == "HTTP" or target["resolved"] and target["share"] > 0)
         for group in groups:
-            wait_for(f"all of {group} healthy", lambda: all(
-                t["state"] == "healthy" and t["resolved"] for t in self.targets(group).values()), timeout)
+            wait_for(f"all of {group} healthy, with rows", lambda: all(map(serves, self.targets(group).values())))
+
+    def without_rows(self, group, target):
+        """Waits until the target gets no new flows."""
+        becomes(f"the share of {target}", lambda: self.targets(group)[target]["share"], 0)
 
     def pid(self, namespace):
         """Of the namespace's first program."""
@@ -208,13 +251,16 @@ class Lab:
     def log(self, namespace, program):
         return (self.run_folder / "logs" / f"{namespace}-{program}.log").read_text(errors="replace")
 
+    def wait_for_log(self, namespace, program, text):
+        wait_for(f"{text!r} in the log of {program}", lambda: text in self.log(namespace, program))
+
 
 def _enter(namespace):
     if LIBC.setns(namespace.fileno(), CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), f"cannot enter {namespace.name}")
 
 
-def http(address, port=80, path="/", headers=(), body=b"", timeout=5, local=None):
+def http(address, port=80, path="/", headers=(), body=b"", timeout=30, local=None):
     """One request; (status, body), or None if the connection fails or no whole answer comes."""
     host = f"[{address}]" if ":" in address else address
     head = [f"{'POST' if body else 'GET'} {path} HTTP/1.1", *headers, "Connection: close"]
@@ -240,7 +286,7 @@ def connects(address, port, timeout=1):
         return False
 
 
-def udp_socket(address, port=0, timeout=5):
+def udp_socket(address, port=0, timeout=30):
     s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
     s.settimeout(timeout)
     s.bind((address, port))
@@ -307,6 +353,13 @@ class Server:
                 if s in connections:
                     connections.remove(s)
                     s.close()
+
+
+def without_ipv6(lab, *namespaces):
+    """Their kernels send nothing of their own any more: for counts that are exact."""
+    for namespace in namespaces:
+        with lab.inside(namespace), open("/proc/sys/net/ipv6/conf/all/disable_ipv6", "w", encoding="ascii") as switch:
+            switch.write("1")
 
 
 def missing_tools(tools):

@@ -30,7 +30,7 @@ def transfer(lab, port):
     for client, echo in ECHOES.items():
         body = os.urandom(1_000_000)
         request = f"POST / HTTP/1.1\r\nHost: echo\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
-        with lab.inside("client"), socket.create_connection((echo, PORT), 20, (client, port)) as s, \
+        with lab.inside("client"), socket.create_connection((echo, PORT), 60, (client, port)) as s, \
                 s.makefile("rb") as stream:
             wanted = f"echo {client} ".encode() + request
             sender = threading.Thread(target=s.sendall, args=(request,))

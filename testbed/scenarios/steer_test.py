@@ -39,7 +39,7 @@ def ask(lab, port, data, count):
 
 def known_flows_pass_by(lab):
     ask(lab, 42001, QUERY, 100)
-    events = lab.ask("counters")["events"]
+    events = lab.ask("counters")["events"]  # all that was asked has been answered
     expect("the flow passes by", lab.flow(protocol="udp", port=42001).get("bypassed"), True)
     # One query told the appliance; that one and its hint went through it.
     expect("packets that passed by", events["bypassed"], 199)

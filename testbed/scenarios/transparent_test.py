@@ -62,7 +62,7 @@ def icmp(lab):
         protocol = socket.IPPROTO_ICMPV6 if v6 else socket.IPPROTO_ICMP
         with lab.inside("client"), socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_RAW,
                                                  protocol) as s:
-            s.settimeout(5)
+            s.settimeout(30)
             for sequence in range(5):
                 body = struct.pack("!HH8s", 7, sequence, b"sequence")
                 ask = struct.pack("!BBH", 128 if v6 else 8, 0, 0) + body
