@@ -63,7 +63,7 @@ Parsed Http2Parser::gap(Direction direction, uint64_t length, TransactionSink& s
     return Parsed::kFailed;
   }
   s.left -= static_cast<uint32_t>(length);
-  if (Http2Stream* const stream = find(s.frame.stream)) stream->tell_gap(direction);
+  if (Http2Stream* const stream = find(s.frame.stream)) stream->tell_gap(direction, length, *sink_);
   return Parsed::kMore;
 }
 
@@ -285,13 +285,13 @@ Http2Stream* Http2Parser::find_or_open(uint32_t number) {
   return stream.get();
 }
 
-void Http2Parser::finish(uint32_t number, Direction direction) {
+void Http2Parser::finish(uint32_t number, Direction direction, FileEnd end) {
   const auto found = streams_.find(number);
   if (found == streams_.end()) return;
   Http2Stream& stream = *found->second;
   // Its request came before the upgrade, or was never seen.
-  if (direction == kToClient && !stream.begun(kToServer)) stream.finish(kToServer, *sink_);
-  stream.finish(direction, *sink_);
+  if (direction == kToClient && !stream.begun(kToServer)) stream.finish(kToServer, end, *sink_);
+  stream.finish(direction, end, *sink_);
   if (!stream.ended()) return;
   held_ -= std::min(held_, stream.held());
   sink_->ended(stream);
@@ -299,8 +299,8 @@ void Http2Parser::finish(uint32_t number, Direction direction) {
 }
 
 void Http2Parser::reset(uint32_t number) {
-  finish(number, kToServer);
-  finish(number, kToClient);
+  finish(number, kToServer, FileEnd::kTruncated);
+  finish(number, kToClient, FileEnd::kTruncated);
 }
 
 bool Http2Parser::refuse(std::string_view event) {
@@ -310,8 +310,8 @@ bool Http2Parser::refuse(std::string_view event) {
 
 void Http2Parser::end_all() {
   for (const auto& [number, stream] : streams_) {
-    stream->finish(kToServer, *sink_);
-    stream->finish(kToClient, *sink_);
+    stream->finish(kToServer, FileEnd::kTruncated, *sink_);
+    stream->finish(kToClient, FileEnd::kTruncated, *sink_);
     sink_->ended(*stream);
   }
   streams_.clear();

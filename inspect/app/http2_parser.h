@@ -55,7 +55,7 @@ class Http2Parser final : public Parser {
   bool inflate_block();
   Http2Stream* find(uint32_t number);
   Http2Stream* find_or_open(uint32_t number);
-  void finish(uint32_t number, Direction direction);
+  void finish(uint32_t number, Direction direction, FileEnd end = FileEnd::kClosed);
   void reset(uint32_t number);
   bool refuse(std::string_view event);
   bool side_is(Direction direction) const { return direction_ == direction; }

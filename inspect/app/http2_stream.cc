@@ -189,11 +189,11 @@ void Http2Stream::tell_trouble(Direction direction, HttpBody::Trouble trouble,
     sink.event(this, direction, "compression_bomb");
 }
 
-void Http2Stream::finish(Direction direction, TransactionSink& sink) {
+void Http2Stream::finish(Direction direction, FileEnd end, TransactionSink& sink) {
   Side& side = sides_[static_cast<int>(direction)];
   if (side.finished) return;
   side.finished = true;
-  side.body.end();
+  side.body.end(*this, direction, end, sink);
   sink.finished(*this, direction);
 }
 

@@ -42,8 +42,10 @@ class Http2Stream final : public Transaction {
   void tell_headers(Direction direction, Http2Fields fields, TransactionSink& sink);
   void tell_data(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
   // Bytes of its body are missing here.
-  void tell_gap(Direction direction) { sides_[static_cast<int>(direction)].body.gap(); }
-  void finish(Direction direction, TransactionSink& sink);
+  void tell_gap(Direction direction, uint64_t length, TransactionSink& sink) {
+    sides_[static_cast<int>(direction)].body.gap(*this, direction, length, sink);
+  }
+  void finish(Direction direction, FileEnd end, TransactionSink& sink);
   bool finished(Direction direction) const { return sides_[static_cast<int>(direction)].finished; }
   bool begun(Direction direction) const { return sides_[static_cast<int>(direction)].begun; }
   bool ended() const { return sides_[0].finished && sides_[1].finished; }

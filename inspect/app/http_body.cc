@@ -2,6 +2,7 @@
 #include "inspect/app/http_body.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "inspect/app/http.h"
 
@@ -24,8 +25,7 @@ class HttpBody::Teller : public HttpInflate::Listener, public HttpMultipart::Lis
     const uint64_t left = kHttpBodyMax - body_.told_;
     bytes = bytes.subspan(0, static_cast<size_t>(std::min<uint64_t>(bytes.size(), left)));
     if (bytes.empty()) return left != 0;
-    if (body_.told_ == 0 && body_.multipart_ == nullptr && !body_.file_name_.empty())
-      sink_.buffer(transaction_, direction_, Buffer::kFileName, bytes_of(body_.file_name_));
+    begin_file();
     body_.told_ += bytes.size();
 
     const Buffer buffer =
@@ -36,7 +36,13 @@ class HttpBody::Teller : public HttpInflate::Listener, public HttpMultipart::Lis
       on_file_data(bytes);
     else
       body_.multipart_->feed(bytes, *this);
-    return body_.told_ < kHttpBodyMax;
+    if (body_.told_ < kHttpBodyMax) return true;
+    close_file(FileEnd::kTruncated);
+    return false;
+  }
+
+  void close_file(FileEnd end) {
+    if (std::exchange(body_.file_open_, false)) sink_.file_ends(transaction_, direction_, end);
   }
 
   void on_file(std::string_view name) override {
@@ -48,7 +54,9 @@ class HttpBody::Teller : public HttpInflate::Listener, public HttpMultipart::Lis
     }
     body_.part_names_.emplace_back(name.substr(0, kHttpFileNameMax));
     sink_.buffer(transaction_, direction_, Buffer::kFileName, bytes_of(body_.part_names_.back()));
+    open_file(body_.part_names_.back());
   }
+  void on_file_end() override { close_file(FileEnd::kClosed); }
   void on_file_data(std::span<const uint8_t> bytes) override {
     sink_.piece(transaction_, direction_, Buffer::kFileData, bytes, body_.file_begins_);
     body_.file_begins_ = false;
@@ -57,7 +65,20 @@ class HttpBody::Teller : public HttpInflate::Listener, public HttpMultipart::Lis
 
   Trouble trouble = Trouble::kNone;
 
+  // The body is a file itself.
+  void begin_file() {
+    if (body_.multipart_ != nullptr || std::exchange(body_.file_begun_, true)) return;
+    if (!body_.file_name_.empty())
+      sink_.buffer(transaction_, direction_, Buffer::kFileName, bytes_of(body_.file_name_));
+    open_file(body_.file_name_);
+  }
+
  private:
+  void open_file(std::string_view name) {
+    body_.file_open_ = true;
+    sink_.file_begins(transaction_, direction_, name);
+  }
+
   HttpBody& body_;
   Transaction& transaction_;
   const Direction direction_;
@@ -83,20 +104,33 @@ HttpBody::Trouble HttpBody::data(Transaction& transaction, Direction direction,
     case HttpInflate::Outcome::kGood:
       break;
     case HttpInflate::Outcome::kFailed:
+      teller.close_file(FileEnd::kTruncated);
       return Trouble::kBadCoding;
     case HttpInflate::Outcome::kBomb:
+      teller.close_file(FileEnd::kTruncated);
       return Trouble::kBomb;
   }
   return teller.trouble;
 }
 
-void HttpBody::gap() {
+void HttpBody::gap(Transaction& transaction, Direction direction, uint64_t length,
+                   TransactionSink& sink) {
+  if (told_ >= kHttpBodyMax) return;
+  Teller teller(*this, transaction, direction, sink);
+  teller.begin_file();
+  if (file_open_) sink.file_gap(transaction, direction, length);
   body_begins_ = file_begins_ = true;
   if (multipart_ != nullptr) multipart_->gap();
-  if (inflate_ != nullptr) told_ = kHttpBodyMax;  // nothing can be decoded any more
+  if (inflate_ == nullptr) return;
+  told_ = kHttpBodyMax;  // nothing can be decoded any more
+  teller.close_file(FileEnd::kTruncated);
 }
 
-HttpBody::Trouble HttpBody::end() {
+HttpBody::Trouble HttpBody::end(Transaction& transaction, Direction direction, FileEnd end,
+                                TransactionSink& sink) {
+  // A part of a multipart body that no boundary has closed is not whole.
+  Teller(*this, transaction, direction, sink)
+      .close_file(multipart_ == nullptr ? end : FileEnd::kTruncated);
   const bool cut = multipart_ != nullptr && !multipart_->complete() && told_ < kHttpBodyMax;
   multipart_.reset();
   inflate_.reset();

@@ -34,10 +34,10 @@ class HttpBody {
   // The next bytes, after dechunking.
   Trouble data(Transaction& transaction, Direction direction, std::span<const uint8_t> bytes,
                TransactionSink& sink);
-  // Bytes are missing here; what follows is told as another body.
-  void gap();
-  // Nothing follows.
-  Trouble end();
+  // So many bytes are missing here; what follows is told as another body of the same file.
+  void gap(Transaction& transaction, Direction direction, uint64_t length, TransactionSink& sink);
+  // Nothing follows. `end`: of the message.
+  Trouble end(Transaction& transaction, Direction direction, FileEnd end, TransactionSink& sink);
 
  private:
   class Teller;
@@ -48,6 +48,7 @@ class HttpBody {
   std::deque<std::string> part_names_;
   uint64_t told_ = 0;
   bool body_begins_ = true, file_begins_ = true;
+  bool file_begun_ = false, file_open_ = false;
 };
 
 }  // namespace sluice::inspect

@@ -114,6 +114,7 @@ size_t HttpMultipart::feed_content(std::span<const uint8_t> bytes, Listener& lis
       not_content_ = 0;
       line_.clear();
       state_ = State::kBoundaryLine;
+      if (is_file) listener.on_file_end();
       return at;
     }
     if (is_file && held_.size() > not_content_) {

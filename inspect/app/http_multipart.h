@@ -22,6 +22,8 @@ class HttpMultipart {
     virtual ~Listener() = default;
     // A part with a file name begins.
     virtual void on_file(std::string_view name) = 0;
+    // The boundary behind it has been seen.
+    virtual void on_file_end() = 0;
     virtual void on_file_data(std::span<const uint8_t> bytes) = 0;
     // The headers of a part are too long to be kept; it is passed over.
     virtual void on_bad_header() = 0;

@@ -152,16 +152,16 @@ void HttpParser::end(Direction direction, TransactionSink& sink) {
   }
   const bool both = ended_[0] && ended_[1];
   if (connection_ != nullptr && both) {
-    direction_ = direction;
-    htp_connp_close(connection_.get(), nullptr);
+    close(direction);
   } else if (connection_ != nullptr && direction == kToServer) {
     direction_ = direction;
+    closing_ = true;
     if (pending_[0].empty()) htp_connp_req_close(connection_.get(), nullptr);
+    closing_ = false;
   } else if (connection_ != nullptr && std::all_of(open_.begin(), open_.end(), [](const auto& t) {
                return t->finished(kToServer);
              })) {
-    direction_ = direction;
-    htp_connp_close(connection_.get(), nullptr);
+    close(direction);
     end_all();
     connection_.reset();
   }
@@ -169,6 +169,13 @@ void HttpParser::end(Direction direction, TransactionSink& sink) {
     leave(Parsed::kDone);
   else
     after_feed();
+}
+
+void HttpParser::close(Direction direction) {
+  direction_ = direction;
+  closing_ = true;
+  htp_connp_close(connection_.get(), nullptr);
+  closing_ = false;
 }
 
 std::span<const uint8_t> HttpParser::rest(Direction direction) const {
@@ -203,8 +210,8 @@ void HttpParser::after_feed() {
 
 void HttpParser::end_all() {
   for (const auto& transaction : open_) {
-    transaction->finish(kToServer, *sink_);
-    transaction->finish(kToClient, *sink_);
+    transaction->finish(kToServer, FileEnd::kTruncated, *sink_);
+    transaction->finish(kToClient, FileEnd::kTruncated, *sink_);
     sink_->ended(*transaction);
     htp_tx_set_user_data(transaction->tx, nullptr);
   }

@@ -58,6 +58,8 @@ class HttpParser final : public Parser {
   int hold(HttpTransaction* transaction, size_t length);
   int on_header_data(const htp_tx_data_t& data, Direction direction);
   void finish(HttpTransaction& transaction, Direction direction);
+  FileEnd end_of(const htp_tx_t& tx, Direction direction) const;
+  void close(Direction direction);
   void tell_event(HttpTransaction* transaction, HttpEvent event);
   void after_feed();
   void end_all();
@@ -75,6 +77,7 @@ class HttpParser final : public Parser {
   bool in_header_[2] = {false, false};  // between the first line and the end of the headers
   std::string last_given_[2];           // the last two bytes that libhtp got
   bool ended_[2] = {false, false};
+  bool closing_ = false;  // libhtp completes what the end of the connection cuts off
   Parsed outcome_ = Parsed::kMore;
   AppProtocol next_ = AppProtocol::kUnknown;
   std::string rest_[2];

@@ -76,7 +76,8 @@ int HttpParser::on_request_headers(htp_tx_t* tx) {
   if (transaction == nullptr) return HTP_OK;
   transaction->tell_request_headers(*sink_);
   // It has no body, and libhtp calls it complete only when it is answered.
-  if (tx->request_method_number == HTP_M_CONNECT) transaction->finish(kToServer, *sink_);
+  if (tx->request_method_number == HTP_M_CONNECT)
+    transaction->finish(kToServer, FileEnd::kClosed, *sink_);
   return HTP_OK;
 }
 
@@ -103,7 +104,7 @@ int HttpParser::on_response_start(htp_tx_t* tx) {
   if (transaction_of(tx) != nullptr) return HTP_OK;
   HttpTransaction* const transaction = add(tx);
   if (transaction == nullptr) return HTP_ERROR;
-  transaction->finish(kToServer, *sink_);
+  transaction->finish(kToServer, FileEnd::kClosed, *sink_);
   return HTP_OK;
 }
 
@@ -173,8 +174,16 @@ int HttpParser::on_trailer_data(const htp_tx_data_t& data) {
   return hold(transaction_of(data.tx), data.len);
 }
 
+// At the end of the connection only a response that lasts until then is whole.
+FileEnd HttpParser::end_of(const htp_tx_t& tx, Direction direction) const {
+  const bool until_end = direction == kToClient &&
+                         tx.response_transfer_coding == HTP_CODING_IDENTITY &&
+                         tx.response_content_length == -1;
+  return closing_ && !until_end ? FileEnd::kTruncated : FileEnd::kClosed;
+}
+
 void HttpParser::finish(HttpTransaction& transaction, Direction direction) {
-  transaction.finish(direction, *sink_);
+  transaction.finish(direction, end_of(*transaction.tx, direction), *sink_);
   if (!transaction.finished(opposite(direction))) return;
   sink_->ended(transaction);
   held_ -= std::min(held_, transaction.held);

@@ -341,6 +341,8 @@ TEST(Http, TellsTheFilesOfAMultipartBody) {
             (std::vector<std::string>{"a;b.exe", "c"}));
   EXPECT_EQ(sink.get_all(Recorded::kBuffer, "file.data"),
             std::vector<std::string>{"MZ\r\n-\r\n--B\r\nend"});
+  EXPECT_EQ(sink.files(),
+            (std::vector<std::string>{"begins a;b.exe", "is closed", "begins c", "is closed"}));
   EXPECT_EQ(sink.get(0, kToServer, "http.request_body"), body);
   expect_same_when_cut(make, said);
 }
@@ -423,11 +425,45 @@ TEST(Http, PassesOverAGapInABody) {
   EXPECT_EQ(sink.get_all(Recorded::kBuffer, "file.data"),
             (std::vector<std::string>{"hello", "world"}));
   EXPECT_EQ(sink.get_all(Recorded::kEnded).size(), 1U);
+  EXPECT_EQ(sink.files(), (std::vector<std::string>{"begins /", "lacks 20", "is closed"}));
 
   // Where lines are, nothing can be made of it.
   parser->feed(kToServer, bytes_of("GET /"), sink);
   EXPECT_EQ(parser->gap(kToServer, 5, sink), Parsed::kFailed);
   EXPECT_EQ(sink.get_all(Recorded::kEnded).size(), 2U);
+}
+
+TEST(Http, TellsHowAFileEnds) {
+  const std::string ok = "HTTP/1.1 200 OK\r\nContent-Disposition: attachment; filename=n\r\n";
+  const std::string length = "Content-Length: ";
+  const struct {
+    std::string response;
+    std::vector<std::string> files;
+  } kCases[] = {
+      {ok + length + "3\r\n\r\nabc", {"begins n", "is closed"}},
+      {ok + length + "0\r\n\r\n", {}},
+      {ok + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", {"begins n", "is closed"}},
+      {ok + "\r\nuntil the end", {"begins n", "is closed"}},
+      {ok + length + "4\r\n\r\nabc", {"begins n", "is truncated"}},
+      {ok + "Transfer-Encoding: chunked\r\n\r\n4\r\nabc", {"begins n", "is truncated"}},
+      {ok + "Content-Encoding: gzip\r\n" + length + "99\r\n\r\n\x1f\x8b\x08nonsense", {}},
+      {ok + length + std::to_string(kHttpBodyMax + 2) + "\r\n\r\n" +
+           std::string(kHttpBodyMax + 2, 'a'),
+       {"begins n", "is truncated"}},
+  };
+  for (const auto& c : kCases) {
+    RecordingSink sink;
+    converse(*make(), {client(get("/")), server(c.response)}, sink);
+    EXPECT_EQ(sink.files(), c.files) << c.response.substr(0, 120);
+  }
+
+  // What follows is lost with the connection.
+  RecordingSink broken;
+  const auto parser = make();
+  parser->feed(kToServer, bytes_of(get("/")), broken);
+  parser->feed(kToClient, bytes_of(ok + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc"), broken);
+  EXPECT_EQ(parser->gap(kToClient, 5, broken), Parsed::kFailed);
+  EXPECT_EQ(broken.files(), (std::vector<std::string>{"begins n", "is truncated"}));
 }
 
 TEST(Http, EndsAResponseWithTheServersEnd) {

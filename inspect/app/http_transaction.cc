@@ -153,7 +153,7 @@ void HttpTransaction::tell_body(Direction direction, std::span<const uint8_t> by
   if (bytes.empty()) return;
   if (!side.body_begun) begin_body(direction, sink);
   if (bytes.data() == nullptr) {
-    side.body.gap();
+    side.body.gap(*this, direction, bytes.size(), sink);
     return;
   }
   tell_trouble(direction, side.body.data(*this, direction, bytes, sink), sink);
@@ -174,12 +174,12 @@ void HttpTransaction::tell_trouble(Direction direction, HttpBody::Trouble troubl
     tell_event(direction, kEvents[static_cast<int>(trouble)], sink);
 }
 
-void HttpTransaction::finish(Direction direction, TransactionSink& sink) {
+void HttpTransaction::finish(Direction direction, FileEnd end, TransactionSink& sink) {
   Side& side = sides_[static_cast<int>(direction)];
   if (side.finished) return;
   side.finished = true;
   if (direction == kToClient) tell_response_line(sink);
-  tell_trouble(direction, side.body.end(), sink);
+  tell_trouble(direction, side.body.end(*this, direction, end, sink), sink);
   sink.finished(*this, direction);
 }
 

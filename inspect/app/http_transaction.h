@@ -30,7 +30,7 @@ class HttpTransaction final : public Transaction {
   // `bytes.data()` null: so many are missing.
   void tell_body(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
   // At most once for each direction, whatever is called.
-  void finish(Direction direction, TransactionSink& sink);
+  void finish(Direction direction, FileEnd end, TransactionSink& sink);
   // Each event once for each direction.
   void tell_event(Direction direction, HttpEvent event, TransactionSink& sink);
 

@@ -142,6 +142,7 @@ void MimeParser::give(MimeSink& sink) {
 void MimeParser::end_content(MimeSink& sink) {
   if (state_ == State::kContent) give(sink);
   content_.clear();
+  if (file_wanted_) sink.file_ends();
   file_wanted_ = false;
 }
 

@@ -33,6 +33,8 @@ class MimeSink {
   // False: its content is not wanted. `name` may be empty.
   virtual bool file_begins(std::string_view name) = 0;
   virtual void file_content(std::string_view bytes, bool begins) = 0;
+  // Of a wanted one: its part, or the mail, is over.
+  virtual void file_ends() = 0;
   // Something broken, by Suricata's event name; each at most once in a mail.
   virtual void mime_fault(std::string_view event) = 0;
 };

@@ -14,6 +14,7 @@ using Texts = std::vector<std::string>;
 
 struct File {
   std::string name, content;
+  bool ended = true;
   bool operator==(const File&) const = default;
 };
 
@@ -28,7 +29,8 @@ class FileSink final : public MimeSink {
     headers.push_back(std::string(name) + "=" + std::string(value));
   }
   bool file_begins(std::string_view name) override {
-    files.push_back({std::string(name), ""});
+    EXPECT_TRUE(files.empty() || files.back().ended);
+    files.push_back({std::string(name), "", false});
     return true;
   }
   void file_content(std::string_view bytes, bool begins) override {
@@ -36,6 +38,7 @@ class FileSink final : public MimeSink {
     EXPECT_FALSE(bytes.empty());
     files.back().content += bytes;
   }
+  void file_ends() override { files.back().ended = true; }
   void mime_fault(std::string_view event) override { faults.emplace_back(event); }
 };
 

@@ -18,14 +18,15 @@
 namespace sluice::inspect {
 
 struct Recorded {
-  enum Kind { kBuffer, kFinished, kLog, kEnded, kEvent };
+  enum Kind { kBuffer, kFinished, kLog, kEnded, kEvent, kFile };
   static constexpr uint64_t kNone = UINT64_MAX;  // an event of no transaction
 
   Kind kind;
   uint64_t transaction;
   Direction direction;    // kEnded: always kToServer
   std::string_view name;  // of a buffer
-  std::string bytes;      // of a buffer; an event's name; kLog, kEnded: the JSON of write()
+  std::string bytes;  // of a buffer; an event's name; kFile: what happens to one; kLog, kEnded: the
+                      // JSON of write()
 };
 
 class RecordingSink : public TransactionSink {
@@ -84,6 +85,16 @@ class RecordingSink : public TransactionSink {
     all.push_back({Recorded::kEvent, id, direction, "", std::string(name)});
   }
 
+  void file_begins(Transaction& transaction, Direction direction, std::string_view name) override {
+    file(transaction, direction, "begins " + std::string(name));
+  }
+  void file_gap(Transaction& transaction, Direction direction, uint64_t length) override {
+    file(transaction, direction, "lacks " + std::to_string(length));
+  }
+  void file_ends(Transaction& transaction, Direction direction, FileEnd end) override {
+    file(transaction, direction, end == FileEnd::kClosed ? "is closed" : "is truncated");
+  }
+
   // The last such buffer; nullptr: it was not told.
   Recorded* find(uint64_t transaction, Direction direction, std::string_view name) {
     const auto found = std::find_if(all.rbegin(), all.rend(), [&](const Recorded& r) {
@@ -105,10 +116,12 @@ class RecordingSink : public TransactionSink {
     return result;
   }
   std::vector<std::string> events() const { return get_all(Recorded::kEvent); }
+  std::vector<std::string> files() const { return get_all(Recorded::kFile); }
 
   // Everything, a line each, in the order in which it was told.
   std::string str() const {
-    static constexpr std::string_view kKinds[] = {"buffer", "finished", "log", "ended", "event"};
+    static constexpr std::string_view kKinds[] = {"buffer", "finished", "log",
+                                                  "ended",  "event",    "file"};
     std::string result;
     for (const Recorded& r : all) {
       result += r.transaction == Recorded::kNone ? "-" : std::to_string(r.transaction);
@@ -128,6 +141,9 @@ class RecordingSink : public TransactionSink {
     std::string copy;
   };
 
+  void file(Transaction& transaction, Direction direction, std::string what) {
+    all.push_back({Recorded::kFile, transaction.id(), direction, "", std::move(what)});
+  }
   static std::string text(std::span<const uint8_t> bytes) {
     return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   }

@@ -100,13 +100,17 @@ void SmtpTransaction::mail_header(std::string_view name, std::string_view value)
 bool SmtpTransaction::file_begins(std::string_view name) {
   if (!name.empty() && files_.size() < kSmtpFilesMax)
     tell(Buffer::kFileName, files_.emplace_back(name));
-  return sink_->wants(Buffer::kFileData);
+  if (!sink_->wants(Buffer::kFileData)) return false;
+  sink_->file_begins(*this, kUp, name);
+  return true;
 }
 
 void SmtpTransaction::file_content(std::string_view bytes, bool begins) {
   sink_->piece(*this, kUp, Buffer::kFileData,
                {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, begins);
 }
+
+void SmtpTransaction::file_ends() { sink_->file_ends(*this, kUp, FileEnd::kClosed); }
 
 void SmtpTransaction::mime_fault(std::string_view event) { sink_->event(this, kUp, event); }
 

@@ -40,6 +40,7 @@ class SmtpTransaction final : public Transaction, private MimeSink {
   void mail_header(std::string_view name, std::string_view value) override;
   bool file_begins(std::string_view name) override;
   void file_content(std::string_view bytes, bool begins) override;
+  void file_ends() override;
   void mime_fault(std::string_view event) override;
   void tell(Buffer buffer, std::string_view text);
 

@@ -51,6 +51,12 @@ class Transaction {
   const uint64_t id_;
 };
 
+// How a file ended.
+enum class FileEnd : uint8_t {
+  kClosed,     // as its protocol says
+  kTruncated,  // broken off, or longer than what is looked at
+};
+
 // Whom a parser tells. Everything is told as soon as it is known, in the order of the bytes.
 class TransactionSink {
  public:
@@ -65,6 +71,12 @@ class TransactionSink {
   // The next bytes of a streamed buffer, valid during the call. `begins`: of another file or body.
   virtual void piece(Transaction& transaction, Direction direction, Buffer buffer,
                      std::span<const uint8_t> bytes, bool begins) = 0;
+  // The files of a direction, one after the other; their content comes as pieces of kFileData
+  // between the first two. Who does not look at files need not know.
+  virtual void file_begins(Transaction&, Direction, [[maybe_unused]] std::string_view name) {}
+  virtual void file_gap(Transaction&, Direction, [[maybe_unused]] uint64_t length) {}
+  virtual void file_ends(Transaction&, Direction, FileEnd) {}
+
   // This direction of the transaction has said all: what was not told is not there.
   virtual void finished(Transaction& transaction, Direction direction) = 0;
   // Something to log now that is not one event at the end, e.g. a DNS query before its answer:

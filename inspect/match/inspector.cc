@@ -20,7 +20,7 @@ Inspector::Inspector(std::shared_ptr<const Engine> engine, const InspectorOption
       reports_(events),
       candidates_(engine_->size()),
       check_(*engine_),
-      transactions_(*engine_, check_, candidates_, scratch_, budget_, reports_),
+      transactions_(*engine_, check_, candidates_, scratch_, budget_, reports_, options.files),
       flows_(options.flows, [this](Flows::Record& flow, FlowEnd end) { on_flow_end(flow, end); }) {
   budget_.max = options.stream_memory_max;
 }

@@ -36,6 +36,7 @@ struct InspectorOptions {
   // Bytes that the streams of this worker may hold; over it packets that would add to them are
   // dropped.
   size_t stream_memory_max = 256u << 20;
+  FileOptions files;
   // Write a "flow" event when a flow ends.
   bool flow_events = true;
 };

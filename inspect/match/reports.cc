@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/match/reports.h"
 
+#include "inspect/app/tracked_file.h"
 #include "inspect/eve/event.h"
 
 namespace sluice::inspect {
@@ -57,13 +58,27 @@ void Reports::drop(const About& about, std::string_view reason, const Rule* rule
   sink_.write(line_.finish());
 }
 
+void Reports::begin_of_flow(std::string_view event_type, const Flow& flow, Direction direction,
+                            int64_t time_us) {
+  const bool to_server = direction == Direction::kToServer;
+  begin_event(line_, time_us, event_type, flow.id,
+              to_server ? flow.to_server : turned(flow.to_server));
+}
+
 void Reports::transaction(const Flow& flow, Direction direction, int64_t time_us,
                           const Transaction& transaction) {
-  const bool to_server = direction == Direction::kToServer;
-  begin_event(line_, time_us, transaction.event_type(), flow.id,
-              to_server ? flow.to_server : turned(flow.to_server));
+  begin_of_flow(transaction.event_type(), flow, direction, time_us);
   line_.unsigned_number("tx_id", transaction.id());
   transaction.write(line_);
+  sink_.write(line_.finish());
+}
+
+void Reports::file(const Flow& flow, Direction direction, int64_t time_us,
+                   const Transaction& transaction, const TrackedFile& file) {
+  begin_of_flow("fileinfo", flow, direction, time_us);
+  transaction.write(line_);
+  line_.string("app_proto", app_protocol_name(transaction.protocol()));
+  file.write(line_, transaction.id());
   sink_.write(line_.finish());
 }
 

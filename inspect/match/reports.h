@@ -14,6 +14,8 @@
 
 namespace sluice::inspect {
 
+class TrackedFile;
+
 class Reports {
  public:
   explicit Reports(Sink& sink) : sink_(sink) {}
@@ -34,12 +36,17 @@ class Reports {
   // "http", "dns" ... in the direction of what happened.
   void transaction(const Flow& flow, Direction direction, int64_t time_us,
                    const Transaction& transaction);
+  // "fileinfo": a file that has ended.
+  void file(const Flow& flow, Direction direction, int64_t time_us, const Transaction& transaction,
+            const TrackedFile& file);
   void flow_end(const Flow& flow, AppProtocol app_protocol, FlowEnd end, int64_t time_us,
                 bool alerted, std::string_view action);
 
   Sink& sink() { return sink_; }
 
  private:
+  void begin_of_flow(std::string_view event_type, const Flow& flow, Direction direction,
+                     int64_t time_us);
   void begin(const About& about, std::string_view event_type);
   void alert_object(const Rule& rule, const About& about);
 

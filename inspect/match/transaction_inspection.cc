@@ -18,13 +18,15 @@ bool asks_about(const CompiledRule& compiled, uint16_t view) {
 
 TransactionInspection::TransactionInspection(const Engine& engine, RuleCheck& check,
                                              Candidates& candidates, PrefilterScratch& scratch,
-                                             StreamBudget& budget, Reports& reports)
+                                             StreamBudget& budget, Reports& reports,
+                                             const FileOptions& files)
     : engine_(engine),
       check_(check),
       candidates_(candidates),
       scratch_(scratch),
       budget_(budget),
-      reports_(reports) {}
+      reports_(reports),
+      files_(files) {}
 
 TransactionInspection::Notes& TransactionInspection::notes_of(Transaction& transaction) {
   if (!transaction.notes) {
@@ -95,6 +97,8 @@ TransactionInspection::Body* TransactionInspection::body_of(Notes& notes, uint16
 void TransactionInspection::piece(Transaction& transaction, Direction direction, Buffer buffer,
                                   std::span<const uint8_t> bytes, bool begins) {
   Notes& notes = notes_of(transaction);
+  auto& file = notes.file[static_cast<size_t>(direction)];
+  if (file && buffer == Buffer::kFileData) file->content(bytes);
   for (const uint16_t view : engine_.views_of(buffer)) {
     if (Body* body = body_of(notes, view, direction, begins))
       extend(transaction, notes, *body, bytes);
@@ -138,6 +142,30 @@ void TransactionInspection::finish_bodies(Transaction& transaction, Notes& notes
     auto& changed = notes.transformed.emplace_back(transformed(body.bytes, transforms));
     if (hold(notes, changed.size())) arrive(transaction, notes, body.view, direction, changed);
   }
+}
+
+// --- files ---
+
+void TransactionInspection::file_begins(Transaction& transaction, Direction direction,
+                                        std::string_view name) {
+  file_ends(transaction, direction, FileEnd::kTruncated);
+  if (!files_.events) return;
+  counters_.files++;
+  notes_of(transaction).file[static_cast<size_t>(direction)].emplace(name, files_.hashes);
+}
+
+void TransactionInspection::file_gap(Transaction& transaction, Direction direction,
+                                     uint64_t length) {
+  auto& file = notes_of(transaction).file[static_cast<size_t>(direction)];
+  if (file) file->gap(length);
+}
+
+void TransactionInspection::file_ends(Transaction& transaction, Direction direction, FileEnd end) {
+  auto& file = notes_of(transaction).file[static_cast<size_t>(direction)];
+  if (!file) return;
+  file->end(end);
+  reports_.file(flow(), direction, time_us(), transaction, *file);
+  file.reset();
 }
 
 // --- rules ---
@@ -228,12 +256,12 @@ std::string TransactionInspection::members_of(const Transaction& transaction) {
 }
 
 void TransactionInspection::log(Transaction& transaction, Direction direction) {
-  const Flow& flow = current_ != nullptr ? current_->flow : *ended_flow_;
-  reports_.transaction(flow, direction, current_ != nullptr ? current_->time_us : time_us_,
-                       transaction);
+  reports_.transaction(flow(), direction, time_us(), transaction);
 }
 
 void TransactionInspection::ended(Transaction& transaction) {
+  for (const Direction direction : {Direction::kToServer, Direction::kToClient})
+    file_ends(transaction, direction, FileEnd::kTruncated);
   if (!transaction.logs_itself()) log(transaction, Direction::kToServer);
 }
 

@@ -9,10 +9,12 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "inspect/app/tracked_file.h"
 #include "inspect/app/transaction.h"
 #include "inspect/match/candidates.h"
 #include "inspect/match/engine.h"
@@ -30,6 +32,11 @@ inline constexpr size_t kBuffersMax = 256;
 // Bytes of one body that are looked at.
 inline constexpr size_t kBodyBytesMax = 128 * 1024;
 
+struct FileOptions {
+  bool events = true;  // a "fileinfo" event for each file
+  FileHashes hashes{};
+};
+
 struct TransactionCounters {
   uint64_t transactions = 0;
   uint64_t waiting_full = 0;  // rules over kWaitingMax
@@ -37,13 +44,15 @@ struct TransactionCounters {
   uint64_t body_limit = 0;    // bodies over kBodyBytesMax
   uint64_t no_memory = 0;     // bodies over the memory of all streams
   uint64_t events = 0;        // what an honest peer does not do
+  uint64_t files = 0;
 };
 
 // One per worker.
 class TransactionInspection final : public TransactionSink {
  public:
   TransactionInspection(const Engine& engine, RuleCheck& check, Candidates& candidates,
-                        PrefilterScratch& scratch, StreamBudget& budget, Reports& reports);
+                        PrefilterScratch& scratch, StreamBudget& budget, Reports& reports,
+                        const FileOptions& files);
 
   // What parsers tell from now on is about this packet, or about none: the end of a flow.
   void begin(const Current* current) { current_ = current; }
@@ -54,11 +63,16 @@ class TransactionInspection final : public TransactionSink {
     time_us_ = time_us;
   }
 
-  bool wants(Buffer buffer) const override { return !engine_.views_of(buffer).empty(); }
+  bool wants(Buffer buffer) const override {
+    return !engine_.views_of(buffer).empty() || (buffer == Buffer::kFileData && files_.events);
+  }
   void buffer(Transaction& transaction, Direction direction, Buffer buffer,
               std::span<const uint8_t> bytes) override;
   void piece(Transaction& transaction, Direction direction, Buffer buffer,
              std::span<const uint8_t> bytes, bool begins) override;
+  void file_begins(Transaction& transaction, Direction direction, std::string_view name) override;
+  void file_gap(Transaction& transaction, Direction direction, uint64_t length) override;
+  void file_ends(Transaction& transaction, Direction direction, FileEnd end) override;
   void finished(Transaction& transaction, Direction direction) override;
   void log(Transaction& transaction, Direction direction) override;
   void ended(Transaction& transaction) override;
@@ -100,6 +114,7 @@ class TransactionInspection final : public TransactionSink {
     std::vector<Waiting> waiting;
     std::vector<Waiting> done;  // that have held
     bool finished[2] = {};
+    std::optional<TrackedFile> file[2];  // that is passing
   };
 
   Notes& notes_of(Transaction& transaction);
@@ -118,6 +133,8 @@ class TransactionInspection final : public TransactionSink {
   bool part_holds(const Notes& notes, const RulePart& part, const CompiledPart& compiled,
                   Direction direction);
   std::string members_of(const Transaction& transaction);
+  const Flow& flow() const { return current_ != nullptr ? current_->flow : *ended_flow_; }
+  int64_t time_us() const { return current_ != nullptr ? current_->time_us : time_us_; }
 
   const Engine& engine_;
   RuleCheck& check_;
@@ -125,6 +142,7 @@ class TransactionInspection final : public TransactionSink {
   PrefilterScratch& scratch_;
   StreamBudget& budget_;
   Reports& reports_;
+  const FileOptions files_;
   const Current* current_ = nullptr;
   const Flow* ended_flow_ = nullptr;
   int64_t time_us_ = 0;

@@ -114,6 +114,62 @@ TEST(TransactionRules, HeaderAndFlowCount) {
   EXPECT_EQ(h.alerts(), (Sids{3, 4}));
 }
 
+// --- files ---
+
+std::vector<nlohmann::json> file_events(const Harness& h) {
+  std::vector<nlohmann::json> out;
+  for (const auto& event : h.events()) {
+    if (event.at("event_type") == "fileinfo") out.push_back(event);
+  }
+  return out;
+}
+
+const std::string kFileAnswer =
+    "HTTP/1.1 200 OK\r\nContent-Disposition: attachment; filename=a.txt\r\n"
+    "Content-Length: 3\r\n\r\nabc";
+
+// A download, whose server says `answer`.
+void download(Harness& h, const Ends& client, std::string_view answer) {
+  h.connect(client);
+  h.data(client, 0, "GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
+  h.send(tcp(client.turned(), kAck, 5001, 1029, answer));
+}
+
+TEST(FileEvents, TellOfTheFileItsMessageAndItsDirection) {
+  InspectorOptions options;
+  options.files.hashes[static_cast<size_t>(FileHash::kMd5)] = true;
+  Harness h("", options);
+  download(h, Ends{}, kFileAnswer);
+  const auto events = file_events(h);
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].at("src_ip"), "10.0.0.2");
+  EXPECT_EQ(events[0].at("http").at("url"), "/x");
+  EXPECT_EQ(events[0].at("app_proto"), "http");
+  EXPECT_EQ(events[0].at("fileinfo"),
+            nlohmann::json::parse(R"({"filename":"a.txt","gaps":false,"state":"CLOSED",
+                "md5":"900150983cd24fb0d6963f7d28e17f72","stored":false,"size":3,"tx_id":0})"));
+}
+
+TEST(FileEvents, AFileThatIsBrokenOffIsTruncatedAndNoneIsToldTwice) {
+  Harness h("");
+  download(h, Ends{}, std::string_view(kFileAnswer).substr(0, kFileAnswer.size() - 1));
+  EXPECT_TRUE(file_events(h).empty());
+  h.inspector().finish(1'700'000'001'000'000);
+  const auto events = file_events(h);
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].at("fileinfo").at("size"), 2);
+  EXPECT_EQ(events[0].at("fileinfo").at("state"), "TRUNCATED");
+}
+
+TEST(FileEvents, AreNotWrittenWhenNotWanted) {
+  InspectorOptions options;
+  options.files.events = false;
+  Harness h("", options);
+  download(h, Ends{}, kFileAnswer);
+  EXPECT_TRUE(file_events(h).empty());
+  EXPECT_EQ(h.inspector().transaction_counters().files, 0U);
+}
+
 TEST(StateRules, FlowbitsJoinRules) {
   Harness h(
       "alert tcp any any -> any any (content:\"login\"; flowbits:set,seen; flowbits:noalert; "
