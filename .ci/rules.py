@@ -12,9 +12,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LINES_MAX = 400
 # Longer files that are known. A number here may only get smaller; a file below LINES_MAX leaves the list.
-LONG_FILES = {
-    "gateway/datapath/path_test.cc": 445,  # one table of packets against one path
-}
+LONG_FILES = {}
 SOURCE = {".h", ".cc", ".c", ".py", ".sh", ".cmake"}
 BAD_FOLDERS = {"common", "utils", "misc", "src", "include"}
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME)\b")

@@ -235,9 +235,7 @@ class Balancer {
     on_loop([&] { done = alb_->apply(config_, on_unbound); });
     return done;
   }
-  TargetGroup& group(const std::string& name) {
-    return *config_.target_groups.edit(name);
-  }
+  TargetGroup& group(const std::string& name) { return *config_.target_groups.edit(name); }
 
   // Runs `work` on the loop's thread, and waits for it.
   void on_loop(const std::function<void()>& work) {
