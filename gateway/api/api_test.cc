@@ -7,13 +7,9 @@
 
 #include "gateway/api/commands.h"
 #include "gateway/cli/print.h"
-#include "gateway/control/config.h"
-#include "gateway/control/control_plane.h"
-#include "gateway/control/controller.h"
 #include "gateway/control/explain.h"
-#include "gateway/control/hops_for_test.h"
+#include "gateway/control/gateway_for_test.h"
 #include "gateway/datapath/path.h"
-#include "gateway/datapath/process_host.h"
 
 namespace sluice::gateway {
 namespace {
@@ -44,30 +40,18 @@ target_groups:
   - {name: web, protocol: HTTP, port: 80, targets: [{id: 10.1.0.31}]}
 )";
 
-class ApiTest : public testing::Test {
+class ApiTest : public testing::Test, protected GatewayForTest {
  protected:
-  ApiTest()
-      : loop(std::move(*EventLoop::create())),
-        host(std::move(*ProcessHost::create({1024}))),
-        controller(*loop, *host, hops, events),
-        plane(controller) {
+  ApiTest() {
     events.listen([this](const Event& event) { log += event.text + "\n"; });
-    host->set_now_ms(1'000'000);
-    auto applied = plane.start(*parse_config(kYaml, "f"));
-    EXPECT_TRUE(applied) << applied.error().text();
+    start(kYaml);
   }
   json ask(const json& request) { return json::parse(answer_request(plane, request.dump())); }
   std::string error_of(const std::string& request) {
     return json::parse(answer_request(plane, request)).value("error", "");
   }
 
-  std::unique_ptr<EventLoop> loop;
-  std::unique_ptr<ProcessHost> host;
-  MadeUpHops hops;
   std::string log;
-  EventBus events;
-  Controller controller;
-  ControlPlane plane;
 };
 
 // Sends a TCP SYN or a UDP packet from the outside through the path, and returns where it went.

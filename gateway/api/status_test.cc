@@ -14,12 +14,8 @@
 #include "gateway/api/metrics.h"
 #include "gateway/api/stat_csv.h"
 #include "gateway/api/status_pages.h"
-#include "gateway/control/config.h"
-#include "gateway/control/control_plane.h"
-#include "gateway/control/controller.h"
-#include "gateway/control/hops_for_test.h"
+#include "gateway/control/gateway_for_test.h"
 #include "gateway/datapath/flow_table.h"
-#include "gateway/datapath/process_host.h"
 #include "gateway/discovery/discovery.h"
 
 namespace sluice::gateway {
@@ -44,20 +40,14 @@ target_groups:
   - {name: spare, protocol: UDP, port: 53, targets: [{id: 10.1.0.22}]}
 )";
 
-class StatusTest : public testing::Test {
+class StatusTest : public testing::Test, protected GatewayForTest {
  protected:
   StatusTest()
-      : loop(std::move(*EventLoop::create())),
-        host(std::move(*ProcessHost::create({1024}))),
-        server(HttpServer::create(*loop)),
-        controller(*loop, *host, hops, events),
-        plane(controller),
+      : server(HttpServer::create(*loop)),
         discovery(*loop, plane),
         traffic(*loop, controller),
         pages(*loop, controller, events, discovery, *server) {
-    host->set_now_ms(1'000'000);
-    auto applied = plane.start(*parse_config(kYaml, "f"));
-    EXPECT_TRUE(applied) << applied.error().text();
+    start(kYaml);
     port = *server->listen(*SocketAddress::parse("127.0.0.1", 0));
   }
   MetricsSources sources() {
@@ -89,13 +79,7 @@ class StatusTest : public testing::Test {
   }
   std::string get(const std::string& path) { return read(ask(path), "never to be found"); }
 
-  std::unique_ptr<EventLoop> loop;
-  std::unique_ptr<ProcessHost> host;
   std::unique_ptr<HttpServer> server;
-  MadeUpHops hops;
-  EventBus events;
-  Controller controller;
-  ControlPlane plane;
   Discovery discovery;
   Traffic traffic;
   StatusPages pages;

@@ -12,11 +12,7 @@
 #include <vector>
 
 #include "gateway/aws/aws_api.h"
-#include "gateway/control/config.h"
-#include "gateway/control/control_plane.h"
-#include "gateway/control/controller.h"
-#include "gateway/control/hops_for_test.h"
-#include "gateway/datapath/process_host.h"
+#include "gateway/control/gateway_for_test.h"
 
 namespace sluice::gateway {
 
@@ -81,21 +77,13 @@ class AwsAnswer {
   std::unique_ptr<pugi::xml_document> document_ = std::make_unique<pugi::xml_document>();
 };
 
-class AwsTest : public testing::Test {
+class AwsTest : public testing::Test, protected GatewayForTest {
  protected:
   using Fields = std::vector<std::pair<std::string, std::string>>;
 
   explicit AwsTest(AwsSettings settings = {{"xx-lab-1", "000000000000"}, {}, true})
-      : loop(std::move(*EventLoop::create())),
-        host(std::move(*ProcessHost::create({1024}))),
-        controller(*loop, *host, hops, events),
-        plane(controller),
-        api(plane, std::move(settings), [this] { return unix_time; }) {
-    host->set_now_ms(1'000'000);
-    auto config = parse_config(kAwsTestYaml, "f");
-    EXPECT_TRUE(config) << (config ? "" : config.error()[0].text());
-    auto started = plane.start(*std::move(config));
-    EXPECT_TRUE(started) << (started ? "" : started.error().text());
+      : api(plane, std::move(settings), [this] { return unix_time; }) {
+    start(kAwsTestYaml);
   }
 
   HttpResponse post(const std::string& body, std::vector<HttpHeader> headers = {}) {
@@ -149,12 +137,6 @@ class AwsTest : public testing::Test {
   }
 
   int64_t unix_time = 1'795'242'661;
-  std::unique_ptr<EventLoop> loop;
-  std::unique_ptr<ProcessHost> host;
-  MadeUpHops hops;
-  EventBus events;
-  Controller controller;
-  ControlPlane plane;
   AwsApi api;
 };
 

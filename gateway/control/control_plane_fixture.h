@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// For tests: a control plane over the process host and a made-up network.
+// For tests: a gateway that runs with a small state, and what it asks of the world besides.
 #pragma once
 
-#include <gtest/gtest.h>
-
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "gateway/control/config.h"
-#include "gateway/control/control_plane.h"
-#include "gateway/control/controller.h"
-#include "gateway/control/hops_for_test.h"
-#include "gateway/datapath/process_host.h"
+#include "gateway/control/gateway_for_test.h"
 
 namespace sluice::gateway {
 
@@ -35,17 +28,12 @@ target_groups:
   - {name: spare, protocol: UDP, port: 7000, targets: [{id: 10.1.0.22}]}
 )";
 
-class ControlPlaneFixture : public testing::Test {
+class ControlPlaneFixture : public testing::Test, protected GatewayForTest {
  protected:
   ControlPlaneFixture()
-      : loop(std::move(*EventLoop::create())),
-        host(std::move(*ProcessHost::create({1024}))),
-        controller(*loop, *host, hops, events),
-        plane(controller,
-              [this](const Config& config, ControlPlane::OnMissing) { return also(config); }) {
-    host->set_now_ms(1'000'000);
-    auto started = plane.start(*parse_config(kFixtureYaml, "f"));
-    EXPECT_TRUE(started) << started.error().text();
+      : GatewayForTest(
+            [this](const Config& config, ControlPlane::OnMissing) { return also(config); }) {
+    start(kFixtureYaml);
   }
 
   // Stands for the addresses of the NLB's listener: remembers its port.
@@ -66,12 +54,6 @@ class ControlPlaneFixture : public testing::Test {
 
   bool also_fails = false;
   std::vector<uint16_t> addresses_for;
-  std::unique_ptr<EventLoop> loop;
-  std::unique_ptr<ProcessHost> host;
-  MadeUpHops hops;
-  EventBus events;
-  Controller controller;
-  ControlPlane plane;
 };
 
 }  // namespace sluice::gateway

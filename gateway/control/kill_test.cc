@@ -11,8 +11,7 @@
 #include <filesystem>
 #include <random>
 
-#include "gateway/control/control_plane_fixture.h"
-#include "gateway/store/store.h"
+#include "gateway/control/gateway_for_test.h"
 
 namespace sluice::gateway {
 namespace {
@@ -54,25 +53,11 @@ Result<> change(Config& next, uint64_t n) {
   return {};
 }
 
-struct GatewayRun {
-  explicit GatewayRun(std::unique_ptr<Store> store)
-      : loop(std::move(*EventLoop::create())),
-        host(std::move(*ProcessHost::create({1024}))),
-        controller(*loop, *host, hops, events),
-        plane(controller, nullptr, std::move(store)) {}
-  std::unique_ptr<EventLoop> loop;
-  std::unique_ptr<ProcessHost> host;
-  MadeUpHops hops;
-  EventBus events;
-  Controller controller;
-  ControlPlane plane;
-};
-
 // Commits until it is killed, and says each generation that was acknowledged.
 [[noreturn]] void commit_forever(const std::string& path, int acknowledged) {
   auto store = Store::open(path);
   if (!store) _exit(2);
-  GatewayRun run(std::move(*store));
+  GatewayForTest run({}, std::move(*store));
   if (!run.plane.start(*parse_config(kYaml, "f"))) _exit(3);
   while (true) {
     const uint64_t generation = run.plane.generation();
@@ -146,12 +131,12 @@ TEST(Kill, AtAnyInstantLosesNothingThatWasAcknowledged) {
     ASSERT_TRUE(most == acknowledged || most == acknowledged + 1)
         << most << " after " << acknowledged;
     if (most == 0) continue;  // killed before the first state
-    GatewayRun run(std::move(*store));
+    GatewayForTest run({}, std::move(*store));
     ASSERT_TRUE(run.plane.start(*parse_config(kYaml, "f")));
     const Config& expected = states.at(most);
     expect_same(run.plane.config(), expected);
     if (i % 20 != 0) continue;
-    GatewayRun fresh(nullptr);
+    GatewayForTest fresh;
     ASSERT_TRUE(fresh.plane.start(expected));
     const Tables &a = run.host->tables(), &b = fresh.host->tables();
     EXPECT_EQ(std::memcmp(a.listeners, b.listeners, sizeof(listener) * kListenersMax), 0);

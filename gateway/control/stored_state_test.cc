@@ -8,30 +8,14 @@
 #include "gateway/control/control_plane_fixture.h"
 #include "gateway/control/export.h"
 #include "gateway/control/object_json.h"
-#include "gateway/store/store.h"
 
 namespace sluice::gateway {
 namespace {
 
 // A gateway's run over a store that outlives it.
-struct GatewayRun {
+struct GatewayRun : GatewayForTest {
   explicit GatewayRun(const std::string& path)
-      : loop(std::move(*EventLoop::create())),
-        host(std::move(*ProcessHost::create({1024}))),
-        controller(*loop, *host, hops, events),
-        plane(controller, nullptr, std::move(*Store::open(path))) {}
-  std::vector<Error> start(const std::string& yaml) {
-    auto started = plane.start(*parse_config(yaml, "f"));
-    EXPECT_TRUE(started) << started.error().text();
-    return started ? *started : std::vector<Error>{};
-  }
-
-  std::unique_ptr<EventLoop> loop;
-  std::unique_ptr<ProcessHost> host;
-  MadeUpHops hops;
-  EventBus events;
-  Controller controller;
-  ControlPlane plane;
+      : GatewayForTest({}, std::move(*Store::open(path))) {}
 };
 
 class StoredStateTest : public testing::Test {

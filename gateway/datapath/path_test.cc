@@ -3,7 +3,6 @@
 #include <functional>
 #include <set>
 
-#include "gateway/datapath/flow_table.h"
 #include "gateway/datapath/path_test_base.h"
 #include "tunnels/geneve.h"
 

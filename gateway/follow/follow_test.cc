@@ -8,11 +8,7 @@
 #include <filesystem>
 
 #include "gateway/control/changes.h"
-#include "gateway/control/config.h"
-#include "gateway/control/control_plane.h"
-#include "gateway/control/controller.h"
-#include "gateway/control/hops_for_test.h"
-#include "gateway/datapath/process_host.h"
+#include "gateway/control/gateway_for_test.h"
 #include "gateway/follow/follower.h"
 #include "gateway/follow/publisher.h"
 
@@ -43,19 +39,13 @@ target_groups:
 
 const TargetName kWebOne{"web", {*parse_ip_address("10.1.0.11"), 8080}};
 
-class FollowTest : public testing::Test {
+class FollowTest : public testing::Test, protected GatewayForTest {
  protected:
-  FollowTest()
-      : loop(std::move(*EventLoop::create())),
-        host(std::move(*ProcessHost::create({1024}))),
-        controller(*loop, *host, hops, events),
-        plane(controller) {
+  FollowTest() {
     char name[] = "/tmp/follow_test.XXXXXX";
     folder = ::mkdtemp(name);
     path = folder + "/proxies.sock";
-    auto config = parse_config(kYaml, "f");
-    EXPECT_TRUE(config) << (config ? "" : config.error()[0].text());
-    EXPECT_TRUE(plane.start(*std::move(config)));
+    start(kYaml);
     publish();
   }
   ~FollowTest() override {
@@ -127,12 +117,6 @@ class FollowTest : public testing::Test {
     return eventually([&] { return ended; });
   }
 
-  std::unique_ptr<EventLoop> loop;
-  std::unique_ptr<ProcessHost> host;
-  MadeUpHops hops;
-  EventBus events;
-  Controller controller;
-  ControlPlane plane;
   std::string folder, path;
   std::unique_ptr<Publisher> publisher;
   std::unique_ptr<Follower> follower;
