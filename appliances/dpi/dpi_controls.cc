@@ -17,8 +17,8 @@ using inspect::Amount;
 using inspect::UsageReport;
 using nlohmann::json;
 using nlohmann::ordered_json;
-using sdk::MetricsPage;
 using sdk::Workers;
+using tunnels::MetricsPage;
 
 DpiAppliance& dpi_of(sdk::Appliance& appliance) { return static_cast<DpiAppliance&>(appliance); }
 
@@ -43,11 +43,9 @@ Result<DpiCounters> counters_of(const Workers& workers) {
 void add_counters(const DpiCounters& counters, MetricsPage& page) {
   for (const CounterField& field : counter_fields()) {
     const std::string name = std::string("sluice_dpi_all_") + field.name;
-    if (field.now)
-      page.gauge(name.c_str(), field.help);
-    else
-      page.counter((name + "_total").c_str(), field.help);
-    page.sample(static_cast<double>(counters.*field.value));
+    MetricsPage::Family family = field.now ? page.gauge(name.c_str(), field.help)
+                                           : page.counter((name + "_total").c_str(), field.help);
+    family.sample(counters.*field.value);
   }
 }
 
@@ -116,17 +114,17 @@ ordered_json top_of(const UsageReport& report, size_t limit) {
 
 void add_usage(const UsageReport& report, MetricsPage& page) {
   for (const auto& [name, help, value] : kColumns) {
-    page.counter(name, help);
+    MetricsPage::Family family = page.counter(name, help);
     for (const auto& usage : report.applications)
-      page.sample(static_cast<double>(value(usage.amount)), {{"application", usage.application}});
+      family.sample(value(usage.amount), {{"application", usage.application}});
   }
   const auto by_direction = [&](const char* name, const char* help, const auto& counts) {
-    page.counter(name, help);
+    MetricsPage::Family family = page.counter(name, help);
     for (const auto& usage : report.applications) {
       for (int way = 0; way < 2; way++)
-        page.sample(static_cast<double>(counts(usage.amount)[way]),
-                    {{"application", usage.application},
-                     {"direction", way == 0 ? "to_server" : "to_client"}});
+        family.sample(counts(usage.amount)[way],
+                      {{"application", usage.application},
+                       {"direction", way == 0 ? "to_server" : "to_client"}});
     }
   };
   by_direction("sluice_dpi_packets_total", "Packets that came in.",

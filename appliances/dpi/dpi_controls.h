@@ -19,6 +19,6 @@ sdk::Controls dpi_controls(const std::string& policy_file);
 // {"applications": [{"application": "TLS.YouTube", "flows": 1, ...}], "hosts": [...]}
 nlohmann::ordered_json top_of(const inspect::UsageReport& report, size_t limit);
 // Families sluice_dpi_..._total{application="TLS.YouTube"}. Never an address.
-void add_usage(const inspect::UsageReport& report, sdk::MetricsPage& page);
+void add_usage(const inspect::UsageReport& report, tunnels::MetricsPage& page);
 
 }  // namespace sluice::dpi

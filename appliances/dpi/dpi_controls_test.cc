@@ -154,7 +154,7 @@ TEST_F(DpiControlsTest, AFullTableOfApplicationsFitsThePage) {
   inspect::UsageReport report;
   for (size_t i = 0; i <= inspect::kUsageApplicationsMax; i++)
     report.applications.push_back({"A" + std::to_string(i), "", {}});
-  sdk::MetricsPage page;
+  tunnels::MetricsPage page;
   add_usage(report, page);
   const std::string text = page.text();
   EXPECT_EQ(text.find("left_out"), std::string::npos);

@@ -98,7 +98,7 @@ std::string Commands::stats() const {
 Result<std::string> Commands::metrics() const { return metrics_of(workers_.waiting(kPageWaitMs)); }
 
 Result<std::string> Commands::metrics_of(const Workers& workers) const {
-  MetricsPage page;
+  tunnels::MetricsPage page;
   add_counters(counters_, page);
   if (controls_.metrics) SLUICE_TRY_VOID(controls_.metrics(workers, page));
   return page.text();

@@ -57,10 +57,10 @@ class CommandsTest : public testing::Test {
         static_cast<Numbered&>(appliance).set(next + static_cast<int>(worker));
       });
     };
-    controls.metrics = [](const Workers& workers, MetricsPage& page) -> Result<> {
+    controls.metrics = [](const Workers& workers, tunnels::MetricsPage& page) -> Result<> {
       SLUICE_TRY(const ordered_json numbers, numbers_of(workers));
-      page.gauge("test_number", "A number.");
-      for (const int number : numbers["numbers"]) page.sample(number, {{"worker", "any"}});
+      auto family = page.gauge("test_number", "A number.");
+      for (const int number : numbers["numbers"]) family.sample(number, {{"worker", "any"}});
       return {};
     };
     controls.stats = [](const Workers& workers, ordered_json& stats) -> Result<> {

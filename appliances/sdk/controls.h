@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "appliances/sdk/metrics_page.h"
 #include "appliances/sdk/workers.h"
+#include "tunnels/metrics_page.h"
 #include "tunnels/result.h"
 
 namespace sluice::sdk {
@@ -31,7 +31,7 @@ struct Controls {
   // state stays.
   std::function<Result<>(const Workers& workers)> reload;
   // Adds the appliance's own numbers to /metrics.
-  std::function<Result<>(const Workers& workers, MetricsPage& page)> metrics;
+  std::function<Result<>(const Workers& workers, tunnels::MetricsPage& page)> metrics;
   // Adds its own fields to `stats` and /stats.
   std::function<Result<>(const Workers& workers, nlohmann::ordered_json& stats)> stats;
 };

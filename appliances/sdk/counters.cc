@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "appliances/sdk/metrics_page.h"
+#include "tunnels/metrics_page.h"
 
 namespace sluice::sdk {
 
@@ -58,17 +58,17 @@ std::string counters_json(std::span<const Counters* const> workers) {
   return json.dump();
 }
 
-void add_counters(std::span<const Counters* const> workers, MetricsPage& page) {
-  page.gauge("sluice_appliance_workers", "Worker threads.");
-  page.sample(static_cast<double>(workers.size()));
-  page.counter("sluice_appliance_events_total",
-               "Datagrams and replies by what happened to them, as in /stats.");
+void add_counters(std::span<const Counters* const> workers, tunnels::MetricsPage& page) {
+  page.gauge("sluice_appliance_workers", "Worker threads.").sample(workers.size());
+  auto events = page.counter("sluice_appliance_events_total",
+                             "Datagrams and replies by what happened to them, as in /stats.");
   for (const auto& [name, counter] : kNamed)
-    page.sample(static_cast<double>(sum_of(workers, counter)), {{"event", name}});
-  page.counter("sluice_appliance_refused_total", "Datagrams that were not proper GENEVE, by why.");
+    events.sample(sum_of(workers, counter), {{"event", name}});
+  auto refused = page.counter("sluice_appliance_refused_total",
+                              "Datagrams that were not proper GENEVE, by why.");
   for (size_t reason = 0; reason < tunnels::kDropReasonCount; reason++)
     if (const uint64_t sum = refused_sum(workers, reason))
-      page.sample(static_cast<double>(sum), {{"reason", reason_name(reason)}});
+      refused.sample(sum, {{"reason", reason_name(reason)}});
 }
 
 }  // namespace sluice::sdk

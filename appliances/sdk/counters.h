@@ -10,6 +10,10 @@
 
 #include "tunnels/drop_reasons.h"
 
+namespace sluice::tunnels {
+class MetricsPage;
+}
+
 namespace sluice::sdk {
 
 // A counter with one writer: no locked instruction on the packet path.
@@ -42,8 +46,7 @@ struct Counters {
 // The sum over all workers as one JSON object; `refused` holds the reasons that happened.
 std::string counters_json(std::span<const Counters* const> workers);
 
-class MetricsPage;
 // The same for Prometheus: sluice_appliance_packets_total{result="returned"} and so on.
-void add_counters(std::span<const Counters* const> workers, MetricsPage& page);
+void add_counters(std::span<const Counters* const> workers, tunnels::MetricsPage& page);
 
 }  // namespace sluice::sdk

@@ -238,10 +238,10 @@ TEST_F(RunnerTest, HealthAnswersHttpAndPlainConnects) {
 
 TEST_F(RunnerTest, MetricsOverHttpArriveWhole) {
   Controls controls;
-  controls.metrics = [](const Workers& workers, MetricsPage& page) -> Result<> {
-    page.gauge("test_padding", "Makes the page long.");
+  controls.metrics = [](const Workers& workers, tunnels::MetricsPage& page) -> Result<> {
+    auto family = page.gauge("test_padding", "Makes the page long.");
     for (int i = 0; i < 4000; i++)
-      page.sample(i, {{"number", std::to_string(i)}, {"padding", std::string(400, 'x')}});
+      family.sample(i, {{"number", std::to_string(i)}, {"padding", std::string(400, 'x')}});
     return workers.each([](size_t, Appliance&) {});
   };
   start(2, std::move(controls));
@@ -254,7 +254,9 @@ TEST_F(RunnerTest, MetricsOverHttpArriveWhole) {
 
 TEST_F(RunnerTest, MetricsThatCannotBeHadAreSaid) {
   Controls controls;
-  controls.metrics = [](const Workers&, MetricsPage&) -> Result<> { return fail("no idea"); };
+  controls.metrics = [](const Workers&, tunnels::MetricsPage&) -> Result<> {
+    return fail("no idea");
+  };
   start(1, std::move(controls));
   const std::string answer = http("GET /metrics HTTP/1.1\r\n\r\n");
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 503 ")) << answer;

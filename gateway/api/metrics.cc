@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/api/metrics.h"
 
-#include <prometheus/metric_family.h>
-#include <prometheus/text_serializer.h>
-
 #include <algorithm>
 #include <vector>
 
@@ -16,57 +13,35 @@
 #include "gateway/control/traffic.h"
 #include "gateway/datapath/flow_table.h"
 #include "gateway/discovery/discovery.h"
+#include "tunnels/metrics_page.h"
 
 namespace sluice::gateway {
 namespace {
 
-using prometheus::ClientMetric;
-using prometheus::MetricFamily;
-using prometheus::MetricType;
-using Labels = std::vector<ClientMetric::Label>;
+using tunnels::MetricsPage;
+using Labels = MetricsPage::Labels;
 
-class Page {
- public:
-  // Begins a metric; add() and its values follow.
-  void counter(const char* name, const char* help) { begin(name, help, MetricType::Counter); }
-  void gauge(const char* name, const char* help) { begin(name, help, MetricType::Gauge); }
-  template <class Number>
-  void add(Labels labels, Number value) {
-    ClientMetric metric;
-    metric.label = std::move(labels);
-    metric.counter.value = metric.gauge.value = static_cast<double>(value);
-    families_.back().metric.push_back(std::move(metric));
-  }
-  std::string text() const { return prometheus::TextSerializer().Serialize(families_); }
-
- private:
-  void begin(const char* name, const char* help, MetricType type) {
-    families_.push_back({name, help, type, {}});
-  }
-  std::vector<MetricFamily> families_;
-};
-
-void add_data_path(Page& page, const Controller& controller, const ActiveFlows& flows) {
+void add_data_path(MetricsPage& page, const Controller& controller, const ActiveFlows& flows) {
   const counters sum = sum_counters(controller.tables());
-  page.gauge("sluice_active_flows", "Flows in the table that are not over.");
-  page.add({}, flows.all);
-  page.counter("sluice_new_flows_total", "Flows that began.");
-  page.add({}, sum.event[kEventFlowCreated]);
-  page.counter("sluice_packets_total", "Packets that the path has taken, by what became of them.");
+  page.gauge("sluice_active_flows", "Flows in the table that are not over.").sample(flows.all);
+  page.counter("sluice_new_flows_total", "Flows that began.").sample(sum.event[kEventFlowCreated]);
+  auto packets = page.counter("sluice_packets_total",
+                              "Packets that the path has taken, by what became of them.");
   for (size_t i = 0; i < kVerdictCount; i++)
-    page.add({{"verdict", verdict_name(static_cast<Verdict>(i))}}, sum.verdict[i]);
-  page.counter("sluice_dropped_packets_total", "Packets dropped, by reason.");
+    packets.sample(sum.verdict[i], {{"verdict", verdict_name(static_cast<Verdict>(i))}});
+  auto dropped = page.counter("sluice_dropped_packets_total", "Packets dropped, by reason.");
   for (size_t i = tunnels::kDropNone + 1; i < tunnels::kDropReasonCount; i++) {
     const auto reason = static_cast<tunnels::DropReason>(i);
-    page.add({{"reason", std::string(tunnels::drop_reason_name(reason))}}, sum.drop[i]);
+    dropped.sample(sum.drop[i], {{"reason", std::string(tunnels::drop_reason_name(reason))}});
   }
-  page.counter("sluice_path_events_total", "What happened in the packet path besides verdicts.");
+  auto happened = page.counter("sluice_path_events_total",
+                               "What happened in the packet path besides verdicts.");
   for (size_t i = 0; i < kEventCount; i++)
-    page.add({{"event", path_event_name(static_cast<PathEvent>(i))}}, sum.event[i]);
+    happened.sample(sum.event[i], {{"event", path_event_name(static_cast<PathEvent>(i))}});
 }
 
 // One series per place in the target table: groups that share a target share its numbers.
-void add_targets(Page& page, const Controller& controller) {
+void add_targets(MetricsPage& page, const Controller& controller) {
   struct Column {
     const char* name;
     const char* help;
@@ -86,20 +61,20 @@ void add_targets(Page& page, const Controller& controller) {
   };
   const Tables& tables = controller.tables();
   for (const Column& column : columns) {
-    page.counter(column.name, column.help);
+    auto family = page.counter(column.name, column.help);
     for (uint16_t i = 0; i < kTargetsMax; i++) {
       const target& target = tables.targets[i];
       if (!(target.flags & kTargetInUse)) continue;
       const std::string address = ip_address(target.address, target.version).text();
       const char* kind = target.flags & kTargetAppliance ? "appliance" : "nlb";
       const int port = target.flags & kTargetAppliance ? 6081 : swap_be16(target.port);
-      page.add({{"target", address}, {"port", std::to_string(port)}, {"kind", kind}},
-               tables.target_counters[i].*column.value);
+      family.sample(tables.target_counters[i].*column.value,
+                    {{"target", address}, {"port", std::to_string(port)}, {"kind", kind}});
     }
   }
 }
 
-void add_hosts(Page& page, const Controller& controller) {
+void add_hosts(MetricsPage& page, const Controller& controller) {
   struct Count {
     std::string group;
     size_t healthy = 0, unhealthy = 0;
@@ -114,46 +89,47 @@ void add_hosts(Page& page, const Controller& controller) {
     }
     counts.push_back(std::move(count));
   }
-  page.gauge("sluice_healthy_hosts", "Targets of a group that are healthy.");
-  for (const Count& count : counts) page.add({{"target_group", count.group}}, count.healthy);
-  page.gauge("sluice_unhealthy_hosts", "Targets of a group that are unhealthy.");
-  for (const Count& count : counts) page.add({{"target_group", count.group}}, count.unhealthy);
+  auto healthy = page.gauge("sluice_healthy_hosts", "Targets of a group that are healthy.");
+  for (const Count& count : counts) healthy.sample(count.healthy, {{"target_group", count.group}});
+  auto unhealthy = page.gauge("sluice_unhealthy_hosts", "Targets of a group that are unhealthy.");
+  for (const Count& count : counts)
+    unhealthy.sample(count.unhealthy, {{"target_group", count.group}});
 }
 
-void add_probes(Page& page, const TunnelProbeCounters& counters) {
-  page.counter("sluice_tunnel_probes_total", "Probes through the tunnel, by what became of them.");
-  page.add({{"result", "returned"}}, counters.returned);
-  page.add({{"result", "missed"}}, counters.missed);
-  page.add({{"result", "not_sent"}}, counters.not_sent);
+void add_probes(MetricsPage& page, const TunnelProbeCounters& counters) {
+  auto family = page.counter("sluice_tunnel_probes_total",
+                             "Probes through the tunnel, by what became of them.");
+  family.sample(counters.returned, {{"result", "returned"}});
+  family.sample(counters.missed, {{"result", "missed"}});
+  family.sample(counters.not_sent, {{"result", "not_sent"}});
 }
 
-void add_checks(Page& page, const HealthChecker& checker) {
+void add_checks(MetricsPage& page, const HealthChecker& checker) {
   const HealthCounters& counters = checker.counters();
-  page.counter("sluice_health_checks_total", "Health checks that have ended, by result.");
-  page.add({{"result", "success"}}, counters.succeeded);
-  page.add({{"result", "response_code_mismatch"}}, counters.mismatched);
-  page.add({{"result", "timeout"}}, counters.timed_out);
-  page.add({{"result", "failure"}}, counters.failed);
-  page.add({{"result", "not_made"}}, counters.not_made);
-  page.counter("sluice_health_checks_deferred_total", "Checks that had to wait for their turn.");
-  page.add({}, counters.deferred);
-  page.gauge("sluice_health_checks_in_flight", "Checks under way.");
-  page.add({}, checker.in_flight());
+  auto family =
+      page.counter("sluice_health_checks_total", "Health checks that have ended, by result.");
+  family.sample(counters.succeeded, {{"result", "success"}});
+  family.sample(counters.mismatched, {{"result", "response_code_mismatch"}});
+  family.sample(counters.timed_out, {{"result", "timeout"}});
+  family.sample(counters.failed, {{"result", "failure"}});
+  family.sample(counters.not_made, {{"result", "not_made"}});
+  page.counter("sluice_health_checks_deferred_total", "Checks that had to wait for their turn.")
+      .sample(counters.deferred);
+  page.gauge("sluice_health_checks_in_flight", "Checks under way.").sample(checker.in_flight());
 }
 
-void add_server(Page& page, const HttpServer& server) {
+void add_server(MetricsPage& page, const HttpServer& server) {
   const HttpCounters& counters = server.counters();
-  page.counter("sluice_api_requests_total", "HTTP requests read.");
-  page.add({}, counters.requests);
-  page.counter("sluice_api_requests_refused_total", "HTTP requests refused before any handler.");
-  page.add({}, counters.requests_refused);
-  page.counter("sluice_api_connections_total", "HTTP connections accepted.");
-  page.add({}, counters.connections);
-  page.counter("sluice_api_connections_lost_total", "HTTP connections closed for want of places.");
-  page.add({{"how", "evicted"}}, counters.connections_evicted);
-  page.add({{"how", "refused"}}, counters.connections_refused);
-  page.gauge("sluice_api_connections", "HTTP connections open.");
-  page.add({}, server.connections());
+  page.counter("sluice_api_requests_total", "HTTP requests read.").sample(counters.requests);
+  page.counter("sluice_api_requests_refused_total", "HTTP requests refused before any handler.")
+      .sample(counters.requests_refused);
+  page.counter("sluice_api_connections_total", "HTTP connections accepted.")
+      .sample(counters.connections);
+  auto family = page.counter("sluice_api_connections_lost_total",
+                             "HTTP connections closed for want of places.");
+  family.sample(counters.connections_evicted, {{"how", "evicted"}});
+  family.sample(counters.connections_refused, {{"how", "refused"}});
+  page.gauge("sluice_api_connections", "HTTP connections open.").sample(server.connections());
 }
 
 // As in the last part of its ARN: "gwy/inspect/0123456789abcdef".
@@ -210,13 +186,14 @@ double flows_of_network(const Controller& controller, const LoadBalancer& lb,
   return out;
 }
 
-void add_load_balancers(Page& page, const Controller& controller, const ActiveFlows& flows) {
-  page.gauge("sluice_load_balancer_active_flows", "Flows of a load balancer that are not over.");
+void add_load_balancers(MetricsPage& page, const Controller& controller, const ActiveFlows& flows) {
+  auto family = page.gauge("sluice_load_balancer_active_flows",
+                           "Flows of a load balancer that are not over.");
   for (const LoadBalancer& lb : controller.config().load_balancers) {
     if (lb.type == LoadBalancerType::kApplication) continue;
-    page.add({{"load_balancer", balancer_label(lb)}},
-             lb.type == LoadBalancerType::kGateway ? flows_of_gateway(controller, lb, flows)
-                                                   : flows_of_network(controller, lb, flows));
+    family.sample(lb.type == LoadBalancerType::kGateway ? flows_of_gateway(controller, lb, flows)
+                                                        : flows_of_network(controller, lb, flows),
+                  {{"load_balancer", balancer_label(lb)}});
   }
 }
 
@@ -229,7 +206,7 @@ double flows_of(const Controller& controller, const TargetGroup& group, const Ac
 }
 
 // Groups that share a target each have all of its numbers.
-void add_groups(Page& page, const Controller& controller, const ActiveFlows& flows,
+void add_groups(MetricsPage& page, const Controller& controller, const ActiveFlows& flows,
                 const Traffic& traffic) {
   struct Row {
     const TargetGroup* group;
@@ -245,51 +222,56 @@ void add_groups(Page& page, const Controller& controller, const ActiveFlows& flo
                     {{"load_balancer", balancers_of(controller.config(), group)},
                      {"target_group", group.name}}});
   }
-  const auto column = [&](__u64 target_counters::*value, const Labels& more = {}) {
+  const auto column = [&](MetricsPage::Family family, __u64 target_counters::*value,
+                          const Labels& more = {}) {
     for (const Row& row : rows) {
       Labels labels = row.labels;
       labels.insert(labels.end(), more.begin(), more.end());
-      page.add(std::move(labels), row.traffic->sum.*value);
+      family.sample(row.traffic->sum.*value, labels);
     }
   };
-  page.gauge("sluice_target_group_active_flows", "Flows of a target group that are not over.");
-  for (const Row& row : rows) page.add(row.labels, flows_of(controller, *row.group, flows));
-  page.counter("sluice_target_group_new_flows_total", "Flows that were opened to its targets.");
-  column(&target_counters::flows);
-  page.counter("sluice_target_group_packets_total", "Packets to its targets, and from them.");
-  column(&target_counters::packets_sent, {{"direction", "sent"}});
-  column(&target_counters::packets_returned, {{"direction", "returned"}});
-  page.counter("sluice_target_group_bytes_total", "Bytes of those IP packets.");
-  column(&target_counters::bytes_sent, {{"direction", "sent"}});
-  column(&target_counters::bytes_returned, {{"direction", "returned"}});
-  page.counter("sluice_target_group_resets_total",
-               "TCP resets of a network load balancer's clients and targets.");
-  column(&target_counters::resets_sent, {{"from", "client"}});
-  column(&target_counters::resets_returned, {{"from", "target"}});
-  page.gauge("sluice_target_group_peak_packets_per_second",
-             "The most packets of one second of the last minute.");
-  for (const Row& row : rows) page.add(row.labels, row.traffic->peak_per_second());
+  auto active =
+      page.gauge("sluice_target_group_active_flows", "Flows of a target group that are not over.");
+  for (const Row& row : rows) active.sample(flows_of(controller, *row.group, flows), row.labels);
+  column(
+      page.counter("sluice_target_group_new_flows_total", "Flows that were opened to its targets."),
+      &target_counters::flows);
+  const auto packets =
+      page.counter("sluice_target_group_packets_total", "Packets to its targets, and from them.");
+  column(packets, &target_counters::packets_sent, {{"direction", "sent"}});
+  column(packets, &target_counters::packets_returned, {{"direction", "returned"}});
+  const auto bytes = page.counter("sluice_target_group_bytes_total", "Bytes of those IP packets.");
+  column(bytes, &target_counters::bytes_sent, {{"direction", "sent"}});
+  column(bytes, &target_counters::bytes_returned, {{"direction", "returned"}});
+  const auto resets = page.counter("sluice_target_group_resets_total",
+                                   "TCP resets of a network load balancer's clients and targets.");
+  column(resets, &target_counters::resets_sent, {{"from", "client"}});
+  column(resets, &target_counters::resets_returned, {{"from", "target"}});
+  auto peak = page.gauge("sluice_target_group_peak_packets_per_second",
+                         "The most packets of one second of the last minute.");
+  for (const Row& row : rows) peak.sample(row.traffic->peak_per_second(), row.labels);
 }
 
 // Groups that follow a source; none, no lines.
-void add_discovery(Page& page, const Discovery& discovery) {
+void add_discovery(MetricsPage& page, const Discovery& discovery) {
   const std::vector<FollowedGroup> groups = discovery.groups();
-  const auto column = [&](const auto& value) {
+  const auto column = [&](MetricsPage::Family family, const auto& value) {
     for (const FollowedGroup& group : groups)
-      page.add({{"target_group", group.group}}, value(group));
+      family.sample(value(group), {{"target_group", group.group}});
   };
-  page.gauge("sluice_discovery_up", "1 while the source of a group's targets is heard.");
-  column([](const FollowedGroup& g) { return g.answers > 0 && g.trouble.empty(); });
-  page.gauge("sluice_discovery_targets", "Targets that the source told last.");
-  column([](const FollowedGroup& g) { return g.targets; });
-  page.counter("sluice_discovery_answers_total", "Answers of the source.");
-  column([](const FollowedGroup& g) { return g.answers; });
-  page.counter("sluice_discovery_failures_total", "Times that the source could not be heard.");
-  column([](const FollowedGroup& g) { return g.failures; });
-  page.counter("sluice_discovery_unusable_total", "Entries of answers that were left out.");
-  column([](const FollowedGroup& g) { return g.unusable; });
-  page.counter("sluice_discovery_changes_total", "Changes of targets that took effect.");
-  column([](const FollowedGroup& g) { return g.changes; });
+  column(page.gauge("sluice_discovery_up", "1 while the source of a group's targets is heard."),
+         [](const FollowedGroup& g) { return g.answers > 0 && g.trouble.empty(); });
+  column(page.gauge("sluice_discovery_targets", "Targets that the source told last."),
+         [](const FollowedGroup& g) { return g.targets; });
+  column(page.counter("sluice_discovery_answers_total", "Answers of the source."),
+         [](const FollowedGroup& g) { return g.answers; });
+  column(
+      page.counter("sluice_discovery_failures_total", "Times that the source could not be heard."),
+      [](const FollowedGroup& g) { return g.failures; });
+  column(page.counter("sluice_discovery_unusable_total", "Entries of answers that were left out."),
+         [](const FollowedGroup& g) { return g.unusable; });
+  column(page.counter("sluice_discovery_changes_total", "Changes of targets that took effect."),
+         [](const FollowedGroup& g) { return g.changes; });
 }
 
 }  // namespace
@@ -322,9 +304,9 @@ ActiveFlows active_flows(const Controller& controller) {
 }
 
 std::string metrics_text(const MetricsSources& sources) {
-  Page page;
-  page.gauge("sluice_build_info", "Always 1; the version is a label.");
-  page.add({{"version", kVersion}, {"gateway", sources.controller.config().gateway.name}}, 1);
+  MetricsPage page(tunnels::kConfiguredMetricsSamplesMax);
+  page.gauge("sluice_build_info", "Always 1; the version is a label.")
+      .sample(1, {{"version", kVersion}, {"gateway", sources.controller.config().gateway.name}});
   const ActiveFlows flows = active_flows(sources.controller);
   add_data_path(page, sources.controller, flows);
   add_load_balancers(page, sources.controller, flows);
@@ -332,15 +314,14 @@ std::string metrics_text(const MetricsSources& sources) {
   add_hosts(page, sources.controller);
   add_checks(page, sources.controller.checker());
   add_probes(page, sources.controller.prober().counters());
-  page.counter("sluice_events_total", "Events, by kind.");
+  auto events = page.counter("sluice_events_total", "Events, by kind.");
   for (EventKind kind : all_event_kinds())
-    page.add({{"kind", std::string(event_kind_name(kind))}}, sources.events.published(kind));
+    events.sample(sources.events.published(kind), {{"kind", std::string(event_kind_name(kind))}});
   if (sources.stream != nullptr) {
-    page.gauge("sluice_event_readers", "Clients that read GET /events.");
-    page.add({}, sources.stream->readers());
-    page.counter("sluice_event_readers_dropped_total",
-                 "Readers dropped because they did not read.");
-    page.add({}, sources.stream->dropped());
+    page.gauge("sluice_event_readers", "Clients that read GET /events.")
+        .sample(sources.stream->readers());
+    page.counter("sluice_event_readers_dropped_total", "Readers dropped because they did not read.")
+        .sample(sources.stream->dropped());
   }
   if (sources.server != nullptr) add_server(page, *sources.server);
   if (sources.traffic != nullptr) add_groups(page, sources.controller, flows, *sources.traffic);
