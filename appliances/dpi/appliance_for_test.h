@@ -32,11 +32,16 @@ class ApplianceTest : public testing::Test {
     }
   };
 
+  // An empty policy is none.
   void start(const std::string& policy, DpiOptions options = {}) {
-    options.policy_file = testing::TempDir() + "dpi_policy_" + std::to_string(getpid()) + ".yaml";
-    std::ofstream(options.policy_file) << policy;
+    const std::string file =
+        testing::TempDir() + "dpi_policy_" + std::to_string(getpid()) + ".yaml";
+    if (!policy.empty()) {
+      options.policy_file = file;
+      std::ofstream(file) << policy;
+    }
     auto appliance = make_dpi(options, shared_, eve_);
-    std::remove(options.policy_file.c_str());
+    std::remove(file.c_str());
     ASSERT_TRUE(appliance) << appliance.error().text();
     appliance_ = std::move(*appliance);
   }
@@ -49,9 +54,10 @@ class ApplianceTest : public testing::Test {
   }
   void handshake(const Ends& ends) {
     using namespace tunnels;
-    show(inspect::testing::tcp(ends, kTcpSyn, 100, 0));
-    show(inspect::testing::tcp(ends.turned(), kTcpSyn | kTcpAck, 500, 101));
-    show(inspect::testing::tcp(ends, kTcpAck, 101, 501));
+    using enum sdk::Answer;
+    EXPECT_EQ(show(inspect::testing::tcp(ends, kTcpSyn, 100, 0)), kReturn);
+    EXPECT_EQ(show(inspect::testing::tcp(ends.turned(), kTcpSyn | kTcpAck, 500, 101)), kReturn);
+    EXPECT_EQ(show(inspect::testing::tcp(ends, kTcpAck, 101, 501)), kReturn);
   }
   sdk::Answer request(const Ends& ends, const std::string& text = kNetflixRequest) {
     return show(inspect::testing::tcp(ends, tunnels::kTcpAck, 101, 501, text));

@@ -3,86 +3,30 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <nlohmann/json.hpp>
-
+#include "appliances/dpi/appliance_for_test.h"
 #include "appliances/dpi/command.h"
 #include "inspect/dpi/client_hello_for_test.h"
-#include "inspect/stream/test_packets.h"
 
 namespace sluice::dpi {
 namespace {
 
 using inspect::testing::Bytes;
 using inspect::testing::Ends;
-using nlohmann::json;
 using sdk::Answer;
 using tunnels::kTcpAck;
-using tunnels::kTcpSyn;
 
-const std::string kRequest =
-    "GET / HTTP/1.1\r\nHost: www.netflix.com\r\nUser-Agent: curl/7.88.1\r\n\r\n";
 const std::string kResponse = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 
-struct Injected : sdk::Injector {
-  std::vector<Bytes> packets;
-  void inject(std::span<const uint8_t> ip) override { packets.emplace_back(ip.begin(), ip.end()); }
-};
-
-class DpiApplianceTest : public testing::Test {
- protected:
-  void start(const std::string& policy, uint32_t flows_max = 1000) {
-    DpiOptions options;
-    options.flows.flows_max = flows_max;
-    if (!policy.empty()) {
-      options.policy_file = testing::TempDir() + "dpi_policy_" + std::to_string(getpid()) + ".yaml";
-      std::ofstream(options.policy_file) << policy;
-    }
-    auto appliance = make_dpi(options, eve_);
-    if (!policy.empty()) std::remove(options.policy_file.c_str());
-    ASSERT_TRUE(appliance) << appliance.error().text();
-    appliance_ = std::move(*appliance);
-  }
-
-  Answer show(Bytes ip) {
-    sdk::Packet packet{ip, 1, 2, time_us_ += 1000};
-    return appliance_->handle(packet, injected_);
-  }
-
-  void handshake(const Ends& ends) {
-    EXPECT_EQ(show(inspect::testing::tcp(ends, kTcpSyn, 100, 0)), Answer::kReturn);
-    EXPECT_EQ(show(inspect::testing::tcp(ends.turned(), kTcpSyn | kTcpAck, 500, 101)),
-              Answer::kReturn);
-    EXPECT_EQ(show(inspect::testing::tcp(ends, kTcpAck, 101, 501)), Answer::kReturn);
-  }
-  Answer request(const Ends& ends, const std::string& bytes) {
-    return show(inspect::testing::tcp(ends, kTcpAck, 101, 501, bytes));
-  }
-
-  std::vector<json> events(const std::string& type) {
-    std::vector<json> found;
-    std::istringstream lines(eve_.text());
-    for (std::string line; std::getline(lines, line);) {
-      json event = json::parse(line);
-      if (event["event_type"] == type) found.push_back(event);
-    }
-    return found;
-  }
-
-  inspect::MemorySink eve_;
-  std::unique_ptr<DpiAppliance> appliance_;
-  Injected injected_;
-  int64_t time_us_ = 1'700'000'000'000'000;
-};
+class DpiApplianceTest : public ApplianceTest {};
 
 TEST_F(DpiApplianceTest, RecordsWhatItLetsThrough) {
   start("");
   const Ends ends;
   handshake(ends);
-  EXPECT_EQ(request(ends, kRequest), Answer::kReturn);
-  EXPECT_EQ(
-      show(inspect::testing::tcp(ends.turned(), kTcpAck, 501, 101 + kRequest.size(), kResponse)),
-      Answer::kReturn);
+  EXPECT_EQ(request(ends, kNetflixRequest), Answer::kReturn);
+  EXPECT_EQ(show(inspect::testing::tcp(ends.turned(), kTcpAck, 501, 101 + kNetflixRequest.size(),
+                                       kResponse)),
+            Answer::kReturn);
   EXPECT_TRUE(events("flow").empty());
   appliance_->finish(time_us_);
   const auto flows = events("flow");
@@ -91,7 +35,7 @@ TEST_F(DpiApplianceTest, RecordsWhatItLetsThrough) {
   EXPECT_EQ(flows[0]["dest_port"], 80);
   EXPECT_EQ(flows[0]["flow"]["pkts_toserver"], 3);
   EXPECT_EQ(flows[0]["flow"]["pkts_toclient"], 2);
-  EXPECT_EQ(flows[0]["flow"]["bytes_toserver"], 3 * 40 + kRequest.size());
+  EXPECT_EQ(flows[0]["flow"]["bytes_toserver"], 3 * 40 + kNetflixRequest.size());
   EXPECT_EQ(flows[0]["ndpi"]["proto"], "HTTP.NetFlix");
   EXPECT_EQ(flows[0]["ndpi"]["category"], "Video");
   EXPECT_EQ(flows[0]["ndpi"]["hostname"], "www.netflix.com");
@@ -103,8 +47,8 @@ TEST_F(DpiApplianceTest, DropsABlockedApplicationAndAllThatFollows) {
   start("applications: [{name: NetFlix, action: drop}]");
   const Ends ends;
   handshake(ends);
-  EXPECT_EQ(request(ends, kRequest), Answer::kDrop);
-  EXPECT_EQ(request(ends, kRequest), Answer::kDrop);
+  EXPECT_EQ(request(ends, kNetflixRequest), Answer::kDrop);
+  EXPECT_EQ(request(ends, kNetflixRequest), Answer::kDrop);
   EXPECT_EQ(show(inspect::testing::tcp(ends.turned(), kTcpAck, 501, 101)), Answer::kDrop);
   EXPECT_TRUE(injected_.packets.empty());
 
@@ -147,7 +91,8 @@ TEST_F(DpiApplianceTest, FragmentsShareTheVerdictOnTheWhole) {
   start("applications: [{name: NetFlix, action: drop}]");
   const Ends ends;
   handshake(ends);
-  const auto [one, two] = fragments(inspect::testing::tcp(ends, kTcpAck, 101, 501, kRequest), 32);
+  const auto [one, two] =
+      fragments(inspect::testing::tcp(ends, kTcpAck, 101, 501, kNetflixRequest), 32);
   EXPECT_EQ(show(one), Answer::kReturn);
   EXPECT_EQ(show(two), Answer::kDrop) << "the one that completes it";
   EXPECT_EQ(show(two), Answer::kDrop) << "and every later one";
@@ -195,10 +140,10 @@ TEST_F(DpiApplianceTest, CategoriesAndFallbackWaitForTheFinalAnswer) {
   start("categories: [{name: Video, action: drop}]");
   const Ends ends;
   handshake(ends);
-  EXPECT_EQ(request(ends, kRequest), Answer::kReturn);
-  EXPECT_EQ(
-      show(inspect::testing::tcp(ends.turned(), kTcpAck, 501, 101 + kRequest.size(), kResponse)),
-      Answer::kDrop);
+  EXPECT_EQ(request(ends, kNetflixRequest), Answer::kReturn);
+  EXPECT_EQ(show(inspect::testing::tcp(ends.turned(), kTcpAck, 501, 101 + kNetflixRequest.size(),
+                                       kResponse)),
+            Answer::kDrop);
   EXPECT_EQ(events("drop")[0]["verdict"]["rule"], "category Video");
 }
 
@@ -214,10 +159,12 @@ TEST_F(DpiApplianceTest, MalformedPacketsAreDroppedAndCounted) {
 }
 
 TEST_F(DpiApplianceTest, AFullTableEvictsAndRecords) {
-  start("", 100);
+  DpiOptions options;
+  options.flows.flows_max = 100;
+  start("", options);
   for (uint16_t i = 0; i < 500; i++) {
     const Ends ends{"10.0.0.1", "10.0.0.2", static_cast<uint16_t>(1000 + i), 80};
-    EXPECT_EQ(show(inspect::testing::tcp(ends, kTcpAck, 1, 1, kRequest)), Answer::kReturn);
+    EXPECT_EQ(show(inspect::testing::tcp(ends, kTcpAck, 1, 1, kNetflixRequest)), Answer::kReturn);
   }
   appliance_->finish(time_us_);
   EXPECT_EQ(events("flow").size(), 500u);

@@ -2,6 +2,8 @@
 // Requests, targets and clients that misbehave: the right status, the right end, nothing smuggled.
 #include <gtest/gtest.h>
 
+#include <future>
+
 #include "gateway/alb/alb.h"
 #include "gateway/alb/alb_test_support.h"
 
@@ -226,17 +228,21 @@ TEST(Targets, TooManyInterimResponses) {
 TEST(Targets, ResetDuringTheResponseIsPassedOn) {
   const std::string heads[] = {"Content-Length: 1000\r\n", "Transfer-Encoding: chunked\r\n", ""};
   for (const std::string& lines : heads) {
+    std::promise<void> part_arrived;
+    const auto arrived = part_arrived.get_future().share();
     Application web([&](Wire& wire, Application& self) {
       self.read_head(wire);
       bool chunked = lines[0] == 'T';
       wire.send("HTTP/1.1 200 OK\r\n" + lines + "\r\n" + (chunked ? "4\r\npart\r\n" : "part"));
-      usleep(50'000);
+      arrived.wait();
       wire.reset();
     });
     Balancer balancer({{"web", {web.port()}}});
     Wire client = balancer.client();
     client.send(kGet);
-    std::string all = client.take_all();
+    std::string all = client.take_through("part");
+    part_arrived.set_value();
+    all += client.take_all();
     EXPECT_EQ(status_in(all), "200");
     EXPECT_EQ(all.find("\r\n0\r\n\r\n"), std::string::npos) << all;
     EXPECT_EQ(balancer.counters().responses_cut, 1u);

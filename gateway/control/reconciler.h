@@ -190,10 +190,13 @@ class Reconciler {
   std::optional<uint16_t> free_group(Protocol protocol) const;
   Result<> take_members(GroupMap::iterator at, const SharedGroup& group, const Config& config,
                         World& world);
-  void mark_members(GroupSlot& slot, const TargetGroup& group, const Config& config, World& world);
+  // The group as far as each of the zones that it is steered in has it.
+  using ZoneParts = std::map<std::string_view, TargetGroup>;
+  void write_health(GroupSlot& slot, const TargetGroup& group, const Config& config, World& world);
+  void mark_members(GroupSlot& slot, const TargetGroup& group, const ZoneParts& parts,
+                    const Config& config, World& world);
   Result<> write_zones(GroupSlot& slot, const TargetGroup& group, const Config& config,
                        World& world);
-  void write_rows(GroupSlot& slot, const TargetGroup& group, const Config& config, World& world);
   void write_rows(Rows& rows, const TargetGroup& group, std::string_view zone, World& world);
   const std::set<std::string>& zones_of(std::string_view group) const;
   // Those that nothing is steered to any more.

@@ -20,8 +20,7 @@ Result<> Reconciler::write_groups(const Config& config, World& world) {
   for (const std::string& name : std::exchange(health_stale_, {})) {
     const auto at = groups_.find(name);
     if (at == groups_.end() || at->second.applied == nullptr) continue;
-    mark_members(at->second, *at->second.applied, config, world);
-    write_rows(at->second, *at->second.applied, config, world);
+    write_health(at->second, *at->second.applied, config, world);
   }
   return first;
 }
@@ -48,8 +47,7 @@ Result<> Reconciler::write_group(const SharedGroup& group, const Config& config,
   Result<> taken = take_members(at, group, config, world);
   if (slot.applied == nullptr) return taken;
   Result<> zones = write_zones(slot, *group, config, world);
-  mark_members(slot, *slot.applied, config, world);
-  write_rows(slot, *slot.applied, config, world);
+  write_health(slot, *slot.applied, config, world);
   const auto stickiness = static_cast<uint16_t>(stickiness_of(*group));
   const auto stick = [&](const Rows& rows) {
     struct group& place = tables_.groups[rows.index];
@@ -179,17 +177,28 @@ Result<> Reconciler::take_members(GroupMap::iterator at, const SharedGroup& grou
   return refused;
 }
 
-// What the health of the group means for the flows of its targets.
-void Reconciler::mark_members(GroupSlot& slot, const TargetGroup& group, const Config& config,
+// What the health of the group means for the flows of its targets, and for its rows.
+void Reconciler::write_health(GroupSlot& slot, const TargetGroup& group, const Config& config,
                               World& world) {
+  ZoneParts parts;
+  for (const std::string& zone : zones_of(group.name))
+    parts.emplace(zone, part_in_zone(group, config.network, zone));
+  mark_members(slot, group, parts, config, world);
+  write_rows(slot.rows, group, {}, world);
+  for (const auto& [zone, part] : parts)
+    if (const auto at = slot.zones.find(zone_id(zone)); at != slot.zones.end())
+      write_rows(at->second, part, zone, world);
+}
+
+void Reconciler::mark_members(GroupSlot& slot, const TargetGroup& group, const ZoneParts& parts,
+                              const Config& config, World& world) {
   const auto marks_in = [&](const TargetGroup& part) {
     return marks_when_unhealthy(failover_of(group), group_health(part, world));
   };
   // A target that a zone's flows go to is judged by that zone, one of no such zone by all.
   const uint16_t marks_of_all = marks_in(group);
   std::map<std::string_view, uint16_t> marks_of_zone;
-  for (const std::string& zone : zones_of(group.name))
-    marks_of_zone[zone] = marks_in(part_in_zone(group, config.network, zone));
+  for (const auto& [zone, part] : parts) marks_of_zone[zone] = marks_in(part);
   for (size_t i = 0; i < slot.members.size(); i++) {
     uint16_t marks = marks_of_all;
     if (!marks_of_zone.empty()) {
@@ -200,16 +209,6 @@ void Reconciler::mark_members(GroupSlot& slot, const TargetGroup& group, const C
     for (Share& share : slot.members[i]->second.shares)
       if (share.group == group.name) share.marks = sick ? marks : 0;
     sum_up(slot.members[i], config, world);
-  }
-}
-
-void Reconciler::write_rows(GroupSlot& slot, const TargetGroup& group, const Config& config,
-                            World& world) {
-  write_rows(slot.rows, group, {}, world);
-  for (const std::string& zone : zones_of(group.name)) {
-    const auto at = slot.zones.find(zone_id(zone));
-    if (at == slot.zones.end()) continue;
-    write_rows(at->second, part_in_zone(group, config.network, zone), zone, world);
   }
 }
 
