@@ -1,10 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""sluiced under its systemd unit, without systemd: it starts with exactly the capabilities that the unit leaves it and with
-none of them missing, says READY=1, RELOADING=1 and STOPPING=1, and WATCHDOG=1 as often as it is asked to. Everything
-happens in a network namespace of its own."""
+"""sluiced and sluice-proxy under their systemd units, without systemd: they start by the unit's command with exactly the
+capabilities that the unit leaves them (sluiced with none of those missing), say READY=1, RELOADING=1 and STOPPING=1, and
+WATCHDOG=1 as often as they are asked to; the proxy serves what the daemon has. Everything happens in a network namespace
+of its own."""
+import http.client
 import os
 import pathlib
+import queue
 import re
 import shutil
 import signal
@@ -12,6 +15,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 
 SOURCE = pathlib.Path(os.environ["SLUICE_SOURCE_DIR"])
 BIN = pathlib.Path(os.environ["SLUICE_BIN"])
@@ -22,6 +27,7 @@ gateway:
   key: 00112233445566778899aabbccddeeff
   socket: {folder}/g.sock
   flow_table: {{flows_max: 4096}}
+  proxies: {{socket: {folder}/proxies.sock}}
   tunnel: {{interface: gen0, address: 10.9.0.1}}
   nlb: {{interface: in0}}
 load_balancers:
@@ -29,6 +35,10 @@ load_balancers:
   - name: names
     type: network
     listeners: [{{protocol: UDP, address: 10.1.0.100, port: 53, default_actions: [{{type: forward, target_group: dns}}]}}]
+  - name: shop
+    type: application
+    listeners:
+      - {{protocol: HTTP, address: 10.1.0.80, port: 80, default_actions: [{{type: fixed-response, status: 503, body: closed}}]}}
 target_groups:
   - {{name: ids, protocol: GENEVE, targets: [{{id: 10.9.0.11}}]}}
   - {{name: dns, protocol: UDP, port: 53, targets: [{{id: 10.1.0.3}}]}}
@@ -47,27 +57,42 @@ def capabilities(unit):
     return [word.removeprefix("CAP_").lower() for word in line[1].split()]
 
 
+def command(unit, folder):
+    words = re.search(r"^ExecStart=(.*)$", unit.read_text(), re.M)[1]
+    for here, there in (("/usr/sbin/", f"{BIN}/"), ("/etc/sluice/gateway.yaml", f"{folder}/g.yaml"),
+                        ("${PROXIES}", f"{folder}/proxies.sock"), ("%i", "shop")):
+        words = words.replace(here, there)
+    return words.split()
+
+
 class Daemon:
-    def __init__(self, folder, names):
-        self.path = f"{folder}/notify.{'-'.join(names)}"
+    def __init__(self, folder, unit, names):
+        self.path = f"{folder}/notify.{unit.stem}.{'-'.join(names)}"
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(self.path)
-        self.socket.settimeout(PATIENCE_S)
+        os.chmod(self.path, 0o777)  # as systemd's: the proxy is nobody by then
+        # Read at once, whoever waits for what: a daemon waits for room in its manager's queue.
+        self.said = queue.SimpleQueue()
+        threading.Thread(target=self.read, daemon=True).start()
         allowed = ",".join(["-all"] + ["+" + name for name in names])
         self.process = subprocess.Popen(
-            ["setpriv", f"--bounding-set={allowed}", "--no-new-privs", BIN / "sluiced", "--config", f"{folder}/g.yaml"],
+            ["setpriv", f"--bounding-set={allowed}", "--no-new-privs", *command(unit, folder)],
             env={**os.environ, "NOTIFY_SOCKET": self.path, "WATCHDOG_USEC": "200000"}, stderr=subprocess.PIPE, text=True)
+
+    def read(self):
+        while True:
+            self.said.put(self.socket.recv(4096).decode().split("\n"))
 
     def hears(self, word):
         while True:
-            said = self.socket.recv(4096).decode().split("\n")
+            said = self.said.get(timeout=PATIENCE_S)
             if word in said:
                 return
             assert said == ["WATCHDOG=1"], f"{said} instead of {word}"
 
 
-def start_and_stop(folder, names):
-    daemon = Daemon(folder, names)
+def start_and_stop(folder, unit, meanwhile):
+    daemon = Daemon(folder, unit, capabilities(unit))
     try:
         daemon.hears("READY=1")
         for _ in range(3):
@@ -75,6 +100,7 @@ def start_and_stop(folder, names):
         daemon.process.send_signal(signal.SIGHUP)
         daemon.hears("RELOADING=1")
         daemon.hears("READY=1")
+        meanwhile()
         daemon.process.terminate()
         daemon.hears("STOPPING=1")
     finally:
@@ -83,10 +109,26 @@ def start_and_stop(folder, names):
     assert daemon.process.returncode == 0, log
 
 
-def fails_without(folder, names):
-    daemon = Daemon(folder, names)
+def fails_without(folder, unit, names):
+    daemon = Daemon(folder, unit, names)
     _, log = daemon.process.communicate(timeout=PATIENCE_S)
     assert daemon.process.returncode == 1, f"with {names} alone it starts: the unit leaves it too much\n{log}"
+
+
+def page_is_served():
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        connection = http.client.HTTPConnection("10.1.0.80", timeout=PATIENCE_S)
+        try:
+            connection.request("GET", "/")
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (503, b"closed")
+            return
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline, "the proxy does not serve what the daemon has"
+            time.sleep(0.02)  # between two attempts
+        finally:
+            connection.close()
 
 
 def verify_units(folder):
@@ -119,11 +161,15 @@ def main():
         for name in ("out0", "in0", "gen0"):
             subprocess.run(f"ip link add {name} type veth peer name p{name} && ip link set {name} up && ip link set p{name} up",
                            shell=True, check=True)
-        subprocess.run("ip link set lo up && ip addr add 10.9.0.1/24 dev gen0", shell=True, check=True)
-        names = capabilities(SOURCE / "gateway/sluiced.service")
-        start_and_stop(folder, names)
+        subprocess.run("ip link set lo up && ip addr add 10.9.0.1/24 dev gen0 && ip addr add 10.1.0.80/32 dev lo",
+                       shell=True, check=True)
+        os.chmod(folder, 0o755)  # the proxy is nobody by the time it connects
+        unit = SOURCE / "gateway/sluiced.service"
+        proxy = SOURCE / "gateway/alb/sluice-proxy@.service"
+        start_and_stop(folder, unit, lambda: start_and_stop(folder, proxy, page_is_served))
+        names = capabilities(unit)
         for name in names:
-            fails_without(folder, [other for other in names if other != name])
+            fails_without(folder, unit, [other for other in names if other != name])
     print("PASS")
 
 

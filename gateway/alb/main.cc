@@ -15,6 +15,7 @@
 #include "gateway/alb/stats.h"
 #include "gateway/api/http_server.h"
 #include "gateway/control/config.h"
+#include "gateway/control/discover.h"
 #include "gateway/follow/follower.h"
 #include "gateway/proxy/service_manager.h"
 
@@ -44,6 +45,12 @@ Result<Config> read_state(const Arguments& arguments) {
     for (const Error& error : config.error()) std::fprintf(stderr, "%s\n", error.text().c_str());
     return fail("the configuration is not valid", arguments.config);
   }
+  for (const TargetGroup& group : config->target_groups)
+    if (group.protocol == Protocol::kHttp && is_followed(group))
+      return fail("the targets of '" + group.name + "' are found by " +
+                      discover_settings(group).text() +
+                      ", by the daemon: start with --follow instead of --config",
+                  arguments.config);
   const std::string& name = arguments.load_balancer;
   choose(*config, name);
   if (!config->load_balancers.empty()) return std::move(*config);

@@ -108,4 +108,9 @@ statuses=$(jq -r '"\(.elb_status) \(.rule_priority) \(.target_group)"' "$dir/acc
 sed 's/protocol: HTTP$/protocol: HTTPS/' "$SLUICE_SOURCE_DIR/docs/features/examples/alb.yaml" >"$dir/bad.yaml"
 if "$SLUICE_BIN/sluice-proxy" --config "$dir/bad.yaml" 2>"$dir/bad.log"; then fail "HTTPS accepted"; fi
 grep -q 'HTTPS' "$dir/bad.log" || fail "HTTPS is not named"
+# Only the daemon hears what targets there are.
+sed 's/protocol: HTTP$/&\n    discover: {file: \/etc\/web}/' "$SLUICE_SOURCE_DIR/docs/features/examples/alb.yaml" |
+  sed '/^load_balancers/,/^target_groups/{/discover/d}' >"$dir/bad.yaml"
+if "$SLUICE_BIN/sluice-proxy" --config "$dir/bad.yaml" 2>"$dir/bad.log"; then fail "found targets accepted"; fi
+grep -q 'found by file:/etc/web.*--follow' "$dir/bad.log" || fail "the remedy is not named"
 echo "PASS"

@@ -14,6 +14,7 @@
 
 namespace sluice::gateway {
 
+inline constexpr std::string_view kDiscoverPrefix = "sluice.discover.";  // of the attributes' names
 inline constexpr size_t kDiscoverServersMax = 3;    // DNS servers of a group
 inline constexpr size_t kDiscoverEndpointsMax = 5;  // of an etcd cluster
 inline constexpr size_t kDiscoverTextMax = 256;     // characters of one attribute

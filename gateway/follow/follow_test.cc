@@ -34,7 +34,13 @@ load_balancers:
     listeners: [{protocol: HTTP, port: 80, default_actions: [{type: forward, target_group: web}]}]
 target_groups:
   - {name: ids, protocol: GENEVE, targets: [{id: 10.9.0.11}]}
-  - {name: web, protocol: HTTP, port: 8080, target_type: instance, vpc_id: vpc-lab, targets: [{id: 10.1.0.11}]}
+  - name: web
+    protocol: HTTP
+    port: 8080
+    vpc_id: vpc-lab
+    attributes: {deregistration_delay.timeout_seconds: 7}
+    discover: {file: /etc/sluice/web.targets}
+    targets: [{id: 10.1.0.11}]
 )";
 
 const TargetName kWebOne{"web", {*parse_ip_address("10.1.0.11"), 8080}};
@@ -137,6 +143,8 @@ TEST_F(FollowTest, TheWholeAndThenEachChange) {
   EXPECT_TRUE(taken.load_balancers[0].tags.empty());
   ASSERT_EQ(taken.target_groups.size(), 1u);
   EXPECT_EQ(taken.target_groups[0].targets, (std::vector<Target>{kWebOne.target}));
+  EXPECT_EQ(taken.target_groups[0].attributes,
+            (Attributes{{"deregistration_delay.timeout_seconds", "7"}}));
   EXPECT_EQ(taken.gateway.key.k0, 0u);
 
   ASSERT_TRUE(add_group("more"));

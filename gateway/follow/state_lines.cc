@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gateway/control/config.h"
+#include "gateway/control/discover.h"
 
 namespace sluice::gateway {
 namespace {
@@ -106,6 +107,9 @@ Config application_part(const Config& config) {
     copy.target_type = TargetType::kIp;
     copy.vpc.clear();
     copy.tags.clear();
+    std::erase_if(copy.attributes, [](const auto& attribute) {
+      return attribute.first.starts_with(kDiscoverPrefix);
+    });
     out.target_groups.push_back(std::move(copy));
   }
   return out;

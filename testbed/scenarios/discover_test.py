@@ -4,6 +4,7 @@
 do not, and a source that fails takes nothing away. The lab is drawn in discover.yaml; appliances join the etcd with the
 script of docs/features/discovery.md."""
 import contextlib
+import http.server
 import os
 import re
 import shutil
@@ -14,7 +15,7 @@ import subprocess
 import threading
 
 import harness
-from harness import expect, wait_for
+from harness import becomes, expect, wait_for
 
 ONE, TWO = "10.9.0.11", "10.9.0.12"
 REGISTRY = "10.9.0.5"
@@ -24,7 +25,7 @@ PATIENCE_S = 90  # leases, and pauses before a source is asked again, come on to
 def follow(lab, source):
     """The running gateway's group follows this from now on."""
     text = lab.config.read_text()
-    lab.config.write_text(re.sub(r"^    discover: .*$", f"    discover: {source}", text, flags=re.M))
+    lab.config.write_text(re.sub(r"^    discover: .*$", f"    discover: {source}", text, count=1, flags=re.M))
     lab.run("gateway", harness.BIN / "sluice", "apply", lab.config, "--socket", lab.socket)
 
 
@@ -230,5 +231,59 @@ def etcd(lab):
         subprocess.run(["promtool", "check", "metrics"], input=page, check=True)
 
 
+class Web(http.server.ThreadingHTTPServer):
+    """Answers every request with its own port."""
+
+    def __init__(self, port):
+        super().__init__(("10.2.0.11", port), Port)
+        self.thread = threading.Thread(target=self.serve_forever, daemon=True)
+        self.thread.start()
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.thread.join()
+        self.server_close()
+
+
+class Port(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = str(self.server.server_port).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def application(lab):
+    """The targets of an application load balancer: the daemon finds them, the proxy follows."""
+    path = lab.run_folder.parent / "discov.web"
+
+    def write(text):
+        new = path.with_suffix(".new")
+        new.write_text(text)
+        new.rename(path)
+    lab.resources.callback(path.unlink, missing_ok=True)
+
+    def answered_by(*ports):
+        """Requests come to exactly these, in turn."""
+        def seen():
+            answers = [harness.http("10.2.0.80") for _ in range(4)]
+            return {int(body) for _, body in answers} if all(a and a[0] == 200 for a in answers) else answers
+        with lab.inside("client"):
+            becomes("who answers", seen, set(ports))
+    with lab.inside("server"):
+        for port in (8081, 8082):
+            lab.resources.enter_context(Web(port))
+    write("10.2.0.11\n")
+    answered_by(8081)
+    write("10.2.0.11\n10.2.0.11:8082\n")
+    answered_by(8081, 8082)
+    write("10.2.0.11:8082\n")
+    answered_by(8082)
+
+
 if __name__ == "__main__":
-    harness.run(harness.Lab("testbed/scenarios/discover.yaml"), file, name, etcd, tools=("etcd", "etcdctl"))
+    harness.run(harness.Lab("testbed/scenarios/discover.yaml"), file, application, name, etcd, tools=("etcd", "etcdctl"))
