@@ -73,6 +73,16 @@ void add_options(CLI::App& app, IdsCommand& command) {
   app.add_option("--eve", command.eve_file,
                  "file to append EVE JSON events to; - is standard output")
       ->capture_default_str();
+  app.add_option_function<std::string>(
+         "--events",
+         [&command](const std::string& list) {
+           const auto types = inspect::EventTypes::parse(list);
+           if (!types) throw CLI::ValidationError("--events", types.error().text());
+           command.ids.inspection.events = *types;
+         },
+         "events to write: all (as without this), none, or some of alert,drop,flow,fileinfo,stats,"
+         "http,dns,tls,ssh,smtp,ftp")
+      ->type_name("LIST");
   app.add_option("-l", command.log_directory, "directory of eve.json, instead of --eve");
   app.add_option("-r", command.capture_file,
                  "read this pcap or pcapng file instead of the network, and end");

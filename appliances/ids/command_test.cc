@@ -13,7 +13,8 @@ TEST(IdsCommand, ReadsEveryOption) {
                               "--eve",         "e.json",    "--var",       "HOME_NET=10.0.0.0/8",
                               "--var",         "X=[1:5]",   "--flows-max", "1000",
                               "--listen",      "10.9.0.11", "--port",      "6082",
-                              "--health-port", "81",        "--workers",   "2"});
+                              "--health-port", "81",        "--workers",   "2",
+                              "--events",      "alert,http"});
   ASSERT_TRUE(command) << command.error().text();
   EXPECT_EQ(command->ids.rules.rule_files, (std::vector<std::string>{"a.rules", "b.rules"}));
   EXPECT_EQ(command->ids.rules.variables.at("HOME_NET"), "10.0.0.0/8");
@@ -23,6 +24,8 @@ TEST(IdsCommand, ReadsEveryOption) {
   EXPECT_EQ(command->runner.listen, "10.9.0.11");
   EXPECT_EQ(command->runner.port, 6082);
   EXPECT_EQ(command->runner.workers, 2u);
+  EXPECT_TRUE(command->ids.inspection.events.has("http"));
+  EXPECT_FALSE(command->ids.inspection.events.has("fileinfo"));
   EXPECT_FALSE(command->list_rules);
 }
 
@@ -39,6 +42,7 @@ TEST(IdsCommand, RefusesWhatItDoesNotKnow) {
                           {"--var", "HOME_NET"},
                           {"--var", "A=$NONE"},
                           {"--workers", "-1"},
+                          {"--events", "alert,none"},
                           {"extra"}})
     EXPECT_FALSE(parse(bad)) << bad.front();
 }

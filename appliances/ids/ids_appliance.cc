@@ -13,8 +13,8 @@ using inspect::Inspector;
 
 class IdsAppliance final : public sdk::Appliance {
  public:
-  IdsAppliance(std::unique_ptr<Inspector> inspector, inspect::Sink& eve)
-      : inspector_(std::move(inspector)), eve_(eve) {}
+  IdsAppliance(std::unique_ptr<Inspector> inspector, bool writes_stats, inspect::Sink& eve)
+      : inspector_(std::move(inspector)), writes_stats_(writes_stats), eve_(eve) {}
 
   sdk::Answer handle(sdk::Packet& packet, sdk::Injector& injector) override {
     const auto verdict = inspector_->inspect(packet.ip, packet.time_us, responses_);
@@ -26,7 +26,7 @@ class IdsAppliance final : public sdk::Appliance {
 
   void finish(int64_t time_us) override {
     inspector_->finish(time_us);
-    write_stats(time_us);
+    if (writes_stats_) write_stats(time_us);
     eve_.flush();
   }
 
@@ -34,6 +34,7 @@ class IdsAppliance final : public sdk::Appliance {
   void write_stats(int64_t time_us);
 
   std::unique_ptr<Inspector> inspector_;
+  const bool writes_stats_;
   inspect::Sink& eve_;
   inspect::Responses responses_;
 };
@@ -97,7 +98,8 @@ Result<std::shared_ptr<const inspect::Engine>> load_rules(const IdsOptions& opti
 Result<std::unique_ptr<sdk::Appliance>> make_ids(std::shared_ptr<const inspect::Engine> engine,
                                                  const IdsOptions& options, inspect::Sink& eve) {
   SLUICE_TRY(auto inspector, Inspector::create(std::move(engine), options.inspection, eve));
-  return std::make_unique<IdsAppliance>(std::move(inspector), eve);
+  return std::make_unique<IdsAppliance>(
+      std::move(inspector), options.inspection.events.has(inspect::EventType::kStats), eve);
 }
 
 Result<std::unique_ptr<sdk::Appliance>> make_ids(const IdsOptions& options, inspect::Sink& eve) {

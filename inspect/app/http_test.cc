@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "inspect/app/http.h"
-
 #include <zlib.h>
 
-#include "inspect/app/conversation_for_test.h"
+#include "inspect/app/http_for_test.h"
 
 namespace sluice::inspect {
 namespace {
 
-constexpr Direction kToServer = Direction::kToServer;
-constexpr Direction kToClient = Direction::kToClient;
-
-std::unique_ptr<Parser> make() { return http_entry().make(); }
+using namespace testing;  // NOLINT
 
 struct Expected {
   Direction direction;
@@ -39,8 +34,6 @@ void check(const Case& c) {
   EXPECT_EQ(sink.events(), c.events);
   expect_same_when_cut(make, c.said);
 }
-
-const std::string kOk = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
 TEST(Http, TellsEveryBufferOfARequest) {
   check({"request",
@@ -131,10 +124,6 @@ TEST(Http, WritesAnEvent) {
                 R"("content_range":{"raw":"bytes 0-4/10","start":0,"end":4,"size":10},)"
                 R"("http_refer":"r","http_method":"GET","protocol":"HTTP/1.1","status":302,)"
                 R"("redirect":"/n","length":5}})"});
-}
-
-std::string get(std::string_view uri) {
-  return "GET " + std::string(uri) + " HTTP/1.1\r\nHost: h\r\n\r\n";
 }
 
 TEST(Http, NormalisesUris) {
@@ -345,234 +334,6 @@ TEST(Http, TellsTheFilesOfAMultipartBody) {
             (std::vector<std::string>{"begins a;b.exe", "is closed", "begins c", "is closed"}));
   EXPECT_EQ(sink.get(0, kToServer, "http.request_body"), body);
   expect_same_when_cut(make, said);
-}
-
-TEST(Http, HandsATunnelOver) {
-  const struct {
-    Conversation said;
-    Parsed parsed;
-    AppProtocol next;
-    std::string_view client_rest, server_rest;
-  } cases[] = {
-      {{client("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n"),
-        server("HTTP/1.1 200 Yes\r\nA: b\r\n\r\nfrom server")},
-       Parsed::kChange,
-       AppProtocol::kUnknown,
-       "",
-       "from server"},
-      {{client("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\nearly"),
-        server("HTTP/1.1 200 Yes\r\n\r\n")},
-       Parsed::kChange,
-       AppProtocol::kUnknown,
-       "early",
-       ""},
-      {{client("GET / HTTP/1.1\r\nHost: h\r\nUpgrade: h2c\r\n\r\n"),
-        server("HTTP/1.1 101 S\r\nUpgrade: h2c\r\n\r\nframes\r\n")},
-       Parsed::kChange,
-       AppProtocol::kHttp2,
-       "",
-       "frames\r\n"},
-      {{client("GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\r\n"),
-        server("HTTP/1.1 101 S\r\nUpgrade: websocket\r\n\r\n")},
-       Parsed::kDone,
-       AppProtocol::kUnknown,
-       "",
-       ""},
-  };
-  for (const auto& c : cases) {
-    RecordingSink sink;
-    const auto parser = make();
-    EXPECT_EQ(converse(*parser, c.said, sink), c.parsed) << c.said[1].text;
-    EXPECT_EQ(parser->next_protocol(), c.next);
-    const auto client_rest = parser->rest(kToServer), server_rest = parser->rest(kToClient);
-    EXPECT_EQ(std::string(client_rest.begin(), client_rest.end()), c.client_rest);
-    EXPECT_EQ(std::string(server_rest.begin(), server_rest.end()), c.server_rest);
-    EXPECT_EQ(sink.get_all(Recorded::kFinished).size(), 2U);
-    EXPECT_EQ(sink.get_all(Recorded::kEnded).size(), 1U);
-  }
-}
-
-TEST(Http, GoesOnAfterARefusedTunnel) {
-  RecordingSink sink;
-  const Parsed parsed =
-      converse(*make(),
-               {client("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n" + get("/next")),
-                server("HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno" + kOk)},
-               sink);
-  EXPECT_EQ(parsed, Parsed::kMore);
-  EXPECT_EQ(sink.get(0, kToClient, "http.stat_code"), "403");
-  EXPECT_EQ(sink.get(1, kToServer, "http.uri"), "/next");
-  EXPECT_EQ(sink.get(1, kToClient, "http.stat_code"), "200");
-}
-
-TEST(Http, BeginsInTheMiddleOfAConnection) {
-  RecordingSink sink;
-  converse(*make(), {server(kOk + kOk), client(get("/n")), server(kOk)}, sink);
-  EXPECT_EQ(sink.get(1, kToClient, "http.stat_code"), "200");
-  EXPECT_EQ(sink.get(2, kToServer, "http.uri"), "/n");
-  EXPECT_EQ(sink.get(2, kToClient, "http.stat_code"), "200");
-  EXPECT_EQ(sink.events(), (std::vector<std::string>(2, "unable_to_match_response_to_request")));
-}
-
-TEST(Http, PassesOverAGapInABody) {
-  RecordingSink sink;
-  const auto parser = make();
-  parser->feed(kToServer, bytes_of(get("/")), sink);
-  parser->feed(kToClient, bytes_of("HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\nhello"), sink);
-  EXPECT_EQ(parser->gap(kToClient, 20, sink), Parsed::kMore);
-  parser->feed(kToClient, bytes_of("world"), sink);
-  // Two bodies: no pattern reaches over the gap.
-  EXPECT_EQ(sink.get_all(Recorded::kBuffer, "file.data"),
-            (std::vector<std::string>{"hello", "world"}));
-  EXPECT_EQ(sink.get_all(Recorded::kEnded).size(), 1U);
-  EXPECT_EQ(sink.files(), (std::vector<std::string>{"begins /", "lacks 20", "is closed"}));
-
-  // Where lines are, nothing can be made of it.
-  parser->feed(kToServer, bytes_of("GET /"), sink);
-  EXPECT_EQ(parser->gap(kToServer, 5, sink), Parsed::kFailed);
-  EXPECT_EQ(sink.get_all(Recorded::kEnded).size(), 2U);
-}
-
-TEST(Http, TellsHowAFileEnds) {
-  const std::string ok = "HTTP/1.1 200 OK\r\nContent-Disposition: attachment; filename=n\r\n";
-  const std::string length = "Content-Length: ";
-  const struct {
-    std::string response;
-    std::vector<std::string> files;
-  } kCases[] = {
-      {ok + length + "3\r\n\r\nabc", {"begins n", "is closed"}},
-      {ok + length + "0\r\n\r\n", {}},
-      {ok + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", {"begins n", "is closed"}},
-      {ok + "\r\nuntil the end", {"begins n", "is closed"}},
-      {ok + length + "4\r\n\r\nabc", {"begins n", "is truncated"}},
-      {ok + "Transfer-Encoding: chunked\r\n\r\n4\r\nabc", {"begins n", "is truncated"}},
-      {ok + "Content-Encoding: gzip\r\n" + length + "99\r\n\r\n\x1f\x8b\x08nonsense", {}},
-      {ok + length + std::to_string(kHttpBodyMax + 2) + "\r\n\r\n" +
-           std::string(kHttpBodyMax + 2, 'a'),
-       {"begins n", "is truncated"}},
-  };
-  for (const auto& c : kCases) {
-    RecordingSink sink;
-    converse(*make(), {client(get("/")), server(c.response)}, sink);
-    EXPECT_EQ(sink.files(), c.files) << c.response.substr(0, 120);
-  }
-
-  // What follows is lost with the connection.
-  RecordingSink broken;
-  const auto parser = make();
-  parser->feed(kToServer, bytes_of(get("/")), broken);
-  parser->feed(kToClient, bytes_of(ok + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc"), broken);
-  EXPECT_EQ(parser->gap(kToClient, 5, broken), Parsed::kFailed);
-  EXPECT_EQ(broken.files(), (std::vector<std::string>{"begins n", "is truncated"}));
-}
-
-TEST(Http, EndsAResponseWithTheServersEnd) {
-  RecordingSink sink;
-  const auto parser = make();
-  const std::string request = "GET / HTTP/1.0\r\n\r\n";
-  const std::string response = "HTTP/1.0 200 OK\r\n\r\nbody";
-  EXPECT_EQ(parser->feed(kToServer, bytes_of(request), sink), Parsed::kMore);
-  EXPECT_EQ(parser->feed(kToClient, bytes_of(response), sink), Parsed::kMore);
-  parser->end(kToClient, sink);
-  EXPECT_EQ(sink.get(0, kToClient, "http.response_body"), "body");
-  parser->end(kToServer, sink);
-}
-
-TEST(Http, BoundsOpenTransactions) {
-  RecordingSink sink;
-  const auto parser = make();
-  for (size_t i = 0; i < kHttpOpenTransactionsMax; i++)
-    ASSERT_EQ(parser->feed(kToServer, bytes_of(get("/")), sink), Parsed::kMore) << i;
-  EXPECT_EQ(parser->feed(kToServer, bytes_of(get("/")), sink), Parsed::kFailed);
-  EXPECT_EQ(sink.events(), std::vector<std::string>{"too_many_open_transactions"});
-  EXPECT_EQ(sink.get_all(Recorded::kEnded).size(), kHttpOpenTransactionsMax);
-}
-
-TEST(Http, BoundsResponsesWithoutRequests) {
-  RecordingSink sink;
-  const auto parser = make();
-  // The request never ends, so that libhtp can let none of the responses go.
-  parser->feed(kToServer, bytes_of("POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n"), sink);
-  Parsed parsed = Parsed::kMore;
-  size_t responses = 0;
-  for (; responses < 2 * kHttpOpenTransactionsMax && parsed == Parsed::kMore; responses++)
-    parsed = parser->feed(kToClient, bytes_of(kOk), sink);
-  EXPECT_EQ(parsed, Parsed::kFailed);
-  EXPECT_LE(responses, kHttpOpenTransactionsMax + 1);
-}
-
-TEST(Http, BoundsTheBytesItHolds) {
-  RecordingSink sink;
-  const auto parser = make();
-  const std::string large =
-      "GET / HTTP/1.1\r\nHost: h\r\nA: " + std::string(60000, 'a') + "\r\n\r\n";
-  Parsed parsed = Parsed::kMore;
-  size_t requests = 0;
-  for (; requests < 100 && parsed == Parsed::kMore; requests++)
-    parsed = parser->feed(kToServer, bytes_of(large), sink);
-  EXPECT_EQ(parsed, Parsed::kFailed);
-  EXPECT_EQ(requests, kHttpHeldBytesMax / large.size() + 1);
-  EXPECT_EQ(sink.events(), std::vector<std::string>{"too_many_bytes_held"});
-}
-
-TEST(Http, BoundsHeaders) {
-  std::string many = "GET / HTTP/1.1\r\nHost: h\r\n";
-  for (uint32_t i = 0; i <= kHttpHeadersMax; i++) many += "A" + std::to_string(i) + ": b\r\n";
-  RecordingSink sink;
-  EXPECT_EQ(converse(*make(), {client(many + "\r\n")}, sink), Parsed::kFailed);
-  EXPECT_EQ(sink.events(), std::vector<std::string>{"request_too_many_headers"});
-
-  RecordingSink line;
-  EXPECT_EQ(converse(*make(), {client("GET /" + std::string(kHttpLineMax, 'a')), client("aa")},
-                     line, 1000),
-            Parsed::kFailed);
-  EXPECT_EQ(line.events(), std::vector<std::string>{"request_field_too_long"});
-}
-
-TEST(Http, GoesOnForAnyNumberOfTransactions) {
-  RecordingSink sink;
-  const auto parser = make();
-  for (size_t i = 0; i < 2 * kHttpTransactionsPerParser + 2; i++) {
-    ASSERT_EQ(parser->feed(kToServer, bytes_of(get("/" + std::to_string(i))), sink), Parsed::kMore);
-    ASSERT_EQ(parser->feed(kToClient, bytes_of(kOk), sink), Parsed::kMore);
-    ASSERT_EQ(sink.get(i, kToServer, "http.uri"), "/" + std::to_string(i));
-    ASSERT_EQ(sink.get(i, kToClient, "http.stat_code"), "200");
-    ASSERT_EQ(sink.get_all(Recorded::kEnded).size(), 1U);
-    sink.all.clear();
-  }
-  EXPECT_TRUE(sink.events().empty());
-}
-
-TEST(Http, IsRecognised) {
-  const std::string long_line = "FOO /" + std::string(kHttpProbeLineMax, 'a');
-  const struct {
-    Direction direction;
-    std::string_view bytes;
-    Probe expected;
-  } cases[] = {
-      {kToServer, "GET / HTTP/1.1\r\n", Probe::kYes},
-      {kToServer, "GET /", Probe::kYes},
-      {kToServer, "\r\nPOST ", Probe::kYes},
-      {kToServer, "GE", Probe::kMore},
-      {kToServer, "\r\n", Probe::kMore},
-      {kToServer, "FOO /x HTTP/1.1\r\n", Probe::kYes},
-      {kToServer, "get /x HTTP/1.0\r\n", Probe::kYes},
-      {kToServer, "FOO /x", Probe::kMore},
-      {kToServer, "FOO /x\r\n", Probe::kNo},
-      {kToServer, "OPTIONS sip:a@b SIP/2.0\r\n", Probe::kNo},
-      {kToServer, "PRI * HTTP/2.0\r\n", Probe::kNo},
-      {kToServer, "HELO there\r\n", Probe::kNo},
-      {kToServer, "\x16\x03\x01", Probe::kNo},
-      {kToServer, "SSH-2.0-x", Probe::kNo},
-      {kToServer, "AVERYLONGWORDTHATISNOMETHOD", Probe::kNo},
-      {kToServer, long_line, Probe::kNo},
-      {kToClient, "HTTP/1.1 200", Probe::kYes},
-      {kToClient, "HTT", Probe::kMore},
-      {kToClient, "HTTP/2", Probe::kNo},
-      {kToClient, "220 ", Probe::kNo},
-  };
-  for (const auto& c : cases)
-    EXPECT_EQ(http_entry().probe(c.direction, bytes_of(c.bytes), 80), c.expected) << c.bytes;
 }
 
 }  // namespace

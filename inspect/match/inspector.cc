@@ -17,16 +17,17 @@ Inspector::Inspector(std::shared_ptr<const Engine> engine, const InspectorOption
                      Sink& events)
     : engine_(std::move(engine)),
       options_(options),
-      reports_(events),
+      reports_(events, options.events),
       candidates_(engine_->size()),
       check_(*engine_),
-      transactions_(*engine_, check_, candidates_, scratch_, budget_, reports_, options.files),
+      transactions_(*engine_, check_, candidates_, scratch_, budget_, reports_,
+                    options.file_hashes),
+      verdicts_(*engine_, reports_, counters_),
       flows_(options.flows, [this](Flows::Record& flow, FlowEnd end) { on_flow_end(flow, end); }) {
   budget_.max = options.stream_memory_max;
 }
 
-Inspector::Verdict Inspector::inspect(std::span<const uint8_t> ip, int64_t time_us,
-                                      Responses& responses) {
+Verdict Inspector::inspect(std::span<const uint8_t> ip, int64_t time_us, Responses& responses) {
   responses.clear();
   now_us_ = std::max(now_us_, time_us);
   counters_.packets++;
@@ -43,14 +44,15 @@ Inspector::Verdict Inspector::inspect(std::span<const uint8_t> ip, int64_t time_
 
 // Fragments wait for nobody: all but the one that completes the datagram pass, and that one shares
 // the verdict on the whole.
-Inspector::Verdict Inspector::inspect_fragment(const PacketView& fragment, int64_t time_us,
-                                               Responses& responses) {
+Verdict Inspector::inspect_fragment(const PacketView& fragment, int64_t time_us,
+                                    Responses& responses) {
   const auto added = defragmenter_.add(fragment.ip, fragment.packet, time_us);
   if (added.state == FragmentState::kHeld) {
     counters_.passed++;
     return Verdict::kPass;
   }
-  if (added.state != FragmentState::kComplete) return drop_fragment(fragment, time_us, added.state);
+  if (added.state != FragmentState::kComplete)
+    return verdicts_.drop_fragment(fragment, time_us, added.state);
   const auto whole = view_packet(added.datagram);
   if (!whole || (whole->packet.flags & tunnels::kPacketFragment)) {
     counters_.dropped_malformed++;
@@ -62,8 +64,7 @@ Inspector::Verdict Inspector::inspect_fragment(const PacketView& fragment, int64
   return verdict;
 }
 
-Inspector::Verdict Inspector::inspect_view(const PacketView& view, int64_t time_us,
-                                           Responses& responses) {
+Verdict Inspector::inspect_view(const PacketView& view, int64_t time_us, Responses& responses) {
   const auto seen = flows_.see(view.packet, time_us);
   const Current current{view, *seen.record, seen.direction, time_us,
                         established_for(view, *seen.record)};
@@ -71,7 +72,7 @@ Inspector::Verdict Inspector::inspect_view(const PacketView& view, int64_t time_
   const Decision decision = seen.record->user.decision;
   if (decision == Decision::kDrop ||
       (quoted != nullptr && quoted->user.decision == Decision::kDrop))
-    return drop_by_flow(current);
+    return verdicts_.drop_by_flow(current);
   if (seen.record->state != FlowState::kClosed) seen.record->user.open_state = seen.record->state;
   if (decision == Decision::kPass) {
     counters_.passed_by_flow++;
@@ -81,12 +82,12 @@ Inspector::Verdict Inspector::inspect_view(const PacketView& view, int64_t time_
   transactions_.begin(&current);
   if (view.is_tcp()) {
     const StreamAccept accepted = inspect_stream(current);
-    if (accepted != StreamAccept::kOk) return drop_by_stream(current, accepted);
+    if (accepted != StreamAccept::kOk) return verdicts_.drop_by_stream(current, accepted);
   } else if (view.is_udp()) {
     inspect_datagram(current);
   }
   inspect_payload(current);
-  return conclude(current, responses);
+  return verdicts_.conclude(current, check_.matches(), responses);
 }
 
 // As in Suricata, the bare ACK that ends the handshake is not yet in the established connection.
@@ -253,126 +254,6 @@ void Inspector::match_in_packet(const Current& current, uint32_t index) {
   check_.matched(current, {index, false, {}}, nullptr);
 }
 
-// --- the verdict ---
-
-// Rules are numbered in the order in which they win. A rule that matched in packet and stream
-// counts once, for the stream; in two transactions, for each.
-void Inspector::order_matches() {
-  auto& matches = check_.matches();
-  std::stable_sort(matches.begin(), matches.end(), [](const Match& a, const Match& b) {
-    return a.rule != b.rule ? a.rule < b.rule : a.in_stream > b.in_stream;
-  });
-  const auto last = std::unique(matches.begin(), matches.end(), [](const Match& a, const Match& b) {
-    return a.rule == b.rule && a.about_transaction.empty() && b.about_transaction.empty();
-  });
-  matches.erase(last, matches.end());
-}
-
-Inspector::Verdict Inspector::conclude(const Current& current, Responses& responses) {
-  order_matches();
-  const Rule* deciding = nullptr;
-  size_t alerts = 0;
-  for (const Match& match : check_.matches()) {
-    const Rule& rule = engine_->rule(match.rule).rule;
-    if (!limits_.acts(match.rule, rule, current)) continue;
-    if (rule.bypass) current.flow.user.decision = Decision::kPass;
-    if (rule.action == Action::kPass) return pass_by_rule(current, match);
-    if (rule.action != Action::kAlert && deciding == nullptr) deciding = &rule;
-    if (!rule.noalert && limits_.speaks(match.rule, rule, current)) alert(current, match, alerts);
-  }
-  if (deciding != nullptr) return drop_by_rule(current, *deciding, responses);
-  if (current.flow.user.decision == Decision::kPass) forget_content(current.flow.user);
-  counters_.passed++;
-  return Verdict::kPass;
-}
-
-void Inspector::alert(const Current& current, const Match& match, size_t& alerts) {
-  if (alerts == kAlertsPerPacketMax) {
-    counters_.alerts_suppressed++;
-    return;
-  }
-  alerts++;
-  counters_.alerts++;
-  current.flow.user.alerted = true;
-  reports_.alert(current.about(), engine_->rule(match.rule).rule, match.about_transaction);
-}
-
-Inspector::Verdict Inspector::pass_by_rule(const Current& current, const Match& match) {
-  if (match.in_stream || engine_->rule(match.rule).once_per_flow) {
-    current.flow.user.decision = Decision::kPass;
-    forget_content(current.flow.user);
-  }
-  counters_.passed++;
-  return Verdict::kPass;
-}
-
-// Nothing more of the flow is looked into.
-void Inspector::forget_content(FlowUser& user) {
-  user.tcp.reset();
-  user.app.reset();
-}
-
-Inspector::Verdict Inspector::drop_by_rule(const Current& current, const Rule& rule,
-                                           Responses& responses) {
-  FlowUser& user = current.flow.user;
-  user.decision = Decision::kDrop;
-  forget_content(user);
-  keep_open(current.flow);
-  counters_.dropped_by_rules++;
-  reports_.drop(current.about(), "rules", &rule);
-  if (rule.action == Action::kReject) {
-    counters_.rejected++;
-    responses.reject(current.view, rule.reject_whom);
-    // The resets end the connection: the next SYN with its tuple is another one.
-    if (current.flow.is_tcp()) {
-      current.flow.tcp_flags[0] |= tunnels::kTcpRst;
-      current.flow.state = user.open_state = FlowState::kClosed;
-    }
-  }
-  return Verdict::kDrop;
-}
-
-// Nobody receives a packet that is dropped, so nothing that it says ends the connection: a reset
-// with a SYN behind it does not lead out of a drop.
-void Inspector::keep_open(Flows::Record& flow) {
-  const bool rejected = flow.user.open_state == FlowState::kClosed;
-  if (flow.state != FlowState::kClosed || rejected) return;
-  flow.state = flow.user.open_state;
-  for (uint8_t& flags : flow.tcp_flags)
-    flags &= static_cast<uint8_t>(~(tunnels::kTcpRst | tunnels::kTcpFin));
-}
-
-// Later packets are reported once for each flow and counted always.
-Inspector::Verdict Inspector::drop_by_flow(const Current& current) {
-  counters_.dropped_by_flow++;
-  if (current.flow.user.decision == Decision::kDrop) keep_open(current.flow);
-  if (!current.flow.user.drop_reported) reports_.drop(current.about(), "flow drop", nullptr);
-  current.flow.user.drop_reported = true;
-  return Verdict::kDrop;
-}
-
-Inspector::Verdict Inspector::drop_by_stream(const Current& current, StreamAccept why) {
-  const bool conflict = why == StreamAccept::kConflict;
-  (conflict ? counters_.dropped_stream_error : counters_.dropped_stream_memory)++;
-  if (!current.flow.user.error_reported)
-    reports_.drop(current.about(), conflict ? "stream error" : "stream memcap", nullptr);
-  current.flow.user.error_reported = true;
-  return Verdict::kDrop;
-}
-
-// Reported at most once between two ticks: fragments have no flow to say it once for.
-Inspector::Verdict Inspector::drop_fragment(const PacketView& fragment, int64_t time_us,
-                                            FragmentState why) {
-  const bool no_room = why == FragmentState::kNoRoom;
-  (no_room ? counters_.dropped_fragment_memory : counters_.dropped_fragment_error)++;
-  const Flow none;
-  if (!fragment_error_reported_)
-    reports_.drop({fragment, none, AppProtocol::kUnknown, Direction::kToServer, time_us},
-                  no_room ? "defrag memcap" : "defrag error", nullptr);
-  fragment_error_reported_ = true;
-  return Verdict::kDrop;
-}
-
 // --- time ---
 
 void Inspector::on_flow_end(Flows::Record& flow, FlowEnd end) {
@@ -381,7 +262,6 @@ void Inspector::on_flow_end(Flows::Record& flow, FlowEnd end) {
     for (const Direction direction : {Direction::kToServer, Direction::kToClient})
       flow.user.app->end(direction, transactions_);
   }
-  if (!options_.flow_events) return;
   const Decision decision = flow.user.decision;
   const std::string_view action = decision == Decision::kDrop   ? "drop"
                                   : decision == Decision::kPass ? "pass"
@@ -392,9 +272,8 @@ void Inspector::on_flow_end(Flows::Record& flow, FlowEnd end) {
 void Inspector::tick(int64_t time_us) {
   now_us_ = std::max(now_us_, time_us);
   flows_.expire(now_us_);
-  fragment_error_reported_ = false;
   check_.host_bits().expire(now_us_);
-  limits_.expire(now_us_);
+  verdicts_.tick(now_us_);
   reports_.sink().flush();
 }
 

@@ -14,21 +14,17 @@
 #include <string_view>
 #include <vector>
 
-#include "inspect/match/alert_limits.h"
 #include "inspect/match/candidates.h"
 #include "inspect/match/engine.h"
 #include "inspect/match/flow_state.h"
+#include "inspect/match/inspector_counters.h"
 #include "inspect/match/prefilter.h"
 #include "inspect/match/reports.h"
-#include "inspect/match/responses.h"
 #include "inspect/match/rule_check.h"
 #include "inspect/match/transaction_inspection.h"
-#include "inspect/stream/defrag.h"
+#include "inspect/match/verdicts.h"
 
 namespace sluice::inspect {
-
-// Alerts written for one packet; as in Suricata.
-inline constexpr size_t kAlertsPerPacketMax = 15;
 
 struct InspectorOptions {
   FlowTableOptions flows;
@@ -36,32 +32,14 @@ struct InspectorOptions {
   // Bytes that the streams of this worker may hold; over it packets that would add to them are
   // dropped.
   size_t stream_memory_max = 256u << 20;
-  FileOptions files;
-  // Write a "flow" event when a flow ends.
-  bool flow_events = true;
-};
-
-struct InspectorCounters {
-  uint64_t packets = 0;
-  uint64_t bytes = 0;
-  uint64_t passed = 0;
-  uint64_t dropped_malformed = 0;
-  uint64_t dropped_by_rules = 0;      // packets that a drop or reject rule matched
-  uint64_t dropped_by_flow = 0;       // later packets of such flows
-  uint64_t dropped_stream_error = 0;  // other bytes for a place in the stream
-  uint64_t dropped_stream_memory = 0;
-  uint64_t dropped_fragment_error = 0;  // fragments that no receiver should put together
-  uint64_t dropped_fragment_memory = 0;
-  uint64_t passed_by_flow = 0;  // not inspected: a pass rule decided for the flow
-  uint64_t rejected = 0;
-  uint64_t alerts = 0;
-  uint64_t alerts_suppressed = 0;  // over kAlertsPerPacketMax
-  uint64_t pending_full = 0;       // candidates over kPendingMax
+  EventTypes events;
+  // Digests in "fileinfo" events.
+  FileHashes file_hashes{};
 };
 
 class Inspector {
  public:
-  enum class Verdict { kPass, kDrop };
+  using Verdict = inspect::Verdict;
 
   // `events` must outlive the inspector.
   static Result<std::unique_ptr<Inspector>> create(std::shared_ptr<const Engine> engine,
@@ -81,7 +59,7 @@ class Inspector {
 
   const BufferMatcher& matcher() { return check_.matcher(); }
   const TransactionCounters& transaction_counters() const { return transactions_.counters(); }
-  const AlertLimits& alert_limits() const { return limits_; }
+  const AlertLimits& alert_limits() const { return verdicts_.limits(); }
   const FragmentCounters& fragment_counters() const { return defragmenter_.counters(); }
   uint32_t flows() const { return flows_.size(); }
 
@@ -104,32 +82,20 @@ class Inspector {
   bool matches_in_stream(const Current& current, StreamInspection& side, uint32_t index);
   void inspect_payload(const Current& current);
   void match_in_packet(const Current& current, uint32_t index);
-
-  Verdict conclude(const Current& current, Responses& responses);
-  void order_matches();
-  void alert(const Current& current, const Match& match, size_t& alerts);
-  Verdict pass_by_rule(const Current& current, const Match& match);
-  Verdict drop_by_rule(const Current& current, const Rule& rule, Responses& responses);
-  Verdict drop_by_flow(const Current& current);
-  Verdict drop_by_stream(const Current& current, StreamAccept why);
-  Verdict drop_fragment(const PacketView& fragment, int64_t time_us, FragmentState why);
-  static void forget_content(FlowUser& user);
-  static void keep_open(Flows::Record& flow);
   void on_flow_end(Flows::Record& flow, FlowEnd end);
 
   const std::shared_ptr<const Engine> engine_;
   const InspectorOptions options_;
+  InspectorCounters counters_;
   Reports reports_;
   PrefilterScratch scratch_;
   Candidates candidates_;
   RuleCheck check_;
-  AlertLimits limits_;
   Defragmenter defragmenter_;
-  bool fragment_error_reported_ = false;  // since the last tick
   StreamBudget budget_;
   StreamCounters stream_counters_;
   TransactionInspection transactions_;
-  InspectorCounters counters_;
+  Verdicts verdicts_;
   int64_t now_us_ = 0;
   Flows flows_;  // last: its flows use the members above
 };

@@ -44,6 +44,7 @@ void Reports::alert_object(const Rule& rule, const About& about) {
 }
 
 void Reports::alert(const About& about, const Rule& rule, std::string_view members) {
+  if (!writes(EventType::kAlert)) return;
   begin(about, "alert");
   alert_object(rule, about);
   line_.members(members);
@@ -52,6 +53,7 @@ void Reports::alert(const About& about, const Rule& rule, std::string_view membe
 }
 
 void Reports::drop(const About& about, std::string_view reason, const Rule* rule) {
+  if (!writes(EventType::kDrop)) return;
   begin(about, "drop");
   write_drop(line_, about.view.packet.l3_length, reason);
   if (rule != nullptr) alert_object(*rule, about);
@@ -67,6 +69,7 @@ void Reports::begin_of_flow(std::string_view event_type, const Flow& flow, Direc
 
 void Reports::transaction(const Flow& flow, Direction direction, int64_t time_us,
                           const Transaction& transaction) {
+  if (!types_.has(transaction.event_type())) return;
   begin_of_flow(transaction.event_type(), flow, direction, time_us);
   line_.unsigned_number("tx_id", transaction.id());
   transaction.write(line_);
@@ -84,6 +87,7 @@ void Reports::file(const Flow& flow, Direction direction, int64_t time_us,
 
 void Reports::flow_end(const Flow& flow, AppProtocol app_protocol, FlowEnd end, int64_t time_us,
                        bool alerted, std::string_view action) {
+  if (!writes(EventType::kFlow)) return;
   begin_event(line_, time_us, "flow", flow.id, flow.to_server);
   if (is_known(app_protocol)) line_.string("app_proto", app_protocol_name(app_protocol));
   write_ended_flow(line_, flow, end, alerted, action);

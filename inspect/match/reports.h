@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The EVE events of rule inspection: alert, drop, flow.
+// The EVE events of rule inspection: alert, drop, flow. Those that are not wanted are not written.
 #pragma once
 
 #include <cstdint>
 #include <string_view>
 
 #include "inspect/app/transaction.h"
+#include "inspect/eve/event_types.h"
 #include "inspect/eve/json_line.h"
 #include "inspect/eve/sink.h"
 #include "inspect/rules/rule.h"
@@ -18,7 +19,9 @@ class TrackedFile;
 
 class Reports {
  public:
-  explicit Reports(Sink& sink) : sink_(sink) {}
+  Reports(Sink& sink, const EventTypes& types) : sink_(sink), types_(types) {}
+
+  bool writes(EventType type) const { return types_.has(type); }
 
   // The packet that an event is about.
   struct About {
@@ -51,6 +54,7 @@ class Reports {
   void alert_object(const Rule& rule, const About& about);
 
   Sink& sink_;
+  const EventTypes types_;
   JsonLine line_;
 };
 

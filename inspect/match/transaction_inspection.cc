@@ -19,14 +19,14 @@ bool asks_about(const CompiledRule& compiled, uint16_t view) {
 TransactionInspection::TransactionInspection(const Engine& engine, RuleCheck& check,
                                              Candidates& candidates, PrefilterScratch& scratch,
                                              StreamBudget& budget, Reports& reports,
-                                             const FileOptions& files)
+                                             const FileHashes& hashes)
     : engine_(engine),
       check_(check),
       candidates_(candidates),
       scratch_(scratch),
       budget_(budget),
       reports_(reports),
-      files_(files) {}
+      hashes_(hashes) {}
 
 TransactionInspection::Notes& TransactionInspection::notes_of(Transaction& transaction) {
   if (!transaction.notes) {
@@ -149,9 +149,9 @@ void TransactionInspection::finish_bodies(Transaction& transaction, Notes& notes
 void TransactionInspection::file_begins(Transaction& transaction, Direction direction,
                                         std::string_view name) {
   file_ends(transaction, direction, FileEnd::kTruncated);
-  if (!files_.events) return;
+  if (!tracks_files()) return;
   counters_.files++;
-  notes_of(transaction).file[static_cast<size_t>(direction)].emplace(name, files_.hashes);
+  notes_of(transaction).file[static_cast<size_t>(direction)].emplace(name, hashes_);
 }
 
 void TransactionInspection::file_gap(Transaction& transaction, Direction direction,

@@ -32,11 +32,6 @@ inline constexpr size_t kBuffersMax = 256;
 // Bytes of one body that are looked at.
 inline constexpr size_t kBodyBytesMax = 128 * 1024;
 
-struct FileOptions {
-  bool events = true;  // a "fileinfo" event for each file
-  FileHashes hashes{};
-};
-
 struct TransactionCounters {
   uint64_t transactions = 0;
   uint64_t waiting_full = 0;  // rules over kWaitingMax
@@ -52,7 +47,7 @@ class TransactionInspection final : public TransactionSink {
  public:
   TransactionInspection(const Engine& engine, RuleCheck& check, Candidates& candidates,
                         PrefilterScratch& scratch, StreamBudget& budget, Reports& reports,
-                        const FileOptions& files);
+                        const FileHashes& hashes);
 
   // What parsers tell from now on is about this packet, or about none: the end of a flow.
   void begin(const Current* current) { current_ = current; }
@@ -64,7 +59,7 @@ class TransactionInspection final : public TransactionSink {
   }
 
   bool wants(Buffer buffer) const override {
-    return !engine_.views_of(buffer).empty() || (buffer == Buffer::kFileData && files_.events);
+    return !engine_.views_of(buffer).empty() || (buffer == Buffer::kFileData && tracks_files());
   }
   void buffer(Transaction& transaction, Direction direction, Buffer buffer,
               std::span<const uint8_t> bytes) override;
@@ -117,6 +112,8 @@ class TransactionInspection final : public TransactionSink {
     std::optional<TrackedFile> file[2];  // that is passing
   };
 
+  // A file is looked at when its event is written.
+  bool tracks_files() const { return reports_.writes(EventType::kFileinfo); }
   Notes& notes_of(Transaction& transaction);
   // Counts bytes that a transaction keeps; false: no memory.
   bool hold(Notes& notes, size_t bytes);
@@ -142,7 +139,7 @@ class TransactionInspection final : public TransactionSink {
   PrefilterScratch& scratch_;
   StreamBudget& budget_;
   Reports& reports_;
-  const FileOptions files_;
+  const FileHashes hashes_;
   const Current* current_ = nullptr;
   const Flow* ended_flow_ = nullptr;
   int64_t time_us_ = 0;

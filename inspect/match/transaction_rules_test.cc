@@ -137,7 +137,7 @@ void download(Harness& h, const Ends& client, std::string_view answer) {
 
 TEST(FileEvents, TellOfTheFileItsMessageAndItsDirection) {
   InspectorOptions options;
-  options.files.hashes[static_cast<size_t>(FileHash::kMd5)] = true;
+  options.file_hashes[static_cast<size_t>(FileHash::kMd5)] = true;
   Harness h("", options);
   download(h, Ends{}, kFileAnswer);
   const auto events = file_events(h);
@@ -163,7 +163,7 @@ TEST(FileEvents, AFileThatIsBrokenOffIsTruncatedAndNoneIsToldTwice) {
 
 TEST(FileEvents, AreNotWrittenWhenNotWanted) {
   InspectorOptions options;
-  options.files.events = false;
+  options.events = EventTypes().without(EventType::kFileinfo);
   Harness h("", options);
   download(h, Ends{}, kFileAnswer);
   EXPECT_TRUE(file_events(h).empty());
@@ -219,13 +219,13 @@ struct LimitRow {
 };
 
 TEST(StateRules, ThresholdsLimitAlertsAndNotDrops) {
-  const LimitRow kTable[] = {
+  const LimitRow table[] = {
       {"threshold:type limit,track by_src,count 2,seconds 60;", {0, 1}},
       {"threshold:type threshold,track by_src,count 2,seconds 60;", {1, 3, 5}},
       {"threshold:type both,track by_src,count 2,seconds 60;", {1}},
       {"detection_filter:track by_src,count 4,seconds 60;", {4, 5}},
   };
-  for (const LimitRow& row : kTable) {
+  for (const LimitRow& row : table) {
     Harness h(std::string("alert udp any any -> any any (content:\"a\"; ") + row.option +
               " sid:1;)");
     std::vector<int> at;

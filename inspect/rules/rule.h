@@ -55,11 +55,16 @@ struct Rule {
   uint8_t ip_version = 0;  // 4, 6; 0: either
   bool tcp_packet = false;
   bool tcp_stream = false;
+  bool both_ways = false;  // <>
+  FlowOption flow;
+  Scope scope = Scope::kPacket;
+  Target target = Target::kNone;
+  bool noalert = false;
+  bool bypass = false;  // the rest of the flow is not inspected
   // Any of these; empty: whatever it is. `http` stands for HTTP/1 and HTTP/2.
   std::vector<AppProtocol> app_protocols;
   AddressList source, destination;
   PortList source_port, destination_port;
-  bool both_ways = false;  // <>
 
   std::string msg;
   uint32_t sid = 0;
@@ -70,10 +75,6 @@ struct Rule {
   int priority = 3;
   std::vector<std::pair<std::string, std::string>> references;  // type, value
   std::vector<std::pair<std::string, std::string>> metadata;    // key, value
-  Target target = Target::kNone;
-  FlowOption flow;
-  bool noalert = false;
-  bool bypass = false;  // the rest of the flow is not inspected
 
   std::vector<RulePart> parts;  // in the order written, those of one buffer together
   size_t variables = 0;         // that byte_extract and byte_math fill
@@ -81,7 +82,6 @@ struct Rule {
   std::vector<std::shared_ptr<const Effect>> effects;
   std::optional<Threshold> threshold;
   std::optional<DetectionFilter> detection_filter;
-  Scope scope = Scope::kPacket;
 
   std::string file;
   int line = 0;
