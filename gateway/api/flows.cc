@@ -79,11 +79,12 @@ json describe_flow(const Controller& controller, const flow_record& record, cons
            {"state", state_text(record, usage, expired)},
            {"from_outside", (record.flags & kFlowFirstEndOutside) != 0 ? client == 0 : client == 1},
            {"idle_ms", now_ms - record.last_seen_ms},
-           {"age_ms", now_ms - record.created_ms},
+           {"age_ms", now_ms - usage.created_ms},
            {"packets_forward", usage.packets[client]},
            {"packets_back", usage.packets[server]},
-           {"bytes_forward", usage.bytes[client]},
-           {"bytes_back", usage.bytes[server]}};
+           {"packets_delivered", record.delivered},
+           {"bytes_forward", flow_bytes(&usage, client)},
+           {"bytes_back", flow_bytes(&usage, server)}};
   if (record.flags & kFlowBypass) out["bypassed"] = true;
   if (record.flags & kFlowNlb) out["backend"] = target_address(tables, record.backend);
   return out;

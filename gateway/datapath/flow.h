@@ -45,11 +45,13 @@ SLUICE_STAGE __u32 steer_former(const struct path_tables* tables, __u32 group_in
 
 // Gives a flow to another target, under a new cookie. What the former target still holds comes back
 // under the former one (former_cookie).
-SLUICE_INLINE void flow_move(const struct passage* way, struct flow_record* record,
+SLUICE_INLINE void flow_move(const struct passage* way, struct flow_record* record, __u32 index,
                              const struct flow_query* query, __u32 target) {
   record->cookie = flow_cookie(way->settings, query->hash, target, (record->cookie >> 28) + 1);
   record->target = (__u16)target;
-  record->created_ms = way->now_ms;
+  record->flags |= kFlowMoved;
+  struct flow_usage* usage = table_flow_usages(way->tables, index);
+  if (usage) usage->created_ms = way->now_ms;
 }
 
 // Fills the record of a new flow, or of a tuple that is used again: its cookie differs from the
@@ -69,11 +71,9 @@ SLUICE_INLINE void flow_start(const struct passage* way, struct flow_record* rec
   record->layer2[1] = 0;
   record->cookie = flow_cookie(way->settings, query->hash, target, generation);
   record->last_seen_ms = way->now_ms;
-  record->created_ms = way->now_ms;
-  usage->packets[0] = 0;
-  usage->packets[1] = 0;
-  usage->bytes[0] = 0;
-  usage->bytes[1] = 0;
+  record->delivered = 0;
+  const struct flow_usage unused = {{0, 0}, {0, 0}, {0, 0}, way->now_ms};
+  *usage = unused;
 }
 
 // Makes the flow of a packet that has none, at `target`, and picks the NLB target if its
@@ -172,7 +172,7 @@ SLUICE_INLINE enum DropReason flow_leave(struct passage* way, const struct packe
     return kDropTargetLost;
   }
   if (owner != kNone16) {
-    flow_move(way, record, query, owner);
+    flow_move(way, record, index, query, owner);
     way->counters->event[kEventFlowMoved]++;
     return kDropNone;
   }
@@ -224,8 +224,10 @@ SLUICE_INLINE void flow_account(const struct passage* way, __u32 index, struct f
                                 const struct flow_query* query, __u32 bytes) {
   struct flow_usage* usage = table_flow_usages(way->tables, index);
   if (!usage) return;
-  usage->packets[query->direction & 1]++;
-  usage->bytes[query->direction & 1] += bytes;
+  const __u32 direction = query->direction & 1;
+  usage->packets[direction]++;
+  usage->bytes_low[direction] += bytes;
+  if (usage->bytes_low[direction] < bytes) usage->bytes_high[direction]++;
   if (record->last_seen_ms != way->now_ms) record->last_seen_ms = way->now_ms;
   const int both = usage->packets[0] != 0 && usage->packets[1] != 0;
   const __u32 state = flow_is_closed(record) ? kFlowClosed
@@ -239,7 +241,7 @@ SLUICE_INLINE void flow_follow_tcp(struct flow_record* record, const struct pack
                                    __u32 direction) {
   if (!(p->flags & kPacketHasPorts) || p->tuple.protocol != kProtocolTcp) return;
   __u16 flags = record->flags;
-  if (p->tcp_flags & kTcpRst) flags |= kFlowReset;
+  if (p->tcp_flags & kTcpRst) flags |= kFlowReset | (direction == 0 ? kFlowReset0 : kFlowReset1);
   if (p->tcp_flags & kTcpFin) flags |= direction == 0 ? kFlowFin0 : kFlowFin1;
   if (flags != record->flags) record->flags = flags;
 }

@@ -17,15 +17,15 @@ SLUICE_INLINE const struct hint* hint_find(const struct path_tables* tables, __u
 }
 
 // Moves a flow to a target of another group.
-SLUICE_INLINE void hint_steer(struct passage* way, struct flow_record* record, __u32 group,
-                              const struct flow_query* query) {
+SLUICE_INLINE void hint_steer(struct passage* way, struct flow_record* record, __u32 index,
+                              __u32 group, const struct flow_query* query) {
   const __u32 target = steer(way->tables, group, query);
-  if (target != kNone16 && target != record->target) flow_move(way, record, query, target);
+  if (target != kNone16 && target != record->target) flow_move(way, record, index, query, target);
 }
 
 // Follows the hint of an approved packet.
 SLUICE_INLINE void hint_take(struct passage* way, __u32 number, struct flow_record* record,
-                             const struct flow_query* query) {
+                             __u32 index, const struct flow_query* query) {
   const struct hint* h = hint_find(way->tables, number);
   if (!h) {
     way->counters->event[kEventHintUnknown]++;
@@ -35,7 +35,7 @@ SLUICE_INLINE void hint_take(struct passage* way, __u32 number, struct flow_reco
   if (h->action == kHintBypass)
     record->flags |= kFlowBypass;
   else
-    hint_steer(way, record, h->group, query);
+    hint_steer(way, record, index, h->group, query);
 }
 
 SLUICE_END

@@ -12,6 +12,28 @@ using namespace tunnels::frames;  // NOLINT
 class Lifetime : public Path {
  protected:
   Tables& tables() { return host->tables(); }
+
+  // The flow of request() and reply().
+  struct Found {
+    const flow_record& record;
+    const flow_usage& usage;
+    uint32_t state;
+  };
+  Found flow() {
+    flow_query query;
+    struct tuple t {};
+    t.source[0] = ipv4_word(10, 0, 0, 1);
+    t.destination[0] = ipv4_word(10, 0, 0, 2);
+    t.source_port = swap_be16(4242);
+    t.destination_port = swap_be16(80);
+    t.protocol = kProtocolTcp;
+    t.version = 4;
+    flow_query_from_tuple(&query, tables().settings, &t, 0, 0);
+    const uint32_t index = flow_find(&tables(), &query);
+    const flow_bucket& bucket = tables().flow_buckets[index / kFlowWays];
+    const uint32_t way = index % kFlowWays;
+    return {bucket.record[way], bucket.usage[way], flow_entry_state(bucket.entry[way])};
+  }
 };
 
 TEST_F(Lifetime, AnExpiredConnectionIsNamed) {
@@ -90,20 +112,8 @@ TEST_F(Lifetime, ProtocolsAndPortsHaveSilencesOfTheirOwn) {
 // SYN, established, half closed, closed, and used again.
 TEST_F(Lifetime, AConnectionIsFollowedToItsEnd) {
   const auto flags = [&] {
-    flow_query query;
-    struct tuple t {};
-    t.source[0] = ipv4_word(10, 0, 0, 1);
-    t.destination[0] = ipv4_word(10, 0, 0, 2);
-    t.source_port = swap_be16(4242);
-    t.destination_port = swap_be16(80);
-    t.protocol = kProtocolTcp;
-    t.version = 4;
-    flow_query_from_tuple(&query, tables().settings, &t, 0, 0);
-    const uint32_t index = flow_find(&tables(), &query);
-    const flow_record* record = table_flow_records(&tables(), index);
-    const uint32_t state =
-        flow_entry_state(tables().flow_buckets[index / kFlowWays].entry[index % kFlowWays]);
-    return std::pair(record->flags & (kFlowFin0 | kFlowFin1 | kFlowReset), state);
+    const Found found = flow();
+    return std::pair(found.record.flags & (kFlowFin0 | kFlowFin1 | kFlowReset), found.state);
   };
   const uint32_t cookie = cookie_of(from_outside(request()).bytes);
   EXPECT_EQ(flags(), std::pair(0, uint32_t{kFlowHalfOpen}));
@@ -123,6 +133,50 @@ TEST_F(Lifetime, AConnectionIsFollowedToItsEnd) {
   EXPECT_EQ(flags(), std::pair(0, uint32_t{kFlowHalfOpen}));
   round_trip(reply(kTcpRst), kInside);
   EXPECT_EQ(flags().first, 0 + kFlowReset);
+}
+
+// What the appliance keeps is known by what was delivered.
+TEST_F(Lifetime, WhatWasDeliveredIsCounted) {
+  round_trip(request(), kOutside);
+  round_trip(reply(), kInside);
+  EXPECT_EQ(flow().record.delivered, 2u);
+  from_outside(request(kTcpAck, {'x'}));  // and is never seen again
+  EXPECT_EQ(flow().record.delivered, 2u);
+  const Found now = flow();
+  EXPECT_EQ(now.usage.packets[0] + now.usage.packets[1], 3u);
+  EXPECT_EQ(flow_bytes(&now.usage, 0) + flow_bytes(&now.usage, 1), 40u + 40 + 41);
+  // Uninspected packets are delivered, too.
+  const_cast<flow_record&>(now.record).flags |= kFlowBypass;
+  EXPECT_EQ(from_outside(request(kTcpAck)).outcome.verdict, kVerdictInside);
+  EXPECT_EQ(flow().record.delivered, 3u);
+  const_cast<flow_record&>(now.record).flags &= ~kFlowBypass;
+  round_trip(reply(kTcpRst), kInside);
+  round_trip(request(), kOutside);
+  EXPECT_EQ(flow().record.delivered, 1u) << "another flow";
+}
+
+TEST_F(Lifetime, BytesAreCountedBeyond32Bits) {
+  round_trip(request(kTcpAck), kOutside);
+  auto& usage = const_cast<flow_usage&>(flow().usage);
+  const uint32_t direction = usage.packets[0] == 1 ? 0 : 1;
+  usage.bytes_low[direction] = 0xffffffff;
+  round_trip(request(kTcpAck), kOutside);
+  EXPECT_EQ(flow_bytes(&usage, direction), 0xffffffffull + 40);
+  EXPECT_EQ(flow_bytes(&usage, direction ^ 1), 0u);
+}
+
+TEST_F(Lifetime, WhoSentAResetIsKnown) {
+  const auto resets = [&] {
+    return flow().record.flags & (kFlowReset | kFlowReset0 | kFlowReset1);
+  };
+  round_trip(request(), kOutside);
+  const bool client_first = flow().record.flags & kFlowClientFirst;
+  round_trip(request(kTcpRst), kOutside);
+  EXPECT_EQ(resets(), kFlowReset | (client_first ? 0 + kFlowReset0 : 0 + kFlowReset1));
+  round_trip(reply(kTcpRst), kInside);
+  EXPECT_EQ(resets(), kFlowReset | kFlowReset0 | kFlowReset1);
+  round_trip(request(), kOutside);
+  EXPECT_EQ(resets(), 0);
 }
 
 }  // namespace

@@ -74,6 +74,7 @@ SLUICE_INLINE enum Verdict path_bypass(struct passage* way, frame* f, struct pac
     const enum DropReason reason = nlb_send_to_target(way, f, p, record);
     if (reason != kDropNone) return path_drop(way, reason);
   }
+  record->delivered++;
   const int failed_open = way->fails_open || record->target == kNone16;
   way->counters->event[failed_open ? kEventFailedOpen : kEventBypassed]++;
   way->departure.interface = attachment->interface[(side ^ 1) & 1];
@@ -160,15 +161,17 @@ SLUICE_STAGE __u32 source_target(const struct path_tables* tables, __u32 address
 // A datagram that is not under its flow's present cookie: taken if the cookie is the one before,
 // its target sends it, and the change is young. Cookies carry their target and a keyed digest, so
 // nothing had to be kept about it.
-SLUICE_INLINE enum DropReason former_cookie(const struct settings* settings, __u64 hash,
+SLUICE_INLINE enum DropReason former_cookie(const struct passage* way, __u64 hash, __u32 index,
                                             const struct flow_record* record, __u32 cookie,
-                                            __u32 from, __u32 now_ms) {
+                                            __u32 from) {
   const __u32 generation = cookie >> 28;
   const int genuine = (cookie >> 16 & 0xfff) == (from & 0xfff) &&
-                      flow_cookie(settings, hash, from, generation) == cookie;
+                      flow_cookie(way->settings, hash, from, generation) == cookie;
   if (!genuine || (((record->cookie >> 28) - generation) & 15) != 1)
     return record->target != from ? kDropTargetMismatch : kDropCookieMismatch;
-  return now_ms - record->created_ms > kFormerCookieMs ? kDropCookieExpired : kDropNone;
+  const struct flow_usage* usage = table_flow_usages(way->tables, index);
+  const int young = usage && way->now_ms - usage->created_ms <= kFormerCookieMs;
+  return young ? kDropNone : kDropCookieExpired;
 }
 
 // Whether a datagram is what its flow's target may return; *index becomes the flow's place.
@@ -185,7 +188,7 @@ SLUICE_INLINE enum DropReason verify_return(const struct passage* way, const str
     return kDropEndpointMismatch;
   if (record->target == from && record->cookie == d->geneve.flow_cookie) return kDropNone;
   const enum DropReason reason =
-      former_cookie(way->settings, query->hash, record, d->geneve.flow_cookie, from, way->now_ms);
+      former_cookie(way, query->hash, *index, record, d->geneve.flow_cookie, from);
   if (reason == kDropNone) way->counters->event[kEventFormerCookie]++;
   return reason;
 }
@@ -237,13 +240,14 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
   flow_follow_tcp(record, &d.inner, query.direction);
   // From the flow's present target only: a former one's advice is old.
   if (d.geneve.hint != 0 && d.geneve.flow_cookie == record->cookie)
-    hint_take(way, d.geneve.hint, record, &query);
+    hint_take(way, d.geneve.hint, record, index, &query);
   const int from_client = (query.direction == 0) == ((record->flags & kFlowClientFirst) != 0);
   if ((record->flags & kFlowNlb) && from_client) {
     reason = nlb_send_to_target(way, f, &d.inner, record);
     if (reason != kDropNone) return path_drop(way, reason);
   }
 
+  record->delivered++;
   struct target_counters* returned =
       table_target_counters(way->tables, d.geneve.flow_cookie >> 16 & 0xfff);
   if (returned) {

@@ -59,7 +59,7 @@ enum {
   kTargetHeaderLength = 82,  // Ethernet 14, IPv4 20, UDP 8, GENEVE 40
   kEncapsulationOverhead = 68,
   kGroupNameLength = 32,
-  kTablesLayout = 4,  // changes with the meaning or the size of anything here
+  kTablesLayout = 5,  // changes with the meaning or the size of anything here
   kNone16 = 0xffff,
 };
 
@@ -210,8 +210,11 @@ enum FlowFlags {
   kFlowFin0 = 16,            // FIN seen from the key's first end
   kFlowFin1 = 32,
   kFlowReset = 64,
-  kFlowIdleShift = 8,  // not a flag: four bits from here on: its class of settings.idle_ms
-  kFlowBypass = 128,   // needs no (more) inspection: a hint said so, or its group failed open
+  kFlowIdleShift = 8,     // not a flag: four bits from here on: its class of settings.idle_ms
+  kFlowBypass = 128,      // needs no (more) inspection: a hint said so, or its group failed open
+  kFlowReset0 = 1 << 13,  // beside kFlowReset: the key's first end has sent an RST
+  kFlowMoved = 1 << 14,   // it has been given to another target since it began
+  kFlowReset1 = 1 << 15,
 };
 
 // One cache line: all that forwarding needs.
@@ -224,13 +227,15 @@ struct flow_record {
   __u16 layer2[2];   // per direction: 4 bits of tag above 12 bits of index; 0 for none
   __u32 cookie;
   __u32 last_seen_ms;
-  __u32 created_ms;
+  __u32 delivered;  // packets of either direction that were approved and have left
 };
 
 // What a flow has sent, per direction, counted as it came in from outside or inside.
 struct flow_usage {
   __u32 packets[2];
-  __u64 bytes[2];  // of the IP packets
+  __u32 bytes_low[2];  // of the IP packets: flow_bytes()
+  __u16 bytes_high[2];
+  __u32 created_ms;  // or given to its present target
 };
 
 // How much a flow is worth when its bucket is full.
@@ -355,6 +360,11 @@ SLUICE_ASSERT_SIZE(target_counters, 64);
   X(counters, counters, kCpusMax)                   \
   X(target_counters, target_counters, kTargetsMax)  \
   X(tunnel_probes, tunnel_probe, kTargetsMax)
+
+// What a flow's direction has sent; wraps after 2^48 bytes.
+SLUICE_INLINE __u64 flow_bytes(const struct flow_usage* usage, __u32 direction) {
+  return (__u64)usage->bytes_high[direction & 1] << 32 | usage->bytes_low[direction & 1];
+}
 
 // Where the search for a listener starts. `port_number` in packet byte order.
 SLUICE_INLINE __u32 listener_home(const __u32 address[4], __u16 port_number, __u8 protocol) {
