@@ -29,7 +29,7 @@ def ask(path, host="www.example", port=0):
 
 
 def ready(lab):
-    lab.wait_until_healthy("ids")
+    lab.wait_until_healthy("ids", "web", "api")
     with lab.inside("client"):
         wait_for("the load balancer answers", lambda: harness.connects("10.1.0.80", 80))
 

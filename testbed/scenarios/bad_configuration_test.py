@@ -26,7 +26,7 @@ def place(text, needle):
 
 
 def ready(lab):
-    lab.wait_until_healthy("ids", "dpi", "echo-udp", "echo-tcp")  # their states are compared below
+    lab.wait_until_healthy("ids", "dpi", "echo-udp", "echo-tcp", "web", "api")  # their states are compared below
     with lab.inside("client"):
         wait_for("the application answers", lambda: harness.connects("10.1.0.11", 80))
 
