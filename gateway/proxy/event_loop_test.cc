@@ -180,6 +180,40 @@ TEST(Socket, CarriesALotBothWaysAtOnce) {
   EXPECT_TRUE(good);
 }
 
+Task<> connect_and_read(EventLoop& loop, SocketAddress to, Result<std::string>* said) {
+  auto connected = co_await connect_tcp(loop, to, loop.now_ms() + 1000);
+  if (!connected) {
+    *said = tl::make_unexpected(connected.error());
+    co_return;
+  }
+  char bytes[100];
+  *said = std::string(bytes, (*connected)->receive(bytes).bytes);
+}
+
+// Whoever connects is told this and reset before it looks.
+Result<std::string> said_by_one_who_resets(std::string_view words) {
+  auto loop = make_loop();
+  auto listener = listen_tcp(*SocketAddress::parse("127.0.0.1", 0), 8);
+  Result<std::string> said = std::string();
+  loop->spawn(connect_and_read(*loop, SocketAddress::local_of(listener->get()), &said));
+  SocketAddress from;  // the kernel has accepted for us by now
+  auto peer = accept_tcp(listener->get(), &from);
+  if (!peer) return tl::make_unexpected(peer.error());
+  EXPECT_EQ(::send(peer->get(), words.data(), words.size(), 0), static_cast<ssize_t>(words.size()));
+  const linger now{1, 0};
+  setsockopt(peer->get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  *peer = UniqueFd();
+  while (loop->tasks() > 0) loop->turn(1000);
+  return said;
+}
+
+TEST(Connect, WhatThePeerSaidBeforeItResetCanBeRead) {
+  EXPECT_EQ(said_by_one_who_resets("no"), "no");
+  const auto nothing = said_by_one_who_resets("");
+  ASSERT_FALSE(nothing);
+  EXPECT_EQ(nothing.error().code.value(), ECONNRESET);
+}
+
 Task<> connect_and_tell(EventLoop& loop, SocketAddress to, int* error) {
   auto connected = co_await connect_tcp(loop, to, loop.now_ms() + 200);
   *error = connected ? 0 : connected.error().code.value();

@@ -200,7 +200,9 @@ Task<Result<std::unique_ptr<Socket>>> connect_tcp(EventLoop& loop, SocketAddress
   int error = 0;
   socklen_t size = sizeof error;
   getsockopt(socket.fd(), SOL_SOCKET, SO_ERROR, &error, &size);
-  if (error != 0) co_return fail_errno("cannot connect", to.text(), error);
+  char byte;
+  const bool spoke = error == ECONNRESET && recv(socket.fd(), &byte, 1, MSG_PEEK) == 1;
+  if (error != 0 && !spoke) co_return fail_errno("cannot connect", to.text(), error);
   co_return created;
 }
 

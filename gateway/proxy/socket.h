@@ -105,8 +105,9 @@ class Socket {
   Watch watch_;  // last: leaves the loop before the descriptor closes
 };
 
-// A connection, or why there is none: error code ETIMEDOUT when the deadline passed first. `from`:
-// the address that it comes from; the kernel's choice without one.
+// A connection, or why there is none: error code ETIMEDOUT when the deadline passed first,
+// ECONNRESET when the peer accepted and went; what it said before can be read. `from`: the address
+// that it comes from; the kernel's choice without one.
 Task<Result<std::unique_ptr<Socket>>> connect_tcp(EventLoop& loop, SocketAddress to,
                                                   uint64_t deadline_ms,
                                                   std::optional<SocketAddress> from = {});

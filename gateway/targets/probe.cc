@@ -94,9 +94,10 @@ Task<ProbeResult> ask_grpc(ProbeStream& stream, const ProbeRequest& request) {
 Task<ProbeResult> probe(EventLoop& loop, std::shared_ptr<const ProbeRequest> request,
                         std::shared_ptr<ssl_ctx_st> tls, uint64_t deadline_ms) {
   auto stream = co_await ProbeStream::open(loop, request->to, request->from, deadline_ms);
-  if (!stream) co_return broken(stream.error());
-  if (request->protocol == HealthProtocol::kTcp)
+  const bool accepted = stream || stream.error().code.value() == ECONNRESET;
+  if (request->protocol == HealthProtocol::kTcp && accepted)
     co_return ProbeResult{ProbeOutcome::kSucceeded, -1, "connected"};
+  if (!stream) co_return broken(stream.error());
   if (request->protocol == HealthProtocol::kGrpc) co_return co_await ask_grpc(**stream, *request);
   if (request->protocol == HealthProtocol::kHttps) {
     auto started = co_await (*stream)->start_tls(tls.get());

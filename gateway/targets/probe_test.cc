@@ -143,6 +143,14 @@ TEST_F(ProbeTest, AResetBehindTheStatusLineIsAnAnswer) {
   EXPECT_EQ(run(request(HealthProtocol::kHttp)).outcome, ProbeOutcome::kSucceeded);
 }
 
+TEST_F(ProbeTest, AConnectionThatIsResetWasAccepted) {
+  auto target = serve([](int fd) {
+    const linger now{1, 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  });
+  EXPECT_EQ(run(request(HealthProtocol::kTcp)).outcome, ProbeOutcome::kSucceeded);
+}
+
 TEST_F(ProbeTest, AResetBeforeItIsNone) {
   auto target = serve([](int fd) {
     read_until(fd, "\r\n\r\n");
@@ -286,7 +294,8 @@ class GrpcTarget {
   }
   static int on_frame(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     auto* self = static_cast<GrpcTarget*>(user);
-    if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
+    // The same bit means "acknowledged" in SETTINGS, a frame of no stream.
+    if (frame->hd.stream_id == 0 || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
     const nghttp2_nv headers[] = {pair(":status", self->status_),
                                   pair("content-type", "application/grpc")};
     nghttp2_data_provider body{};
