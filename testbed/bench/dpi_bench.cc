@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "testbed/bench/dpi_bench.h"
 
-#include <malloc.h>
 #include <ndpi/ndpi_api.h>
 
-#include <algorithm>
-#include <ctime>
-#include <functional>
 #include <memory>
 
-#include "appliances/sdk/capture.h"
 #include "inspect/dpi/classifier.h"
 #include "inspect/stream/flow_table.h"
+#include "testbed/bench/corpus.h"
+#include "testbed/bench/measure.h"
 #include "testbed/bench/web_traffic.h"
 
 namespace sluice::testbed {
@@ -29,43 +26,9 @@ constexpr size_t kPacketsPerRound = 1'000'000;
 // Packets of a flow after which its memory is looked at: a handshake and the first payload.
 constexpr uint64_t kFirstPackets = 4;
 
-// IP packets one behind the other, as a capture has them.
-class Corpus {
- public:
-  struct Packet {
-    size_t begin;
-    uint32_t length;
-    int64_t time_us;
-  };
-  void add(std::span<const uint8_t> ip, int64_t time_us) {
-    packets_.push_back({bytes_.size(), static_cast<uint32_t>(ip.size()), time_us});
-    bytes_.insert(bytes_.end(), ip.begin(), ip.end());
-  }
-  std::span<const uint8_t> ip(const Packet& packet) const {
-    return {&bytes_[packet.begin], packet.length};
-  }
-  const std::vector<Packet>& packets() const { return packets_; }
-  size_t bytes() const { return bytes_.size(); }
-
- private:
-  std::vector<uint8_t> bytes_;
-  std::vector<Packet> packets_;
-};
-
-struct Collector : sdk::Appliance {
-  explicit Collector(Corpus& to) : corpus(to) {}
-  sdk::Answer handle(sdk::Packet& packet, sdk::Injector&) override {
-    corpus.add(packet.ip, packet.time_us);
-    return sdk::Answer::kReturn;
-  }
-  Corpus& corpus;
-};
-
 Result<Corpus> load(const std::vector<std::string>& captures) {
+  if (!captures.empty()) return load_captures(captures);
   Corpus corpus;
-  Collector collector(corpus);
-  for (const std::string& file : captures) SLUICE_TRY_VOID(sdk::run_capture(file, collector));
-  if (!captures.empty()) return corpus;
   int64_t time_us = 1'700'000'000'000'000;
   for (const Datagram& datagram : web_traffic(kMadeUpFlows, kMadeUpPackets))
     corpus.add(std::span(datagram).subspan(8 + (datagram[0] & 0x3f) * 4u), time_us += 10);
@@ -153,29 +116,6 @@ class PlainModule {
   ndpi_detection_module_struct* module_;
 };
 
-// CPU time of this thread: other programs do not count.
-double cpu_seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
-}
-
-double seconds_of(const std::function<void()>& work) {
-  const double start = cpu_seconds();
-  work();
-  return cpu_seconds() - start;
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
-
-double heap_bytes() {
-  const auto info = mallinfo2();
-  return static_cast<double>(info.uordblks + info.hblkhd);
-}
-
 // Bytes of memory for each flow when all flows of the corpus are known, shown up to `first` packets
 // each: record, bucket, what the classifier and nDPI have allocated.
 double memory_per_flow(const Corpus& corpus, Classifier& classifier, uint64_t first) {
@@ -195,7 +135,6 @@ double memory_per_flow(const Corpus& corpus, Classifier& classifier, uint64_t fi
 
 Result<DpiBench> bench_dpi(const DpiBenchOptions& options) {
   SLUICE_TRY(const Corpus corpus, load(options.captures));
-  if (corpus.packets().empty()) return fail("there are no IP packets in the captures");
   SLUICE_TRY(const auto classifier, Classifier::create());
   PlainModule plain;
 

@@ -7,6 +7,7 @@
 #include "testbed/bench/appliance_bench.h"
 #include "testbed/bench/bench.h"
 #include "testbed/bench/dpi_bench.h"
+#include "testbed/bench/ids_report.h"
 
 using namespace sluice;  // NOLINT
 
@@ -195,6 +196,11 @@ int main(int argc, char** argv) {
   dpi->add_flag("--json", json, "an array of cases instead of a table");
   dpi->add_option("--capture", dpi_options.captures, "pcap files; made-up traffic without any");
   dpi->add_option("--rounds", dpi_options.rounds)->check(CLI::Range(1, 1000));
+  testbed::IdsBenchOptions ids_options;
+  CLI::App* ids = app.add_subcommand(
+      "ids", "Gbit/s of inspection by rules, beside Hyperscan alone; start-up; memory of a flow");
+  ids->add_flag("--json", json, "an array of cases instead of a table");
+  add_options(*ids, ids_options);
   testbed::ControlBench control_options;
   CLI::App* control = app.add_subcommand(
       "control", "a large configuration, and the time of AWS API calls about it");
@@ -209,6 +215,12 @@ int main(int argc, char** argv) {
   if (control->parsed()) return run_control(control_options, json);
   if (appliances->parsed()) return run_appliances(appliance_options, json);
   if (dpi->parsed()) return run_dpi(dpi_options, json);
+  if (ids->parsed()) {
+    const auto bench = testbed::bench_ids(ids_options);
+    if (!bench) return fail(bench.error());
+    print(*bench, json);
+    return 0;
+  }
   const auto cases = testbed::bench_datapath(options);
   if (!cases) return fail(cases.error());
   json ? print_json(*cases) : print_table(*cases);

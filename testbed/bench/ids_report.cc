@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "testbed/bench/ids_report.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+namespace sluice::testbed {
+namespace {
+
+void print_json(const IdsBench& bench) {
+  nlohmann::ordered_json traffic = nlohmann::ordered_json::array();
+  for (const IdsTraffic& t : bench.traffic) {
+    traffic.push_back({{"name", t.name},
+                       {"packets", t.packets},
+                       {"bytes_per_packet", t.bytes_per_packet},
+                       {"mpps", t.mpps},
+                       {"gbit_per_s", t.gbit_per_s},
+                       {"hyperscan_gbit_per_s", t.hyperscan_gbit_per_s},
+                       {"alerts", t.alerts},
+                       {"dropped", t.dropped}});
+  }
+  const nlohmann::ordered_json out{{"case", "ids"},
+                                   {"rules", bench.rules},
+                                   {"refused", bench.refused},
+                                   {"start_s", bench.start_s},
+                                   {"cached_start_s", bench.cached_start_s},
+                                   {"traffic", traffic},
+                                   {"open_flows", bench.open_flows},
+                                   {"bytes_per_flow",
+                                    {{"handshake", bench.memory.handshake},
+                                     {"http", bench.memory.http},
+                                     {"tls", bench.memory.tls}}}};
+  std::printf("%s\n", nlohmann::ordered_json::array({out}).dump(1).c_str());
+}
+
+void print_table(const IdsBench& bench) {
+  std::printf("%lu rules, %lu refused; ready in %.1f s, with a cache in %.1f s\n", bench.rules,
+              bench.refused, bench.start_s, bench.cached_start_s);
+  std::printf("%-9s %9s %6s %8s %8s %17s %7s %7s\n", "traffic", "packets", "bytes", "Mpps",
+              "Gbit/s", "Hyperscan Gbit/s", "alerts", "dropped");
+  for (const IdsTraffic& t : bench.traffic)
+    std::printf("%-9s %9lu %6.0f %8.2f %8.2f %17.2f %7lu %7lu\n", t.name.c_str(), t.packets,
+                t.bytes_per_packet, t.mpps, t.gbit_per_s, t.hyperscan_gbit_per_s, t.alerts,
+                t.dropped);
+  if (bench.open_flows == 0) return;
+  std::printf("memory of a flow, of %lu: %.0f bytes after the handshake, %.0f HTTP, %.0f TLS\n",
+              bench.open_flows, bench.memory.handshake, bench.memory.http, bench.memory.tls);
+}
+
+}  // namespace
+
+void add_options(CLI::App& app, IdsBenchOptions& options) {
+  app.add_option("-S,--rules", options.rules.rule_files, "files of rules; made-up ones without any")
+      ->envname("SLUICE_BENCH_RULES");
+  app.add_option("--classification", options.rules.classification_file,
+                 "file of `config classification:` lines");
+  app.add_option("--made-up-rules", options.made_up_rules, "how many")
+      ->check(CLI::Range(1, 100'000));
+  app.add_option("--capture", options.captures, "pcap files; two made-up mixes without any");
+  app.add_option("--flows", options.flows, "of the web mix; of the small packets 50 times as many")
+      ->check(CLI::Range(10, 10'000));
+  app.add_option("--rounds", options.rounds, "the median is shown")->check(CLI::Range(1, 1000));
+  app.add_option("--open-flows", options.open_flows, "at once, for the memory of a flow")
+      ->check(CLI::Range(0, 1'000'000));
+}
+
+void print(const IdsBench& bench, bool json) { json ? print_json(bench) : print_table(bench); }
+
+}  // namespace sluice::testbed
