@@ -76,6 +76,7 @@ void IdsAppliance::write_stats(int64_t time_us) {
   line.unsigned_number("total", flows.created);
   line.unsigned_number("timed_out", flows.timed_out);
   line.unsigned_number("evicted", flows.evicted);
+  line.unsigned_number("encrypted", c.encrypted_flows);
   line.close();
   line.open("tcp");
   line.unsigned_number("bytes_delivered", stream.bytes_delivered);

@@ -88,6 +88,8 @@ void AppSession::after(Parsed parsed, TransactionSink& sink) {
     parser_->end(direction, sink);
   parser_.reset();
   state_ = State::kFinished;
+  encrypted_ =
+      parsed == Parsed::kDone && (protocol_ == AppProtocol::kTls || protocol_ == AppProtocol::kSsh);
 }
 
 void AppSession::change_protocol(TransactionSink& sink) {

@@ -38,6 +38,8 @@ class AppSession {
   AppProtocol protocol() const { return protocol_; }
   // What follows is not parsed: encrypted, unknown, or broken.
   bool finished() const { return state_ == State::kFinished; }
+  // ... because it is encrypted from here on.
+  bool encrypted() const { return encrypted_; }
 
  private:
   enum class State : uint8_t { kProbing, kParsing, kFinished };
@@ -54,6 +56,7 @@ class AppSession {
   const bool tcp_;
   State state_ = State::kProbing;
   AppProtocol protocol_ = AppProtocol::kUnknown;
+  bool encrypted_ = false;
   int changes_ = 0;
   uint32_t candidates_ = 0;                 // bits of protocols_
   Direction first_ = Direction::kToServer;  // who spoke first

@@ -132,6 +132,7 @@ Result<> Engine::build_groups(DatabaseCache* cache) {
     for (size_t kind = 0; kind < kKinds; kind++) {
       SLUICE_TRY(packet_groups_[kind][d],
                  build_packet_groups(static_cast<Kind>(kind), direction, cache));
+      build_address_rules(static_cast<Kind>(kind), direction);
     }
     SLUICE_TRY(stream_groups_[d], build_stream_groups(direction, cache));
   }
@@ -145,10 +146,19 @@ Result<PortGroups> Engine::build_packet_groups(Kind kind, Direction direction,
     const Rule& rule = rules_[i].rule;
     const bool stream_only = kind == Kind::kTcp && rule.scope == Scope::kStream;
     if ((rule.protocol == 0 || kind_of(rule.protocol) == kind) && goes(rule, direction) &&
-        !stream_only && rule.scope != Scope::kTransaction)
+        !rules_[i].once_per_flow && !stream_only && rule.scope != Scope::kTransaction)
       builder.add(server_ports(rule, direction), payload_pattern(rule), i);
   }
   return builder.build(Prefilter::Mode::kBlock, cache);
+}
+
+void Engine::build_address_rules(Kind kind, Direction direction) {
+  AddressIndex& index = address_rules_[static_cast<size_t>(kind)][static_cast<size_t>(direction)];
+  for (uint32_t i = 0; i < rules_.size(); i++) {
+    const Rule& rule = rules_[i].rule;
+    if (rules_[i].once_per_flow && (rule.protocol == 0 || kind_of(rule.protocol) == kind))
+      index.add(rule, i);
+  }
 }
 
 Result<PortGroups> Engine::build_stream_groups(Direction direction, DatabaseCache* cache) const {

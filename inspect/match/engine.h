@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "inspect/app/buffer.h"
+#include "inspect/match/address_index.h"
 #include "inspect/match/buffer_matcher.h"
 #include "inspect/match/database_cache.h"
 #include "inspect/match/rule_groups.h"
@@ -74,6 +75,10 @@ class Engine {
   const PortGroups& packet_groups(uint8_t protocol, Direction direction) const {
     return packet_groups_[static_cast<size_t>(kind_of(protocol))][static_cast<size_t>(direction)];
   }
+  // Rules with once_per_flow.
+  const AddressIndex& address_rules(uint8_t protocol, Direction direction) const {
+    return address_rules_[static_cast<size_t>(kind_of(protocol))][static_cast<size_t>(direction)];
+  }
   const PortGroups& stream_groups(Direction direction) const {
     return stream_groups_[static_cast<size_t>(direction)];
   }
@@ -106,6 +111,7 @@ class Engine {
   void compile(Rule rule);
   uint16_t view_number(const RulePart& part);
   Result<> build_groups(DatabaseCache* cache);
+  void build_address_rules(Kind kind, Direction direction);
   Result<PortGroups> build_packet_groups(Kind kind, Direction direction,
                                          DatabaseCache* cache) const;
   Result<PortGroups> build_stream_groups(Direction direction, DatabaseCache* cache) const;
@@ -116,6 +122,7 @@ class Engine {
   std::shared_ptr<Names> names_;
   CacheCounters cache_counters_;
   std::array<std::array<PortGroups, 2>, kKinds> packet_groups_;
+  std::array<std::array<AddressIndex, 2>, kKinds> address_rules_;
   std::array<PortGroups, 2> stream_groups_;
   std::vector<BufferView> views_;
   std::array<std::vector<uint16_t>, kBuffers> views_of_;

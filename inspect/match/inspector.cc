@@ -121,6 +121,11 @@ StreamAccept Inspector::inspect_stream(const Current& current) {
   const PacketView& view = current.view;
   FlowUser& user = current.flow.user;
   const bool syn = view.packet.tcp_flags & tunnels::kTcpSyn;
+  stop_if_encrypted(user);
+  if (user.encrypted) {
+    user.encrypted_bytes[current.side()] += view.payload.size();
+    return StreamAccept::kOk;
+  }
   note_handshake(current);
   if (syn && view.sequence != user.initial_sequence[current.side()])
     return view.payload.empty() ? StreamAccept::kOk : StreamAccept::kConflict;
@@ -219,6 +224,18 @@ void Inspector::inspect_application(const Current& current, StreamInspection& si
   current.flow.user.app_protocol = app.protocol();
 }
 
+// From the packet on that follows the handshake: nothing can be found in what is encrypted, so that
+// nothing of it needs to be kept.
+void Inspector::stop_if_encrypted(FlowUser& user) {
+  if (!user.app || !user.app->encrypted()) return;
+  user.encrypted = true;
+  counters_.encrypted_flows++;
+  for (size_t side = 0; side < 2; side++)
+    user.encrypted_bytes[side] = user.tcp->sides[side].stream.next();
+  user.tcp.reset();
+  user.app.reset();
+}
+
 bool Inspector::matches_in_stream(const Current& current, StreamInspection& side, uint32_t index) {
   const CompiledRule& compiled = engine_->rule(index);
   if (!check_.asks_for(current, current.direction, compiled, nullptr)) return false;
@@ -239,16 +256,20 @@ void Inspector::inspect_payload(const Current& current) {
   candidates_.clear();
   for (const RuleGroup* group : {&groups.any(), groups.named(current.server_port())}) {
     if (group == nullptr) continue;
-    if (group->prefilter && !view.payload.empty())
+    if (group->prefilter && !view.payload.empty() && !current.flow.user.encrypted)
       group->prefilter->scan(view.payload, scratch_, candidates_);
     for (const uint32_t index : group->always) candidates_.candidate(index);
+  }
+  if (current.flow.packets[current.side()] == 1) {
+    const tunnels::tuple& t = view.packet.tuple;
+    engine_->address_rules(t.protocol, current.direction)
+        .find({t.source, t.version}, {t.destination, t.version}, candidates_);
   }
   for (const uint32_t index : candidates_.sorted()) match_in_packet(current, index);
 }
 
 void Inspector::match_in_packet(const Current& current, uint32_t index) {
   const CompiledRule& compiled = engine_->rule(index);
-  if (compiled.once_per_flow && current.flow.packets[current.side()] != 1) return;
   if (!check_.asks_for(current, current.direction, compiled, nullptr)) return;
   if (!check_.packet_matches(current, compiled)) return;
   check_.matched(current, {index, false, {}}, nullptr);

@@ -79,6 +79,7 @@ class Inspector {
                      std::span<const uint8_t> piece);
   void inspect_application(const Current& current, StreamInspection& side,
                            std::span<const uint8_t> piece);
+  void stop_if_encrypted(FlowUser& user);
   bool matches_in_stream(const Current& current, StreamInspection& side, uint32_t index);
   void inspect_payload(const Current& current);
   void match_in_packet(const Current& current, uint32_t index);

@@ -20,6 +20,7 @@ struct InspectorCounters {
   uint64_t dropped_fragment_memory = 0;
   uint64_t passed_by_flow = 0;  // not inspected: a pass rule decided for the flow
   uint64_t rejected = 0;
+  uint64_t encrypted_flows = 0;  // TLS and SSH after the handshake: nothing is searched there
   uint64_t alerts = 0;
   uint64_t alerts_suppressed = 0;  // over kAlertsPerPacketMax
   uint64_t pending_full = 0;       // candidates over kPendingMax

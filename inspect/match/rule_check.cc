@@ -68,7 +68,8 @@ RuleContext RuleCheck::context(const Current& current, Direction direction,
   RuleContext out{current.view, current.flow, direction,  current.time_us, user.app_protocol,
                   {},           transaction,  user.notes, host_bits_};
   for (size_t side = 0; side < 2; side++)
-    out.stream_bytes[side] = (user.tcp ? user.tcp->sides[side].stream.next() : 0) + 1;
+    out.stream_bytes[side] =
+        (user.tcp ? user.tcp->sides[side].stream.next() : user.encrypted_bytes[side]) + 1;
   return out;
 }
 

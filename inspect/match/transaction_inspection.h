@@ -7,7 +7,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -104,8 +104,9 @@ class TransactionInspection final : public TransactionSink {
     StreamBudget& budget;
     size_t held = 0;
     std::vector<Arrived> arrived;
-    std::deque<Body> bodies;
-    std::deque<std::vector<uint8_t>> transformed;
+    // Lists: they stay where they are, and most transactions have none.
+    std::list<Body> bodies;
+    std::list<std::vector<uint8_t>> transformed;
     std::vector<Waiting> waiting;
     std::vector<Waiting> done;  // that have held
     bool finished[2] = {};

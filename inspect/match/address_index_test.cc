@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/match/address_index.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <set>
+#include <string>
+
+namespace sluice::inspect {
+namespace {
+
+struct Found final : CandidateSink {
+  void candidate(uint32_t rule) override { rules.insert(rule); }
+  std::set<uint32_t> rules;
+};
+
+struct Words {
+  explicit Words(const char* text) : version(strchr(text, ':') == nullptr ? 4 : 6) {
+    inet_pton(version == 4 ? AF_INET : AF_INET6, text, words);
+  }
+  Address address() const { return {words, version}; }
+  uint32_t words[4] = {};
+  uint8_t version;
+};
+
+struct Row {
+  const char* source;
+  const char* destination;
+  bool both_ways = false;
+};
+
+// What each pair of addresses must name: at least the rules that hold, and no more than `named`.
+TEST(AddressIndex, NamesTheRulesOfAnAddress) {
+  const Row rules[] = {
+      {"[1.2.3.4,5.6.7.8]", "10.0.0.0/8"},
+      {"any", "9.9.9.9"},
+      {"!1.2.3.4", "any"},
+      {"[10.0.0.0/8,!10.1.0.0/16]", "any"},
+      {"2001:db8::/32", "any"},
+      {"1.2.3.4", "9.9.9.9", true},
+      {"[1.2.3.4,[5.0.0.0/8,![5.6.0.0/16]]]", "any"},
+      {"any", "[1.1.1.1,any]"},
+      {"0.0.0.0/0", "8.8.8.8"},
+  };
+  AddressIndex index;
+  std::vector<Rule> all(std::size(rules));
+  for (uint32_t i = 0; i < all.size(); i++) {
+    all[i].source = *parse_addresses(rules[i].source, {});
+    all[i].destination = *parse_addresses(rules[i].destination, {});
+    all[i].both_ways = rules[i].both_ways;
+    index.add(all[i], i);
+  }
+  const struct {
+    const char* source;
+    const char* destination;
+    std::set<uint32_t> named;
+  } kCases[] = {
+      {"1.2.3.4", "10.0.0.1", {0, 2, 5, 6, 7}}, {"5.6.7.8", "11.0.0.1", {0, 2, 5, 6, 7}},
+      {"10.2.0.1", "9.9.9.9", {1, 2, 3, 5, 7}}, {"2001:db8:1::1", "::1", {2, 4, 5, 7}},
+      {"2001:db9::1", "::1", {2, 5, 7}},        {"7.7.7.7", "8.8.8.8", {2, 5, 7, 8}},
+      {"9.9.9.9", "1.2.3.4", {2, 5, 7}},
+  };
+  for (const auto& c : kCases) {
+    const Words source(c.source), destination(c.destination);
+    Found found;
+    index.find(source.address(), destination.address(), found);
+    EXPECT_EQ(found.rules, c.named) << c.source << " " << c.destination;
+    for (uint32_t i = 0; i < all.size(); i++) {
+      const bool holds = all[i].source.contains(source.address()) &&
+                         all[i].destination.contains(destination.address());
+      EXPECT_TRUE(!holds || found.rules.contains(i)) << i << " " << c.source;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sluice::inspect

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rules on connections that are encrypted after their handshake.
+#include "inspect/match/test_harness.h"
+#include "inspect/tls/hello_for_test.h"
+
+namespace sluice::inspect {
+namespace {
+
+using namespace testing;  // NOLINT: packets, harness
+
+std::string client_hello() {
+  tls::testing::HelloParts parts;
+  parts.server_name("www.example.org").supported_versions({0x0304});
+  return tls::testing::records(parts.message());
+}
+
+std::string server_hello() {
+  std::string body("\x03\x03", 2);
+  body += std::string(32, 'R') + '\0' + std::string("\x13\x01\x00", 3);
+  body += tls::testing::with_length16(std::string("\x00\x2b\x00\x02\x03\x04", 6));
+  return tls::testing::records(std::string("\x02\x00", 2) + tls::testing::with_length16(body));
+}
+
+std::string encrypted(const std::string& text) {
+  return std::string("\x17\x03\x03\x00", 4) + static_cast<char>(text.size()) + text;
+}
+
+TEST(EncryptedRules, NothingIsSearchedBehindTheHandshake) {
+  Harness h(
+      "alert tcp any any -> any any (content:\"secret\"; sid:1;)\n"
+      "alert tcp-pkt any any -> any any (content:\"secret\"; sid:2;)\n"
+      "alert tcp any any -> any any (content:\"www.example\"; sid:3;)\n"
+      "alert tls any any -> any any (tls.sni; content:\"example\"; sid:4;)\n"
+      "alert tcp any any -> any any (content:\"last\"; sid:5;)\n"
+      "alert tcp any any -> any any (flow:to_server; dsize:77; sid:6;)\n"
+      "alert tcp any any -> any any (flow:to_server; stream_size:client,>,250; dsize:>0; sid:7;)");
+  const Ends c;
+  h.connect(c);
+  const std::string hello = client_hello();
+  ASSERT_LT(hello.size(), 150u);
+  EXPECT_TRUE(h.data(c, 0, hello));
+  const auto client_sent = static_cast<uint32_t>(hello.size());
+  auto send_back = [&, sent = 0u](const std::string& bytes) mutable {
+    EXPECT_TRUE(h.send(tcp(c.turned(), kAck, 5001 + sent, 1001 + client_sent, bytes)));
+    sent += static_cast<uint32_t>(bytes.size());
+  };
+  send_back(server_hello() + encrypted("certificate"));
+  EXPECT_EQ(h.alerts(), (Sids{3, 4}));
+  // The packet that ends the handshake is still looked at.
+  const std::string last = encrypted("last");
+  EXPECT_TRUE(h.data(c, client_sent, last));
+  EXPECT_EQ(h.alerts(), (Sids{3, 4, 5}));
+
+  const auto later = client_sent + static_cast<uint32_t>(last.size());
+  EXPECT_TRUE(h.data(c, later, encrypted(std::string(66, 'x') + "secret")));
+  send_back(encrypted("secret"));
+  EXPECT_EQ(h.alerts(), (Sids{3, 4, 5, 6}));
+  EXPECT_TRUE(h.data(c, later + 77, encrypted(std::string(100, 'x'))));
+  EXPECT_EQ(h.alerts(), (Sids{3, 4, 5, 6, 7}));
+  EXPECT_EQ(h.inspector().counters().encrypted_flows, 1u);
+}
+
+// What only looks like TLS is searched on.
+TEST(EncryptedRules, ABrokenHandshakeHidesNothing) {
+  Harness h("alert tcp any any -> any any (content:\"secret\"; sid:1;)");
+  const Ends c;
+  h.connect(c);
+  EXPECT_TRUE(h.data(c, 0, std::string("\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00", 10)));
+  EXPECT_TRUE(h.data(c, 10, encrypted("secret")));
+  EXPECT_EQ(h.alerts(), Sids{1});
+  EXPECT_EQ(h.inspector().counters().encrypted_flows, 0u);
+}
+
+}  // namespace
+}  // namespace sluice::inspect
