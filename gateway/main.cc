@@ -24,6 +24,7 @@
 #include "gateway/control/offloads.h"
 #include "gateway/datapath/kernel_host.h"
 #include "gateway/discovery/discovery.h"
+#include "gateway/flow_log/flow_log.h"
 #include "gateway/follow/publisher.h"
 #include "gateway/proxy/service_manager.h"
 #include "gateway/store/store.h"
@@ -54,6 +55,7 @@ class Daemon {
   Result<> set_addresses(const Config& next, ControlPlane::OnMissing on_missing);
   void tell_of_addresses(const Result<>& done);
   void network_changed();
+  void follow_flow_log();
 
   std::string file_;
   std::unique_ptr<EventLoop> loop_;
@@ -68,6 +70,7 @@ class Daemon {
   std::unique_ptr<Controller> controller_;
   std::unique_ptr<ControlPlane> plane_;
   std::unique_ptr<Discovery> discovery_;
+  std::unique_ptr<FlowLog> flow_log_;
   std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<ApiServer> api_;
   std::unique_ptr<AwsApi> aws_;
@@ -123,11 +126,16 @@ Result<> Daemon::start(Config config) {
       [this](const Config& c, ControlPlane::OnMissing o) { return set_addresses(c, o); },
       std::move(store));
   discovery_ = std::make_unique<Discovery>(*loop_, *plane_);
+  flow_log_ = std::make_unique<FlowLog>(*loop_, *controller_);
   SLUICE_TRY_VOID(serve_http(config.gateway));
   SLUICE_TRY(const std::vector<Error> unapplied, plane_->start(std::move(config)));
   for (const Error& error : unapplied)
     spdlog::error("the file is not applied, the state of the store runs: {}", error.text());
   discovery_->follow();
+  SLUICE_TRY_VOID(flow_log_->follow());
+  events_.listen([this](const Event& event) {
+    if (event.kind == EventKind::kGeneration) follow_flow_log();
+  });
   const Gateway& gateway = controller_->config().gateway;
   SLUICE_TRY(publisher_, Publisher::create(*loop_, *plane_, controller_->applications(), events_,
                                            gateway.proxies_socket, gateway.proxies_user));
@@ -145,7 +153,8 @@ Result<> Daemon::serve_http(const Gateway& gateway) {
   http_->set_fallback([this](const HttpRequest& request) { return aws_->answer(request); },
                       AwsApi::error);
   http_->set_guard([this](const HttpRequest& request) { return aws_->guard(request); });
-  pages_ = std::make_unique<StatusPages>(*loop_, *controller_, events_, *discovery_, *http_);
+  pages_ =
+      std::make_unique<StatusPages>(*loop_, *controller_, events_, *discovery_, *flow_log_, *http_);
   if (!access.address.empty()) {
     SLUICE_TRY(const auto address, SocketAddress::parse(access.address, access.port));
     SLUICE_TRY_VOID(http_->listen(address));
@@ -189,6 +198,11 @@ void Daemon::tell_of_addresses(const Result<>& done) {
         {{"what", done.error().what}, {"where", done.error().where}});
 }
 
+void Daemon::follow_flow_log() {
+  if (const auto followed = flow_log_->follow(); !followed)
+    spdlog::error("the flow log stays as it was: {}", followed.error().text());
+}
+
 Result<> Daemon::watch_signals() {
   sigset_t wanted;
   sigemptyset(&wanted);
@@ -228,6 +242,8 @@ void Daemon::reload() {
       "file", [&](Config& next) { return apply_file(next, std::move(*config)); }, digest);
   if (!done) return refuse_reload(done.error());
   spdlog::info("read {} again: {} changes", file_, done->changes.size());
+  follow_flow_log();
+  flow_log_->reopen();
   warn_of_redirects(controller_->config());
 }
 

@@ -12,6 +12,7 @@
 #include "gateway/control/control_plane.h"
 #include "gateway/control/controller.h"
 #include "gateway/control/explain.h"
+#include "gateway/control/protocol_text.h"
 #include "gateway/control/zones.h"
 
 namespace sluice::gateway {

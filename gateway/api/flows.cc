@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/api/flows.h"
 
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "gateway/control/controller.h"
+#include "gateway/control/protocol_text.h"
 #include "gateway/datapath/flow_table.h"
 
 namespace sluice::gateway {
@@ -16,21 +16,6 @@ constexpr const char* kVerdictNames[] = {"stack",  "cross", "target",   "outside
                                          "inside", "drop",  "answered", "probe"};
 static_assert(std::size(kVerdictNames) == kVerdictCount);
 static_assert(kDropReasonCount <= std::size(counters{}.drop));
-
-std::string protocol_text(uint8_t protocol) {
-  switch (protocol) {
-    case kProtocolIcmp:
-      return "icmp";
-    case kProtocolTcp:
-      return "tcp";
-    case kProtocolUdp:
-      return "udp";
-    case kProtocolIcmpv6:
-      return "icmpv6";
-    default:
-      return std::to_string(protocol);
-  }
-}
 
 std::string state_text(const flow_record& record, const flow_usage& usage, bool expired) {
   if (expired) return "expired";
@@ -91,19 +76,6 @@ json describe_flow(const Controller& controller, const flow_record& record, cons
 }
 
 }  // namespace
-
-Result<std::optional<uint8_t>> parse_protocol(const std::string& text) {
-  if (text.empty()) return std::optional<uint8_t>{};
-  if (text == "tcp") return std::optional<uint8_t>{kProtocolTcp};
-  if (text == "udp") return std::optional<uint8_t>{kProtocolUdp};
-  if (text == "icmp") return std::optional<uint8_t>{kProtocolIcmp};
-  if (text == "icmpv6") return std::optional<uint8_t>{kProtocolIcmpv6};
-  uint8_t number = 0;
-  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || stop != text.data() + text.size())
-    return fail("protocol: expected tcp, udp, icmp, icmpv6 or a number up to 255");
-  return std::optional<uint8_t>{number};
-}
 
 json describe_flows(const Controller& controller, const FlowFilter& filter) {
   const Tables& tables = controller.tables();

@@ -23,9 +23,6 @@ struct FlowFilter {
   uint64_t limit = 100;
 };
 
-// "tcp", "udp", "icmp", "icmpv6", or a number; nothing for "".
-Result<std::optional<uint8_t>> parse_protocol(const std::string& text);
-
 // {"flows": [...], "matched": N}: the first `limit` of those that match.
 nlohmann::json describe_flows(const Controller& controller, const FlowFilter& filter);
 

@@ -13,6 +13,7 @@
 #include "gateway/control/traffic.h"
 #include "gateway/datapath/flow_table.h"
 #include "gateway/discovery/discovery.h"
+#include "gateway/flow_log/flow_log.h"
 #include "tunnels/metrics_page.h"
 
 namespace sluice::gateway {
@@ -274,6 +275,17 @@ void add_discovery(MetricsPage& page, const Discovery& discovery) {
          [](const FollowedGroup& g) { return g.changes; });
 }
 
+void add_flow_log(MetricsPage& page, const FlowLog& log) {
+  page.counter("sluice_flow_log_lines_total", "Lines about flows that were written.")
+      .sample(log.lines_written());
+  page.counter("sluice_flow_log_lines_lost_total",
+               "Lines that found no room in the queue, or that the disk did not take.")
+      .sample(log.lines_lost());
+  page.counter("sluice_flow_log_flows_unseen_total",
+               "Flows that the log does not have: they ended before anybody looked at them.")
+      .sample(log.unseen());
+}
+
 }  // namespace
 
 // The first byte of a record is not touched unless its place is taken.
@@ -326,6 +338,7 @@ std::string metrics_text(const MetricsSources& sources) {
   if (sources.server != nullptr) add_server(page, *sources.server);
   if (sources.traffic != nullptr) add_groups(page, sources.controller, flows, *sources.traffic);
   if (sources.discovery != nullptr) add_discovery(page, *sources.discovery);
+  if (sources.flow_log != nullptr) add_flow_log(page, *sources.flow_log);
   return page.text();
 }
 

@@ -12,6 +12,7 @@ class Controller;
 class Discovery;
 class EventBus;
 class EventStream;
+class FlowLog;
 class HttpServer;
 class Traffic;
 
@@ -22,6 +23,7 @@ struct MetricsSources {
   const HttpServer* server = nullptr;
   const Discovery* discovery = nullptr;
   const Traffic* traffic = nullptr;
+  const FlowLog* flow_log = nullptr;
 };
 
 std::string metrics_text(const MetricsSources& sources);

@@ -12,7 +12,7 @@ constexpr const char* kText = "text/plain; charset=utf-8";
 }  // namespace
 
 StatusPages::StatusPages(EventLoop& loop, const Controller& controller, EventBus& events,
-                         const Discovery& discovery, HttpServer& server)
+                         const Discovery& discovery, const FlowLog& flow_log, HttpServer& server)
     : controller_(controller), stream_(loop, events), traffic_(loop, controller) {
   using Access = HttpServer::Access;
   server.route("GET", "/health/live", Access::kOpen, [](const HttpRequest&) {
@@ -21,14 +21,14 @@ StatusPages::StatusPages(EventLoop& loop, const Controller& controller, EventBus
   server.route("GET", "/health/ready", Access::kOpen,
                [this](const HttpRequest&) { return ready(); });
   server.route("GET", "/metrics", Access::kGuarded,
-               [this, &events, &discovery, &server](const HttpRequest&) {
+               [this, &events, &discovery, &flow_log, &server](const HttpRequest&) {
                  traffic_.look();
-                 return HttpResponse{
-                     200,
-                     "text/plain; version=0.0.4; charset=utf-8",
-                     metrics_text({controller_, events, &stream_, &server, &discovery, &traffic_}),
-                     {},
-                     {}};
+                 return HttpResponse{200,
+                                     "text/plain; version=0.0.4; charset=utf-8",
+                                     metrics_text({controller_, events, &stream_, &server,
+                                                   &discovery, &traffic_, &flow_log}),
+                                     {},
+                                     {}};
                });
   server.route("GET", "/stat;csv", Access::kGuarded, [this](const HttpRequest&) {
     return HttpResponse{200, kText, stat_csv(controller_), {}, {}};

@@ -16,12 +16,13 @@
 namespace sluice::gateway {
 
 class Discovery;
+class FlowLog;
 
 class StatusPages {
  public:
   // All outlive it. The health pages are open, the others guarded.
   StatusPages(EventLoop& loop, const Controller& controller, EventBus& events,
-              const Discovery& discovery, HttpServer& server);
+              const Discovery& discovery, const FlowLog& flow_log, HttpServer& server);
 
   const EventStream& stream() const { return stream_; }
 

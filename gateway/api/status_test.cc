@@ -17,6 +17,7 @@
 #include "gateway/control/gateway_for_test.h"
 #include "gateway/datapath/flow_table.h"
 #include "gateway/discovery/discovery.h"
+#include "gateway/flow_log/flow_log.h"
 
 namespace sluice::gateway {
 namespace {
@@ -46,12 +47,13 @@ class StatusTest : public testing::Test, protected GatewayForTest {
       : server(HttpServer::create(*loop)),
         discovery(*loop, plane),
         traffic(*loop, controller),
-        pages(*loop, controller, events, discovery, *server) {
+        flow_log(*loop, controller),
+        pages(*loop, controller, events, discovery, flow_log, *server) {
     start(kYaml);
     port = *server->listen(*SocketAddress::parse("127.0.0.1", 0));
   }
   MetricsSources sources() {
-    return {controller, events, &pages.stream(), server.get(), &discovery, &traffic};
+    return {controller, events, &pages.stream(), server.get(), &discovery, &traffic, &flow_log};
   }
 
   UniqueFd ask(const std::string& path, const std::string& more = "") {
@@ -82,6 +84,7 @@ class StatusTest : public testing::Test, protected GatewayForTest {
   std::unique_ptr<HttpServer> server;
   Discovery discovery;
   Traffic traffic;
+  FlowLog flow_log;
   StatusPages pages;
   uint16_t port = 0;
 };

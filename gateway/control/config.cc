@@ -28,7 +28,7 @@ bool Gateway::operator==(const Gateway& other) const {
          idle_timeouts == other.idle_timeouts && nlb_interface == other.nlb_interface &&
          proxies_socket == other.proxies_socket && proxies_user == other.proxies_user &&
          store == other.store && region == other.region && account == other.account &&
-         api == other.api;
+         api == other.api && flow_log == other.flow_log;
 }
 
 std::string Target::text() const {

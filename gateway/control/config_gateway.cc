@@ -14,6 +14,9 @@ constexpr size_t kGatewayNameMax = 15;
 constexpr std::string_view kNameLetters = "abcdefghijklmnopqrstuvwxyz0123456789-";
 constexpr size_t kSocketPathMax = 107;  // sockaddr_un
 constexpr uint32_t kIdleSecondsMax = 86400;
+constexpr uint32_t kFlowLogSecondsMax = 86400;
+constexpr uint64_t kFlowLogBytesLeast = 10'000;
+constexpr uint32_t kFlowLogFilesMax = 100;
 
 bool parse_key(const std::string& text, tunnels::siphash_key& out) {
   if (text.size() != 32) return false;
@@ -71,6 +74,7 @@ void ConfigReader::read_gateway(const YamlNode& node) {
     log_map.read_choice("level", gateway.log_level, {"debug", "info", "warning", "error"});
     log_map.finish();
   }
+  if (const YamlNode* flow_log = map.find("flow_log")) read_flow_log(*flow_log);
   if (const YamlNode* nlb = map.find("nlb")) {
     YamlMap nlb_map(*nlb, errors_);
     read_interface(nlb_map.require("interface"), gateway.nlb_interface);
@@ -84,6 +88,20 @@ void ConfigReader::read_gateway(const YamlNode& node) {
   map.each("idle_timeouts", kIdleClasses - kIdleRules,
            [&](const YamlNode& n) { read_idle_timeout(n); });
   map.each("hints", kHintsMax, [&](const YamlNode& n) { read_hint(n); });
+  map.finish();
+}
+
+void ConfigReader::read_flow_log(const YamlNode& node) {
+  YamlMap map(node, errors_);
+  FlowLogSettings& log = config_.gateway.flow_log;
+  if (map.require_string("file", log.file) && !log.file.starts_with('/'))
+    errors_.add(*node.find("file"), "expected an absolute path");
+  map.read_choice("format", log.format, {"json", "vpc"});
+  map.read_integer("interval_seconds", log.interval_s, 0, kFlowLogSecondsMax);
+  if (map.read_integer("rotate_bytes", log.rotate_bytes, 0, UINT64_MAX) && log.rotate_bytes != 0 &&
+      log.rotate_bytes < kFlowLogBytesLeast)
+    errors_.add(*node.find("rotate_bytes"), "expected 0, or 10000 and more");
+  map.read_integer("rotate_keep", log.rotate_keep, 1, kFlowLogFilesMax);
   map.finish();
 }
 

@@ -35,6 +35,7 @@ class ConfigReader {
   // config_gateway.cc
   void read_gateway(const YamlNode& node);
   void read_proxies(const YamlNode& node);
+  void read_flow_log(const YamlNode& node);
   void read_tunnel(const YamlNode& node);
   void read_hint(const YamlNode& node);
   void read_idle_timeout(const YamlNode& node);

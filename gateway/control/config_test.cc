@@ -64,6 +64,13 @@ TEST(Config, NlbExampleIsValid) {
   EXPECT_EQ(config->target_group("dns-udp")->targets[0].port, 5353);
 }
 
+TEST(Config, ReadsTheExampleOfTheFlowLog) {
+  auto config = read_config(SLUICE_SOURCE_DIR "/docs/features/examples/flow-log.yaml");
+  ASSERT_TRUE(config) << config.error()[0].text();
+  EXPECT_EQ(config->gateway.flow_log, (FlowLogSettings{"/var/log/sluice/flows.log",
+                                                       FlowLogFormat::kVpc, 60, 50'000'000, 10}));
+}
+
 TEST(Config, ReadsTheExampleOfHealthChecks) {
   auto config = read_config(SLUICE_SOURCE_DIR "/docs/features/examples/health.yaml");
   ASSERT_TRUE(config) << config.error()[0].text();
@@ -274,6 +281,18 @@ const Bad kBad[] = {
      "f:26:75: target_groups[0].health_check.healthy_threshold_count: 1 is not between 2 and 10\n"},
     {"  tunnel:", "  log: {format: xml}\n  tunnel:",
      "f:4:17: gateway.log.format: 'xml' is not one of: text, json\n"},
+    {"  tunnel:",
+     "  flow_log: {file: flows, format: csv, interval_seconds: 90000, rotate_bytes: 10, "
+     "rotate_keep: "
+     "0, size: 1}\n  tunnel:",
+     "f:4:20: gateway.flow_log.file: expected an absolute path\n"
+     "f:4:35: gateway.flow_log.format: 'csv' is not one of: json, vpc\n"
+     "f:4:58: gateway.flow_log.interval_seconds: 90000 is not between 0 and 86400\n"
+     "f:4:79: gateway.flow_log.rotate_bytes: expected 0, or 10000 and more\n"
+     "f:4:96: gateway.flow_log.rotate_keep: 0 is not between 1 and 100\n"
+     "f:4:105: gateway.flow_log.size: unknown key 'size'\n"},
+    {"  tunnel:", "  flow_log: {format: vpc}\n  tunnel:",
+     "f:4:13: gateway.flow_log: 'file' is missing\n"},
     {"protocol: GENEVE", "protocol: GENEVE, health_check: {protocol: ICMP}",
      "f:26:60: target_groups[0].health_check.protocol: 'ICMP' is not one of: TCP, HTTP, HTTPS, "
      "GRPC\n"},

@@ -110,6 +110,12 @@ json as_json(const Gateway& gateway) {
   constexpr const char* kLevels[] = {"debug", "info", "warning", "error"};
   out["log"] = {{"format", gateway.log_format == LogFormat::kJson ? "json" : "text"},
                 {"level", kLevels[static_cast<int>(gateway.log_level)]}};
+  if (const FlowLogSettings& log = gateway.flow_log; !log.file.empty())
+    out["flow_log"] = {{"file", log.file},
+                       {"format", log.format == FlowLogFormat::kVpc ? "vpc" : "json"},
+                       {"interval_seconds", log.interval_s},
+                       {"rotate_bytes", log.rotate_bytes},
+                       {"rotate_keep", log.rotate_keep}};
   if (gateway.pinned) out["pinned"] = true;
   out["region"] = gateway.region;
   out["account"] = gateway.account;

@@ -77,6 +77,18 @@ struct ApiAccess {
 enum class LogFormat { kText, kJson };
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
 
+enum class FlowLogFormat { kJson, kVpc };
+
+// gateway.flow_log: lines about flows in a file.
+struct FlowLogSettings {
+  std::string file;  // absolute path; empty: none
+  FlowLogFormat format = FlowLogFormat::kJson;
+  uint32_t interval_s = 600;            // how often of a flow that lives; 0: only when it has ended
+  uint64_t rotate_bytes = 100'000'000;  // a larger file is kept as FILE.1; 0: it just grows
+  uint32_t rotate_keep = 5;             // how many of those
+  bool operator==(const FlowLogSettings&) const = default;
+};
+
 struct Gateway {
   std::string name;            // [a-z0-9-], at most 15 characters
   tunnels::siphash_key key{};  // 128 bits: flow hash and cookies; gateways that share it agree
@@ -91,6 +103,7 @@ struct Gateway {
   std::vector<IdleTimeout> idle_timeouts;  // the first that fits a flow is its own
   LogFormat log_format = LogFormat::kText;
   LogLevel log_level = LogLevel::kInfo;
+  FlowLogSettings flow_log;
   std::string nlb_interface;            // gets the addresses of NLB listeners; empty without one
   std::string proxies_socket;           // where sluice-proxy follows; /run/sluice/NAME-proxies.sock
   std::string proxies_user = "nobody";  // who may, besides root
