@@ -1,121 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/control/reconciler.h"
 
-#include <arpa/inet.h>
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cstring>
 
-#include "gateway/control/config.h"
 #include "gateway/control/probed_table.h"
+#include "gateway/control/reconciler_fixture.h"
 #include "gateway/datapath/path.h"
-#include "gateway/datapath/process_host.h"
 
 namespace sluice::gateway {
 namespace {
-
-constexpr uint64_t kDelayMs = 300'000;  // ELBv2's default
-constexpr uint64_t kQuietMs = 350'001;  // longer than any flow can be idle
-
-const char kYaml[] = R"(gateway:
-  name: demo
-  key: 00112233445566778899aabbccddeeff
-  tunnel: {interface: gen0, address: 10.9.0.1}
-  nlb: {interface: mgmt0}
-load_balancers:
-  - {name: inspect, type: gateway, listeners: [{default_actions: [{type: forward, target_group: ids}]}]}
-  - name: nlb
-    type: network
-    listeners:
-      - {protocol: UDP, address: 10.1.0.100, port: 7000, default_actions: [{type: forward, target_group: echo}]}
-attachments:
-  - {name: front, endpoint_id: 0x2b8ee1d4db0c51c4, outside: out0, inside: in0, load_balancer: inspect}
-target_groups:
-  - {name: ids, protocol: GENEVE, targets: [{id: 10.9.0.11}, {id: 10.9.0.12}, {id: 10.9.0.13}]}
-  - {name: echo, protocol: UDP, port: 7000, targets: [{id: 10.1.0.21, port: 7001}]}
-  - {name: spare, protocol: GENEVE, targets: [{id: 10.9.0.99}]}
-)";
-
-class FakeWorld : public World {
- public:
-  TargetHealth health(const TargetName& name) override {
-    if (unknown) return {HealthState::kInitial, {}, {}};
-    return {
-        sick.contains(name.target.address.text()) ? HealthState::kUnhealthy : HealthState::kHealthy,
-        {},
-        {}};
-  }
-  Result<NextHop> next_hop(const IpAddress& target) override {
-    if (unreachable) return fail("no route");
-    NextHop hop{9, 1600, {2, 0, 0, 0, 0, 1}, MacAddress{2, 0, 0, 0, 1, 0}};
-    (*hop.to)[5] = static_cast<uint8_t>(ntohl(target.words[0]));
-    if (silent) hop.to.reset();
-    return hop;
-  }
-  Result<uint32_t> interface_index(const std::string& name) override {
-    const auto at = interfaces.find(name);
-    if (at == interfaces.end()) return fail("there is no such interface", name);
-    return at->second;
-  }
-  std::set<std::string> sick;
-  bool silent = false, unreachable = false, unknown = false;
-  std::map<std::string, uint32_t> interfaces{{"out0", 5}, {"in0", 6}, {"gen0", 9}};
-};
-
-// Everything that the reconciler writes.
-std::string written(const Tables& tables) {
-  std::string out;
-  const auto add = [&](const auto* entries, size_t count) {
-    out.append(reinterpret_cast<const char*>(entries), count * sizeof(*entries));
-  };
-  add(tables.settings, 1);
-  add(tables.ports, kPortsMax);
-  add(tables.attachments, kAttachmentsMax);
-  add(tables.groups, kGroupsMax);
-  for (uint32_t i = 0; i < kGroupsMax; i++)
-    if (tables.groups[i].in_use) add(&tables.rows[first_row(i)], rows_of(i));
-  add(tables.targets, kTargetsMax);
-  add(tables.sources, kSourcesMax);
-  add(tables.listeners, kListenersMax);
-  return out;
-}
-
-class ReconcilerTest : public testing::Test {
- protected:
-  ReconcilerTest()
-      : host(std::move(*ProcessHost::create({1024}))),
-        tables(host->tables()),
-        config(*parse_config(kYaml, "f")),
-        reconciler(*host) {
-    host->set_now_ms(1'000'000);
-  }
-  void reconcile() {
-    world_changed();
-    auto result = reconciler.reconcile(config, world);
-    ASSERT_TRUE(result) << result.error().text();
-  }
-  void world_changed() {
-    for (const TargetGroup& group : config.target_groups) reconciler.health_changed(group.name);
-    reconciler.network_changed();
-  }
-  std::map<uint16_t, int> owners(const char* group) {
-    std::map<uint16_t, int> out;
-    const uint16_t index = *reconciler.group_index(group);
-    for (uint32_t i = 0; i < rows_of(index); i++) out[tables.rows[first_row(index) + i].target]++;
-    return out;
-  }
-  uint16_t index_of(const char* address) {
-    return *reconciler.target_index(Protocol::kGeneve, {*parse_ip_address(address), 6081});
-  }
-  TargetGroup& ids() { return config.target_groups[0]; }
-
-  std::unique_ptr<ProcessHost> host;
-  Tables& tables;
-  Config config;
-  FakeWorld world;
-  Reconciler reconciler;
-};
 
 TEST_F(ReconcilerTest, WritesWhatTheConfigurationSays) {
   reconcile();
@@ -294,170 +188,6 @@ TEST_F(ReconcilerTest, TwoGatewaysAgree) {
   }
 }
 
-TEST_F(ReconcilerTest, UnhealthyTargetsGetNoNewFlows) {
-  reconcile();
-  EXPECT_EQ(owners("ids").size(), 3u);
-  const uint16_t sick = index_of("10.9.0.12");
-  const std::vector<row> before(tables.rows, tables.rows + kApplianceRows);
-  world.sick = {"10.9.0.12"};
-  host->set_now_ms(5'000'000);
-  reconcile();
-  EXPECT_FALSE(owners("ids").contains(sick));
-  EXPECT_TRUE(tables.targets[sick].flags & kTargetInUse);  // its flows stay
-  for (uint32_t i = 0; i < kApplianceRows; i++) {
-    if (before[i].target != sick) {
-      ASSERT_EQ(tables.rows[i].target, before[i].target);
-    } else {
-      ASSERT_EQ(tables.rows[i].previous, sick);
-      ASSERT_EQ(tables.rows[i].since_s, 5000u);
-    }
-  }
-  world.sick = {"10.9.0.11", "10.9.0.12", "10.9.0.13"};
-  reconcile();
-  EXPECT_EQ(owners("ids").size(), 3u);  // the last resort: all of them
-  ids().targets.clear();
-  reconcile();
-  EXPECT_EQ(owners("ids"), (std::map<uint16_t, int>{{uint16_t{kNone16}, int{kApplianceRows}}}));
-}
-
-TEST_F(ReconcilerTest, DeregisteredTargetsDrain) {
-  reconcile();
-  const uint16_t leaving = index_of("10.9.0.11");
-  ids().targets.erase(ids().targets.begin());
-  reconcile();
-  EXPECT_FALSE(owners("ids").contains(leaving));
-  EXPECT_TRUE(tables.targets[leaving].flags & kTargetInUse);
-  EXPECT_EQ(reconciler.draining_ms(leaving), kDelayMs);
-  EXPECT_EQ(source_target(&tables, inet_addr("10.9.0.11")), leaving);
-  host->set_now_ms(host->now_ms() + kDelayMs);
-  reconcile();
-  // Its flows stay with it as long as there are any.
-  for (int i = 0; i < 5; i++) {
-    tables.target_counters[leaving].packets_sent++;
-    host->set_now_ms(host->now_ms() + kQuietMs);
-    reconcile();
-    EXPECT_EQ(tables.targets[leaving].flags, kTargetInUse | kTargetResolved | kTargetAppliance);
-  }
-  host->set_now_ms(host->now_ms() + kQuietMs);
-  reconcile();
-  EXPECT_FALSE(tables.targets[leaving].flags & kTargetInUse);
-  EXPECT_EQ(source_target(&tables, inet_addr("10.9.0.11")), uint32_t{kNone16});
-  // Its place is the last to be used again: flows may still name it.
-  ids().targets.push_back({*parse_ip_address("10.9.0.50"), 6081});
-  reconcile();
-  EXPECT_NE(index_of("10.9.0.50"), leaving);
-}
-
-TEST_F(ReconcilerTest, FlowsOfADrainedTargetMoveOrEnd) {
-  ids().attributes = {{"send_tcp_reset.on_deregistration.enabled", "true"}};
-  reconcile();
-  const uint16_t leaving = index_of("10.9.0.11");
-  const Target target = ids().targets.front();
-  ids().targets.erase(ids().targets.begin());
-  reconcile();
-  EXPECT_EQ(tables.targets[leaving].flags & (kTargetMoves | kTargetResets), 0) << "not yet";
-  host->set_now_ms(host->now_ms() + kDelayMs);
-  reconcile();
-  EXPECT_EQ(tables.targets[leaving].flags & (kTargetMoves | kTargetResets), kTargetResets);
-  // Registered again, it is as good as any.
-  ids().targets.push_back(target);
-  reconcile();
-  EXPECT_EQ(tables.targets[leaving].flags, kTargetInUse | kTargetResolved | kTargetAppliance);
-  ids().attributes = {{"target_failover.on_deregistration", "rebalance"},
-                      {"target_failover.on_unhealthy", "rebalance"}};
-  reconcile();
-  ids().targets.pop_back();
-  reconcile();
-  EXPECT_TRUE(tables.targets[leaving].flags & kTargetInUse);
-  host->set_now_ms(host->now_ms() + kDelayMs);
-  reconcile();
-  EXPECT_EQ(tables.targets[leaving].flags, 0) << "gone: its flows move";
-}
-
-TEST_F(ReconcilerTest, DrainedTargetsGiveWayWhenPlacesRunOut) {
-  for (int i = 3; i < kAppliancesMax; i++)
-    tables.targets[i].flags = kTargetInUse;  // somebody else's
-  reconcile();
-  const uint16_t leaving = index_of("10.9.0.11");
-  ids().targets.front().address = *parse_ip_address("10.9.0.50");
-  EXPECT_FALSE(reconciler.reconcile(config, world)) << "it drains";
-  host->set_now_ms(host->now_ms() + kDelayMs);
-  reconcile();
-  EXPECT_EQ(index_of("10.9.0.50"), leaving);
-  EXPECT_EQ(source_target(&tables, inet_addr("10.9.0.11")), uint32_t{kNone16});
-}
-
-// Row by row: how many are healthy, the group's attributes, and what becomes of the flows of an
-// unhealthy target and of new flows.
-TEST_F(ReconcilerTest, TheFailureMatrix) {
-  const Attributes rebalance = {{"target_failover.on_deregistration", "rebalance"},
-                                {"target_failover.on_unhealthy", "rebalance"}};
-  const Attributes reset = {{"send_tcp_reset.on_unhealthy.enabled", "true"}};
-  Attributes both = rebalance;
-  both.insert(reset.begin(), reset.end());
-  const auto with = [](Attributes a, const char* policy) {
-    a["sluice.all_unhealthy"] = policy;
-    return a;
-  };
-  constexpr uint16_t kStays = 0;
-  const struct {
-    const char* name;
-    Attributes attributes;
-    bool all_sick;
-    uint16_t marks;
-    size_t owners;  // of rows
-    bool fails_open;
-  } cases[] = {
-      {"no_rebalance", {}, false, kStays, 2, false},
-      {"rebalance", rebalance, false, kTargetMoves, 2, false},
-      {"reset", reset, false, kTargetResets, 2, false},
-      {"rebalance before reset", both, false, kTargetMoves, 2, false},
-      {"bypass, one healthy", with({}, "bypass"), false, kStays, 2, false},
-      {"all sick", {}, true, kStays, 3, false},
-      {"all sick, rebalance", both, true, kStays, 3, false},
-      {"closed", with({}, "fail_closed"), true, kStays, 0, false},
-      {"closed, rebalance", with(rebalance, "fail_closed"), true, kStays, 0, false},
-      {"closed, reset", with(reset, "fail_closed"), true, kTargetResets, 0, false},
-      {"open", with({}, "bypass"), true, kTargetMoves, 0, true},
-      {"open, reset", with(both, "bypass"), true, kTargetMoves, 0, true},
-  };
-  for (const auto& c : cases) {
-    SCOPED_TRACE(c.name);
-    ids().attributes = c.attributes;
-    world.sick = {};
-    reconcile();
-    EXPECT_EQ(owners("ids").size(), 3u);
-    world.sick = {"10.9.0.12"};
-    if (c.all_sick) world.sick = {"10.9.0.11", "10.9.0.12", "10.9.0.13"};
-    reconcile();
-    const uint16_t flags = tables.targets[index_of("10.9.0.12")].flags;
-    EXPECT_EQ(flags & (kTargetMoves | kTargetResets), c.marks);
-    EXPECT_TRUE(flags & kTargetInUse);
-    auto rows = owners("ids");
-    rows.erase(kNone16);
-    EXPECT_EQ(rows.size(), c.owners);
-    EXPECT_EQ(tables.groups[*reconciler.group_index("ids")].flags,
-              c.fails_open ? uint32_t{kGroupFailsOpen} : 0u);
-    EXPECT_EQ(reconciler.lost_groups().contains({"ids", ""}), c.all_sick);
-  }
-  world.sick = {};
-  reconcile();
-  EXPECT_EQ(tables.targets[index_of("10.9.0.12")].flags,
-            kTargetInUse | kTargetResolved | kTargetAppliance);
-  EXPECT_EQ(tables.groups[0].flags, 0u);
-  EXPECT_TRUE(reconciler.lost_groups().empty());
-}
-
-// Before anything is known, nothing is lost: a restart must not let packets pass by.
-TEST_F(ReconcilerTest, TargetsThatWereNotCheckedYetAreNotUnhealthy) {
-  ids().attributes = {{"sluice.all_unhealthy", "bypass"}};
-  world.unknown = true;
-  reconcile();
-  EXPECT_EQ(owners("ids").size(), 3u);
-  EXPECT_EQ(tables.groups[*reconciler.group_index("ids")].flags, 0u);
-  EXPECT_TRUE(reconciler.lost_groups().empty());
-}
-
 TEST_F(ReconcilerTest, ListenersSayWhatBecomesOfUnknownConnections) {
   const auto flags = [&](Attributes attributes) {
     config.load_balancers[0].listeners[0].attributes = std::move(attributes);
@@ -550,7 +280,7 @@ TEST(ProbedTable, GravestonesKeepRunsWhole) {
 TEST(OfflineWorld, IsEnoughForReplay) {
   auto host = std::move(*ProcessHost::create({1024}));
   Reconciler reconciler(*host);
-  const Config config = *parse_config(kYaml, "f");
+  const Config config = *parse_config(kReconcilerYaml, "f");
   OfflineWorld world;
   world.tunnel_interface = config.gateway.tunnel_interfaces[0];
   ASSERT_TRUE(reconciler.reconcile(config, world));
