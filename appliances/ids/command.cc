@@ -3,10 +3,16 @@
 
 #include <CLI/CLI.hpp>
 
+#include "appliances/ids/settings.h"
 #include "appliances/sdk/command_line.h"
 
 namespace sluice::ids {
 namespace {
+
+// For an option of CLI11, which wants an exception.
+void check(const char* option, const Result<>& result) {
+  if (!result) throw CLI::ValidationError(option, result.error().text());
+}
 
 void add_rule_options(CLI::App& app, IdsCommand& command) {
   app.add_option("-S,--rules", command.ids.rules.rule_files,
@@ -18,39 +24,18 @@ void add_rule_options(CLI::App& app, IdsCommand& command) {
   app.add_option_function<std::vector<std::string>>(
          "--var",
          [&command](const std::vector<std::string>& assignments) {
-           for (const std::string& assignment : assignments) {
-             const auto set = inspect::set_variable(command.ids.rules.variables, assignment);
-             if (!set) throw CLI::ValidationError("--var", set.error().text());
-           }
+           for (const std::string& assignment : assignments)
+             check("--var", inspect::set_variable(command.ids.rules.variables, assignment));
          },
          "NAME=VALUE of a variable that rules use, e.g. HOME_NET=[10.0.0.0/8]; may be given more "
          "than once")
       ->type_name("NAME=VALUE");
 }
 
-// A setting by Suricata's name. What it may be here is what it is anyway; any other value is
-// refused, so that nobody relies on it.
-struct Setting {
-  std::string_view name;
-  std::string_view value;
-};
-
-constexpr Setting kSettings[] = {
-    {"stream.inline", "true"},
-    {"stream.midstream", "true"},
-    {"stream.inline", "yes"},
-    {"stream.midstream", "yes"},
-    {"stream.inline", "auto"},
-    {"app-layer.protocols.http2.enabled", "true"},
-    {"app-layer.protocols.http.libhtp.default-config.response-body-decompress-layer-limit", "3"},
-};
-
-std::string check_setting(const std::string& text) {
-  const std::string name = text.substr(0, text.find('='));
-  for (const Setting& setting : kSettings) {
-    if (text == std::string(setting.name) + "=" + std::string(setting.value)) return {};
-  }
-  return "'" + text + "' is not supported";
+Result<> take_config(const std::string& file, IdsCommand& command) {
+  SLUICE_TRY(const Settings settings, read_settings(file));
+  SLUICE_TRY(command.not_understood, apply_settings(settings, command.ids));
+  return {};
 }
 
 // As Suricata spells them.
@@ -61,14 +46,25 @@ void add_suricata_options(CLI::App& app, IdsCommand& command) {
                "a capture is read as if inline, which is how it is always read");
   app.add_option("--runmode", command.runmode, "single: one thread reads a capture, as always")
       ->check(CLI::IsMember({"single"}));
-  app.add_option("--set", command.settings,
-                 "a setting by Suricata's name; see docs/features/ids.md")
-      ->check(CLI::Validator(check_setting, "NAME=VALUE"));
+  app.add_option_function<std::vector<std::string>>(
+         "--set",
+         [&command](const std::vector<std::string>& settings) {
+           for (const std::string& setting : settings)
+             check("--set", apply_setting(setting, command.ids));
+         },
+         "a setting by Suricata's name; what is not understood is refused")
+      ->type_name("NAME=VALUE");
 }
 
 }  // namespace
 
 void add_options(CLI::App& app, IdsCommand& command) {
+  // First, so that what else the command line says is said later, and counts.
+  app.add_option_function<std::string>(
+         "-c", [&command](const std::string& file) { check("-c", take_config(file, command)); },
+         "a suricata.yaml: what is understood is taken, the rest is named; see "
+         "docs/features/ids.md")
+      ->type_name("FILE");
   add_rule_options(app, command);
   app.add_option("--eve", command.eve_file,
                  "file to append EVE JSON events to; - is standard output")
@@ -76,13 +72,21 @@ void add_options(CLI::App& app, IdsCommand& command) {
   app.add_option_function<std::string>(
          "--events",
          [&command](const std::string& list) {
-           const auto types = inspect::EventTypes::parse(list);
-           if (!types) throw CLI::ValidationError("--events", types.error().text());
-           command.ids.inspection.events = *types;
+           check("--events", choose_events(list, command.ids));
          },
          "events to write: all (as without this), none, or some of alert,drop,flow,fileinfo,stats,"
          "http,dns,tls,ssh,smtp,ftp")
       ->type_name("LIST");
+  app.add_option_function<std::vector<std::string>>(
+         "--exception",
+         [&command](const std::vector<std::string>& policies) {
+           for (const std::string& policy : policies)
+             check("--exception", choose_policy(policy, command.ids));
+         },
+         "what becomes of packets that cannot be inspected as they should be: CAUSE is midstream, "
+         "stream-memcap, defrag-memcap or app-error; POLICY is ignore, pass-packet, pass-flow, "
+         "drop-packet, drop-flow or reject")
+      ->type_name("CAUSE=POLICY");
   app.add_option("-l", command.log_directory, "directory of eve.json, instead of --eve");
   app.add_option("-r", command.capture_file,
                  "read this pcap or pcapng file instead of the network, and end");

@@ -24,10 +24,10 @@ struct IdsCommand {
   std::string checksums = "none";  // these say what is done anyway
   std::string runmode = "single";
   bool simulate_ips = true;
-  std::vector<std::string> settings;
-  std::string log_directory;  // not empty: eve.json in it instead of eve_file
-  bool list_rules = false;    // `rules`: say what was loaded and end
-  bool only_failed = false;   // `rules --failed`: only what was refused
+  std::vector<std::string> not_understood;  // settings of a suricata.yaml
+  std::string log_directory;                // not empty: eve.json in it instead of eve_file
+  bool list_rules = false;                  // `rules`: say what was loaded and end
+  bool only_failed = false;                 // `rules --failed`: only what was refused
 
   std::string eve_path() const {
     return log_directory.empty() ? eve_file : log_directory + "/eve.json";

@@ -24,8 +24,8 @@ TEST(IdsCommand, ReadsEveryOption) {
   EXPECT_EQ(command->runner.listen, "10.9.0.11");
   EXPECT_EQ(command->runner.port, 6082);
   EXPECT_EQ(command->runner.workers, 2u);
-  EXPECT_TRUE(command->ids.inspection.events.has("http"));
-  EXPECT_FALSE(command->ids.inspection.events.has("fileinfo"));
+  EXPECT_TRUE(command->ids.inspection.events.types.has("http"));
+  EXPECT_FALSE(command->ids.inspection.events.types.has("fileinfo"));
   EXPECT_FALSE(command->list_rules);
 }
 

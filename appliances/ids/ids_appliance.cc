@@ -11,13 +11,36 @@ namespace {
 
 using inspect::Inspector;
 
+inspect::Frame frame_of(const sdk::Packet& packet) {
+  if (packet.frame == nullptr) return {};
+  const sdk::CapturedFrame& from = *packet.frame;
+  return {from.number, {from.vlans[0], from.vlans[1]}, from.length, from.header, from.link_type};
+}
+
+// By cause and policy: how often.
+void write_exceptions(inspect::JsonLine& line, const inspect::ExceptionCounters& counters) {
+  line.open("exception_policy");
+  for (size_t c = 0; c < inspect::kExceptionCauses; c++) {
+    const auto cause = static_cast<inspect::ExceptionCause>(c);
+    line.open(inspect::cause_name(cause));
+    for (size_t p = 0; p < inspect::kExceptionPolicies; p++) {
+      const auto policy = static_cast<inspect::ExceptionPolicy>(p);
+      if (can_be(cause, policy))
+        line.unsigned_number(inspect::policy_name(policy), counters.get(cause, policy));
+    }
+    line.close();
+  }
+  line.close();
+}
+
 class IdsAppliance final : public sdk::Appliance {
  public:
   IdsAppliance(std::unique_ptr<Inspector> inspector, bool writes_stats, inspect::Sink& eve)
       : inspector_(std::move(inspector)), writes_stats_(writes_stats), eve_(eve) {}
 
   sdk::Answer handle(sdk::Packet& packet, sdk::Injector& injector) override {
-    const auto verdict = inspector_->inspect(packet.ip, packet.time_us, responses_);
+    const auto verdict =
+        inspector_->inspect(packet.ip, packet.time_us, responses_, frame_of(packet));
     for (size_t i = 0; i < responses_.count(); i++) injector.inject(responses_[i]);
     return verdict == Inspector::Verdict::kPass ? sdk::Answer::kReturn : sdk::Answer::kDrop;
   }
@@ -63,11 +86,13 @@ void IdsAppliance::write_stats(int64_t time_us) {
   line.unsigned_number("stream_memcap", c.dropped_stream_memory);
   line.unsigned_number("defrag_error", c.dropped_fragment_error);
   line.unsigned_number("defrag_memcap", c.dropped_fragment_memory);
+  line.unsigned_number("exception", c.dropped_by_exception);
   line.close();
+  write_exceptions(line, inspector_->exception_counters());
   line.close();
   line.open("detect");
   line.unsigned_number("alert", c.alerts);
-  line.unsigned_number("alerts_suppressed", c.alerts_suppressed);
+  line.unsigned_number("alert_queue_overflow", c.alerts_suppressed);
   line.unsigned_number("pending_full", c.pending_full);
   line.unsigned_number("match_limit", inspector_->matcher().cost_limit_hits());
   line.unsigned_number("pcre_limit", inspector_->matcher().regex_limit_hits());
@@ -100,7 +125,7 @@ Result<std::unique_ptr<sdk::Appliance>> make_ids(std::shared_ptr<const inspect::
                                                  const IdsOptions& options, inspect::Sink& eve) {
   SLUICE_TRY(auto inspector, Inspector::create(std::move(engine), options.inspection, eve));
   return std::make_unique<IdsAppliance>(
-      std::move(inspector), options.inspection.events.has(inspect::EventType::kStats), eve);
+      std::move(inspector), options.inspection.events.types.has(inspect::EventType::kStats), eve);
 }
 
 Result<std::unique_ptr<sdk::Appliance>> make_ids(const IdsOptions& options, inspect::Sink& eve) {

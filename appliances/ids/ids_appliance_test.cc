@@ -74,12 +74,13 @@ TEST_F(IdsApplianceTest, ReturnsDropsAndResets) {
   EXPECT_EQ(injected_.packets.size(), 2u);
   EXPECT_FALSE(send(tcp(c, kAck, 110, 501, "passwd")));
   const auto all = events();
-  ASSERT_EQ(all.size(), 5u);
+  ASSERT_EQ(all.size(), 6u);
   EXPECT_EQ(all[0].at("alert").at("action"), "blocked");
   EXPECT_EQ(all[1].at("drop").at("reason"), "rules");
-  EXPECT_EQ(all[2].at("drop").at("reason"), "flow drop");
-  EXPECT_EQ(all[3].at("event_type"), "flow");
-  const auto& stats = all[4].at("stats");
+  EXPECT_EQ(all[2].at("event_type"), "http");  // as far as it was known
+  EXPECT_EQ(all[3].at("drop").at("reason"), "flow drop");
+  EXPECT_EQ(all[4].at("event_type"), "flow");
+  const auto& stats = all[5].at("stats");
   EXPECT_EQ(stats.at("ips").at("accepted"), 4);
   EXPECT_EQ(stats.at("ips").at("blocked"), 2);
   EXPECT_EQ(stats.at("ips").at("drop_reason").at("rules"), 1);

@@ -22,7 +22,16 @@ void print_loaded(const inspect::Engine& engine) {
   }
 }
 
+void print_not_understood(const std::vector<std::string>& names) {
+  if (names.empty()) return;
+  std::fprintf(stderr,
+               "sluice-ids: %zu settings of the configuration have no effect here:", names.size());
+  for (const std::string& name : names) std::fprintf(stderr, " %s", name.c_str());
+  std::fprintf(stderr, "\n");
+}
+
 Result<> run(const ids::IdsCommand& command) {
+  print_not_understood(command.not_understood);
   SLUICE_TRY(const auto engine, ids::load_rules(command.ids));
   if (command.list_rules) {
     if (!command.only_failed) print_loaded(*engine);

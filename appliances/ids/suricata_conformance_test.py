@@ -114,6 +114,8 @@ def run_case(program, case, described, capture):
     command = [program, "-r", str(capture)]
     for file in rules:
         command += ["-S", str(file)]
+    if (case / "suricata.yaml").exists():
+        command += ["-c", str(case / "suricata.yaml")]
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(command + ["-l", folder] + arguments(case, described),
                               capture_output=True, text=True, timeout=120, check=False)

@@ -13,6 +13,15 @@ inline constexpr unsigned kInjectionsMax = 64;
 // Hints are 1 to this.
 inline constexpr uint32_t kHintMax = 65535;
 
+// How a capture holds a packet.
+struct CapturedFrame {
+  uint64_t number;                  // from 1
+  std::span<const uint8_t> header;  // what is before the IP packet
+  uint32_t length;                  // of the whole frame on the wire
+  int link_type;                    // of libpcap
+  uint16_t vlans[2];                // outermost first; 0: none
+};
+
 // A packet that the gateway asks about. `ip` is the inner IPv4 or IPv6 packet without any Ethernet
 // header, not parsed and not trusted. It may be changed in place, but not in length.
 struct Packet {
@@ -23,6 +32,8 @@ struct Packet {
   // Set by the appliance: advice about the flow that the gateway finds in the GENEVE header of the
   // returned packet, and maps by its configuration to another way for the flow. 0 is none.
   uint32_t hint = 0;
+  // Of a packet that comes from a capture; nullptr: it is live.
+  const CapturedFrame* frame = nullptr;
 };
 
 enum class Answer {

@@ -24,6 +24,20 @@ class Nowhere : public Injector {
   void inject(std::span<const uint8_t>) override {}
 };
 
+constexpr uint16_t kEtherTypePppoe = 0x8864;
+constexpr size_t kPppoeHeaderLength = 6;  // RFC 2516
+
+// The IP packet in a PPPoE session. The number of its protocol has one byte or two (RFC 1661
+// section 6.5): an odd byte is its last.
+size_t pppoe_offset(size_t header, std::span<const uint8_t> frame) {
+  const size_t at = header + kPppoeHeaderLength;
+  if (frame.size() < at + 2) return frame.size();
+  const bool one_byte = (frame[at] & 1) != 0;
+  const uint16_t protocol = one_byte ? frame[at] : tunnels::load_be16(&frame[at]);
+  const bool ip = protocol == 0x0021 || protocol == 0x0057;
+  return ip ? at + (one_byte ? 1 : 2) : frame.size();
+}
+
 // Where the IP packet begins in a frame of this link type; the frame's length if it holds none.
 size_t ip_offset(int link_type, std::span<const uint8_t> frame) {
   const auto behind = [&](size_t header, uint16_t ether_type) {
@@ -35,6 +49,7 @@ size_t ip_offset(int link_type, std::span<const uint8_t> frame) {
       tunnels::packet packet{};
       const uint16_t type =
           tunnels::parse_ethernet(frame.data(), frame.data() + frame.size(), &packet);
+      if (type == kEtherTypePppoe) return pppoe_offset(packet.l3_offset, frame);
       return behind(packet.l3_offset, type);
     }
     case DLT_LINUX_SLL:
@@ -47,6 +62,17 @@ size_t ip_offset(int link_type, std::span<const uint8_t> frame) {
     default:
       return 0;
   }
+}
+
+// The VLAN tags of an Ethernet frame.
+void find_vlans(std::span<const uint8_t> frame, CapturedFrame& out) {
+  tunnels::packet packet{};
+  std::fill(std::begin(out.vlans), std::end(out.vlans), 0);
+  if (out.link_type != DLT_EN10MB ||
+      tunnels::parse_ethernet(frame.data(), frame.data() + frame.size(), &packet) == 0)
+    return;
+  for (size_t i = 0; i < packet.vlan_tags; i++)
+    out.vlans[i] = tunnels::load_be16(&frame[14 + 4 * i]) & 0x0fff;
 }
 
 bool is_known(int link_type) {
@@ -69,6 +95,7 @@ Result<> run_capture(const std::string& file, Appliance& appliance) {
   std::vector<uint8_t> ip;
   int64_t time_us = 0;
   int64_t next_tick_us = 0;
+  CapturedFrame captured{0, {}, 0, link_type, {}};
   pcap_pkthdr* header = nullptr;
   const uint8_t* bytes = nullptr;
   int status = 0;
@@ -79,10 +106,15 @@ Result<> run_capture(const std::string& file, Appliance& appliance) {
       next_tick_us = time_us + kTickIntervalUs;
     }
     const std::span<const uint8_t> frame(bytes, header->caplen);
+    captured.number++;
     const size_t offset = ip_offset(link_type, frame);
     if (offset >= frame.size()) continue;
     ip.assign(frame.begin() + static_cast<ptrdiff_t>(offset), frame.end());
+    captured.header = frame.first(offset);
+    captured.length = header->len;
+    find_vlans(frame, captured);
     Packet packet{ip, 0, 0, time_us};
+    packet.frame = &captured;
     (void)appliance.handle(packet, nowhere);
   }
   appliance.finish(time_us);

@@ -43,10 +43,14 @@ Bytes pcap_file(uint32_t link_type, const std::vector<Bytes>& frames) {
 struct Watcher : Appliance {
   std::vector<Bytes> packets;
   std::vector<int64_t> times;
+  std::vector<CapturedFrame> frames;  // without their headers
+  std::vector<Bytes> headers;
   unsigned ticks = 0, finishes = 0;
   Answer handle(Packet& packet, Injector&) override {
     packets.emplace_back(packet.ip.begin(), packet.ip.end());
     times.push_back(packet.time_us);
+    frames.push_back(*packet.frame);
+    headers.emplace_back(packet.frame->header.begin(), packet.frame->header.end());
     return Answer::kReturn;
   }
   void tick(int64_t) override { ticks++; }
@@ -71,6 +75,8 @@ TEST(Capture, ShowsIpOfEveryLinkTypeWithTheCapturesTimes) {
       {1, kMacs + Bytes{8, 0} + kIp},
       {1, kMacs + Bytes{0x81, 0, 0, 5, 8, 0} + kIp},
       {1, kMacs + Bytes{0x88, 0xa8, 0, 5, 0x81, 0, 0, 6, 8, 0} + kIp},
+      {1, kMacs + Bytes{0x88, 0x64, 0x11, 0, 0, 1, 0, 22, 0, 0x21} + kIp},
+      {1, kMacs + Bytes{0x88, 0x64, 0x11, 0, 0, 1, 0, 21, 0x21} + kIp},
       {101, kIp},
       {113, Bytes(14) + Bytes{8, 0} + kIp},
       {276, Bytes{8, 0} + Bytes(18) + kIp},
@@ -88,10 +94,28 @@ TEST(Capture, ShowsIpOfEveryLinkTypeWithTheCapturesTimes) {
   }
 }
 
+TEST(Capture, TellsOfTheFrameAroundThePacket) {
+  const Bytes tagged = kMacs + Bytes{0x88, 0xa8, 0x10, 5, 0x81, 0, 0x20, 6, 8, 0};
+  const Bytes plain = kMacs + Bytes{8, 0};
+  Watcher watcher;
+  ASSERT_TRUE(run_bytes(pcap_file(1, {tagged + kIp, plain + Bytes(2), plain + kIp}), watcher));
+  ASSERT_EQ(watcher.frames.size(), 3u);
+  EXPECT_EQ(watcher.headers[0], tagged);
+  EXPECT_EQ(watcher.frames[0].number, 1u);
+  EXPECT_EQ(watcher.frames[0].vlans[0], 5);
+  EXPECT_EQ(watcher.frames[0].vlans[1], 6);
+  EXPECT_EQ(watcher.frames[0].length, tagged.size() + kIp.size());
+  EXPECT_EQ(watcher.frames[0].link_type, 1);
+  EXPECT_EQ(watcher.frames[2].number, 3u);
+  EXPECT_EQ(watcher.frames[2].vlans[0], 0);
+}
+
 TEST(Capture, PassesOverFramesWithoutIp) {
   Watcher watcher;
   ASSERT_TRUE(run_bytes(
       pcap_file(1, {kMacs + Bytes{8, 6} + Bytes(28), Bytes(3), kMacs + Bytes{8, 0}}), watcher));
+  const Bytes pppoe = kMacs + Bytes{0x88, 0x64, 0x11, 0, 0, 1};
+  ASSERT_TRUE(run_bytes(pcap_file(1, {pppoe, pppoe + Bytes{0, 4, 0xc0, 0x21}}), watcher));
   ASSERT_TRUE(run_bytes(pcap_file(113, {Bytes(5)}), watcher));
   ASSERT_TRUE(run_bytes(pcap_file(0, {Bytes(2)}), watcher));
   EXPECT_TRUE(watcher.packets.empty());

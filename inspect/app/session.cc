@@ -88,6 +88,7 @@ void AppSession::after(Parsed parsed, TransactionSink& sink) {
     parser_->end(direction, sink);
   parser_.reset();
   state_ = State::kFinished;
+  failed_ = parsed == Parsed::kFailed;
   encrypted_ =
       parsed == Parsed::kDone && (protocol_ == AppProtocol::kTls || protocol_ == AppProtocol::kSsh);
 }

@@ -40,6 +40,8 @@ class AppSession {
   bool finished() const { return state_ == State::kFinished; }
   // ... because it is encrypted from here on.
   bool encrypted() const { return encrypted_; }
+  // ... because its parser gave up.
+  bool failed() const { return failed_; }
 
  private:
   enum class State : uint8_t { kProbing, kParsing, kFinished };
@@ -57,6 +59,7 @@ class AppSession {
   State state_ = State::kProbing;
   AppProtocol protocol_ = AppProtocol::kUnknown;
   bool encrypted_ = false;
+  bool failed_ = false;
   int changes_ = 0;
   uint32_t candidates_ = 0;                 // bits of protocols_
   Direction first_ = Direction::kToServer;  // who spoke first

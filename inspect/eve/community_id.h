@@ -10,8 +10,8 @@
 
 namespace sluice::inspect {
 
-// "1:hO+sN4H+MG5MY/8hIrXPqc4ZQz4="; either direction of the flow gives the same. `icmp_type` and
-// `icmp_code` count for ICMP alone. Empty if it cannot be calculated.
+// "1:hO+sN4H+MG5MY/8hIrXPqc4ZQz4="; either direction of the flow gives the same.
+// Empty for ICMP, whose types it would need.
 std::string community_id(const tunnels::tuple& tuple, uint16_t seed);
 
 }  // namespace sluice::inspect

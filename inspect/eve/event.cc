@@ -39,6 +39,11 @@ std::string_view state_text(FlowState state) {
   return "unknown";
 }
 
+std::string_view tcp_state_text(const Flow& flow) {
+  if (flow.state != FlowState::kNew) return state_text(flow.state);
+  return flow.tcp_flags[1] & tunnels::kTcpSyn ? "syn_recv" : "syn_sent";
+}
+
 std::string_view reason_text(FlowEnd end) {
   switch (end) {
     case FlowEnd::kTimeout:
@@ -64,20 +69,23 @@ void write_flow_counts(JsonLine& line, const Flow& flow) {
 using Metadata = std::span<const std::pair<std::string, std::string>>;
 
 void write_end(JsonLine& line, std::string_view name, const uint32_t (&address)[4], uint16_t port,
-               const tunnels::tuple& tuple) {
+               const AlertFields& alert) {
+  const tunnels::tuple& tuple = *alert.packet;
+  const auto text = alert.short_ipv6 ? address_text : long_address_text;
   line.open(name);
-  line.string("ip", address_text(address, tuple.version));
+  line.string("ip", text(address, tuple.version));
   if (has_ports(tuple.protocol)) line.number("port", ntohs(port));
   line.close();
 }
 
 // "source" attacks, "target" is attacked.
-void write_ends(JsonLine& line, const tunnels::tuple& t, bool target_is_destination) {
-  const bool forward = target_is_destination;
+void write_ends(JsonLine& line, const AlertFields& alert) {
+  const tunnels::tuple& t = *alert.packet;
+  const bool forward = alert.target == AlertTarget::kDestination;
   write_end(line, "source", forward ? t.source : t.destination,
-            forward ? t.source_port : t.destination_port, t);
+            forward ? t.source_port : t.destination_port, alert);
   write_end(line, "target", forward ? t.destination : t.source,
-            forward ? t.destination_port : t.source_port, t);
+            forward ? t.destination_port : t.source_port, alert);
 }
 
 // Each key once, with all its values.
@@ -99,17 +107,19 @@ void write_metadata(JsonLine& line, Metadata metadata) {
 }  // namespace
 
 void begin_event(JsonLine& line, int64_t time_us, std::string_view event_type, uint64_t flow_id,
-                 const tunnels::tuple& tuple) {
+                 const tunnels::tuple& tuple, bool short_ipv6) {
+  const auto text = short_ipv6 ? address_text : long_address_text;
   line.begin();
   line.string("timestamp", timestamp_text(time_us));
   if (flow_id != 0) line.unsigned_number("flow_id", flow_id);
   line.string("event_type", event_type);
   if (tuple.version == 0) return;
-  line.string("src_ip", address_text(tuple.source, tuple.version));
+  line.string("src_ip", text(tuple.source, tuple.version));
   if (has_ports(tuple.protocol)) line.number("src_port", ntohs(tuple.source_port));
-  line.string("dest_ip", address_text(tuple.destination, tuple.version));
+  line.string("dest_ip", text(tuple.destination, tuple.version));
   if (has_ports(tuple.protocol)) line.number("dest_port", ntohs(tuple.destination_port));
   line.string("proto", protocol_text(tuple.protocol));
+  line.number("ip_v", tuple.version);
 }
 
 void write_alert(JsonLine& line, const AlertFields& alert) {
@@ -121,8 +131,7 @@ void write_alert(JsonLine& line, const AlertFields& alert) {
   line.string("signature", alert.signature);
   line.string("category", alert.category);
   line.number("severity", alert.severity);
-  if (alert.target != AlertTarget::kNone && alert.packet != nullptr)
-    write_ends(line, *alert.packet, alert.target == AlertTarget::kDestination);
+  if (alert.target != AlertTarget::kNone && alert.packet != nullptr) write_ends(line, alert);
   if (!alert.metadata.empty()) write_metadata(line, alert.metadata);
   line.close();
 }
@@ -143,6 +152,30 @@ void write_ended_flow(JsonLine& line, const Flow& flow, FlowEnd end, bool alerte
   line.string("reason", reason_text(end));
   line.boolean("alerted", alerted);
   if (!action.empty()) line.string("action", action);
+  line.close();
+}
+
+void write_tcp(JsonLine& line, const Flow& flow) {
+  const auto hexadecimal = [](uint8_t flags) {
+    char text[4];
+    std::snprintf(text, sizeof(text), "%02x", flags);
+    return std::string(text);
+  };
+  struct Named {
+    uint8_t flag;
+    std::string_view name;
+  };
+  constexpr Named kFlags[] = {{0x02, "syn"}, {0x01, "fin"}, {0x04, "rst"}, {0x08, "psh"},
+                              {0x10, "ack"}, {0x20, "urg"}, {0x40, "ecn"}, {0x80, "cwr"}};
+  const auto all = static_cast<uint8_t>(flow.tcp_flags[0] | flow.tcp_flags[1]);
+  line.open("tcp");
+  line.string("tcp_flags", hexadecimal(all));
+  line.string("tcp_flags_ts", hexadecimal(flow.tcp_flags[0]));
+  line.string("tcp_flags_tc", hexadecimal(flow.tcp_flags[1]));
+  for (const Named& named : kFlags) {
+    if (all & named.flag) line.boolean(named.name, true);
+  }
+  line.string("state", tcp_state_text(flow));
   line.close();
 }
 
@@ -184,6 +217,19 @@ std::string address_text(const uint32_t (&address)[4], uint8_t version) {
     if (shift != 0) *at++ = '.';
   }
   return {text, at};
+}
+
+std::string long_address_text(const uint32_t (&address)[4], uint8_t version) {
+  if (version == 4) return address_text(address, version);
+  std::string text;
+  for (const uint32_t word : address) {
+    char part[12];
+    const uint32_t number = ntohl(word);
+    std::snprintf(part, sizeof(part), "%s%04x:%04x", text.empty() ? "" : ":", number >> 16,
+                  number & 0xffff);
+    text += part;
+  }
+  return text;
 }
 
 std::string protocol_text(uint8_t protocol) {

@@ -35,11 +35,13 @@ struct AlertFields {
   std::span<const std::pair<std::string, std::string>> metadata;  // key, value
   AlertTarget target = AlertTarget::kNone;
   const tunnels::tuple* packet = nullptr;  // whose ends target speaks of
+  bool short_ipv6 = false;
 };
 
 // Starts the line: timestamp, flow_id (0: none), event_type, addresses, ports, proto.
+// IPv6 addresses as Suricata writes them: in full, unless `short_ipv6`.
 void begin_event(JsonLine& line, int64_t time_us, std::string_view event_type, uint64_t flow_id,
-                 const tunnels::tuple& tuple);
+                 const tunnels::tuple& tuple, bool short_ipv6 = false);
 
 void write_alert(JsonLine& line, const AlertFields& alert);
 
@@ -49,12 +51,17 @@ void write_flow(JsonLine& line, const Flow& flow);
 void write_ended_flow(JsonLine& line, const Flow& flow, FlowEnd end, bool alerted = false,
                       std::string_view action = {});
 
+// "tcp": the flags that each side has sent, and how far the connection has come.
+void write_tcp(JsonLine& line, const Flow& flow);
+
 // "drop" of one packet: its lengths and why, in Suricata's words ("rules", "flow drop", "stream
 // error" ...).
 void write_drop(JsonLine& line, uint32_t packet_length, std::string_view reason);
 
 // "2024-01-01T00:00:00.000000+0000"
 std::string timestamp_text(int64_t time_us);
+// "2001:0db8:0000:0000:0000:0000:0000:0001".
+std::string long_address_text(const uint32_t (&address)[4], uint8_t version);
 // "10.0.0.1", "2001:db8::1"; of an address in packet byte order as tuples hold it.
 std::string address_text(const uint32_t (&address)[4], uint8_t version);
 // "TCP", "UDP", "ICMP", "IPv6-ICMP" ...; "041"-like for a protocol without a name here.

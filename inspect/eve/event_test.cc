@@ -25,6 +25,7 @@ TEST(Event, AlertHasSuricatasFields) {
   EXPECT_EQ(event, nlohmann::json::parse(R"({
     "timestamp": "2024-01-01T00:00:00.123456+0000", "flow_id": 42, "event_type": "alert",
     "src_ip": "10.1.2.3", "src_port": 1234, "dest_ip": "10.4.5.6", "dest_port": 80, "proto": "TCP",
+    "ip_v": 4,
     "alert": {"action": "blocked", "gid": 1, "signature_id": 2000001, "rev": 3,
               "signature": "a \"name\"", "category": "Misc activity", "severity": 3},
     "flow": {"pkts_toserver": 3, "pkts_toclient": 0, "bytes_toserver": 0, "bytes_toclient": 99,
@@ -54,12 +55,41 @@ TEST(Event, DropAndEndedFlow) {
   const auto event = nlohmann::json::parse(line.finish());
   EXPECT_EQ(event.at("proto"), "IPv6-ICMP");
   EXPECT_FALSE(event.contains("src_port"));
-  EXPECT_EQ(event.at("src_ip"), "fd00::1");
+  EXPECT_EQ(event.at("src_ip"), "fd00:0000:0000:0000:0000:0000:0000:0001");
+  EXPECT_EQ(event.at("ip_v"), 6);
   EXPECT_EQ(event.at("drop").at("reason"), "rules");
   EXPECT_EQ(event.at("flow").at("age"), 61);
   EXPECT_EQ(event.at("flow").at("state"), "closed");
   EXPECT_EQ(event.at("flow").at("reason"), "timeout");
   EXPECT_EQ(event.at("flow").at("end"), "1970-01-01T00:01:01.000000+0000");
+}
+
+TEST(Event, TcpTellsTheFlagsOfEachSide) {
+  Flow flow;
+  flow.tcp_flags[0] = 0x1e;
+  flow.tcp_flags[1] = 0x1a;
+  flow.state = FlowState::kClosed;
+  const auto tcp = [&] {
+    JsonLine line;
+    line.begin();
+    write_tcp(line, flow);
+    return nlohmann::json::parse(line.finish()).at("tcp");
+  };
+  EXPECT_EQ(tcp(), nlohmann::json::parse(R"({
+    "tcp_flags": "1e", "tcp_flags_ts": "1e", "tcp_flags_tc": "1a", "syn": true, "rst": true,
+    "psh": true, "ack": true, "state": "closed"})"));
+  flow.tcp_flags[1] = 0;
+  flow.state = FlowState::kNew;
+  EXPECT_EQ(tcp().at("state"), "syn_sent");
+}
+
+TEST(Event, Ipv6AddressesAreLongOrShort) {
+  const auto tuple = testing::parsed(testing::udp({"2001:db8::1", "::1", 1, 2}, "x")).tuple;
+  EXPECT_EQ(long_address_text(tuple.source, 6), "2001:0db8:0000:0000:0000:0000:0000:0001");
+  EXPECT_EQ(address_text(tuple.source, 6), "2001:db8::1");
+  JsonLine line;
+  begin_event(line, 0, "flow", 0, tuple, true);
+  EXPECT_EQ(nlohmann::json::parse(line.finish()).at("dest_ip"), "::1");
 }
 
 TEST(Event, TimesOutOfRangeStayValid) {

@@ -121,6 +121,22 @@ void JsonLine::unsigned_number(std::string_view key, uint64_t value) {
   append_number(text_, value);
 }
 
+void JsonLine::base64(std::string_view key, std::span<const uint8_t> bytes) {
+  static constexpr char kLetters[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  bytes = bytes.first(std::min(bytes.size(), kJsonBytesMax));
+  name(key);
+  text_ += '"';
+  for (size_t at = 0; at < bytes.size(); at += 3) {
+    const auto group = bytes.subspan(at, std::min<size_t>(3, bytes.size() - at));
+    uint32_t bits = 0;
+    for (size_t i = 0; i < 3; i++) bits = bits << 8 | (i < group.size() ? group[i] : 0u);
+    for (size_t i = 0; i < 4; i++)
+      text_ += i <= group.size() ? kLetters[bits >> (18 - 6 * i) & 63] : '=';
+  }
+  text_ += '"';
+}
+
 void JsonLine::boolean(std::string_view key, bool value) {
   name(key);
   text_ += value ? "true" : "false";
@@ -147,6 +163,11 @@ void JsonLine::open_array(std::string_view key) {
 void JsonLine::element(std::string_view value) {
   comma();
   quote(value);
+}
+
+void JsonLine::number_element(int64_t value) {
+  comma();
+  append_number(text_, value);
 }
 
 void JsonLine::element_open() {

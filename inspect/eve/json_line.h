@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,9 @@ namespace sluice::inspect {
 
 // A longer string is cut here (at a whole character).
 inline constexpr size_t kJsonStringMax = 4096;
+
+// More bytes are cut off; a whole IP packet is not.
+inline constexpr size_t kJsonBytesMax = 65'536 + 64;
 
 class JsonLine {
  public:
@@ -31,6 +35,8 @@ class JsonLine {
   void string(std::string_view key, std::string_view value);
   void number(std::string_view key, int64_t value);
   void unsigned_number(std::string_view key, uint64_t value);
+  // As base64; no more than kJsonBytesMax bytes of it.
+  void base64(std::string_view key, std::span<const uint8_t> bytes);
   void boolean(std::string_view key, bool value);
 
   // Members that another line has written: "a":1,"b":{}. Empty: none.
@@ -40,6 +46,7 @@ class JsonLine {
   void close();
   void open_array(std::string_view key);
   void element(std::string_view value);
+  void number_element(int64_t value);
   void element_open();
   void close_array();
 

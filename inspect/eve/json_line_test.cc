@@ -72,5 +72,22 @@ TEST(JsonLine, LongStringsAreCutAtAWholeCharacter) {
   EXPECT_EQ(parsed.at("s").get<std::string>(), std::string(kJsonStringMax - 1, 'x'));
 }
 
+TEST(JsonLine, WritesBase64) {
+  const auto encoded = [](std::string_view text) {
+    JsonLine line;
+    line.begin();
+    line.base64("b", {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+    return nlohmann::json::parse(line.finish()).at("b").get<std::string>();
+  };
+  // RFC 4648 section 10.
+  EXPECT_EQ(encoded(""), "");
+  EXPECT_EQ(encoded("f"), "Zg==");
+  EXPECT_EQ(encoded("fo"), "Zm8=");
+  EXPECT_EQ(encoded("foo"), "Zm9v");
+  EXPECT_EQ(encoded("foobar"), "Zm9vYmFy");
+  EXPECT_EQ(encoded("\xff\xef\xbe"), "/+++");
+  EXPECT_EQ(encoded(std::string(2 * kJsonBytesMax, 'a')).size(), (kJsonBytesMax + 2) / 3 * 4);
+}
+
 }  // namespace
 }  // namespace sluice::inspect

@@ -27,11 +27,13 @@ struct FlowUser {
   bool established = false;                // at the packet before
   Decision decision = Decision::kInspect;
   AppProtocol app_protocol = AppProtocol::kUnknown;
-  bool encrypted = false;            // nothing more to find in payloads
+  AppProtocol first_protocol = AppProtocol::kUnknown;  // if it has changed
+  bool encrypted = false;                              // nothing more to find in payloads
   uint64_t encrypted_bytes[2] = {};  // then: bytes of the streams so far, by Direction
   bool alerted = false;
   bool drop_reported = false;
   bool error_reported = false;
+  bool app_error_seen = false;
 };
 
 using Flows = FlowTable<FlowUser>;

@@ -2,8 +2,17 @@
 #include "inspect/match/inspector.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace sluice::inspect {
+namespace {
+
+// A connection whose beginning was not seen. A reset begins and continues none.
+bool is_midstream(const PacketView& view) {
+  return view.is_tcp() && (view.packet.tcp_flags & (tunnels::kTcpSyn | tunnels::kTcpRst)) == 0;
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Inspector>> Inspector::create(std::shared_ptr<const Engine> engine,
                                                      const InspectorOptions& options,
@@ -22,12 +31,22 @@ Inspector::Inspector(std::shared_ptr<const Engine> engine, const InspectorOption
       check_(*engine_),
       transactions_(*engine_, check_, candidates_, scratch_, budget_, reports_,
                     options.file_hashes),
-      verdicts_(*engine_, reports_, counters_),
+      verdicts_(*engine_, reports_, counters_, options.alerts_per_packet_max, options.exceptions),
       flows_(options.flows, [this](Flows::Record& flow, FlowEnd end) { on_flow_end(flow, end); }) {
   budget_.max = options.stream_memory_max;
 }
 
-Verdict Inspector::inspect(std::span<const uint8_t> ip, int64_t time_us, Responses& responses) {
+Verdict Inspector::inspect(std::span<const uint8_t> ip, int64_t time_us, Responses& responses,
+                           const Frame& frame) {
+  frame_ = &frame;
+  reports_.set_frame(&frame);
+  const Verdict verdict = inspect_ip(ip, time_us, responses);
+  frame_ = nullptr;
+  reports_.set_frame(nullptr);
+  return verdict;
+}
+
+Verdict Inspector::inspect_ip(std::span<const uint8_t> ip, int64_t time_us, Responses& responses) {
   responses.clear();
   now_us_ = std::max(now_us_, time_us);
   counters_.packets++;
@@ -52,7 +71,7 @@ Verdict Inspector::inspect_fragment(const PacketView& fragment, int64_t time_us,
     return Verdict::kPass;
   }
   if (added.state != FragmentState::kComplete)
-    return verdicts_.drop_fragment(fragment, time_us, added.state);
+    return verdicts_.except_fragment(fragment, time_us, added.state);
   const auto whole = view_packet(added.datagram);
   if (!whole || (whole->packet.flags & tunnels::kPacketFragment)) {
     counters_.dropped_malformed++;
@@ -66,6 +85,7 @@ Verdict Inspector::inspect_fragment(const PacketView& fragment, int64_t time_us,
 
 Verdict Inspector::inspect_view(const PacketView& view, int64_t time_us, Responses& responses) {
   const auto seen = flows_.see(view.packet, time_us);
+  note_frame(*seen.record, seen.direction, view);
   const Current current{view, *seen.record, seen.direction, time_us,
                         established_for(view, *seen.record)};
   const auto* quoted = view.quoted ? flows_.find(*view.quoted) : nullptr;
@@ -78,16 +98,63 @@ Verdict Inspector::inspect_view(const PacketView& view, int64_t time_us, Respons
     counters_.passed_by_flow++;
     return Verdict::kPass;
   }
+  const Verdict verdict = decide(current, seen.created, responses);
+  forget_if_decided(*seen.record);
+  return verdict;
+}
+
+Verdict Inspector::decide(const Current& current, bool created, Responses& responses) {
+  const PacketView& view = current.view;
+  if (created && is_midstream(view)) {
+    if (const auto verdict = verdicts_.except(current, ExceptionCause::kMidstream, responses))
+      return *verdict;
+  }
   check_.begin_packet();
   transactions_.begin(&current);
   if (view.is_tcp()) {
     const StreamAccept accepted = inspect_stream(current);
-    if (accepted != StreamAccept::kOk) return verdicts_.drop_by_stream(current, accepted);
+    if (accepted == StreamAccept::kConflict) return verdicts_.drop_by_conflict(current);
+    if (accepted != StreamAccept::kOk) {
+      if (const auto verdict = verdicts_.except(current, ExceptionCause::kStreamMemory, responses))
+        return *verdict;
+    }
   } else if (view.is_udp()) {
     inspect_datagram(current);
   }
   inspect_payload(current);
-  return verdicts_.conclude(current, check_.matches(), responses);
+  const Verdict verdict = verdicts_.conclude(current, check_.matches(), responses);
+  return app_failed(current) ? after_app_error(current, verdict, responses) : verdict;
+}
+
+// Once for each flow.
+bool Inspector::app_failed(const Current& current) {
+  FlowUser& user = current.flow.user;
+  if (!user.app || !user.app->failed() || user.decision != Decision::kInspect) return false;
+  return !std::exchange(user.app_error_seen, true);
+}
+
+// The rules come first; what they let pass is judged by the policy.
+Verdict Inspector::after_app_error(const Current& current, Verdict verdict, Responses& responses) {
+  if (verdict != Verdict::kPass) return verdict;
+  const auto exception = verdicts_.except(current, ExceptionCause::kAppError, responses);
+  if (!exception) return verdict;
+  counters_.passed--;  // as which the rules have counted it
+  return *exception;
+}
+
+// A flow that is decided is not looked into any more; what is known of its transactions is logged.
+void Inspector::forget_if_decided(Flows::Record& flow) {
+  if (flow.user.decision == Decision::kInspect) return;
+  end_application(flow);
+  flow.user.tcp.reset();
+  flow.user.app.reset();
+}
+
+// A capture tells more of a packet than its IP header.
+void Inspector::note_frame(Flow& flow, Direction direction, const PacketView& view) const {
+  if (frame_->length > view.packet.l3_length)
+    flow.bytes[static_cast<size_t>(direction)] += frame_->length - view.packet.l3_length;
+  if (flow.packets[0] + flow.packets[1] == 1) std::ranges::copy(frame_->vlans, flow.vlans);
 }
 
 // As in Suricata, the bare ACK that ends the handshake is not yet in the established connection.
@@ -221,7 +288,15 @@ void Inspector::inspect_application(const Current& current, StreamInspection& si
   if (position > side.parsed) app.gap(current.direction, position - side.parsed, transactions_);
   side.parsed = side.stream.next();
   app.feed(current.direction, piece, transactions_);
-  current.flow.user.app_protocol = app.protocol();
+  note_protocol(current.flow.user, app.protocol());
+}
+
+void Inspector::note_protocol(FlowUser& user, AppProtocol protocol) {
+  const bool changes = user.app_protocol != AppProtocol::kUnknown &&
+                       user.app_protocol != AppProtocol::kFailed && user.app_protocol != protocol;
+  if (changes && user.first_protocol == AppProtocol::kUnknown)
+    user.first_protocol = user.app_protocol;
+  user.app_protocol = protocol;
 }
 
 // From the packet on that follows the handshake: nothing can be found in what is encrypted, so that
@@ -277,17 +352,24 @@ void Inspector::match_in_packet(const Current& current, uint32_t index) {
 
 // --- time ---
 
+void Inspector::end_application(Flows::Record& flow) {
+  if (!flow.user.app) return;
+  transactions_.begin_end_of(flow, now_us_);
+  for (const Direction direction : {Direction::kToServer, Direction::kToClient})
+    flow.user.app->end(direction, transactions_);
+}
+
 void Inspector::on_flow_end(Flows::Record& flow, FlowEnd end) {
-  if (flow.user.app) {
-    transactions_.begin_end_of(flow, now_us_);
-    for (const Direction direction : {Direction::kToServer, Direction::kToClient})
-      flow.user.app->end(direction, transactions_);
-  }
+  const Frame* const frame = reports_.set_frame(nullptr);
+  end_application(flow);
   const Decision decision = flow.user.decision;
   const std::string_view action = decision == Decision::kDrop   ? "drop"
                                   : decision == Decision::kPass ? "pass"
                                                                 : "";
-  reports_.flow_end(flow, flow.user.app_protocol, end, now_us_, flow.user.alerted, action);
+  reports_.flow_end(
+      flow, {flow.user.app_protocol, flow.user.first_protocol, end, flow.user.alerted, action},
+      now_us_);
+  reports_.set_frame(frame);
 }
 
 void Inspector::tick(int64_t time_us) {

@@ -32,7 +32,10 @@ struct InspectorOptions {
   // Bytes that the streams of this worker may hold; over it packets that would add to them are
   // dropped.
   size_t stream_memory_max = 256u << 20;
-  EventTypes events;
+  EventOptions events;
+  // Alerts written for one packet.
+  size_t alerts_per_packet_max = kAlertsPerPacketMax;
+  ExceptionPolicies exceptions;
   // Digests in "fileinfo" events.
   FileHashes file_hashes{};
 };
@@ -46,7 +49,9 @@ class Inspector {
                                                    const InspectorOptions& options, Sink& events);
 
   // `ip` is a bare IP packet. `responses` is cleared, and filled when a reject rule matches.
-  Verdict inspect(std::span<const uint8_t> ip, int64_t time_us, Responses& responses);
+  // `frame`: where it comes from, for events.
+  Verdict inspect(std::span<const uint8_t> ip, int64_t time_us, Responses& responses,
+                  const Frame& frame = {});
 
   // Ends idle flows and flushes events; about every 100 ms.
   void tick(int64_t time_us);
@@ -60,6 +65,7 @@ class Inspector {
   const BufferMatcher& matcher() { return check_.matcher(); }
   const TransactionCounters& transaction_counters() const { return transactions_.counters(); }
   const AlertLimits& alert_limits() const { return verdicts_.limits(); }
+  const ExceptionCounters& exception_counters() const { return verdicts_.exceptions(); }
   const FragmentCounters& fragment_counters() const { return defragmenter_.counters(); }
   uint32_t flows() const { return flows_.size(); }
 
@@ -67,8 +73,16 @@ class Inspector {
   Inspector(std::shared_ptr<const Engine> engine, const InspectorOptions& options, Sink& events);
 
   static bool established_for(const PacketView& view, Flows::Record& flow);
+  Verdict inspect_ip(std::span<const uint8_t> ip, int64_t time_us, Responses& responses);
   Verdict inspect_view(const PacketView& view, int64_t time_us, Responses& responses);
+  Verdict decide(const Current& current, bool created, Responses& responses);
+  static bool app_failed(const Current& current);
+  Verdict after_app_error(const Current& current, Verdict verdict, Responses& responses);
+  void forget_if_decided(Flows::Record& flow);
+  void end_application(Flows::Record& flow);
   Verdict inspect_fragment(const PacketView& fragment, int64_t time_us, Responses& responses);
+  void note_frame(Flow& flow, Direction direction, const PacketView& view) const;
+  static void note_protocol(FlowUser& user, AppProtocol protocol);
   static void note_handshake(const Current& current);
   StreamAccept inspect_stream(const Current& current);
   void inspect_end_of_stream(const Current& current, const StreamInspection& side);
@@ -87,6 +101,7 @@ class Inspector {
 
   const std::shared_ptr<const Engine> engine_;
   const InspectorOptions options_;
+  const Frame* frame_ = nullptr;  // of the packet in hand
   InspectorCounters counters_;
   Reports reports_;
   PrefilterScratch scratch_;

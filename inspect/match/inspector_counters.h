@@ -18,11 +18,12 @@ struct InspectorCounters {
   uint64_t dropped_stream_memory = 0;
   uint64_t dropped_fragment_error = 0;  // fragments that no receiver should put together
   uint64_t dropped_fragment_memory = 0;
-  uint64_t passed_by_flow = 0;  // not inspected: a pass rule decided for the flow
+  uint64_t dropped_by_exception = 0;  // for other exceptions, by policy
+  uint64_t passed_by_flow = 0;        // not inspected: a pass rule decided for the flow
   uint64_t rejected = 0;
   uint64_t encrypted_flows = 0;  // TLS and SSH after the handshake: nothing is searched there
   uint64_t alerts = 0;
-  uint64_t alerts_suppressed = 0;  // over kAlertsPerPacketMax
+  uint64_t alerts_suppressed = 0;  // over alerts_per_packet_max
   uint64_t pending_full = 0;       // candidates over kPendingMax
 };
 

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
+#include <utility>
 
 #include "inspect/app/transaction.h"
-#include "inspect/eve/event_types.h"
+#include "inspect/eve/event_options.h"
 #include "inspect/eve/json_line.h"
 #include "inspect/eve/sink.h"
 #include "inspect/rules/rule.h"
@@ -19,9 +21,13 @@ class TrackedFile;
 
 class Reports {
  public:
-  Reports(Sink& sink, const EventTypes& types) : sink_(sink), types_(types) {}
+  Reports(Sink& sink, const EventOptions& options) : sink_(sink), options_(options) {}
 
-  bool writes(EventType type) const { return types_.has(type); }
+  bool writes(EventType type) const { return options_.types.has(type); }
+  const EventOptions& options() const { return options_; }
+
+  // Where what is told from now on comes from; nullptr: from no packet. Gives the one before.
+  const Frame* set_frame(const Frame* frame) { return std::exchange(frame_, frame); }
 
   // The packet that an event is about.
   struct About {
@@ -32,8 +38,13 @@ class Reports {
     int64_t time_us;
   };
 
-  // `members`: what tells of the transaction that the alert is about, if any.
-  void alert(const About& about, const Rule& rule, std::string_view members);
+  // What an alert tells beside its rule.
+  struct Found {
+    std::string_view members;          // of the transaction that it is about, if any
+    std::span<const uint8_t> payload;  // that was looked at
+    bool in_stream = false;
+  };
+  void alert(const About& about, const Rule& rule, const Found& found);
   // `rule` is the one that decided, if any.
   void drop(const About& about, std::string_view reason, const Rule* rule);
   // "http", "dns" ... in the direction of what happened.
@@ -42,8 +53,14 @@ class Reports {
   // "fileinfo": a file that has ended.
   void file(const Flow& flow, Direction direction, int64_t time_us, const Transaction& transaction,
             const TrackedFile& file);
-  void flow_end(const Flow& flow, AppProtocol app_protocol, FlowEnd end, int64_t time_us,
-                bool alerted, std::string_view action);
+  struct FlowStory {
+    AppProtocol app_protocol;
+    AppProtocol first_protocol;  // before STARTTLS and the like; kUnknown: it was the same
+    FlowEnd end;
+    bool alerted;
+    std::string_view action;
+  };
+  void flow_end(const Flow& flow, const FlowStory& story, int64_t time_us);
 
   Sink& sink() { return sink_; }
 
@@ -51,10 +68,13 @@ class Reports {
   void begin_of_flow(std::string_view event_type, const Flow& flow, Direction direction,
                      int64_t time_us);
   void begin(const About& about, std::string_view event_type);
+  void write_source(const Flow& flow);
+  void write_found(const About& about, const Found& found);
   void alert_object(const Rule& rule, const About& about);
 
   Sink& sink_;
-  const EventTypes types_;
+  const EventOptions options_;
+  const Frame* frame_ = nullptr;
   JsonLine line_;
 };
 

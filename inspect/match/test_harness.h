@@ -27,7 +27,7 @@ class Harness {
     auto engine = Engine::create(engine_options);
     EXPECT_TRUE(engine) << engine.error().text();
     for (const RefusedRule& refused : (*engine)->refused()) ADD_FAILURE() << refused.text();
-    options.events = options.events.without(EventType::kFlow);
+    options.events.types = options.events.types.without(EventType::kFlow);
     inspector_ = std::move(*Inspector::create(*engine, options, sink_));
   }
 

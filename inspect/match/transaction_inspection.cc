@@ -249,6 +249,7 @@ void TransactionInspection::finished(Transaction& transaction, Direction directi
 
 std::string TransactionInspection::members_of(const Transaction& transaction) {
   line_.begin();
+  line_.unsigned_number("tx_id", transaction.id());
   transaction.write(line_);
   std::string members(line_.finish());
   members.resize(members.size() - 2);  // "}\n"

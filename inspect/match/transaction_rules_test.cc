@@ -163,7 +163,7 @@ TEST(FileEvents, AFileThatIsBrokenOffIsTruncatedAndNoneIsToldTwice) {
 
 TEST(FileEvents, AreNotWrittenWhenNotWanted) {
   InspectorOptions options;
-  options.events = EventTypes().without(EventType::kFileinfo);
+  options.events.types = EventTypes().without(EventType::kFileinfo);
   Harness h("", options);
   download(h, Ends{}, kFileAnswer);
   EXPECT_TRUE(file_events(h).empty());

@@ -18,6 +18,20 @@ void order(std::vector<Match>& matches) {
   matches.erase(last, matches.end());
 }
 
+// As "drop" events say it.
+std::string_view reason_of(ExceptionCause cause) {
+  switch (cause) {
+    case ExceptionCause::kMidstream:
+      return "stream midstream";
+    case ExceptionCause::kStreamMemory:
+      return "stream memcap";
+    case ExceptionCause::kAppError:
+      return "applayer error";
+    default:
+      return "defrag memcap";
+  }
+}
+
 }  // namespace
 
 Verdict Verdicts::conclude(const Current& current, std::vector<Match>& matches,
@@ -29,59 +43,61 @@ Verdict Verdicts::conclude(const Current& current, std::vector<Match>& matches,
     const Rule& rule = engine_.rule(match.rule).rule;
     if (!limits_.acts(match.rule, rule, current)) continue;
     if (rule.bypass) current.flow.user.decision = Decision::kPass;
-    if (rule.action == Action::kPass) return pass_by_rule(current, match);
+    if (rule.action == Action::kPass) {
+      if (rule.alerts_on_pass) alert(current, match, alerts);
+      return pass_by_rule(current, match);
+    }
     if (rule.action != Action::kAlert && deciding == nullptr) deciding = &rule;
     if (!rule.noalert && limits_.speaks(match.rule, rule, current)) alert(current, match, alerts);
   }
   if (deciding != nullptr) return drop_by_rule(current, *deciding, responses);
-  if (current.flow.user.decision == Decision::kPass) forget_content(current.flow.user);
   counters_.passed++;
   return Verdict::kPass;
 }
 
 void Verdicts::alert(const Current& current, const Match& match, size_t& alerts) {
-  if (alerts == kAlertsPerPacketMax) {
+  if (alerts == alerts_max_) {
     counters_.alerts_suppressed++;
     return;
   }
   alerts++;
   counters_.alerts++;
   current.flow.user.alerted = true;
-  reports_.alert(current.about(), engine_.rule(match.rule).rule, match.about_transaction);
+  const auto& tcp = current.flow.user.tcp;
+  const bool in_stream = match.in_stream && tcp;
+  reports_.alert(
+      current.about(), engine_.rule(match.rule).rule,
+      {match.about_transaction,
+       in_stream ? tcp->sides[current.side()].stream.window() : current.view.payload, in_stream});
 }
 
 Verdict Verdicts::pass_by_rule(const Current& current, const Match& match) {
-  if (match.in_stream || engine_.rule(match.rule).once_per_flow) {
+  if (match.in_stream || engine_.rule(match.rule).once_per_flow)
     current.flow.user.decision = Decision::kPass;
-    forget_content(current.flow.user);
-  }
   counters_.passed++;
   return Verdict::kPass;
 }
 
-// Nothing more of the flow is looked into.
-void Verdicts::forget_content(FlowUser& user) {
-  user.tcp.reset();
-  user.app.reset();
-}
-
 Verdict Verdicts::drop_by_rule(const Current& current, const Rule& rule, Responses& responses) {
-  FlowUser& user = current.flow.user;
-  user.decision = Decision::kDrop;
-  forget_content(user);
-  keep_open(current.flow);
+  block(current);
   counters_.dropped_by_rules++;
   reports_.drop(current.about(), "rules", &rule);
-  if (rule.action == Action::kReject) {
-    counters_.rejected++;
-    responses.reject(current.view, rule.reject_whom);
-    // The resets end the connection: the next SYN with its tuple is another one.
-    if (current.flow.is_tcp()) {
-      current.flow.tcp_flags[0] |= tunnels::kTcpRst;
-      current.flow.state = user.open_state = FlowState::kClosed;
-    }
-  }
+  if (rule.action == Action::kReject) reject(current, rule.reject_whom, responses);
   return Verdict::kDrop;
+}
+
+void Verdicts::block(const Current& current) {
+  current.flow.user.decision = Decision::kDrop;
+  keep_open(current.flow);
+}
+
+// The resets end the connection: the next SYN with its tuple is another one.
+void Verdicts::reject(const Current& current, RejectWhom whom, Responses& responses) {
+  counters_.rejected++;
+  responses.reject(current.view, whom);
+  if (!current.flow.is_tcp()) return;
+  current.flow.tcp_flags[0] |= tunnels::kTcpRst;
+  current.flow.state = current.flow.user.open_state = FlowState::kClosed;
 }
 
 // Nobody receives a packet that is dropped, so nothing that it says ends the connection: a reset
@@ -98,23 +114,51 @@ void Verdicts::keep_open(Flows::Record& flow) {
 Verdict Verdicts::drop_by_flow(const Current& current) {
   counters_.dropped_by_flow++;
   if (current.flow.user.decision == Decision::kDrop) keep_open(current.flow);
-  if (!current.flow.user.drop_reported) reports_.drop(current.about(), "flow drop", nullptr);
+  if (!current.flow.user.drop_reported || reports_.options().every_drop)
+    reports_.drop(current.about(), "flow drop", nullptr);
   current.flow.user.drop_reported = true;
   return Verdict::kDrop;
 }
 
-Verdict Verdicts::drop_by_stream(const Current& current, StreamAccept why) {
-  const bool conflict = why == StreamAccept::kConflict;
-  (conflict ? counters_.dropped_stream_error : counters_.dropped_stream_memory)++;
-  if (!current.flow.user.error_reported)
-    reports_.drop(current.about(), conflict ? "stream error" : "stream memcap", nullptr);
+void Verdicts::report_error(const Current& current, std::string_view reason) {
+  if (!current.flow.user.error_reported || reports_.options().every_drop)
+    reports_.drop(current.about(), reason, nullptr);
   current.flow.user.error_reported = true;
+}
+
+Verdict Verdicts::drop_by_conflict(const Current& current) {
+  counters_.dropped_stream_error++;
+  report_error(current, "stream error");
+  return Verdict::kDrop;
+}
+
+std::optional<Verdict> Verdicts::except(const Current& current, ExceptionCause cause,
+                                        Responses& responses) {
+  const ExceptionPolicy policy = policies_[cause];
+  exceptions_.count(cause, policy);
+  if (policy == ExceptionPolicy::kIgnore) return std::nullopt;
+  if (policy == ExceptionPolicy::kPassPacket || policy == ExceptionPolicy::kPassFlow) {
+    if (policy == ExceptionPolicy::kPassFlow) current.flow.user.decision = Decision::kPass;
+    counters_.passed++;
+    return Verdict::kPass;
+  }
+  const bool memory = cause == ExceptionCause::kStreamMemory;
+  (memory ? counters_.dropped_stream_memory : counters_.dropped_by_exception)++;
+  report_error(current, reason_of(cause));
+  if (policy != ExceptionPolicy::kDropPacket) block(current);
+  if (policy == ExceptionPolicy::kReject) reject(current, RejectWhom::kBoth, responses);
   return Verdict::kDrop;
 }
 
 // Reported at most once between two ticks: fragments have no flow to say it once for.
-Verdict Verdicts::drop_fragment(const PacketView& fragment, int64_t time_us, FragmentState why) {
+Verdict Verdicts::except_fragment(const PacketView& fragment, int64_t time_us, FragmentState why) {
   const bool no_room = why == FragmentState::kNoRoom;
+  const ExceptionPolicy policy = policies_[ExceptionCause::kDefragMemory];
+  if (no_room) exceptions_.count(ExceptionCause::kDefragMemory, policy);
+  if (no_room && policy == ExceptionPolicy::kPassPacket) {
+    counters_.passed++;
+    return Verdict::kPass;
+  }
   (no_room ? counters_.dropped_fragment_memory : counters_.dropped_fragment_error)++;
   const Flow none;
   if (!fragment_error_reported_)

@@ -4,7 +4,10 @@
 // flow.
 #pragma once
 
+#include <optional>
+
 #include "inspect/match/alert_limits.h"
+#include "inspect/match/exception_policy.h"
 #include "inspect/match/flow_state.h"
 #include "inspect/match/inspector_counters.h"
 #include "inspect/match/responses.h"
@@ -13,7 +16,7 @@
 
 namespace sluice::inspect {
 
-// Alerts written for one packet; as in Suricata.
+// Alerts written for one packet, unless it is said otherwise; as in Suricata.
 inline constexpr size_t kAlertsPerPacketMax = 15;
 
 enum class Verdict { kPass, kDrop };
@@ -21,29 +24,44 @@ enum class Verdict { kPass, kDrop };
 // One per worker.
 class Verdicts {
  public:
-  Verdicts(const Engine& engine, Reports& reports, InspectorCounters& counters)
-      : engine_(engine), reports_(reports), counters_(counters) {}
+  Verdicts(const Engine& engine, Reports& reports, InspectorCounters& counters, size_t alerts_max,
+           const ExceptionPolicies& policies)
+      : engine_(engine),
+        reports_(reports),
+        counters_(counters),
+        alerts_max_(alerts_max),
+        policies_(policies) {}
 
   // `matches` are all rules that hold; they are put in order.
   Verdict conclude(const Current& current, std::vector<Match>& matches, Responses& responses);
   // The flow, or the one that an ICMP error is about, is blocked.
   Verdict drop_by_flow(const Current& current);
-  Verdict drop_by_stream(const Current& current, StreamAccept why);
-  Verdict drop_fragment(const PacketView& fragment, int64_t time_us, FragmentState why);
+  // Other bytes for a place in the stream.
+  Verdict drop_by_conflict(const Current& current);
+  // By the policy for the cause; nothing: the packet goes on.
+  std::optional<Verdict> except(const Current& current, ExceptionCause cause, Responses& responses);
+  // A fragment that is refused.
+  Verdict except_fragment(const PacketView& fragment, int64_t time_us, FragmentState why);
 
   void tick(int64_t now_us);
   const AlertLimits& limits() const { return limits_; }
+  const ExceptionCounters& exceptions() const { return exceptions_; }
 
  private:
   void alert(const Current& current, const Match& match, size_t& alerts);
   Verdict pass_by_rule(const Current& current, const Match& match);
   Verdict drop_by_rule(const Current& current, const Rule& rule, Responses& responses);
-  static void forget_content(FlowUser& user);
+  static void block(const Current& current);
+  void reject(const Current& current, RejectWhom whom, Responses& responses);
+  void report_error(const Current& current, std::string_view reason);
   static void keep_open(Flows::Record& flow);
 
   const Engine& engine_;
   Reports& reports_;
   InspectorCounters& counters_;
+  const size_t alerts_max_;  // of a packet
+  const ExceptionPolicies policies_;
+  ExceptionCounters exceptions_;
   AlertLimits limits_;
   bool fragment_error_reported_ = false;  // since the last tick
 };

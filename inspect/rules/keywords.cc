@@ -95,6 +95,7 @@ Result<> apply_noalert(RuleDraft& draft, std::string_view) {
 
 Result<> apply_alert(RuleDraft& draft, std::string_view) {
   draft.rule.noalert = false;
+  draft.rule.alerts_on_pass = true;
   return {};
 }
 

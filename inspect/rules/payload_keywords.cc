@@ -273,19 +273,22 @@ Result<> apply_fast_pattern(RuleDraft& draft, std::string_view value) {
 
 class PayloadSize final : public Condition {
  public:
-  explicit PayloadSize(const SizeRange& range) : range_(range) {}
+  PayloadSize(const SizeRange& range, bool negated) : range_(range), negated_(negated) {}
+  // As in Suricata, "another size than" asks for a payload.
   bool holds(const RuleContext& context) const override {
-    return range_.contains(context.view.payload.size());
+    const size_t size = context.view.payload.size();
+    return range_.contains(size) && !(negated_ && size == 0);
   }
   bool about_packet() const override { return true; }
 
  private:
   const SizeRange range_;
+  const bool negated_;
 };
 
 Result<> apply_dsize(RuleDraft& draft, std::string_view value) {
   SLUICE_TRY(const SizeRange range, size_range(value, kPositionMax));
-  draft.rule.conditions.push_back(std::make_shared<PayloadSize>(range));
+  draft.rule.conditions.push_back(std::make_shared<PayloadSize>(range, value.starts_with('!')));
   return {};
 }
 

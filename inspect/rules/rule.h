@@ -60,7 +60,8 @@ struct Rule {
   Scope scope = Scope::kPacket;
   Target target = Target::kNone;
   bool noalert = false;
-  bool bypass = false;  // the rest of the flow is not inspected
+  bool alerts_on_pass = false;  // a pass rule with `alert`
+  bool bypass = false;          // the rest of the flow is not inspected
   // Any of these; empty: whatever it is. `http` stands for HTTP/1 and HTTP/2.
   std::vector<AppProtocol> app_protocols;
   AddressList source, destination;

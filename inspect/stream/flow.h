@@ -35,7 +35,8 @@ struct Flow {
   int64_t start_us = 0;
   int64_t last_us = 0;
   uint64_t packets[2] = {};  // by Direction
-  uint64_t bytes[2] = {};    // of IP packets
+  uint64_t bytes[2] = {};    // of IP packets; of frames where they are known
+  uint16_t vlans[2] = {};    // of its first packet; outermost first, 0: none
   FlowState state = FlowState::kNew;
   uint8_t tcp_flags[2] = {};  // all that were seen
   bool reversed = false;      // the key's second end is the client

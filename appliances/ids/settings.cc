@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "appliances/ids/settings.h"
+
+#include <charconv>
+#include <optional>
+#include <string_view>
+
+#include "tunnels/yaml.h"
+
+namespace sluice::ids {
+namespace {
+
+// Whether a setting was understood.
+using Applied = Result<bool>;
+
+void flatten(const tunnels::YamlNode& node, const std::string& path, Settings& out) {
+  const std::string prefix = path.empty() ? "" : path + ".";
+  switch (node.kind) {
+    case tunnels::YamlNode::Kind::kNull:
+      out.emplace_back(path, "");
+      break;
+    case tunnels::YamlNode::Kind::kScalar:
+      out.emplace_back(path, node.scalar);
+      break;
+    case tunnels::YamlNode::Kind::kSequence:
+      for (size_t i = 0; i < node.children.size(); i++)
+        flatten(node.children[i], prefix + std::to_string(i), out);
+      break;
+    case tunnels::YamlNode::Kind::kMap:
+      for (size_t i = 0; i < node.children.size(); i++)
+        flatten(node.children[i], prefix + node.keys[i], out);
+      break;
+  }
+}
+
+Failure bad_value(std::string_view name, std::string_view value) {
+  return fail("'" + std::string(name) + "=" + std::string(value) + "' is not supported");
+}
+
+std::optional<bool> boolean(std::string_view text) {
+  for (const std::string_view yes : {"yes", "true", "on", "1"}) {
+    if (text == yes) return true;
+  }
+  for (const std::string_view no : {"no", "false", "off", "0"}) {
+    if (text == no) return false;
+  }
+  return std::nullopt;
+}
+
+// "4096", "32kb", "100 KiB", "1gb".
+std::optional<uint64_t> size(std::string_view text) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{}) return std::nullopt;
+  text.remove_prefix(static_cast<size_t>(end - text.data()));
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  constexpr std::string_view kUnits = "kmg";
+  if (text.empty()) return number;
+  const size_t unit = kUnits.find(static_cast<char>(text.front() | 0x20));
+  const std::string_view rest = text.substr(1);
+  if (unit == std::string_view::npos || (rest != "b" && rest != "B" && rest != "iB"))
+    return std::nullopt;
+  const unsigned shift = 10 * (static_cast<unsigned>(unit) + 1);
+  return number > UINT64_MAX >> shift ? std::nullopt : std::optional(number << shift);
+}
+
+Applied set(bool& out, std::string_view name, std::string_view value) {
+  const auto read = boolean(value);
+  if (!read) return bad_value(name, value);
+  out = *read;
+  return true;
+}
+
+template <class Number>
+Applied set_size(Number& out, std::string_view name, std::string_view value, uint64_t least,
+                 uint64_t most) {
+  const auto read = size(value);
+  if (!read || *read < least || *read > most) return bad_value(name, value);
+  out = static_cast<Number>(*read);
+  return true;
+}
+
+// "a.b.c" is "a" and "b.c".
+std::string_view first_word(std::string_view& path) {
+  const size_t dot = std::min(path.find('.'), path.size());
+  const std::string_view word = path.substr(0, dot);
+  path.remove_prefix(std::min(dot + 1, path.size()));
+  return word;
+}
+
+// What must be as it is anyway, so that nobody relies on anything else.
+Applied apply_fixed(std::string_view name, std::string_view value) {
+  struct Fixed {
+    std::string_view name;
+    std::string_view value;
+  };
+  constexpr Fixed kFixed[] = {
+      {"stream.inline", "true"},
+      {"stream.inline", "yes"},
+      {"stream.inline", "auto"},
+      {"stream.midstream", "true"},
+      {"stream.midstream", "yes"},
+      {"app-layer.protocols.http2.enabled", "true"},
+      {"app-layer.protocols.http2.enabled", "yes"},
+      {"app-layer.protocols.http2.http1-rules", "true"},
+      {"app-layer.protocols.tls.encryption-handling", "track-only"},
+      {"app-layer.protocols.tls.encryption-handling", "default"},
+      {"app-layer.protocols.http.libhtp.default-config.response-body-decompress-layer-limit", "3"},
+  };
+  bool known = false;
+  for (const Fixed& fixed : kFixed) {
+    if (fixed.name != name) continue;
+    known = true;
+    if (fixed.value == value) return true;
+  }
+  if (known) return bad_value(name, value);
+  return false;
+}
+
+// The settings of one type of events, e.g. "alert" "payload" "yes".
+Applied apply_event_option(std::string_view type, std::string_view option, std::string_view value,
+                           IdsOptions& options) {
+  inspect::EventOptions& events = options.inspection.events;
+  if (type == "alert" && option == "payload") return set(events.payload, option, value);
+  if (type == "alert" && option == "payload-printable")
+    return set(events.payload_printable, option, value);
+  if (type == "alert" && option == "packet") return set(events.packet, option, value);
+  if (type == "drop" && option == "flows" && (value == "all" || value == "start")) {
+    events.every_drop = value == "all";
+    return true;
+  }
+  if (type == "files" && option.starts_with("force-hash.")) {
+    for (size_t i = 0; i < inspect::kFileHashes; i++) {
+      if (inspect::file_hash_name(static_cast<inspect::FileHash>(i)) != value) continue;
+      options.inspection.file_hashes[i] = true;
+      return true;
+    }
+    return bad_value(option, value);
+  }
+  return option == "enabled" && boolean(value).value_or(false);
+}
+
+// A list entry of "types": a name, or a name with options below it.
+Applied apply_type(std::string_view path, std::string_view value, IdsOptions& options,
+                   std::string& types) {
+  (void)first_word(path);  // its number
+  const std::string_view type = path.empty() ? value : first_word(path);
+  const std::string name(type == "files" ? "fileinfo" : type);
+  if (!inspect::EventTypes::parse(name) || name == "all" || name == "none") return false;
+  types += (types.empty() ? "" : ",") + name;
+  if (path.empty()) return true;
+  return apply_event_option(type, path, value, options);
+}
+
+Applied apply_eve(std::string_view path, std::string_view value, IdsOptions& options,
+                  std::string& types) {
+  inspect::EventOptions& events = options.inspection.events;
+  if (path == "enabled") return boolean(value).value_or(false);
+  if (path == "filetype") return value == "regular";
+  if (path == "filename") return value == "eve.json";
+  if (path == "community-id") return set(events.community_id, path, value);
+  if (path == "community-id-seed")
+    return set_size(events.community_id_seed, path, value, 0, UINT16_MAX);
+  if (path == "ipv6-compress") return set(events.short_ipv6, path, value);
+  if (!path.starts_with("types.")) return false;
+  path.remove_prefix(6);
+  return apply_type(path, value, options, types);
+}
+
+Applied apply_variable(std::string_view name, std::string_view value, IdsOptions& options) {
+  SLUICE_TRY_VOID(
+      inspect::set_variable(options.rules.variables, std::string(name) + "=" + std::string(value)));
+  return true;
+}
+
+Result<> set_policy(std::string_view name, inspect::ExceptionCause cause, std::string_view value,
+                    IdsOptions& options) {
+  const auto policy = inspect::find_policy(value);
+  if (!policy || !inspect::can_be(cause, *policy)) return bad_value(name, value);
+  options.inspection.exceptions[cause] = *policy;
+  return {};
+}
+
+Applied apply_policy(std::string_view name, std::string_view value, IdsOptions& options) {
+  using Cause = inspect::ExceptionCause;
+  constexpr std::pair<std::string_view, Cause> kNames[] = {
+      {"stream.midstream-policy", Cause::kMidstream},
+      {"stream.reassembly.memcap-policy", Cause::kStreamMemory},
+      {"defrag.memcap-policy", Cause::kDefragMemory},
+      {"app-layer.error-policy", Cause::kAppError}};
+  for (const auto& [known, cause] : kNames) {
+    if (known != name) continue;
+    SLUICE_TRY_VOID(set_policy(name, cause, value, options));
+    return true;
+  }
+  return false;
+}
+
+Applied apply_one(std::string_view name, std::string_view value, IdsOptions& options,
+                  std::string& types) {
+  SLUICE_TRY(const bool fixed, apply_fixed(name, value));
+  if (fixed) return true;
+  SLUICE_TRY(const bool policy, apply_policy(name, value, options));
+  if (policy) return true;
+  inspect::InspectorOptions& inspection = options.inspection;
+  if (name == "packet-alert-max")
+    return set_size(inspection.alerts_per_packet_max, name, value, 1, 255);
+  if (name == "stream.reassembly.depth")
+    return set_size(inspection.stream.depth, name, value, 1, uint64_t{1} << 30);
+  if (name == "stream.reassembly.memcap")
+    return set_size(inspection.stream_memory_max, name, value, 1 << 20, uint64_t{1} << 40);
+  for (const std::string_view group : {"vars.address-groups.", "vars.port-groups."}) {
+    if (name.starts_with(group)) return apply_variable(name.substr(group.size()), value, options);
+  }
+  std::string_view path = name;
+  if (first_word(path) != "outputs") return false;
+  (void)first_word(path);  // its number
+  if (first_word(path) != "eve-log") return false;
+  return apply_eve(path, value, options, types);
+}
+
+}  // namespace
+
+Result<Settings> read_settings(const std::string& file) {
+  SLUICE_TRY(const std::string text, tunnels::read_yaml_file(file));
+  tunnels::YamlErrors errors(file);
+  const tunnels::YamlNode root = tunnels::parse_yaml(text, errors);
+  if (!errors.empty()) return Failure(errors.take().front());
+  Settings out;
+  flatten(root, "", out);
+  return out;
+}
+
+Result<std::vector<std::string>> apply_settings(const Settings& settings, IdsOptions& options) {
+  std::vector<std::string> others;
+  std::string types;
+  for (const auto& [name, value] : settings) {
+    SLUICE_TRY(const bool applied, apply_one(name, value, options, types));
+    if (!applied) others.push_back(name);
+  }
+  if (!types.empty()) SLUICE_TRY_VOID(choose_events(types, options));
+  return others;
+}
+
+Result<> apply_setting(const std::string& assignment, IdsOptions& options) {
+  const size_t equals = assignment.find('=');
+  if (equals == std::string::npos) return fail("'" + assignment + "' is no NAME=VALUE");
+  std::string types;
+  SLUICE_TRY(const bool applied, apply_one(assignment.substr(0, equals),
+                                           assignment.substr(equals + 1), options, types));
+  if (!applied) return fail("'" + assignment + "' is not supported");
+  return types.empty() ? Result<>{} : choose_events(types, options);
+}
+
+Result<> choose_policy(const std::string& assignment, IdsOptions& options) {
+  const size_t equals = std::min(assignment.find('='), assignment.size());
+  const auto cause = inspect::find_cause(assignment.substr(0, equals));
+  if (!cause) return fail("'" + assignment + "' is no CAUSE=POLICY");
+  return set_policy(assignment.substr(0, equals), *cause,
+                    assignment.substr(std::min(equals + 1, assignment.size())), options);
+}
+
+Result<> choose_events(const std::string& list, IdsOptions& options) {
+  SLUICE_TRY(options.inspection.events.types, inspect::EventTypes::parse(list));
+  return {};
+}
+
+}  // namespace sluice::ids

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Settings by Suricata's names, from a suricata.yaml (-c) or one by one (--set NAME=VALUE).
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "appliances/ids/ids_appliance.h"
+#include "tunnels/result.h"
+
+namespace sluice::ids {
+
+// Every value of the file with its path, in the order of the file:
+// {"outputs.0.eve-log.community-id", "true"}.
+using Settings = std::vector<std::pair<std::string, std::string>>;
+
+Result<Settings> read_settings(const std::string& file);
+
+// Takes over what is understood and gives the names of the others. An error: a value that is
+// understood and cannot be honoured.
+Result<std::vector<std::string>> apply_settings(const Settings& settings, IdsOptions& options);
+
+// One setting, which must be understood.
+Result<> apply_setting(const std::string& assignment, IdsOptions& options);
+
+// "midstream=reject": what becomes of packets that cannot be inspected as they should be.
+Result<> choose_policy(const std::string& assignment, IdsOptions& options);
+
+// "alert,drop", "all", "none".
+Result<> choose_events(const std::string& list, IdsOptions& options);
+
+}  // namespace sluice::ids

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which events are written, and what they tell beside what they always tell.
+#pragma once
+
+#include <cstdint>
+
+#include "inspect/eve/event_types.h"
+
+namespace sluice::inspect {
+
+struct EventOptions {
+  EventTypes types;
+  // "community_id" in each event of a flow; see community_id.h.
+  bool community_id = false;
+  uint16_t community_id_seed = 0;
+  // "fd00::1" rather than "fd00:0000:0000:0000:0000:0000:0000:0001".
+  bool short_ipv6 = false;
+  // In alerts: what the packet carries or the last of the stream ("payload", base64), the same as
+  // text ("payload_printable"), the whole packet ("packet", base64).
+  bool payload = false;
+  bool payload_printable = false;
+  bool packet = false;
+  // A "drop" event for each packet that is dropped; else the first of a flow.
+  bool every_drop = false;
+};
+
+}  // namespace sluice::inspect
