@@ -105,6 +105,8 @@ void add_options(CLI::App& app, IdsCommand& command) {
       app.add_subcommand("rules", "say which rules load, and why others do not; then end");
   rules->parse_complete_callback([&command] { command.list_rules = true; });
   rules->add_flag("--failed", command.only_failed, "only the refused ones");
+  rules->add_option("--profile", command.profile_capture,
+                    "a capture: what the rules cost over it, the dearest first");
   add_rule_options(*rules, command);
 }
 

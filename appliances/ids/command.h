@@ -27,7 +27,8 @@ struct IdsCommand {
   std::vector<std::string> not_understood;  // settings of a suricata.yaml
   std::string log_directory;                // not empty: eve.json in it instead of eve_file
   bool list_rules = false;                  // `rules`: say what was loaded and end
-  bool only_failed = false;                 // `rules --failed`: only what was refused
+  std::string profile_capture;  // `rules --profile FILE`: what they cost over that capture
+  bool only_failed = false;     // `rules --failed`: only what was refused
 
   std::string eve_path() const {
     return log_directory.empty() ? eve_file : log_directory + "/eve.json";

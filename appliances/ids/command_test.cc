@@ -34,6 +34,7 @@ TEST(IdsCommand, RulesSubcommandAndDirectory) {
   ASSERT_TRUE(list) << list.error().text();
   EXPECT_TRUE(list->list_rules && list->only_failed);
   EXPECT_EQ(list->ids.rules.rule_files, std::vector<std::string>{"a.rules"});
+  EXPECT_EQ(parse({"rules", "--profile", "x.pcap"})->profile_capture, "x.pcap");
   EXPECT_EQ(parse({"-r", "x.pcap", "-l", "/tmp"})->eve_path(), "/tmp/eve.json");
 }
 

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "appliances/ids/command.h"
+#include "appliances/ids/profile.h"
 #include "appliances/sdk/command_line.h"
 #include "appliances/sdk/eve_program.h"
 
@@ -33,6 +34,12 @@ void print_not_understood(const std::vector<std::string>& names) {
 Result<> run(const ids::IdsCommand& command) {
   print_not_understood(command.not_understood);
   SLUICE_TRY(const auto engine, ids::load_rules(command.ids));
+  if (!command.profile_capture.empty()) {
+    SLUICE_TRY(const std::string table,
+               ids::profile_rules(engine, command.ids, command.profile_capture));
+    std::printf("%s", table.c_str());
+    return {};
+  }
   if (command.list_rules) {
     if (!command.only_failed) print_loaded(*engine);
     print_refused(*engine, stdout);

@@ -40,6 +40,10 @@ rm "$dir/eve.json"
 "$ids" -r "$dir/one.pcap" -S "$dir/test.rules" -l "$dir" 2>"$dir/log"
 cmp "$dir/first.json" "$dir/eve.json" || fail "not the same twice"
 
+"$ids" rules --profile "$dir/one.pcap" -S "$dir/test.rules" >"$dir/profile"
+grep -Eq '^ +[1-9][0-9]* 100\.0% +1 +1 +1  a query for evil$' "$dir/profile" || fail "$(cat "$dir/profile")"
+grep -q "^1 of 1 rules were tried$" "$dir/profile" || fail "$(cat "$dir/profile")"
+
 "$ids" -S /nonexistent -r "$dir/one.pcap" 2>"$dir/log" && fail "a missing rule file was taken"
 grep -q "/nonexistent: cannot read the rules: No such file or directory" "$dir/log" || fail "$(cat "$dir/log")"
 "$ids" -S "$dir/test.rules" -r "$dir/test.rules" --eve "$dir/x" 2>/dev/null && fail "a text was taken for a capture"

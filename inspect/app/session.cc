@@ -98,7 +98,12 @@ void AppSession::change_protocol(TransactionSink& sink) {
   std::vector<uint8_t> rest[2];
   for (const Direction direction : {Direction::kToServer, Direction::kToClient}) {
     const auto bytes = parser_->rest(direction);
-    of(rest, direction).assign(bytes.begin(), bytes.end());
+    // Behind a CONNECT and its answer some send more ends of lines than they should.
+    const auto begin = next != AppProtocol::kUnknown
+                           ? bytes.begin()
+                           : std::find_if(bytes.begin(), bytes.end(),
+                                          [](uint8_t c) { return c != '\r' && c != '\n'; });
+    of(rest, direction).assign(begin, bytes.end());
     parser_->end(direction, sink);
   }
   parser_.reset();

@@ -60,6 +60,8 @@ class BufferMatcher {
     variables_ = {};
   }
   bool matches(const BufferPlan& plan, const Payload& payload);
+  // Of the rule so far.
+  uint32_t cost() const { return cost_; }
 
   uint64_t cost_limit_hits() const { return cost_limit_hits_; }
   uint64_t regex_limit_hits() const { return scratch_.limit_hits; }

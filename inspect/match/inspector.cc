@@ -34,6 +34,7 @@ Inspector::Inspector(std::shared_ptr<const Engine> engine, const InspectorOption
       verdicts_(*engine_, reports_, counters_, options.alerts_per_packet_max, options.exceptions),
       flows_(options.flows, [this](Flows::Record& flow, FlowEnd end) { on_flow_end(flow, end); }) {
   budget_.max = options.stream_memory_max;
+  if (options.profile) check_.set_profile(&profile_.emplace(engine_->size()));
 }
 
 Verdict Inspector::inspect(std::span<const uint8_t> ip, int64_t time_us, Responses& responses,
@@ -317,7 +318,10 @@ bool Inspector::matches_in_stream(const Current& current, StreamInspection& side
   const uint64_t start = std::max(side.stream.window_start(), side.fired_until(index));
   const auto window = side.stream.window();
   const Payload payload{window.subspan(start - side.stream.window_start()), start};
-  if (payload.bytes.empty() || !check_.payload_matches(compiled, payload)) return false;
+  if (payload.bytes.empty()) return false;
+  const bool holds = check_.payload_matches(compiled, payload);
+  check_.tried(index, holds);
+  if (!holds) return false;
   side.remember_fired(index, side.stream.next());
   check_.matched(current, {index, true, {}}, nullptr);
   return true;
@@ -346,7 +350,9 @@ void Inspector::inspect_payload(const Current& current) {
 void Inspector::match_in_packet(const Current& current, uint32_t index) {
   const CompiledRule& compiled = engine_->rule(index);
   if (!check_.asks_for(current, current.direction, compiled, nullptr)) return;
-  if (!check_.packet_matches(current, compiled)) return;
+  const bool holds = check_.packet_matches(current, compiled);
+  check_.tried(index, holds);
+  if (!holds) return;
   check_.matched(current, {index, false, {}}, nullptr);
 }
 

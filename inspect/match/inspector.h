@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,7 @@
 #include "inspect/match/prefilter.h"
 #include "inspect/match/reports.h"
 #include "inspect/match/rule_check.h"
+#include "inspect/match/rule_profile.h"
 #include "inspect/match/transaction_inspection.h"
 #include "inspect/match/verdicts.h"
 
@@ -36,6 +38,8 @@ struct InspectorOptions {
   // Alerts written for one packet.
   size_t alerts_per_packet_max = kAlertsPerPacketMax;
   ExceptionPolicies exceptions;
+  // Keep a RuleProfile.
+  bool profile = false;
   // Digests in "fileinfo" events.
   FileHashes file_hashes{};
 };
@@ -67,6 +71,8 @@ class Inspector {
   const AlertLimits& alert_limits() const { return verdicts_.limits(); }
   const ExceptionCounters& exception_counters() const { return verdicts_.exceptions(); }
   const FragmentCounters& fragment_counters() const { return defragmenter_.counters(); }
+  // nullptr: not asked for.
+  const RuleProfile* profile() const { return profile_ ? &*profile_ : nullptr; }
   uint32_t flows() const { return flows_.size(); }
 
  private:
@@ -110,6 +116,7 @@ class Inspector {
   Defragmenter defragmenter_;
   StreamBudget budget_;
   StreamCounters stream_counters_;
+  std::optional<RuleProfile> profile_;
   TransactionInspection transactions_;
   Verdicts verdicts_;
   int64_t now_us_ = 0;

@@ -252,5 +252,28 @@ TEST(Inspector, FlowEventsTellHowFlowsEnded) {
   EXPECT_EQ(inspector->flows(), 0u);
 }
 
+// Which rules were tried, how often, and that dear ones are dear.
+TEST(Profile, CountsWhatEachRuleCosts) {
+  InspectorOptions options;
+  options.profile = true;
+  Harness h(
+      "alert udp any any -> any any (content:\"evil\"; sid:1;)\n"
+      "alert udp any any -> any any (content:\"evil\"; pcre:\"/(a+)+never/\"; sid:2;)\n"
+      "alert udp any any -> any 99 (content:\"evil\"; sid:3;)\n"
+      "alert udp any any -> any any (content:\"not there\"; sid:4;)",
+      options);
+  h.send(udp({}, "evil " + std::string(500, 'a')));
+  h.send(udp({}, "evil"));
+  const auto& costs = h.inspector().profile()->costs();
+  EXPECT_EQ(costs[0].tries, 2u);
+  EXPECT_EQ(costs[0].matches, 2u);
+  EXPECT_EQ(costs[1].tries, 2u);
+  EXPECT_EQ(costs[1].matches, 0u);
+  EXPECT_GT(costs[1].cost, costs[0].cost);
+  EXPECT_EQ(costs[2].tries, 0u);
+  EXPECT_EQ(costs[3].tries, 0u);
+  EXPECT_EQ(Harness("").inspector().profile(), nullptr);
+}
+
 }  // namespace
 }  // namespace sluice::inspect

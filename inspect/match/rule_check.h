@@ -10,6 +10,7 @@
 #include "inspect/match/buffer_matcher.h"
 #include "inspect/match/engine.h"
 #include "inspect/match/flow_state.h"
+#include "inspect/match/rule_profile.h"
 
 namespace sluice::inspect {
 
@@ -42,6 +43,12 @@ class RuleCheck {
   // What a rule about a transaction says about the payload: the stream's window, or the packet.
   bool payload_of_transaction_matches(const Current& current, const BufferPlan& plan);
 
+  // The rule has been tried, and begin_rule() began it.
+  void tried(uint32_t rule, bool matched) {
+    if (profile_ != nullptr) profile_->add(rule, matcher_.cost(), matched);
+  }
+  void set_profile(RuleProfile* profile) { profile_ = profile; }
+
   BufferMatcher& matcher() { return matcher_; }
   HostBits& host_bits() { return host_bits_; }
 
@@ -56,6 +63,7 @@ class RuleCheck {
   BufferMatcher matcher_;
   HostBits host_bits_;
   std::vector<Match> matched_;
+  RuleProfile* profile_ = nullptr;
 };
 
 }  // namespace sluice::inspect

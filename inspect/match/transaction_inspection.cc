@@ -203,11 +203,19 @@ bool TransactionInspection::try_rule(Transaction& transaction, Notes& notes, con
   const CompiledRule& compiled = engine_.rule(rule.rule);
   if (!check_.asks_for(*current_, rule.direction, compiled, &transaction)) return false;
   check_.matcher().begin_rule();
-  for (size_t i = 0; i < compiled.parts.size(); i++) {
-    if (!part_holds(notes, compiled.rule.parts[i], compiled.parts[i], rule.direction)) return false;
-  }
+  const bool holds = parts_hold(notes, compiled, rule.direction);
+  check_.tried(rule.rule, holds);
+  if (!holds) return false;
   notes.done.push_back(rule);
   check_.matched(*current_, {rule.rule, true, members_of(transaction)}, &transaction);
+  return true;
+}
+
+bool TransactionInspection::parts_hold(const Notes& notes, const CompiledRule& compiled,
+                                       Direction direction) {
+  for (size_t i = 0; i < compiled.parts.size(); i++) {
+    if (!part_holds(notes, compiled.rule.parts[i], compiled.parts[i], direction)) return false;
+  }
   return true;
 }
 

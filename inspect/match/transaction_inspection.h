@@ -128,6 +128,7 @@ class TransactionInspection final : public TransactionSink {
   void try_all_waiting(Transaction& transaction, Notes& notes);
   // True if it held, now or before.
   bool try_rule(Transaction& transaction, Notes& notes, const Waiting& rule);
+  bool parts_hold(const Notes& notes, const CompiledRule& compiled, Direction direction);
   bool part_holds(const Notes& notes, const RulePart& part, const CompiledPart& compiled,
                   Direction direction);
   std::string members_of(const Transaction& transaction);

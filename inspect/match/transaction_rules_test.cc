@@ -114,6 +114,19 @@ TEST(TransactionRules, HeaderAndFlowCount) {
   EXPECT_EQ(h.alerts(), (Sids{3, 4}));
 }
 
+TEST(TransactionRules, ATunnelIsLookedIntoWhateverLineEndsAreBehindTheConnect) {
+  Harness h("alert http any any -> any any (http.method; content:\"GET\"; sid:1;)");
+  const Ends c;
+  h.connect(c);
+  const std::string connect = "CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n\n";
+  const std::string answer = "HTTP/1.1 200 OK\r\n\r\n\r\n";
+  h.data(c, 0, connect);
+  const auto sent = static_cast<uint32_t>(connect.size());
+  h.send(tcp(c.turned(), kAck, 5001, 1001 + sent, answer));
+  h.data(c, sent, "GET / HTTP/1.1\r\nHost: b\r\n\r\n");
+  EXPECT_EQ(h.alerts(), Sids{1});
+}
+
 // --- files ---
 
 std::vector<nlohmann::json> file_events(const Harness& h) {
