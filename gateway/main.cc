@@ -22,6 +22,7 @@
 #include "gateway/control/controller.h"
 #include "gateway/control/nlb_addresses.h"
 #include "gateway/control/offloads.h"
+#include "gateway/control/slow_lane.h"
 #include "gateway/datapath/kernel_host.h"
 #include "gateway/discovery/discovery.h"
 #include "gateway/flow_log/flow_log.h"
@@ -63,6 +64,7 @@ class Daemon {
   std::unique_ptr<KernelHost> host_;
   std::unique_ptr<KernelNextHops> hops_;
   std::optional<FrameSocket> frames_;
+  std::unique_ptr<SlowLane> slow_lane_;
   std::optional<ProbeSocket> probes_;
   NlbAddresses addresses_;
   bool addresses_missing_ = false;  // and it was told
@@ -115,6 +117,7 @@ Result<> Daemon::start(Config config) {
                         {config.gateway.flows_max, config.gateway.pinned ? pins : std::string()}));
   SLUICE_TRY(hops_, KernelNextHops::create(*loop_, [this] { network_changed(); }));
   SLUICE_TRY(frames_, FrameSocket::open());
+  SLUICE_TRY(slow_lane_, SlowLane::open(*loop_, *host_, *frames_));
   SLUICE_TRY(probes_, ProbeSocket::open(config.gateway.tunnel_address));
   controller_ = std::make_unique<Controller>(
       *loop_, *host_, *hops_, events_, HealthOptions{.in_flight_max = checks_in_flight_max()},

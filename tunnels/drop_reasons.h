@@ -61,7 +61,7 @@
   X(kDropNlbTupleConflict, "nlb_tuple_conflict",                                                  \
     "A flow would look to an NLB target like an NLB flow that it has; the later one is refused.") \
   X(kDropNlbTranslation, "nlb_translation",                                                       \
-    "A fragment or a packet without ports reached an NLB listener and cannot be translated.")     \
+    "A packet without ports reached an NLB listener and cannot be translated.")                   \
   X(kDropFlowExpired, "flow_expired",                                                             \
     "A TCP packet of a flow that has idled out; only a SYN begins it again.")                     \
   X(kDropFlowNotBegun, "flow_not_begun",                                                          \
@@ -71,7 +71,18 @@
     "A TCP packet whose flow's target is unhealthy or deregistered, in a group that resets such " \
     "flows.")                                                                                     \
   X(kDropProbeStale, "probe_stale",                                                               \
-    "A probe through the tunnel came back that is not the one its target was sent last.")
+    "A probe through the tunnel came back that is not the one its target was sent last.")         \
+  X(kDropFragmentInvalid, "fragment_invalid",                                                     \
+    "An IP fragment without payload, that ends past 65,535 bytes, or that is not the last and "   \
+    "not a multiple of 8 bytes.")                                                                 \
+  X(kDropFragmentTiny, "fragment_tiny",                                                           \
+    "The first fragment of a TCP or UDP packet is too short for its header.")                     \
+  X(kDropFragmentOverlap, "fragment_overlap",                                                     \
+    "An IP fragment that overlaps another of its datagram, or repeats it.")                       \
+  X(kDropFragmentEarly, "fragment_early",                                                         \
+    "An IP fragment whose first one did not come within 2 s: only that one has the ports.")       \
+  X(kDropSlowPathFull, "slow_path_full",                                                          \
+    "A fragment out of order that could not wait: too many do, or sluiced does not run.")
 
 SLUICE_BEGIN
 

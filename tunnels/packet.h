@@ -43,7 +43,7 @@ enum {
 enum PacketFlags {
   kPacketFragment = 1,       // any fragment; its tuple has no ports
   kPacketFirstFragment = 2,  // the fragment with offset 0
-  kPacketHasPorts = 4,       // TCP or UDP, not a fragment
+  kPacketHasPorts = 4,       // TCP or UDP with its header; parse_ip sets it for no fragment
   kPacketIcmpError = 8,      // the tuple is the quoted packet's, turned to this packet's direction
   kPacketNeighbourDiscovery = 16,  // RFC 4861, hop limit 255
 };

@@ -127,6 +127,7 @@ SLUICE_INLINE void answer_tcp(__u8* tcp, const struct reset* r, const struct tup
 // particular has sent.
 SLUICE_STAGE int answer_reset(frame* f, const struct packet* p) {
   if (!p || !(p->flags & kPacketHasPorts) || p->tuple.protocol != kProtocolTcp) return 0;
+  if (p->flags & kPacketFragment) return 0;
   if ((p->tcp_flags & kTcpRst) || p->l4_offset > kHeaderOffsetMax) return 0;
   if (p->l3_offset != 14 && p->l3_offset != 18 && p->l3_offset != 22) return 0;
   const int four = p->tuple.version == 4;

@@ -109,13 +109,15 @@ TEST_F(Answer, SomePacketsAreDroppedWithoutAWord) {
   } cases[] = {
       {"may be fragmented", datagram4(kFits + 1, {})},
       {"a later fragment",
-       ipv4(kProtocolUdp, Bytes(kFits, 1), {.fragment = kDontFragment | 0x0001})},
+       ipv4(kProtocolUdp, Bytes(kFits, 1), {.fragment = kDontFragment | 0x0003})},
       {"an error itself", ipv4(kProtocolIcmp, icmp(3, 4, long_quote), {.fragment = kDontFragment})},
       {"from nobody", datagram4(kFits + 1, {.source = {0, 0, 0, 0}, .fragment = kDontFragment})},
       {"from a group", datagram4(kFits + 1, {.source = {224, 0, 0, 1}, .fragment = kDontFragment})},
       {"to a group",
        datagram4(kFits + 1, {.destination = {224, 0, 0, 1}, .fragment = kDontFragment})},
   };
+  from_outside(ethernet(kEtherTypeIpv4, {},
+                        ipv4(kProtocolUdp, udp(1, 2, Bytes(16, 1)), {.fragment = 0x6000})));
   for (const auto& c : cases) {
     const Step out = from_outside(ethernet(kEtherTypeIpv4, {}, c.ip));
     EXPECT_EQ(out.outcome.verdict, kVerdictDrop) << c.name;

@@ -54,12 +54,15 @@ TEST_F(Failover, AnUnknownConnectionIsTakenOrRefused) {
   EXPECT_EQ(from_outside(other(kTcpSyn | kTcpAck)).outcome.reason, kDropFlowNotBegun);
   EXPECT_EQ(from_outside(other(kTcpSyn)).outcome.verdict, kVerdictTarget);
   EXPECT_EQ(from_outside(other(kTcpAck)).outcome.verdict, kVerdictTarget);
-  // Nobody can tell of a fragment.
-  const Bytes fragment =
-      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, Bytes(24, 1), {.fragment = 0x2001}));
-  EXPECT_EQ(from_outside(fragment).outcome.verdict, kVerdictTarget);
+  // Fragments, the first by its flags and the others with it.
+  const auto fragment = [](const Bytes& payload, uint16_t field) {
+    return ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, payload, {.fragment = field}));
+  };
+  const Bytes head = segment(4244, 80, kTcpAck, Bytes(4, 1));
+  EXPECT_EQ(from_outside(fragment(head, 0x2000)).outcome.reason, kDropFlowNotBegun);
+  EXPECT_EQ(from_outside(fragment(Bytes(24, 1), 3)).outcome.reason, kDropFlowNotBegun);
   EXPECT_EQ(events(kEventMidFlow), 1u);
-  EXPECT_EQ(drops(kDropFlowNotBegun), 2u);
+  EXPECT_EQ(drops(kDropFlowNotBegun), 4u);
   EXPECT_EQ(events(kEventResetSent), 0u);
 }
 

@@ -86,7 +86,7 @@ SLUICE_INLINE enum DropReason flow_open(struct passage* way, const struct packet
   if (target == kNone16) flags |= kFlowBypass;
   if ((query->direction == 0) == (side == 0)) flags |= kFlowFirstEndOutside;
   __u32 backend = 0;
-  if (side == 0 && (p->flags & kPacketHasPorts)) {
+  if (side == 0 && (p->flags & (kPacketHasPorts | kPacketFragment))) {
     const struct listener* l =
         table_listeners(way->tables, nlb_find_listener(way->tables, &p->tuple));
     if (l) {
@@ -127,10 +127,14 @@ SLUICE_INLINE int flow_may_move(const struct passage* way, const struct flow_rec
   return owner != kNone16 && owner != record->target;
 }
 
+// A TCP packet, or a fragment of one.
+SLUICE_INLINE int packet_is_tcp(const struct packet* p) {
+  return (p->flags & (kPacketHasPorts | kPacketFragment)) && p->tuple.protocol == kProtocolTcp;
+}
+
 // A TCP packet other than the first of a connection.
 SLUICE_INLINE int packet_is_mid_flow(const struct packet* p) {
-  return (p->flags & kPacketHasPorts) && p->tuple.protocol == kProtocolTcp &&
-         (p->tcp_flags & (kTcpSyn | kTcpAck)) != kTcpSyn;
+  return packet_is_tcp(p) && (p->tcp_flags & (kTcpSyn | kTcpAck)) != kTcpSyn;
 }
 
 // A packet without a flow, or whose flow is over: opens one, or says why it may not.
@@ -164,7 +168,7 @@ SLUICE_INLINE enum DropReason flow_leave(struct passage* way, const struct packe
   const int gone = !target || !(target->flags & kTargetInUse) || (target->flags & kTargetNlb);
   if (!gone && owner == record->target) return kDropNone;
   if (!gone && !(target->flags & kTargetMoves)) {
-    if (p->tuple.protocol != kProtocolTcp || !(p->flags & kPacketHasPorts)) return kDropNone;
+    if (!packet_is_tcp(p)) return kDropNone;
     *begins = !packet_is_mid_flow(p);
     if (*begins) return kDropNone;
     record->flags |= kFlowReset;

@@ -60,6 +60,26 @@ SLUICE_INLINE int frame_move_tail(frame* f, int delta) { return bpf_xdp_adjust_t
   }
 SLUICE_TABLES(SLUICE_DECLARE_MAP)
 
+// Where frames wait for the process that runs the slow path: one ring for each CPU.
+struct {
+  __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+  __uint(key_size, sizeof(__u32));
+  __uint(value_size, sizeof(__u32));
+} handed_over SEC(".maps");
+
+// Gives a copy of the frame to the slow path. 0 on success: nobody may listen, or have room.
+SLUICE_INLINE int frame_hand_over(frame* f, __u32 interface) {
+  const __u64 length = frame_length(f);
+  struct handed_over_head head = {interface, (__u32)length};
+  return (int)bpf_perf_event_output(f, &handed_over, BPF_F_CURRENT_CPU | length << 32, &head,
+                                    sizeof(head));
+}
+// Whether it is the slow path that runs.
+SLUICE_INLINE int frame_is_slow(const frame* f) {
+  (void)f;
+  return 0;
+}
+
 #else
 
 #include <stddef.h>
@@ -69,12 +89,14 @@ SLUICE_TABLES(SLUICE_DECLARE_MAP)
 
 SLUICE_GATEWAY_BEGIN
 
-// The frame lies in [data, end) of the buffer [head, limit).
+// The frame lies in [data, end) of the buffer [head, limit). It is handed over by leaving it where
+// it is: who has called the path takes it from there.
 typedef struct frame {
   __u8* head;
   __u8* data;
   __u8* end;
   __u8* limit;
+  int slow;
 } frame;
 
 struct path_tables {
@@ -97,6 +119,13 @@ SLUICE_INLINE int frame_move_tail(frame* f, int delta) {
   f->end += delta;
   return 0;
 }
+
+SLUICE_INLINE int frame_hand_over(frame* f, __u32 interface) {
+  (void)f;
+  (void)interface;
+  return 0;
+}
+SLUICE_INLINE int frame_is_slow(const frame* f) { return f->slow; }
 
 #define SLUICE_FLOW_BUCKETS (tables->flow_buckets_count)
 #define SLUICE_DECLARE_TABLE(name, type, count)                                            \

@@ -35,7 +35,9 @@ counters total(const Tables& tables) {
 
 int action_for(Verdict verdict) {
   if (verdict == kVerdictStack) return XDP_PASS;
-  return verdict == kVerdictDrop || verdict == kVerdictProbe ? XDP_DROP : XDP_REDIRECT;
+  if (verdict == kVerdictDrop || verdict == kVerdictProbe || verdict == kVerdictSlowPath)
+    return XDP_DROP;
+  return XDP_REDIRECT;
 }
 
 class Hosts : public testing::Test {
@@ -47,6 +49,12 @@ class Hosts : public testing::Test {
     auto created = KernelHost::create({.flows_max = 1 << 12});
     ASSERT_TRUE(created) << created.error().text();
     kernel = std::move(*created);
+    auto rings = kernel->handed_over([this](uint32_t interface_index, auto bytes) {
+      EXPECT_EQ(interface_index, came_in);
+      handed.assign(bytes.begin(), bytes.end());
+    });
+    ASSERT_TRUE(rings) << rings.error().text();
+    handed_over = std::move(*rings);
     process = std::move(*ProcessHost::create({.flows_max = 1 << 12}));
     configure(kernel->tables());
     kernel->tables().settings[0].mss_clamp = 1;
@@ -58,6 +66,8 @@ class Hosts : public testing::Test {
   Bytes send(const Bytes& in, uint32_t interface_index) {
     kernel->tables().ports[kLoopback] = kernel->tables().ports[interface_index];
     process->set_now_ms(kernel->now_ms());
+    came_in = interface_index;
+    handed.clear();
     const counters before = total(kernel->tables());
     auto run = kernel->test_run(in);
     EXPECT_TRUE(run) << run.error().text();
@@ -73,6 +83,8 @@ class Hosts : public testing::Test {
     EXPECT_EQ(after.drop[outcome.reason] - before.drop[outcome.reason],
               outcome.reason == kDropNone ? 0u : 1u);
     EXPECT_EQ(run->bytes, out);
+    handed_over->take();
+    EXPECT_EQ(handed, outcome.verdict == kVerdictSlowPath ? out : Bytes{});
     packets++;
     return outcome.verdict == kVerdictTarget ? out : Bytes{};
   }
@@ -95,6 +107,9 @@ class Hosts : public testing::Test {
 
   std::unique_ptr<KernelHost> kernel;
   std::unique_ptr<ProcessHost> process;
+  std::unique_ptr<HandedOver> handed_over;
+  Bytes handed;  // by the kernel host, of the last frame
+  uint32_t came_in = 0;
   uint64_t packets = 0;
 };
 
@@ -133,6 +148,16 @@ std::vector<Bytes> corpus() {
       ethernet(kEtherTypeIpv4, {},
                ipv4(kProtocolUdp, udp(1, 2, Bytes(24, 7)), {.fragment = 0x2000})),
       ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, Bytes(24, 8), {.fragment = 0x2003})),
+      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, Bytes(24, 8), {.fragment = 0x2004})),
+      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, Bytes(9, 8), {.fragment = 0x0007})),
+      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, Bytes(16, 8), {.fragment = 0x2000})),
+      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, Bytes(15, 8), {.fragment = 0x2009})),
+      ethernet(kEtherTypeIpv4, {kEtherTypeVlan},
+               ipv4(kProtocolUdp, udp(4242, 7000, Bytes(24, 7)),
+                    {.destination = vip, .fragment = 0x2000})),
+      ethernet(kEtherTypeIpv4, {kEtherTypeVlan},
+               ipv4(kProtocolUdp, Bytes(24, 7), {.destination = vip, .fragment = 0x0004})),
+      ethernet(kEtherTypeIpv6, {}, ipv6(44, fragment6(kProtocolUdp, 24, Bytes(16, 5)))),
       ethernet(kEtherTypeIpv4, {},
                ipv4(kProtocolUdp, udp(1, 2, Bytes(24, 9)), {.options = Bytes(40, 1)})),
       ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolIcmp, icmp(8, 0, Bytes(56, 1)))),
@@ -214,6 +239,9 @@ TEST_F(Hosts, AgreeOnTheCorpusAndOnEverythingNearIt) {
   EXPECT_GT(a.verdict[kVerdictAnswered], 0u);
   EXPECT_GT(a.verdict[kVerdictProbe], 0u);
   EXPECT_GT(a.drop[kDropProbeStale], 0u);
+  EXPECT_GT(a.verdict[kVerdictSlowPath], 0u);
+  for (const DropReason reason : {kDropFragmentTiny, kDropFragmentInvalid, kDropFragmentOverlap})
+    EXPECT_GT(a.drop[reason], 0u) << drop_reason_name(reason);
   uint32_t flows = 0;
   for (uint32_t i = 0; i < kernel->tables().flow_buckets_count * kFlowWays; i++) {
     const flow_record& k = *table_flow_records(&kernel->tables(), i);

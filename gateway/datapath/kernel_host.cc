@@ -133,6 +133,12 @@ Result<> KernelHost::detach(uint32_t interface_index) {
   return {};
 }
 
+Result<std::unique_ptr<HandedOver>> KernelHost::handed_over(HandedOver::Taker taker) {
+  const bpf_map* map = bpf_object__find_map_by_name(object_, "handed_over");
+  if (!map) return fail("the program hands nothing over");
+  return HandedOver::open(bpf_map__fd(map), std::move(taker));
+}
+
 Result<KernelHost::TestRun> KernelHost::test_run(std::span<const uint8_t> bytes,
                                                  const char* program_name, uint32_t repeat) {
   const bpf_program* program = bpf_object__find_program_by_name(object_, program_name);

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "gateway/datapath/handed_over.h"
 #include "gateway/datapath/host.h"
 
 struct bpf_object;
@@ -37,6 +38,9 @@ class KernelHost final : public DataPathHost {
   // error.
   Result<> attach(uint32_t interface_index) override;
   Result<> detach(uint32_t interface_index) override;
+
+  // What the path hands over from now on (slow_path.h). One process can listen, for one path.
+  Result<std::unique_ptr<HandedOver>> handed_over(HandedOver::Taker taker);
 
   // Ends the path that is kept in `pins`, whoever made it. Nothing there is no error.
   static Result<> remove_pins(const std::string& pins);

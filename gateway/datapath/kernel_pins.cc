@@ -72,7 +72,8 @@ Result<> KernelHost::pin_tables(const std::string& pins, uint32_t buckets) {
   fs::create_directories(folder, error);
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object_) {
-    if (bpf_map__is_internal(map)) continue;
+    // The rings of the slow path belong to the process that reads them.
+    if (bpf_map__is_internal(map) || bpf_map__type(map) == BPF_MAP_TYPE_PERF_EVENT_ARRAY) continue;
     const std::string path = folder + "/" + bpf_map__name(map);
     if (const int failed = bpf_map__set_pin_path(map, path.c_str()))
       return fail_errno("cannot pin the table", path, -failed);

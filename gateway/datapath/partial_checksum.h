@@ -58,7 +58,8 @@ SLUICE_INLINE __u64 frame_sum(const __u8* data, const __u8* end, __u32 offset) {
 
 // Whether a TCP or UDP packet's checksum field holds no more than the pseudo-header's sum.
 SLUICE_INLINE int checksum_is_partial(const __u8* data, const __u8* end, const struct packet* p) {
-  if (!(p->flags & kPacketHasPorts) || p->l4_offset > kHeaderOffsetMax) return 0;
+  if (!(p->flags & kPacketHasPorts) || (p->flags & kPacketFragment)) return 0;
+  if (p->l4_offset > kHeaderOffsetMax) return 0;
   const __u8* field = data + p->l4_offset + (p->tuple.protocol == kProtocolTcp ? 16 : 6);
   if (field + 2 > end) return 0;
   const __u32 length = p->l3_offset + p->l3_length - p->l4_offset;

@@ -29,4 +29,18 @@ SLUICE_INLINE enum Verdict path_drop(struct passage* way, enum DropReason reason
   return kVerdictDrop;
 }
 
+// Hands the frame, as it came in at `interface`, over to the slow path. 0 on success.
+SLUICE_INLINE int path_hand_over(struct passage* way, frame* f, __u32 interface) {
+  if (frame_is_slow(f)) return 0;  // it waits there
+  struct gate* gate = table_gates(way->tables, way->cpu);
+  if (!gate) return -1;
+  if (gate->window != way->now_ms >> kGateShift) {
+    gate->window = way->now_ms >> kGateShift;
+    gate->handed_over = 0;
+  }
+  if (gate->handed_over >= kHandedOverMax) return -1;
+  gate->handed_over++;
+  return frame_hand_over(f, interface);
+}
+
 SLUICE_END

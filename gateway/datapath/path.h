@@ -10,6 +10,7 @@
 
 #include "gateway/datapath/answer.h"
 #include "gateway/datapath/encapsulate.h"
+#include "gateway/datapath/fragment.h"
 #include "gateway/datapath/hint.h"
 #include "gateway/datapath/mss.h"
 #include "gateway/datapath/partial_checksum.h"
@@ -81,6 +82,16 @@ SLUICE_INLINE enum Verdict path_bypass(struct passage* way, frame* f, struct pac
   return side == 0 ? kVerdictInside : kVerdictOutside;
 }
 
+// A fragment that cannot go on from here: the slow path's, or dropped as what `reason` says.
+SLUICE_INLINE enum Verdict path_stop_fragment(struct passage* way, frame* f,
+                                              const struct fragment* piece, __u32 interface,
+                                              enum DropReason reason) {
+  if (reason != kDropFragmentEarly) return path_drop(way, reason);
+  if (path_hand_over(way, f, interface) != 0) return path_drop(way, kDropSlowPathFull);
+  fragment_await(way->tables, piece, fragment_clock(way));
+  return kVerdictSlowPath;
+}
+
 // A frame from outside (side 0) or inside (side 1).
 SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 attachment_index,
                                         __u32 side) {
@@ -95,6 +106,16 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
   const int padding = (int)frame_length(f) - (int)(p.l3_offset + p.l3_length);
   if (padding > 0 && frame_move_tail(f, -padding) != 0) return path_drop(way, kDropNoRoom);
 
+  struct fragment piece;
+  if (p.flags & kPacketFragment) {
+    reason = fragment_read(f, &p, &piece);
+    if (reason != kDropNone) return path_drop(way, reason);
+    fragment_name(way->tables, &p.tuple, attachment->endpoint_id, &piece);
+    reason = fragment_follow(way->tables, &p, &piece, fragment_clock(way), frame_is_slow(f));
+    if (reason != kDropNone)
+      return path_stop_fragment(way, f, &piece, attachment->interface[side & 1], reason);
+  }
+
   struct flow_query query;
   flow_query_from_tuple(&query, way->settings, &p.tuple, attachment_index, 0);
   __u32 index = flow_find(way->tables, &query);
@@ -106,6 +127,10 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
     if (reason != kDropNone) return path_drop(way, reason);
     record = table_flow_records(way->tables, index);
     from_backend = 1;
+    if (p.flags & kPacketFirstFragment) {
+      fragment_name(way->tables, &p.tuple, attachment->endpoint_id, &piece);
+      fragment_note(way->tables, &p, &piece, fragment_clock(way));
+    }
   }
 
   const struct target* target = record ? table_targets(way->tables, record->target) : 0;
@@ -225,6 +250,13 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
   if (!d.ours) return kVerdictStack;
   if (reason != kDropNone) return path_drop(way, reason);
 
+  struct fragment piece;
+  if (d.inner.flags & kPacketFragment) {
+    reason = fragment_read(f, &d.inner, &piece);
+    if (reason != kDropNone) return path_drop(way, reason);
+    fragment_name(way->tables, &d.inner.tuple, d.geneve.endpoint_id, &piece);
+    fragment_recall(way->tables, &d.inner, &piece);
+  }
   struct flow_query query;
   flow_query_from_tuple(&query, way->settings, &d.inner.tuple, kNone16, d.geneve.endpoint_id);
   __u32 index = kFlowNotFound;
@@ -234,6 +266,8 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
   if (!record) return path_drop(way, kDropFlowUnknown);
   const struct attachment* attachment = table_attachments(way->tables, record->attachment);
   if (!attachment || !attachment->in_use) return path_drop(way, kDropEndpointMismatch);
+  if (d.inner.flags & kPacketFirstFragment)
+    fragment_note(way->tables, &d.inner, &piece, fragment_clock(way));
 
   reason = restore_layer2(way, f, &d.inner, record, query.direction);
   if (reason != kDropNone) return path_drop(way, reason);
@@ -278,7 +312,8 @@ SLUICE_INLINE enum Verdict path_enter(const struct path_tables* tables, frame* f
   const enum Verdict verdict = port->role == kPortTunnel ? path_return(&way, f)
                                                          : path_forward(&way, f, port->attachment,
                                                                         port->role == kPortInside);
-  way.counters->verdict[verdict]++;
+  // What waits in the slow path has been counted when it was handed over.
+  if (verdict != kVerdictSlowPath || !frame_is_slow(f)) way.counters->verdict[verdict]++;
   *departure = way.departure;
   return verdict;
 }

@@ -7,7 +7,7 @@
 #include <cstdlib>
 
 #include "gateway/datapath/path_fixture.h"
-#include "gateway/datapath/process_host.h"
+#include "gateway/datapath/slow_path.h"
 #include "tunnels/bytes.h"
 #include "tunnels/geneve.h"
 
@@ -51,6 +51,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return std::move(*created);
   }();
   Tables& tables = host->tables();
+  static SlowPath slow(tables, [](const Outcome& outcome, std::span<const uint8_t>) {
+    require(outcome.verdict != kVerdictSlowPath);
+    require((outcome.verdict == kVerdictDrop || outcome.verdict == kVerdictAnswered) ==
+            (outcome.reason != kDropNone));
+  });
   Bytes last;
   sluice::tunnels::Reader reader({data, size});
   for (int step = 0; step < 64 && reader.remaining() >= 3; step++) {
@@ -75,7 +80,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             (outcome.reason != kDropNone));
     if (interface_index == fixture::kTunnel) {
       require(outcome.verdict == kVerdictStack || outcome.verdict == kVerdictDrop ||
-              outcome.verdict == kVerdictInside || outcome.verdict == kVerdictOutside);
+              outcome.verdict == kVerdictSlowPath || outcome.verdict == kVerdictInside ||
+              outcome.verdict == kVerdictOutside);
       if (outcome.verdict == kVerdictInside || outcome.verdict == kVerdictOutside)
         require(cookie_is_known(tables, in));
     } else {
@@ -86,6 +92,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         require(tables.counters[0].event[kEventBypassed] == bypassed + 1);
       if (outcome.verdict == kVerdictTarget)
         last.assign(buffer.bytes().begin(), buffer.bytes().end());
+      if (outcome.verdict == kVerdictSlowPath) slow.take(interface_index, in, host->now_ms());
+      slow.expire(host->now_ms());
+      require(slow.waiting() <= SlowPath::kWaitingMax);
     }
   }
   return 0;

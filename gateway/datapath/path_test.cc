@@ -91,16 +91,6 @@ TEST_F(Path, DeliversWhatWasReturnedAsItCame) {
   }
 }
 
-TEST_F(Path, FragmentsOfADatagramGoTogether) {
-  const Bytes head = ethernet(kEtherTypeIpv4, {},
-                              ipv4(kProtocolUdp, udp(9, 9, Bytes(16, 2)), {.fragment = 0x2000}));
-  const Bytes tail =
-      ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, Bytes(24, 3), {.fragment = 3}));
-  const Step a = from_outside(tail);  // the last first
-  const Step b = from_outside(head);
-  EXPECT_EQ(load_u32(&a.bytes[30]), load_u32(&b.bytes[30]));
-}
-
 TEST_F(Path, RepliesAreDeliveredOutside) {
   round_trip(request(), kOutside);
   const Step delivered = round_trip(reply(), kInside);

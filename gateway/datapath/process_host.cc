@@ -45,11 +45,18 @@ ProcessHost::~ProcessHost() {
   for (const auto& [memory, bytes] : regions_) munmap(memory, bytes);
 }
 
-Outcome ProcessHost::run(FrameBuffer& buffer, uint32_t interface_index) {
+Outcome run_path(const Tables& tables, FrameBuffer& buffer, uint32_t interface_index,
+                 uint64_t now_ms, bool slow) {
+  buffer.raw()->slow = slow;
   departure leaves{};
-  const Verdict verdict = path_enter(&tables_, buffer.raw(), interface_index, /*cpu=*/0,
-                                     static_cast<uint32_t>(now_ms_), &leaves);
+  const Verdict verdict =
+      path_enter(&tables, buffer.raw(), interface_index, slow ? uint32_t{kSlowPathCpu} : 0,
+                 static_cast<uint32_t>(now_ms), &leaves);
   return {verdict, static_cast<DropReason>(leaves.reason), leaves.interface};
+}
+
+Outcome ProcessHost::run(FrameBuffer& buffer, uint32_t interface_index) {
+  return run_path(tables_, buffer, interface_index, now_ms_);
 }
 
 }  // namespace sluice::gateway

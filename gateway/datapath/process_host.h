@@ -35,6 +35,11 @@ struct Outcome {
   uint32_t interface = 0;  // where it leaves, unless dropped or left to the stack
 };
 
+// Sends a frame that came in at `interface_index` through the path, in this process. The buffer
+// then holds what leaves. With `slow` it is what the path had handed over (slow_path.h).
+Outcome run_path(const Tables& tables, FrameBuffer& buffer, uint32_t interface_index,
+                 uint64_t now_ms, bool slow = false);
+
 class ProcessHost final : public DataPathHost {
  public:
   static Result<std::unique_ptr<ProcessHost>> create(const HostOptions& options);
@@ -50,8 +55,7 @@ class ProcessHost final : public DataPathHost {
   Result<> attach(uint32_t) override { return {}; }
   Result<> detach(uint32_t) override { return {}; }
 
-  // Sends a frame that came in at `interface_index` through the path, at now_ms(). The buffer then
-  // holds what leaves.
+  // run_path() at now_ms().
   Outcome run(FrameBuffer& buffer, uint32_t interface_index);
 
  private:

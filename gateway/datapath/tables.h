@@ -8,22 +8,14 @@
 //
 // Written by user space: settings, ports, attachments, groups, rows, targets, sources, listeners,
 // hints.
-// Written by the packet path: flow_buckets, layer2s, counters, target_counters, and `returned` of
-// tunnel_probes. No struct here has hidden padding; the sizes are asserted below and hold on both
-// sides.
+// Written by the packet path: flow_buckets, trail_buckets, layer2s, gates, counters,
+// target_counters, and `returned` of tunnel_probes. No struct here has hidden padding; the sizes
+// are asserted below and hold on both sides.
 #pragma once
 
-#include "tunnels/drop_reasons.h"
+#include "gateway/datapath/counters.h"
 #include "tunnels/flow_key.h"
 #include "tunnels/geneve.h"
-
-#ifdef __cplusplus
-#define SLUICE_GATEWAY_BEGIN  \
-  namespace sluice::gateway { \
-  using namespace ::sluice::tunnels;  // NOLINT: the packet path is one vocabulary
-#else
-#define SLUICE_GATEWAY_BEGIN
-#endif
 
 SLUICE_GATEWAY_BEGIN
 
@@ -55,12 +47,21 @@ enum {
   kLayer2Max = 4096,  // distinct MAC and VLAN pairs in use
   kLayer2Ways = 8,
   kFlowWays = 8,  // signatures in a 64-byte bucket
-  kCpusMax = 64,
-  kTargetHeaderLength = 82,  // Ethernet 14, IPv4 20, UDP 8, GENEVE 40
+  kTrailWays = 4,
+  kTrailBuckets = 4096,  // 16,384 fragmented datagrams on their way at once
+  kCpusMax = 128,
+  kSlowPathCpu = kCpusMax - 1,  // the slow path's place among them
+  kTargetHeaderLength = 82,     // Ethernet 14, IPv4 20, UDP 8, GENEVE 40
   kEncapsulationOverhead = 68,
   kGroupNameLength = 32,
-  kTablesLayout = 5,  // changes with the meaning or the size of anything here
+  kTablesLayout = 6,  // changes with the meaning or the size of anything here
   kNone16 = 0xffff,
+};
+
+// What a CPU may do in one window of 16 ms.
+enum {
+  kGateShift = 4,
+  kHandedOverMax = 256,  // packets handed over to the slow path
 };
 
 // What stands at an interface.
@@ -258,48 +259,33 @@ struct flow_bucket {
   struct flow_usage usage[kFlowWays];
 };
 
-// Every packet that the path takes ends in exactly one verdict.
-enum Verdict {
-  kVerdictStack = 0,     // not for the path: left to the kernel (or host) as it is
-  kVerdictCross = 1,     // ARP, neighbour discovery, not IP: out of the other side untouched
-  kVerdictTarget = 2,    // encapsulated, to a target
-  kVerdictOutside = 3,   // approved and delivered out of the outside
-  kVerdictInside = 4,    // approved and delivered out of the inside
-  kVerdictDrop = 5,      // with a DropReason
-  kVerdictAnswered = 6,  // dropped with a DropReason, and its sender told: out of where it came in
-  kVerdictProbe = 7,     // a probe of the gateway's own that an appliance has returned
-  kVerdictCount = 8,
+// What is known of a datagram that comes in fragments: enough to send all of them one way, and to
+// let no two of them overlap.
+enum TrailFlags {
+  kTrailBegun = 1,     // its first fragment has passed: the ports are known
+  kTrailEnds = 2,      // its last one has: `end` is its length
+  kTrailReturned = 4,  // made of what a target returned: nothing was counted
 };
 
-// What happened on the way, besides the verdict. X(enumerator, name).
-#define SLUICE_PATH_EVENTS(X)                                                                      \
-  X(kEventFlowCreated, "flow_created")                                                             \
-  X(kEventFlowEvicted, "flow_evicted") /* a place was taken from a live flow */                    \
-  X(kEventFlowExpired, "flow_expired") /* a place was taken from an idle or closed flow */         \
-  X(kEventChecksumCompleted, "checksum_completed") /* that the sender had left to its hardware */  \
-  X(kEventNlbTranslated, "nlb_translated")                                                         \
-  X(kEventMssClamped, "mss_clamped")                                                               \
-  X(kEventBypassed, "bypassed") /* a packet was delivered without inspection, as a hint allowed */ \
-  X(kEventHintTaken, "hint_taken")                                                                 \
-  X(kEventHintUnknown, "hint_unknown")   /* a hint that the configuration does not mention */      \
-  X(kEventFormerCookie, "former_cookie") /* a return under the cookie before the current one */    \
-  X(kEventFlowMoved, "flow_moved")       /* to another target: its own is unhealthy or gone */     \
-  X(kEventMidFlow, "mid_flow") /* a flow was opened by a TCP packet that opens no connection */    \
-  X(kEventFailedOpen,                                                                              \
-    "failed_open")                 /* a packet was delivered uninspected: no target is healthy */  \
-  X(kEventResetSent, "reset_sent") /* a TCP packet was answered by RST */
-
-enum PathEvent {
-#define X(enumerator, name) enumerator,
-  SLUICE_PATH_EVENTS(X)
-#undef X
-      kEventCount
+struct fragment_trail {
+  __u64 name;  // keyed hash of endpoint, addresses, protocol and identification; 0: an empty place
+  __u32 last_seen_ms;
+  __u16 port[2];  // source, destination; packet byte order
+  __u32 passed;   // bytes of its fragments
+  __u32 end;      // past the last byte that one of them had
+  __u32 flags;    // TrailFlags
+  __u32 zero;
 };
-// One per CPU: nobody else writes it, readers add them up.
-struct counters {
-  __u64 verdict[8];
-  __u64 event[16];
-  __u64 drop[64];  // by DropReason
+
+struct trail_bucket {
+  struct fragment_trail trail[kTrailWays];
+};
+
+// How much of what is limited by rate a CPU has done in the present window. One cache line.
+struct gate {
+  __u32 window;  // now_ms >> kGateShift
+  __u32 handed_over;
+  __u32 zero[14];
 };
 
 // What the packet path knows of the probes through the tunnel to one target.
@@ -308,23 +294,12 @@ struct tunnel_probe {
   __u64 returned;  // the last that has come back while it was expected
 };
 
-// One per target; approximate when several CPUs send to the same target at the same instant.
-struct target_counters {
-  __u64 packets_sent;
-  __u64 bytes_sent;  // of the inner packets
-  __u64 packets_returned;
-  __u64 bytes_returned;
-  __u64 flows;            // that were opened to it
-  __u64 resets_sent;      // TCP RST of clients, to NLB targets
-  __u64 resets_returned;  // TCP RST of NLB targets
-  __u64 zero;             // one cache line
+// In front of a frame that the kernel host hands over.
+struct handed_over_head {
+  __u32 interface;
+  __u32 length;
 };
 
-#ifdef __cplusplus
-#define SLUICE_ASSERT_SIZE(type, bytes) static_assert(sizeof(type) == (bytes), #type)
-#else
-#define SLUICE_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type)
-#endif
 SLUICE_ASSERT_SIZE(port, 8);
 SLUICE_ASSERT_SIZE(idle_rule, 4);
 SLUICE_ASSERT_SIZE(settings, 176);
@@ -339,9 +314,9 @@ SLUICE_ASSERT_SIZE(layer2, 32);
 SLUICE_ASSERT_SIZE(flow_record, 64);
 SLUICE_ASSERT_SIZE(flow_usage, 24);
 SLUICE_ASSERT_SIZE(flow_bucket, 768);
-SLUICE_ASSERT_SIZE(counters, 704);
+SLUICE_ASSERT_SIZE(trail_bucket, 128);
+SLUICE_ASSERT_SIZE(gate, 64);
 SLUICE_ASSERT_SIZE(tunnel_probe, 16);
-SLUICE_ASSERT_SIZE(target_counters, 64);
 
 // X(name, struct, how many): the arrays. The flow tables are sized by flow_table.flows_max; the
 // host says what SLUICE_FLOW_BUCKETS is.
@@ -357,6 +332,8 @@ SLUICE_ASSERT_SIZE(target_counters, 64);
   X(hints, hint, kHintsMax)                         \
   X(layer2s, layer2, kLayer2Max)                    \
   X(flow_buckets, flow_bucket, SLUICE_FLOW_BUCKETS) \
+  X(trail_buckets, trail_bucket, kTrailBuckets)     \
+  X(gates, gate, kCpusMax)                          \
   X(counters, counters, kCpusMax)                   \
   X(target_counters, target_counters, kTargetsMax)  \
   X(tunnel_probes, tunnel_probe, kTargetsMax)

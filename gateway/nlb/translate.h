@@ -36,20 +36,37 @@ struct nlb_change {
   __u16 end;  // NlbEnd
 };
 
-// Gives one end of an unfragmented TCP or UDP packet another address and port, in the frame and in
-// p->tuple.
+// The port and the checksum of a TCP or UDP header. `difference`: of the addresses before and
+// after.
+SLUICE_INLINE enum DropReason nlb_translate_port(frame* f, const struct packet* p,
+                                                 const struct nlb_change* change, __u16 old_port,
+                                                 __u64 difference) {
+  const __u32 l4 = p->l4_offset;
+  if (l4 > kHeaderOffsetMax) return kDropNlbTranslation;
+  __u8* transport = frame_data(f) + l4;
+  __u8* field = transport + (p->tuple.protocol == kProtocolTcp ? 16 : 6);
+  if (field + 2 > frame_end(f) || transport + 4 > frame_end(f)) return kDropNlbTranslation;
+  difference += (__u64)(__u16)~old_port + change->port;
+  store_u16(transport + (change->end == kNlbSource ? 0 : 2), change->port);
+  const __u16 checksum = load_u16(field);
+  if (checksum != 0 || p->tuple.protocol == kProtocolTcp) {  // UDP over IPv4 may carry none
+    __u16 mended = checksum_fold((__u64)(__u16)~checksum + difference);
+    if (mended == 0 && p->tuple.protocol == kProtocolUdp) mended = 0xffff;
+    store_u16(field, mended);
+  }
+  return kDropNone;
+}
+
+// Gives one end of a TCP or UDP packet another address and port, in the frame and in p->tuple. Of
+// its fragments only the first has a port and the datagram's checksum to mend.
 SLUICE_STAGE enum DropReason nlb_translate(frame* f, struct packet* p,
                                            const struct nlb_change* change) {
   if (!p || !change) return kDropNlbTranslation;
-  if (!(p->flags & kPacketHasPorts) || p->l3_offset > 512 || p->l4_offset > kHeaderOffsetMax)
-    return kDropNlbTranslation;
+  if (!(p->flags & (kPacketHasPorts | kPacketFragment))) return kDropNlbTranslation;
+  if (p->l3_offset > 512) return kDropNlbTranslation;
   const int is_source = change->end == kNlbSource;
   __u8* end = frame_end(f);
   __u8* ip = frame_data(f) + p->l3_offset;
-  __u8* transport = frame_data(f) + p->l4_offset;
-  __u8* field = transport + (p->tuple.protocol == kProtocolTcp ? 16 : 6);
-  if (field + 2 > end || transport + 4 > end) return kDropNlbTranslation;
-
   __u32* old_address = is_source ? p->tuple.source : p->tuple.destination;
   __u16* old_port = is_source ? &p->tuple.source_port : &p->tuple.destination_port;
   // ~old + new for every word that changes; the same difference mends both checksums.
@@ -67,13 +84,9 @@ SLUICE_STAGE enum DropReason nlb_translate(frame* f, struct packet* p,
     }
   }
 
-  difference += (__u64)(__u16) ~*old_port + change->port;
-  store_u16(transport + (is_source ? 0 : 2), change->port);
-  const __u16 checksum = load_u16(field);
-  if (checksum != 0 || p->tuple.protocol == kProtocolTcp) {  // UDP over IPv4 may carry none
-    __u16 mended = checksum_fold((__u64)(__u16)~checksum + difference);
-    if (mended == 0 && p->tuple.protocol == kProtocolUdp) mended = 0xffff;
-    store_u16(field, mended);
+  if (p->flags & kPacketHasPorts) {
+    const enum DropReason reason = nlb_translate_port(f, p, change, *old_port, difference);
+    if (reason != kDropNone) return reason;
   }
   for (int i = 0; i < 4; i++) old_address[i] = change->address[i];
   *old_port = change->port;

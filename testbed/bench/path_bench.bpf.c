@@ -54,6 +54,6 @@ int bench_path(struct xdp_md* context) {
   const __u32 now_ms = (__u32)(bpf_ktime_get_coarse_ns() / 1000000);
   const enum Verdict verdict = path_enter(&tables, context, state->interface,
                                           bpf_get_smp_processor_id(), now_ms, &departure);
-  state->verdicts[verdict & 7]++;
+  state->verdicts[verdict & 15]++;
   return XDP_PASS;
 }

@@ -21,7 +21,7 @@ struct bench_state {
   __u32 step;       // repetitions so far
   __u32 length;     // of the template
   __u8 frame[kBenchFrameLength];
-  __u64 verdicts[8];
+  __u64 verdicts[16];
 };
 
 // Repetition `step` takes this flow: a walk that visits every one and that no prefetcher follows.

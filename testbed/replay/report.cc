@@ -107,10 +107,12 @@ Json all_drops_json(const SimulationCounts& counts) {
   return drops_json(drops);
 }
 
-Json events_json(const gateway::counters& counters) {
+Json events_json(const OfflineReplay& replay) {
+  const gateway::counters* counters = replay.host->tables().counters;
   Json out = Json::object();
   for (size_t i = 0; i < gateway::kEventCount; i++)
-    out[gateway::path_event_name(static_cast<gateway::PathEvent>(i))] = counters.event[i];
+    out[gateway::path_event_name(static_cast<gateway::PathEvent>(i))] =
+        counters[0].event[i] + counters[gateway::kSlowPathCpu].event[i];
   return out;
 }
 
@@ -187,7 +189,7 @@ std::string report_text(const OfflineReplay& replay) {
   std::string out = aligned(lines) + "\n";
   out += counts_line("frames", frames_json(replay));
   out += counts_line("drops", all_drops_json(replay.simulation->counts()));
-  out += counts_line("gateway", events_json(replay.host->tables().counters[0]));
+  out += counts_line("gateway", events_json(replay));
   const Json appliances = appliances_json(replay);
   for (const auto& [name, counters] : appliances.items())
     out += counts_line("appliance " + name, counters);
@@ -201,7 +203,7 @@ std::string report_json(const OfflineReplay& replay) {
     out["flows"].push_back(flow_json(replay, flow));
   out["frames"] = frames_json(replay);
   out["drops"] = all_drops_json(replay.simulation->counts());
-  out["gateway"] = events_json(replay.host->tables().counters[0]);
+  out["gateway"] = events_json(replay);
   out["appliances"] = appliances_json(replay);
   return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "gateway/datapath/flow_table.h"
+#include "gateway/datapath/fragment.h"
 #include "gateway/datapath/partial_checksum.h"
 #include "gateway/nlb/translate.h"
 #include "tunnels/checksum.h"
@@ -51,7 +52,10 @@ Simulation::Simulation(gateway::ProcessHost& host, uint16_t attachment, Sides si
       sides_(std::move(sides)),
       appliances_(std::move(appliances)),
       delivered_(std::move(delivered)),
-      flows_(tables_.settings[0].hash_key) {}
+      flows_(tables_.settings[0].hash_key),
+      slow_path_(tables_, [this](const gateway::Outcome& outcome, std::span<const uint8_t> bytes) {
+        out_of_slow_path(outcome, bytes);
+      }) {}
 
 void Simulation::enter(const CapturedFrame& frame) {
   advance(frame.time_ns);
@@ -74,6 +78,7 @@ void Simulation::advance(int64_t time_ns) {
   if (first_ns_ < 0) first_ns_ = time_ns;
   now_ns_ = std::max(now_ns_, std::max(time_ns, first_ns_));
   host_.set_now_ms(static_cast<uint64_t>((now_ns_ - first_ns_) / kNsPerMs));
+  slow_path_.expire(host_.now_ms());
   for (const auto& [address, standing] : appliances_) standing->tick(now_ns_ / kNsPerUs);
 }
 
@@ -107,6 +112,11 @@ void Simulation::enter_ip(const tunnels::packet& captured) {
 
   const uint64_t created_before = tables_.counters[0].event[gateway::kEventFlowCreated];
   const uint32_t port = tables_.attachments[attachment_].interface[static_cast<size_t>(side)];
+  if (packet.flags & tunnels::kPacketFragment) {
+    seen.flow->ways[way_index(seen.direction)].packets++;
+    enter_fragment(port, packet, seen);
+    return;
+  }
   const gateway::Outcome outcome = host_.run(buffer_, port);
   if (tables_.counters[0].event[gateway::kEventFlowCreated] != created_before) {
     if (seen.flow->known_to_gateway) {
@@ -116,6 +126,39 @@ void Simulation::enter_ip(const tunnels::packet& captured) {
     learn_from_gateway(captured, *seen.flow);
   }
   seen.flow->ways[way_index(seen.direction)].packets++;
+  settle(outcome, *seen.flow, seen.direction);
+}
+
+// One that comes before its first waits in the slow path, and leaves it with another frame.
+void Simulation::enter_fragment(uint32_t port, const tunnels::packet& packet,
+                                const FlowLog::Seen& seen) {
+  tunnels::packet named = packet;
+  const std::span<const uint8_t> bytes = buffer_.bytes();
+  const bool leads = (packet.flags & tunnels::kPacketFirstFragment) &&
+                     tunnels::parse_transport(bytes.data(), bytes.data() + bytes.size(), &named) ==
+                         tunnels::kDropNone;
+  const gateway::Outcome outcome = host_.run(buffer_, port);
+  if (outcome.verdict == gateway::kVerdictSlowPath) {
+    in_slow_path_ = seen;
+    slow_path_.take(port, buffer_.bytes(), host_.now_ms());
+  } else {
+    settle(outcome, *seen.flow, seen.direction);
+  }
+  if (leads && !seen.flow->known_to_gateway) learn_from_gateway(named, *seen.flow);
+}
+
+void Simulation::out_of_slow_path(const gateway::Outcome& outcome, std::span<const uint8_t> bytes) {
+  buffer_.assign(bytes);
+  FlowLog::Seen seen = in_slow_path_;
+  if (outcome.reason == tunnels::kDropFragmentEarly ||
+      outcome.reason == tunnels::kDropSlowPathFull) {  // it came with an earlier frame
+    tunnels::packet packet{};
+    const uint8_t* end = bytes.data() + bytes.size();
+    const bool four =
+        tunnels::parse_ethernet(bytes.data(), end, &packet) == tunnels::kEtherTypeIpv4;
+    (void)tunnels::parse_ip(bytes.data(), end, four ? 4 : 6, &packet);
+    seen = flows_.see(packet, now_ns_ / kNsPerUs);
+  }
   settle(outcome, *seen.flow, seen.direction);
 }
 
@@ -247,6 +290,7 @@ void Simulation::drop(tunnels::DropReason reason, ReplayFlow* flow) {
 }
 
 void Simulation::finish() {
+  slow_path_.expire(host_.now_ms() + gateway::kFragmentMs);
   for (const auto& [address, standing] : appliances_) standing->finish(now_ns_ / kNsPerUs);
 }
 

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "gateway/datapath/process_host.h"
+#include "gateway/datapath/slow_path.h"
 #include "testbed/replay/capture_file.h"
 #include "testbed/replay/flow_log.h"
 #include "testbed/replay/sides.h"
@@ -70,6 +71,8 @@ class Simulation {
   void advance(int64_t time_ns);
   void enter_ip(const tunnels::packet& packet);
   void enter_other(Side side);
+  void enter_fragment(uint32_t port, const tunnels::packet& packet, const FlowLog::Seen& seen);
+  void out_of_slow_path(const gateway::Outcome& outcome, std::span<const uint8_t> bytes);
   Side side_of(const tunnels::packet& packet, const FlowLog::Seen& seen) const;
   void translate_as_target(tunnels::packet& packet, const ReplayFlow& flow);
   void learn_from_gateway(const tunnels::packet& packet, ReplayFlow& flow);
@@ -90,7 +93,9 @@ class Simulation {
   int64_t first_ns_ = -1;
   int64_t now_ns_ = 0;
   gateway::FrameBuffer buffer_;
-  std::vector<uint8_t> sent_;  // the frame that went to the appliance
+  gateway::SlowPath slow_path_;
+  FlowLog::Seen in_slow_path_{};  // whose frame it has just got
+  std::vector<uint8_t> sent_;     // the frame that went to the appliance
   std::vector<uint8_t> back_;
 };
 

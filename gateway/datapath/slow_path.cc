@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/datapath/slow_path.h"
+
+#include <utility>
+
+#include "gateway/datapath/path.h"
+
+namespace sluice::gateway {
+
+void SlowPath::take(uint32_t interface_index, std::span<const uint8_t> bytes, uint64_t now_ms) {
+  const uint64_t datagram = datagram_of(interface_index, bytes);
+  if (!run(interface_index, bytes, now_ms)) {
+    wait({datagram, now_ms, interface_index, {bytes.begin(), bytes.end()}});
+    return;
+  }
+  for (auto it = waiting_.begin(); it != waiting_.end();) {
+    if (it->datagram != datagram || !run(it->interface, it->bytes, now_ms)) {
+      ++it;
+      continue;
+    }
+    bytes_ -= it->bytes.size();
+    it = waiting_.erase(it);
+  }
+}
+
+bool SlowPath::run(uint32_t interface_index, std::span<const uint8_t> bytes, uint64_t now_ms) {
+  buffer_.assign(bytes);
+  const Outcome outcome = run_path(tables_, buffer_, interface_index, now_ms, /*slow=*/true);
+  if (outcome.verdict == kVerdictSlowPath) return false;
+  done_(outcome, buffer_.bytes());
+  return true;
+}
+
+uint64_t SlowPath::datagram_of(uint32_t interface_index, std::span<const uint8_t> bytes) {
+  const port* in = table_ports(&tables_, interface_index);
+  const attachment* at = in ? table_attachments(&tables_, in->attachment) : nullptr;
+  buffer_.assign(bytes);
+  packet p{};
+  fragment piece{};
+  if (!at || frame_parse(buffer_.raw(), &p) != kDropNone || !(p.flags & kPacketFragment) ||
+      fragment_read(buffer_.raw(), &p, &piece) != kDropNone)
+    return 0;
+  fragment_name(&tables_, &p.tuple, at->endpoint_id, &piece);
+  return piece.name;
+}
+
+void SlowPath::wait(Waiting waiting) {
+  bytes_ += waiting.bytes.size();
+  waiting_.push_back(std::move(waiting));
+  while (waiting_.size() > kWaitingMax || bytes_ > kWaitingBytesMax)
+    give_up_oldest(kDropSlowPathFull);
+}
+
+void SlowPath::expire(uint64_t now_ms) {
+  while (!waiting_.empty() && now_ms - waiting_.front().since_ms >= kFragmentMs)
+    give_up_oldest(kDropFragmentEarly);
+}
+
+std::optional<uint64_t> SlowPath::next_ms() const {
+  if (waiting_.empty()) return std::nullopt;
+  return waiting_.front().since_ms + kFragmentMs;
+}
+
+void SlowPath::give_up_oldest(DropReason reason) {
+  const Waiting oldest = std::move(waiting_.front());
+  waiting_.pop_front();
+  bytes_ -= oldest.bytes.size();
+  counters& count = tables_.counters[kSlowPathCpu];
+  count.verdict[kVerdictDrop]++;
+  count.drop[reason]++;
+  done_({kVerdictDrop, reason, 0}, oldest.bytes);
+}
+
+}  // namespace sluice::gateway
