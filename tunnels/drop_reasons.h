@@ -82,7 +82,8 @@
   X(kDropFragmentEarly, "fragment_early",                                                         \
     "An IP fragment whose first one did not come within 2 s: only that one has the ports.")       \
   X(kDropSlowPathFull, "slow_path_full",                                                          \
-    "A fragment out of order that could not wait: too many do, or sluiced does not run.")
+    "A packet that has to wait for a fragment, or to be cut into some, and could not: too "       \
+    "many do, or sluiced does not run.")
 
 SLUICE_BEGIN
 

@@ -12,9 +12,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kVerdictNames[] = {"stack",  "cross", "target",   "outside",
-                                         "inside", "drop",  "answered", "probe",
-                                         "slow_path"};
+constexpr const char* kVerdictNames[] = {"stack", "cross",    "target", "outside",  "inside",
+                                         "drop",  "answered", "probe",  "slow_path"};
 static_assert(std::size(kVerdictNames) == kVerdictCount);
 static_assert(kDropReasonCount <= std::size(counters{}.drop));
 

@@ -27,9 +27,10 @@ Result<std::unique_ptr<SlowLane>> SlowLane::open(EventLoop& loop, KernelHost& ho
                                                  const FrameSocket& frames) {
   std::unique_ptr<SlowLane> lane(new SlowLane(loop, host, frames));
   SlowLane* self = lane.get();
-  SLUICE_TRY(lane->handed_over_, host.handed_over([self](uint32_t interface_index, auto bytes) {
-    self->path_.take(interface_index, bytes, self->host_.now_ms());
-  }));
+  SLUICE_TRY(lane->handed_over_,
+             host.handed_over([self](uint32_t interface_index, uint32_t mtu, auto bytes) {
+               self->path_.take(interface_index, mtu, bytes, self->host_.now_ms());
+             }));
   SLUICE_TRY_VOID(lane->watch_.start(loop, lane->handed_over_->fd(), EPOLLIN, [self](uint32_t) {
     self->handed_over_->take();
     self->wait_for_the_oldest();

@@ -107,7 +107,6 @@ TEST_F(Answer, SomePacketsAreDroppedWithoutAWord) {
     const char* name;
     Bytes ip;
   } cases[] = {
-      {"may be fragmented", datagram4(kFits + 1, {})},
       {"a later fragment",
        ipv4(kProtocolUdp, Bytes(kFits, 1), {.fragment = kDontFragment | 0x0003})},
       {"an error itself", ipv4(kProtocolIcmp, icmp(3, 4, long_quote), {.fragment = kDontFragment})},

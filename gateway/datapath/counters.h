@@ -48,7 +48,9 @@ enum Verdict {
   X(kEventFailedOpen,                                                                              \
     "failed_open")                 /* a packet was delivered uninspected: no target is healthy */  \
   X(kEventResetSent, "reset_sent") /* a TCP packet was answered by RST */                          \
-  X(kEventTrailEvicted, "trail_evicted") /* a fragmented datagram was forgotten for another */
+  X(kEventTrailEvicted, "trail_evicted") /* a fragmented datagram was forgotten for another */     \
+  X(kEventFragmented, "fragmented")      /* a packet was cut for the way to its target */          \
+  X(kEventFragmentMade, "fragment_made") /* one of its fragments */
 
 enum PathEvent {
 #define X(enumerator, name) enumerator,

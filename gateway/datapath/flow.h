@@ -224,6 +224,17 @@ SLUICE_INLINE enum DropReason flow_remember_layer2(const struct passage* way, co
   return *reference == 0 ? kDropLayer2TableFull : kDropNone;
 }
 
+// Lets the flow be found, with the state that it has now.
+SLUICE_INLINE void flow_stamp(const struct passage* way, __u32 index, struct flow_record* record,
+                              const struct flow_usage* usage, __u64 hash) {
+  if (record->last_seen_ms != way->now_ms) record->last_seen_ms = way->now_ms;
+  const int both = usage->packets[0] != 0 && usage->packets[1] != 0;
+  const __u32 state = flow_is_closed(record) ? kFlowClosed
+                      : both                 ? kFlowEstablished
+                                             : kFlowHalfOpen;
+  flow_publish(way->tables, way->settings, index, hash, state, way->now_ms);
+}
+
 SLUICE_INLINE void flow_account(const struct passage* way, __u32 index, struct flow_record* record,
                                 const struct flow_query* query, __u32 bytes) {
   struct flow_usage* usage = table_flow_usages(way->tables, index);
@@ -232,12 +243,7 @@ SLUICE_INLINE void flow_account(const struct passage* way, __u32 index, struct f
   usage->packets[direction]++;
   usage->bytes_low[direction] += bytes;
   if (usage->bytes_low[direction] < bytes) usage->bytes_high[direction]++;
-  if (record->last_seen_ms != way->now_ms) record->last_seen_ms = way->now_ms;
-  const int both = usage->packets[0] != 0 && usage->packets[1] != 0;
-  const __u32 state = flow_is_closed(record) ? kFlowClosed
-                      : both                 ? kFlowEstablished
-                                             : kFlowHalfOpen;
-  flow_publish(way->tables, way->settings, index, query->hash, state, way->now_ms);
+  flow_stamp(way, index, record, usage, query->hash);
 }
 
 // Follows a TCP flow by what was approved, the appliance's own resets included.

@@ -162,7 +162,7 @@ SLUICE_INLINE __u64 fragment_clock(const struct passage* way) {
 }
 
 // A fragment from outside or inside: gives it its flow's tuple. kDropFragmentEarly: it is for the
-// slow path, unless it is `slow` that asks: then it is to wait.
+// slow path, or, if that is who asks (`slow`, SlowFrame), to wait there.
 SLUICE_STAGE enum DropReason fragment_follow(const struct path_tables* tables, struct packet* p,
                                              const struct fragment* piece, __u64 clock,
                                              __u32 slow) {
@@ -173,6 +173,17 @@ SLUICE_STAGE enum DropReason fragment_follow(const struct path_tables* tables, s
   struct fragment_trail* trail = trail_find(bucket, piece->name);
   const int open = trail && trail_is_open(trail, now_ms);
   const int begun = open && (trail->flags & kTrailBegun);
+  if (slow == kSlowPiece) {  // its packet, whole or a fragment, has been judged
+    if (p->flags & kPacketFirstFragment) {
+      if (!trail) trail = trail_claim(tables, bucket, clock);
+      if (!begun) trail_begin(trail, p, piece, now_ms, kTrailReturned);
+      return kDropNone;
+    }
+    if (!trail || !(trail->flags & kTrailBegun)) return kDropFragmentEarly;
+    p->tuple.source_port = trail->port[0];
+    p->tuple.destination_port = trail->port[1];
+    return kDropNone;
+  }
   if (p->flags & kPacketFirstFragment) {
     if (begun) return kDropFragmentOverlap;
     if (open && !slow) return kDropFragmentEarly;  // others wait for it there

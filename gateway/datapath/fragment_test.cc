@@ -66,7 +66,7 @@ class Fragments : public Path {
   Outcome pass(const Bytes& in, uint32_t interface_index = kOutside) {
     const Step step = send(in, interface_index);
     if (step.outcome.verdict == kVerdictSlowPath)
-      slow.take(interface_index, in, host->now_ms());
+      slow.take(interface_index, step.outcome.mtu, step.bytes, host->now_ms());
     else
       note(step.outcome, step.bytes);
     return step.outcome;

@@ -68,16 +68,16 @@ struct {
 } handed_over SEC(".maps");
 
 // Gives a copy of the frame to the slow path. 0 on success: nobody may listen, or have room.
-SLUICE_INLINE int frame_hand_over(frame* f, __u32 interface) {
+SLUICE_INLINE int frame_hand_over(frame* f, __u32 interface, __u32 mtu) {
   const __u64 length = frame_length(f);
-  struct handed_over_head head = {interface, (__u32)length};
+  struct handed_over_head head = {interface, (__u32)length, mtu, 0};
   return (int)bpf_perf_event_output(f, &handed_over, BPF_F_CURRENT_CPU | length << 32, &head,
                                     sizeof(head));
 }
-// Whether it is the slow path that runs.
-SLUICE_INLINE int frame_is_slow(const frame* f) {
+// Whether it is the slow path that runs, and what it has made of the frame.
+SLUICE_INLINE __u32 frame_is_slow(const frame* f) {
   (void)f;
-  return 0;
+  return kSlowNot;
 }
 
 #else
@@ -96,7 +96,7 @@ typedef struct frame {
   __u8* data;
   __u8* end;
   __u8* limit;
-  int slow;
+  __u32 slow;  // SlowFrame
 } frame;
 
 struct path_tables {
@@ -120,12 +120,13 @@ SLUICE_INLINE int frame_move_tail(frame* f, int delta) {
   return 0;
 }
 
-SLUICE_INLINE int frame_hand_over(frame* f, __u32 interface) {
+SLUICE_INLINE int frame_hand_over(frame* f, __u32 interface, __u32 mtu) {
   (void)f;
   (void)interface;
+  (void)mtu;
   return 0;
 }
-SLUICE_INLINE int frame_is_slow(const frame* f) { return f->slow; }
+SLUICE_INLINE __u32 frame_is_slow(const frame* f) { return f->slow; }
 
 #define SLUICE_FLOW_BUCKETS (tables->flow_buckets_count)
 #define SLUICE_DECLARE_TABLE(name, type, count)                                            \

@@ -35,7 +35,7 @@ void HandedOver::sample(void* self, int, void* data, uint32_t size) {
   std::memcpy(&head, data, sizeof(head));
   if (head.length > size - sizeof(head)) return;  // the ring pads, it never cuts
   const auto* frame = static_cast<const uint8_t*>(data) + sizeof(head);
-  static_cast<HandedOver*>(self)->taker_(head.interface, {frame, head.length});
+  static_cast<HandedOver*>(self)->taker_(head.interface, head.mtu, {frame, head.length});
 }
 
 }  // namespace sluice::gateway

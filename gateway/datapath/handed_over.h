@@ -16,8 +16,9 @@ namespace sluice::gateway {
 
 class HandedOver {
  public:
-  // A frame as it came in at `interface_index`.
-  using Taker = std::function<void(uint32_t interface_index, std::span<const uint8_t> frame)>;
+  // A frame that came in at `interface_index`, to be cut for `mtu` or, with 0, to wait.
+  using Taker =
+      std::function<void(uint32_t interface_index, uint32_t mtu, std::span<const uint8_t> frame)>;
 
   static Result<std::unique_ptr<HandedOver>> open(int map, Taker taker);
   ~HandedOver();

@@ -8,8 +8,10 @@ SLUICE_GATEWAY_BEGIN
 
 // How a packet leaves the path, beside its verdict.
 struct departure {
-  __u32 interface;  // to leave by, with kVerdictCross, Target, Outside, Inside, Answered
-  __u32 reason;     // DropReason, with kVerdictDrop and kVerdictAnswered
+  // To leave by, with kVerdictCross, Target, Outside, Inside, Answered. With SlowPath: the MTU that
+  // the packet is to be cut for, or 0, if it is to wait.
+  __u32 interface;
+  __u32 reason;  // DropReason, with kVerdictDrop and kVerdictAnswered
 };
 
 // What a packet's way through the path carries along; lives on the stack of path_enter.
@@ -29,9 +31,11 @@ SLUICE_INLINE enum Verdict path_drop(struct passage* way, enum DropReason reason
   return kVerdictDrop;
 }
 
-// Hands the frame, as it came in at `interface`, over to the slow path. 0 on success.
-SLUICE_INLINE int path_hand_over(struct passage* way, frame* f, __u32 interface) {
-  if (frame_is_slow(f)) return 0;  // it waits there
+// Hands the frame, as it came in at `interface`, over to the slow path: to be cut for `mtu`, or to
+// wait. 0 on success.
+SLUICE_INLINE int path_hand_over(struct passage* way, frame* f, __u32 interface, __u32 mtu) {
+  way->departure.interface = mtu;
+  if (frame_is_slow(f)) return 0;  // it is there
   struct gate* gate = table_gates(way->tables, way->cpu);
   if (!gate) return -1;
   if (gate->window != way->now_ms >> kGateShift) {
@@ -40,7 +44,7 @@ SLUICE_INLINE int path_hand_over(struct passage* way, frame* f, __u32 interface)
   }
   if (gate->handed_over >= kHandedOverMax) return -1;
   gate->handed_over++;
-  return frame_hand_over(f, interface);
+  return frame_hand_over(f, interface, mtu);
 }
 
 SLUICE_END

@@ -82,12 +82,34 @@ SLUICE_INLINE enum Verdict path_bypass(struct passage* way, frame* f, struct pac
   return side == 0 ? kVerdictInside : kVerdictOutside;
 }
 
+// Whether a packet that is too big for the way to its target may be cut (RFC 791 section 3.2).
+SLUICE_INLINE int path_may_cut(const frame* f, const struct packet* p,
+                               const struct target* target) {
+  if (p->l3_length + kEncapsulationOverhead <= target->mtu || p->tuple.version != 4) return 0;
+  const __u8* ip = frame_data(f) + (p->l3_offset & 31);
+  return ip + 20 <= frame_end(f) && !(ip[6] & 0x40);
+}
+
+// Such a packet of the flow at `index`: the slow path cuts it. Its fragments will be counted.
+SLUICE_INLINE enum Verdict path_cut(struct passage* way, frame* f, const struct packet* p,
+                                    struct flow_record* record, __u32 index, __u64 hash,
+                                    __u32 interface, __u32 mtu) {
+  const struct flow_usage* usage = table_flow_usages(way->tables, index);
+  if (usage) flow_stamp(way, index, record, usage, hash);
+  if (frame_is_slow(f) == kSlowPiece || mtu <= kEncapsulationOverhead)
+    return path_drop(way, kDropTooBig);
+  checksum_settle(way, f, p);
+  if (path_hand_over(way, f, interface, mtu - kEncapsulationOverhead) != 0)
+    return path_drop(way, kDropSlowPathFull);
+  return kVerdictSlowPath;
+}
+
 // A fragment that cannot go on from here: the slow path's, or dropped as what `reason` says.
 SLUICE_INLINE enum Verdict path_stop_fragment(struct passage* way, frame* f,
                                               const struct fragment* piece, __u32 interface,
                                               enum DropReason reason) {
   if (reason != kDropFragmentEarly) return path_drop(way, reason);
-  if (path_hand_over(way, f, interface) != 0) return path_drop(way, kDropSlowPathFull);
+  if (path_hand_over(way, f, interface, 0) != 0) return path_drop(way, kDropSlowPathFull);
   fragment_await(way->tables, piece, fragment_clock(way));
   return kVerdictSlowPath;
 }
@@ -143,12 +165,15 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
     if (!record) return path_drop(way, kDropFlowTableFull);
     target = table_targets(way->tables, record->target);
   }
+  const int inspected = !(record->flags & kFlowBypass) && !way->fails_open;
+  if (inspected && target && (target->flags & kTargetInUse) && path_may_cut(f, &p, target))
+    return path_cut(way, f, &p, record, index, query.hash, attachment->interface[side & 1],
+                    target->mtu);
   reason = flow_remember_layer2(way, f, p.l3_offset, record, query.direction);
   flow_account(way, index, record, &query, p.l3_length);
   if (reason != kDropNone) return path_drop(way, reason);
 
-  if ((record->flags & kFlowBypass) || way->fails_open)
-    return path_bypass(way, f, &p, record, attachment, query.direction, side);
+  if (!inspected) return path_bypass(way, f, &p, record, attachment, query.direction, side);
   if (!target || !(target->flags & kTargetInUse)) return path_drop(way, kDropNoTarget);
   if (!(target->flags & kTargetResolved)) return path_drop(way, kDropNeighbourUnresolved);
   if (p.l3_length + kEncapsulationOverhead > target->mtu)

@@ -92,7 +92,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         require(tables.counters[0].event[kEventBypassed] == bypassed + 1);
       if (outcome.verdict == kVerdictTarget)
         last.assign(buffer.bytes().begin(), buffer.bytes().end());
-      if (outcome.verdict == kVerdictSlowPath) slow.take(interface_index, in, host->now_ms());
+      if (outcome.verdict == kVerdictSlowPath)
+        slow.take(interface_index, outcome.mtu, buffer.bytes(), host->now_ms());
       slow.expire(host->now_ms());
       require(slow.waiting() <= SlowPath::kWaitingMax);
     }

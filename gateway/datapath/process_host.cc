@@ -46,13 +46,15 @@ ProcessHost::~ProcessHost() {
 }
 
 Outcome run_path(const Tables& tables, FrameBuffer& buffer, uint32_t interface_index,
-                 uint64_t now_ms, bool slow) {
+                 uint64_t now_ms, SlowFrame slow) {
   buffer.raw()->slow = slow;
   departure leaves{};
-  const Verdict verdict =
-      path_enter(&tables, buffer.raw(), interface_index, slow ? uint32_t{kSlowPathCpu} : 0,
-                 static_cast<uint32_t>(now_ms), &leaves);
-  return {verdict, static_cast<DropReason>(leaves.reason), leaves.interface};
+  const Verdict verdict = path_enter(&tables, buffer.raw(), interface_index,
+                                     slow != kSlowNot ? uint32_t{kSlowPathCpu} : 0,
+                                     static_cast<uint32_t>(now_ms), &leaves);
+  const auto reason = static_cast<DropReason>(leaves.reason);
+  if (verdict == kVerdictSlowPath) return {verdict, reason, 0, leaves.interface};
+  return {verdict, reason, leaves.interface, 0};
 }
 
 Outcome ProcessHost::run(FrameBuffer& buffer, uint32_t interface_index) {

@@ -33,12 +33,13 @@ struct Outcome {
   Verdict verdict = kVerdictStack;
   DropReason reason = kDropNone;
   uint32_t interface = 0;  // where it leaves, unless dropped or left to the stack
+  uint32_t mtu = 0;        // with kVerdictSlowPath: it is to be cut for that; 0: it is to wait
 };
 
 // Sends a frame that came in at `interface_index` through the path, in this process. The buffer
-// then holds what leaves. With `slow` it is what the path had handed over (slow_path.h).
+// then holds what leaves. `slow`: what the path had handed over (slow_path.h).
 Outcome run_path(const Tables& tables, FrameBuffer& buffer, uint32_t interface_index,
-                 uint64_t now_ms, bool slow = false);
+                 uint64_t now_ms, SlowFrame slow = kSlowNot);
 
 class ProcessHost final : public DataPathHost {
  public:

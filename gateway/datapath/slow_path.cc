@@ -3,11 +3,14 @@
 
 #include <utility>
 
+#include "gateway/datapath/cut.h"
 #include "gateway/datapath/path.h"
 
 namespace sluice::gateway {
 
-void SlowPath::take(uint32_t interface_index, std::span<const uint8_t> bytes, uint64_t now_ms) {
+void SlowPath::take(uint32_t interface_index, uint32_t mtu, std::span<const uint8_t> bytes,
+                    uint64_t now_ms) {
+  if (mtu != 0) return cut(interface_index, mtu, bytes, now_ms);
   const uint64_t datagram = datagram_of(interface_index, bytes);
   if (!run(interface_index, bytes, now_ms)) {
     wait({datagram, now_ms, interface_index, {bytes.begin(), bytes.end()}});
@@ -25,10 +28,32 @@ void SlowPath::take(uint32_t interface_index, std::span<const uint8_t> bytes, ui
 
 bool SlowPath::run(uint32_t interface_index, std::span<const uint8_t> bytes, uint64_t now_ms) {
   buffer_.assign(bytes);
-  const Outcome outcome = run_path(tables_, buffer_, interface_index, now_ms, /*slow=*/true);
-  if (outcome.verdict == kVerdictSlowPath) return false;
-  done_(outcome, buffer_.bytes());
+  const Outcome outcome = run_path(tables_, buffer_, interface_index, now_ms, kSlowWhole);
+  if (outcome.verdict != kVerdictSlowPath) {
+    done_(outcome, buffer_.bytes());
+    return true;
+  }
+  if (outcome.mtu == 0) return false;
+  const std::vector<uint8_t> too_big(buffer_.bytes().begin(), buffer_.bytes().end());
+  cut(interface_index, outcome.mtu, too_big, now_ms);
   return true;
+}
+
+void SlowPath::cut(uint32_t interface_index, uint32_t mtu, std::span<const uint8_t> bytes,
+                   uint64_t now_ms) {
+  const auto pieces = cut_into_fragments(bytes, mtu);
+  if (pieces.empty()) return drop(kDropTooBig, bytes);
+  counters& count = tables_.counters[kSlowPathCpu];
+  count.event[kEventFragmented]++;
+  count.event[kEventFragmentMade] += pieces.size();
+  for (const auto& piece : pieces) {
+    buffer_.assign(piece);
+    const Outcome outcome = run_path(tables_, buffer_, interface_index, now_ms, kSlowPiece);
+    if (outcome.verdict == kVerdictSlowPath)
+      drop(kDropFragmentEarly, piece);  // another has just taken the place of its trail
+    else
+      done_(outcome, buffer_.bytes());
+  }
 }
 
 uint64_t SlowPath::datagram_of(uint32_t interface_index, std::span<const uint8_t> bytes) {
@@ -65,10 +90,14 @@ void SlowPath::give_up_oldest(DropReason reason) {
   const Waiting oldest = std::move(waiting_.front());
   waiting_.pop_front();
   bytes_ -= oldest.bytes.size();
+  drop(reason, oldest.bytes);
+}
+
+void SlowPath::drop(DropReason reason, std::span<const uint8_t> bytes) {
   counters& count = tables_.counters[kSlowPathCpu];
   count.verdict[kVerdictDrop]++;
   count.drop[reason]++;
-  done_({kVerdictDrop, reason, 0}, oldest.bytes);
+  done_({kVerdictDrop, reason}, bytes);
 }
 
 }  // namespace sluice::gateway

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The packet path for what the packet path cannot do: to wait.
+// The packet path for what the packet path cannot do: to wait, and to make several packets of one.
 //
 // The host hands over IP fragments that came before the first one of their datagram, and that first
 // one when it comes. This process then runs the same path on the same tables for them: the first
 // one, then those that have waited for it, in the order in which they came.
+//
+// It also hands over IPv4 packets without DF that do not fit the way to their target. They are cut,
+// and the fragments take the path.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +32,10 @@ class SlowPath {
   // The tables of a host, which outlives it.
   SlowPath(const Tables& tables, Done done) : tables_(tables), done_(std::move(done)) {}
 
-  // A frame that the host has handed over, as it came in at `interface_index`. Time is the host's.
-  void take(uint32_t interface_index, std::span<const uint8_t> bytes, uint64_t now_ms);
+  // A frame that the host has handed over, which came in at `interface_index`: to be cut for `mtu`,
+  // or, with 0, to wait. Time is the host's.
+  void take(uint32_t interface_index, uint32_t mtu, std::span<const uint8_t> bytes,
+            uint64_t now_ms);
   // Drops, as fragment_early, what has waited for 2 s.
   void expire(uint64_t now_ms);
   // When expire() is next needed; nothing if nothing waits.
@@ -48,6 +53,8 @@ class SlowPath {
 
   // Whether the frame is through: it does not wait.
   bool run(uint32_t interface_index, std::span<const uint8_t> bytes, uint64_t now_ms);
+  void cut(uint32_t interface_index, uint32_t mtu, std::span<const uint8_t> bytes, uint64_t now_ms);
+  void drop(DropReason reason, std::span<const uint8_t> bytes);
   // The name of the datagram that the frame is a fragment of.
   uint64_t datagram_of(uint32_t interface_index, std::span<const uint8_t> bytes);
   void wait(Waiting waiting);

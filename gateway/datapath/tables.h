@@ -294,10 +294,19 @@ struct tunnel_probe {
   __u64 returned;  // the last that has come back while it was expected
 };
 
+// What a frame is to the slow path (slow_path.h).
+enum SlowFrame {
+  kSlowNot = 0,    // it is not there
+  kSlowWhole = 1,  // as it was handed over
+  kSlowPiece = 2,  // one of the fragments that a packet was cut into
+};
+
 // In front of a frame that the kernel host hands over.
 struct handed_over_head {
   __u32 interface;
   __u32 length;
+  __u32 mtu;  // the packet is to be cut for it; 0: it is to wait for another
+  __u32 zero;
 };
 
 SLUICE_ASSERT_SIZE(port, 8);

@@ -97,7 +97,8 @@ Json frames_json(const OfflineReplay& replay) {
           {"dropped_by_appliance", counts.kept},
           {"left_to_stack", counts.left_to_stack},
           {"injected", counts.injected},
-          {"injected_dropped", counts.injected_dropped}};
+          {"injected_dropped", counts.injected_dropped},
+          {"fragments_added", counts.fragments_added}};
 }
 
 Json all_drops_json(const SimulationCounts& counts) {

@@ -126,7 +126,15 @@ void Simulation::enter_ip(const tunnels::packet& captured) {
     learn_from_gateway(captured, *seen.flow);
   }
   seen.flow->ways[way_index(seen.direction)].packets++;
-  settle(outcome, *seen.flow, seen.direction);
+  leave(outcome, port, seen);
+}
+
+// What the path has done with the frame in the buffer, or hands over to be cut or to wait.
+void Simulation::leave(const gateway::Outcome& outcome, uint32_t port, const FlowLog::Seen& seen) {
+  if (outcome.verdict != gateway::kVerdictSlowPath)
+    return settle(outcome, *seen.flow, seen.direction);
+  in_slow_path_ = seen;
+  slow_path_.take(port, outcome.mtu, buffer_.bytes(), host_.now_ms());
 }
 
 // One that comes before its first waits in the slow path, and leaves it with another frame.
@@ -137,13 +145,7 @@ void Simulation::enter_fragment(uint32_t port, const tunnels::packet& packet,
   const bool leads = (packet.flags & tunnels::kPacketFirstFragment) &&
                      tunnels::parse_transport(bytes.data(), bytes.data() + bytes.size(), &named) ==
                          tunnels::kDropNone;
-  const gateway::Outcome outcome = host_.run(buffer_, port);
-  if (outcome.verdict == gateway::kVerdictSlowPath) {
-    in_slow_path_ = seen;
-    slow_path_.take(port, buffer_.bytes(), host_.now_ms());
-  } else {
-    settle(outcome, *seen.flow, seen.direction);
-  }
+  leave(host_.run(buffer_, port), port, seen);
   if (leads && !seen.flow->known_to_gateway) learn_from_gateway(named, *seen.flow);
 }
 
@@ -291,6 +293,9 @@ void Simulation::drop(tunnels::DropReason reason, ReplayFlow* flow) {
 
 void Simulation::finish() {
   slow_path_.expire(host_.now_ms() + gateway::kFragmentMs);
+  const gateway::counters& slow = tables_.counters[gateway::kSlowPathCpu];
+  counts_.fragments_added =
+      slow.event[gateway::kEventFragmentMade] - slow.event[gateway::kEventFragmented];
   for (const auto& [address, standing] : appliances_) standing->finish(now_ns_ / kNsPerUs);
 }
 

@@ -43,6 +43,8 @@ struct SimulationCounts {
   uint64_t answered = 0;          // of the dropped: the gateway told the sender
   uint64_t injected = 0;          // not of the capture: added by appliances and delivered
   uint64_t injected_dropped = 0;  // added by appliances, and dropped by the gateway
+  uint64_t fragments_added =
+      0;  // by the gateway, which cuts a frame into several; they end as well
   std::array<uint64_t, tunnels::kDropReasonCount> drops{};  // both kinds, by the gateway's reason
 };
 
@@ -71,6 +73,7 @@ class Simulation {
   void advance(int64_t time_ns);
   void enter_ip(const tunnels::packet& packet);
   void enter_other(Side side);
+  void leave(const gateway::Outcome& outcome, uint32_t port, const FlowLog::Seen& seen);
   void enter_fragment(uint32_t port, const tunnels::packet& packet, const FlowLog::Seen& seen);
   void out_of_slow_path(const gateway::Outcome& outcome, std::span<const uint8_t> bytes);
   Side side_of(const tunnels::packet& packet, const FlowLog::Seen& seen) const;

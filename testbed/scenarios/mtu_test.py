@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """A tunnel that is too small for full-sized packets: connections work in both directions, directly and through the
-NLB, because senders are told what fits; with the MSS clamp, because they never send more.
+NLB, because senders are told what fits; with the MSS clamp, because they never send more. Datagrams without DF arrive,
+because the gateway cuts them.
 
   nlb.yaml with an MTU of 1500 towards the appliances: packets of up to 1432 bytes fit.
 """
@@ -13,14 +14,16 @@ from harness import expect
 DATA = bytes(range(256)) * 1024  # much more than a packet
 DIRECT = ("10.1.0.21", 7000), ("fd01::21", 7000)
 LISTENERS = ("10.1.0.100", 80), ("fd01::100", 80)
+IP_MTU_DISCOVER, IP_PMTUDISC_DONT = 10, 0  # of <linux/in.h>: packets without DF
+servers = {}
 SMALL = ("{name: fabric, mtu: 1600}", "{name: fabric, mtu: 1500}")
 
 
 def ready(lab):
     for name in ("one", "two", "three"):
         with lab.inside(name):
-            lab.resources.enter_context(harness.Server(name, 7000))
-    lab.wait_until_healthy("ids", "tcp4", "tcp6")
+            servers[name] = lab.resources.enter_context(harness.Server(name, 7000))
+    lab.wait_until_healthy("ids", "tcp4", "tcp6", "udp4")
     with lab.inside("client"):
         for address, port in DIRECT + LISTENERS:
             harness.wait_for(f"{address} answers", lambda a=address, p=port: harness.connects(a, p))
@@ -59,8 +62,34 @@ def clamped(lab):
     expect("handshakes were clamped", lab.ask("counters")["events"]["mss_clamped"] >= 8, True)
 
 
+def cut(lab):
+    """An IP packet of 1432 bytes fits: a larger datagram becomes two fragments, and a fragment of 1500 bytes two again.
+    There and back, directly and through the NLB; the answer has a few bytes more."""
+    before, dropped = lab.ask("counters")["events"], lab.drops()
+    for server in servers.values():
+        server.datagrams.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
+    made = 0
+    for port, to in enumerate((("10.1.0.21", 7000), ("10.1.0.100", 53)), 43000):
+        with lab.inside("client"), harness.udp_socket("10.1.0.2", port, harness.PATIENCE_S) as s:
+            s.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
+            # 4,000 bytes are two fragments of 1500 and one that fits.
+            for length, packets, more in ((1300, 1, 0), (1440, 2, 2), (4000, 5, 4)):
+                sent = lab.flows(protocol="udp", address="10.1.0.2", port=port)
+                sent = (sent[0]["packets_forward"], sent[0]["packets_back"]) if sent else (0, 0)
+                s.sendto(DATA[:length], to)
+                expect(f"the answer to {length} bytes", s.recv(65536).endswith(b" " + DATA[:length]), True)
+                flow = lab.flow(protocol="udp", address="10.1.0.2", port=port)
+                expect(f"packets of {length} bytes", (flow["packets_forward"] - sent[0], flow["packets_back"] - sent[1]),
+                       (packets, packets))
+                made += 2 * more
+    after = lab.ask("counters")["events"]
+    expect("fragments made", after["fragment_made"] - before["fragment_made"], made)
+    expect("drops", lab.drops(), dropped)
+    return f"{made} fragments"
+
+
 if __name__ == "__main__":
     YAML = "testbed/scenarios/nlb.yaml"
     CLAMP = ("  tunnel: {interface", "  mss_clamp: true\n  tunnel: {interface")
-    harness.run(harness.Lab(YAML, [SMALL]), ready, told)
+    harness.run(harness.Lab(YAML, [SMALL]), ready, cut, told)
     harness.run(harness.Lab(YAML, [SMALL, CLAMP]), ready, clamped)
