@@ -92,13 +92,13 @@ TEST_F(SettingsTest, TakesWhatItUnderstandsAndNamesTheRest) {
 }
 
 TEST_F(SettingsTest, RefusesValuesThatItCannotHonour) {
-  for (const char* bad : {"stream:\n  midstream: false\n", "packet-alert-max: 0\n",
-                          "packet-alert-max: x\n", "stream:\n  reassembly:\n    depth: 1 parsec\n",
-                          "stream:\n  reassembly:\n    memcap: 99999999999999999999\n",
-                          "vars:\n  address-groups:\n    A: $NONE\n",
-                          "outputs:\n  - eve-log:\n      community-id: perhaps\n",
-                          "outputs:\n  - eve-log:\n      types:\n        - files:\n            "
-                          "force-hash: [crc32]\n"}) {
+  for (const char* bad :
+       {"stream:\n  midstream: false\n", "packet-alert-max: 0\n", "packet-alert-max: x\n",
+        "stream:\n  reassembly:\n    depth: 1 parsec\n",
+        "stream:\n  reassembly:\n    memcap: 99999999999999999999\n",
+        "vars:\n  address-groups:\n    A: $NONE\n",
+        "outputs:\n  - eve-log:\n      community-id: perhaps\n",
+        "outputs:\n  - eve-log:\n      types:\n        - files: {force-hash: [crc32]}\n"}) {
     const auto settings = read(bad);
     ASSERT_TRUE(settings) << bad << settings.error().text();
     IdsOptions options;

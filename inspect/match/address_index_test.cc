@@ -56,13 +56,13 @@ TEST(AddressIndex, NamesTheRulesOfAnAddress) {
     const char* source;
     const char* destination;
     std::set<uint32_t> named;
-  } kCases[] = {
+  } cases[] = {
       {"1.2.3.4", "10.0.0.1", {0, 2, 5, 6, 7}}, {"5.6.7.8", "11.0.0.1", {0, 2, 5, 6, 7}},
       {"10.2.0.1", "9.9.9.9", {1, 2, 3, 5, 7}}, {"2001:db8:1::1", "::1", {2, 4, 5, 7}},
       {"2001:db9::1", "::1", {2, 5, 7}},        {"7.7.7.7", "8.8.8.8", {2, 5, 7, 8}},
       {"9.9.9.9", "1.2.3.4", {2, 5, 7}},
   };
-  for (const auto& c : kCases) {
+  for (const auto& c : cases) {
     const Words source(c.source), destination(c.destination);
     Found found;
     index.find(source.address(), destination.address(), found);

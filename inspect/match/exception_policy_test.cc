@@ -51,13 +51,13 @@ TEST(ExceptionPolicy, Midstream) {
     bool first, second;
     Sids alerts;
     size_t responses;
-  } kCases[] = {
+  } cases[] = {
       {Policy::kIgnore, true, true, {1, 1}, 0},
       {Policy::kPassFlow, true, true, {}, 0},
       {Policy::kDropFlow, false, false, {}, 0},
       {Policy::kReject, false, false, {}, 2},
   };
-  for (const auto& c : kCases) {
+  for (const auto& c : cases) {
     SCOPED_TRACE(policy_name(c.policy));
     Harness h = with(Cause::kMidstream, c.policy);
     EXPECT_EQ(h.data({}, 0, "evil one"), c.first);
@@ -89,13 +89,13 @@ TEST(ExceptionPolicy, StreamMemory) {
   const struct {
     Policy policy;
     bool full, later;
-  } kCases[] = {
+  } cases[] = {
       {Policy::kDropPacket, false, true},
       {Policy::kDropFlow, false, false},
       {Policy::kPassPacket, true, true},
       {Policy::kPassFlow, true, true},
   };
-  for (const auto& c : kCases) {
+  for (const auto& c : cases) {
     SCOPED_TRACE(policy_name(c.policy));
     InspectorOptions options;
     options.stream_memory_max = 1000;

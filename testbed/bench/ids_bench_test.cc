@@ -31,14 +31,14 @@ TEST(IdsBench, MadeUpTrafficIsUnderstood) {
   const struct {
     Corpus corpus;
     uint64_t alerts;
-  } kCases[] = {
+  } cases[] = {
       {web_mix(10), 5 * 3 + 4 + 1},
       {small_mix(10), 4 * 6 + 2 + 3},
       {open_flows(OpenFlow::kHandshake, 10), 0},
       {open_flows(OpenFlow::kHttp, 10), 10},
       {open_flows(OpenFlow::kTls, 10), 10},
   };
-  for (const auto& c : kCases) {
+  for (const auto& c : cases) {
     inspect::MemorySink sink;
     const auto inspector = std::move(*inspect::Inspector::create(*engine, {}, sink));
     inspect::Responses responses;
