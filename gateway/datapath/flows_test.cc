@@ -102,6 +102,45 @@ TEST_F(Path, AFullTableKeepsEstablishedFlows) {
   EXPECT_EQ(events(kEventFlowExpired), 1000u);
 }
 
+// A million connections that are never answered: each takes the place of another of them, so those
+// that are established lose neither their record nor a packet.
+TEST_F(Path, AFloodOfAMillionTuplesLeavesEstablishedFlowsAlone) {
+  constexpr uint16_t kEstablished = 1000;
+  constexpr uint32_t kFlood = 1'000'000;
+  const auto segment = [](uint16_t client_port, bool back, uint8_t flags) {
+    const Bytes client = {10, 0, 0, 1};
+    const Bytes server = {10, 0, 0, 2};
+    return ethernet(kEtherTypeIpv4, {},
+                    back ? ipv4(kProtocolTcp, tcp(80, client_port, flags),
+                                {.source = server, .destination = client})
+                         : ipv4(kProtocolTcp, tcp(client_port, 80, flags),
+                                {.source = client, .destination = server}));
+  };
+  std::vector<Bytes> before;
+  for (uint16_t n = 0; n < kEstablished; n++) {
+    from_outside(segment(1000 + n, false, kTcpSyn));
+    before.push_back(from_inside(segment(1000 + n, true, kTcpSyn | kTcpAck)).bytes);
+  }
+  const uint64_t created = events(kEventFlowCreated);
+  Bytes syn = segment(1, false, kTcpSyn);
+  FrameBuffer buffer;
+  uint64_t sent = 0;
+  for (uint32_t n = 0; n < kFlood; n++) {
+    store_be32(&syn[26], 0x0b000000 + n);
+    buffer.assign(syn);
+    sent += host->run(buffer, kOutside).verdict == kVerdictTarget;
+  }
+  // Where a bucket is full of established flows the newcomer is refused, by name.
+  EXPECT_EQ(sent + drops(kDropFlowTableFull), kFlood);
+  EXPECT_GT(sent, kFlood * 99ull / 100);
+  EXPECT_EQ(events(kEventFlowCreated), created + sent);
+  for (uint16_t n = 0; n < kEstablished; n++) {
+    const Step step = from_inside(segment(1000 + n, true, kTcpSyn | kTcpAck));
+    ASSERT_EQ(step.bytes, before[n]) << "same target, same cookie";
+  }
+  EXPECT_EQ(events(kEventFlowCreated), created + sent);
+}
+
 TEST_F(Path, HalfOpenFlowsGiveWay) {
   for (uint32_t n = 0; n < 20000; n++) {
     const Bytes a = {10, 2, static_cast<uint8_t>(n >> 8), static_cast<uint8_t>(n)};
