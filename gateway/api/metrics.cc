@@ -237,6 +237,9 @@ void add_groups(MetricsPage& page, const Controller& controller, const ActiveFlo
   column(
       page.counter("sluice_target_group_new_flows_total", "Flows that were opened to its targets."),
       &target_counters::flows);
+  auto unhealthy = page.counter("sluice_target_group_unhealthy_routing_flows_total",
+                                "Flows of those, opened while none of its targets was healthy.");
+  for (const Row& row : rows) unhealthy.sample(row.traffic->unhealthy_routing_flows, row.labels);
   const auto packets =
       page.counter("sluice_target_group_packets_total", "Packets to its targets, and from them.");
   column(packets, &target_counters::packets_sent, {{"direction", "sent"}});

@@ -41,15 +41,29 @@ void Traffic::look() {
   if (std::exchange(moved_, false)) find_places();
   for (auto& [index, place] : places_) {
     const target_counters now = controller_.tables().target_counters[index];
-    for (const auto column : kColumns) {
-      // Less than before: the place was given to a target anew, and counts from zero.
-      const uint64_t more =
+    target_counters more{};
+    // Less than before: the place was given to a target anew, and counts from zero.
+    for (const auto column : kColumns)
+      more.*column =
           now.*column >= place.last.*column ? now.*column - place.last.*column : now.*column;
-      if (more == 0) continue;
-      for (const std::string& group : place.groups) groups_[group].sum.*column += more;
-    }
     place.last = now;
+    add(place, more);
   }
+}
+
+void Traffic::add(const Place& place, const target_counters& more) {
+  for (const std::string& name : place.groups) {
+    GroupTraffic& group = groups_[name];
+    for (const auto column : kColumns) group.sum.*column += more.*column;
+    if (more.flows > 0 && !has_healthy(name)) group.unhealthy_routing_flows += more.flows;
+  }
+}
+
+bool Traffic::has_healthy(const std::string& name) const {
+  const TargetGroup* group = controller_.config().target_group(name);
+  return group != nullptr && std::ranges::any_of(group->targets, [&](const Target& target) {
+           return gets_traffic(controller_.target_health(*group, target).state);
+         });
 }
 
 // A target that left its groups keeps its place for as long as it drains.

@@ -19,6 +19,7 @@ inline constexpr size_t kPeakSeconds = 60;
 
 struct GroupTraffic {
   target_counters sum{};
+  uint64_t unhealthy_routing_flows = 0;  // opened while no target of the group was healthy
   std::array<uint64_t, kPeakSeconds> per_second{};  // packets, both ways; a ring
   uint64_t peak_per_second() const;                 // of the last minute
 };
@@ -42,6 +43,8 @@ class Traffic {
     target_counters last{};
   };
   void find_places();
+  void add(const Place& place, const target_counters& more);
+  bool has_healthy(const std::string& group) const;
   void second_is_over();
 
   const Controller& controller_;

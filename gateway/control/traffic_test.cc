@@ -73,6 +73,18 @@ TEST_F(TrafficTest, AGroupThatIsGoneTakesItsSumsAlong) {
   EXPECT_EQ(ids().sum.flows, 3u);
 }
 
+TEST_F(TrafficTest, FlowsOfAGroupWithoutAHealthyTargetAreKnown) {
+  counters_of("10.9.0.11").flows = 3;
+  EXPECT_EQ(ids().unhealthy_routing_flows, 3u);
+  ASSERT_TRUE(plane.commit("test", [](Config& next) -> Result<> {
+    next.target_groups.edit("ids")->health_check.enabled = false;  // nothing is known against them
+    return {};
+  }));
+  counters_of("10.9.0.11").flows = 5;
+  EXPECT_EQ(ids().unhealthy_routing_flows, 3u);
+  EXPECT_EQ(ids().sum.flows, 5u);
+}
+
 TEST_F(TrafficTest, ThePeakIsThatOfTheBusiestSecond) {
   counters_of("10.9.0.11").packets_sent = 40;
   counters_of("10.9.0.12").packets_returned = 2;
