@@ -220,7 +220,9 @@ TEST_F(ApiTest, AttachmentsCanBeInsertedAndSurviveAReload) {
                     {"endpoint_id", 7},
                     {"outside", "a"},
                     {"inside", "b"}};
-  EXPECT_EQ(ask(attach)["load_balancer"], "inspect");
+  const json attached = ask(attach);
+  EXPECT_EQ(attached["load_balancer"], "inspect");
+  EXPECT_EQ(attached["stored"], false);
   EXPECT_EQ(host->tables().ports[4].role, kPortOutside);
   EXPECT_EQ(host->tables().attachments[host->tables().ports[4].attachment].endpoint_id, 7u);
   EXPECT_EQ(error_of(attach.dump()), "attachments[2].name: the name 'late' is taken");

@@ -150,7 +150,8 @@ Result<json> attach(ControlPlane& plane, Fields& fields) {
                                   next.attachments.push_back(attachment);
                                   return {};
                                 }),
-                   {{"load_balancer", attachment.load_balancer}});
+                   {{"load_balancer", attachment.load_balancer},
+                    {"stored", !plane.config().gateway.store.empty()}});
 }
 
 Result<json> detach(ControlPlane& plane, Fields& fields) {

@@ -72,6 +72,8 @@ Result<> insert(const Words& words) {
   if (attached) {
     std::printf("%s of %s passes the gateway now: outside %s, inside %s\n", words.device.c_str(),
                 words.netns.c_str(), splice.outside.c_str(), splice.inside.c_str());
+    if (!attached->value("stored", true))
+      std::printf("note: sluiced has no store (gateway.store) and forgets this when it ends\n");
     return {};
   }
   Error error = attached.error();

@@ -104,8 +104,10 @@ def while_talking(lab, action):
 
 
 def insert(lab):
-    note = while_talking(lab, lambda: sluice(lab, "insert", f"{lab.name}-office", "eth0", "--gateway-netns",
-                                             f"{lab.name}-gateway"))
+    said = []
+    note = while_talking(lab, lambda: said.append(sluice(lab, "insert", f"{lab.name}-office", "eth0", "--gateway-netns",
+                                                         f"{lab.name}-gateway")))
+    expect("what is said of the store", "has no store (gateway.store)" in said[0], True)
     now = look(lab)
     for what in ("routes", "routes6", "neighbours"):
         becomes(f"{what} of the office", lambda w=what: look(lab)[w], before[what])
