@@ -55,6 +55,14 @@ ip netns exec ${P}appliance python3 -m http.server 8080 --bind 10.9.0.11 > /dev/
 HEALTH=$!
 ip netns exec ${P}server python3 -m http.server 8000 --bind 10.1.0.3 --directory "$DIR" > /dev/null 2>&1 &
 SERVER=$!
+# The only gateway is found without --socket, whatever else is there. A /run/sluice of its own: others may run here.
+the_only_one() {
+  unshare -m bash -c 'mkdir -p /run/sluice; mount -t tmpfs none /run/sluice
+    ln -s "$1/gateway.sock" /run/sluice/one.sock
+    python3 -c "import socket; s = socket.socket(socket.AF_UNIX); s.bind(\"/run/sluice/killed.sock\")"
+    ln -s "$1/gateway.sock" /run/sluice/one-proxies.sock
+    env -u SLUICE_SOCKET "$2/sluice" history' _ "$DIR" "$SLUICE_BIN"
+}
 fetch() { in_ns client curl -sf -m 20 -o /dev/null http://10.1.0.3:8000/; }
 
 cat > "$DIR/gateway.yaml" << YAML
@@ -85,6 +93,7 @@ healthy() { sluice targets health ids --json | grep -q '"state":"healthy"'; }
 until_true 60 healthy || fail "the appliance does not become healthy"
 until_true 30 grep -q "warning interface gen1: .*ethtool -K eth1 gro on" "$DIR/log" || fail "no word about the end that does not merge"
 grep -q "warning interface gen0" "$DIR/log" && fail "a word about the end that merges"
+the_only_one || fail "the only gateway is not found"
 
 before=$(ip -n ${P}client addr show eth0; ip -n ${P}client route)
 until_true 30 fetch || fail "no way to the server before insert"

@@ -60,6 +60,19 @@ Result<std::string> receive_line(int fd) {
   return fail("the gateway's answer does not end");
 }
 
+// The sockets at which one answers: beside them are those of proxies, and what a daemon that was
+// killed has left.
+std::vector<std::string> running_gateways() {
+  std::vector<std::string> out;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(kSocketDirectory, error))
+    if (entry.path().extension() == ".sock" &&
+        !entry.path().stem().string().ends_with("-proxies") &&
+        ask_daemon(entry.path(), {{"command", "version"}}))
+      out.push_back(entry.path());
+  return out;
+}
+
 }  // namespace
 
 Result<std::string> find_socket(const std::string& socket, const std::string& config_file) {
@@ -70,19 +83,12 @@ Result<std::string> find_socket(const std::string& socket, const std::string& co
     return config->gateway.socket;
   }
   if (const char* variable = std::getenv("SLUICE_SOCKET")) return std::string(variable);
-  std::string only;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(kSocketDirectory, error)) {
-    if (entry.path().extension() != ".sock") continue;
-    if (!only.empty())
-      return fail("several gateways run here; choose one with --socket or --config",
-                  kSocketDirectory);
-    only = entry.path();
-  }
-  if (only.empty())
-    return fail("no gateway runs here; start sluiced, or say --socket or --config",
-                kSocketDirectory);
-  return only;
+  const std::vector<std::string> running = running_gateways();
+  if (running.size() == 1) return running.front();
+  return running.empty() ? fail("no gateway runs here; start sluiced, or say --socket or --config",
+                                kSocketDirectory)
+                         : fail("several gateways run here; choose one with --socket or --config",
+                                kSocketDirectory);
 }
 
 Result<nlohmann::json> ask_daemon(const std::string& socket, const nlohmann::json& request) {
