@@ -33,6 +33,8 @@
 namespace sluice::gateway {
 namespace {
 
+std::string list_of_addresses(const Gateway& gateway) { return gateway.socket + ".addresses"; }
+
 std::string pins_of(const Gateway& gateway) { return "/sys/fs/bpf/sluice/" + gateway.name; }
 
 class Daemon {
@@ -131,7 +133,9 @@ Result<> Daemon::start(Config config) {
   discovery_ = std::make_unique<Discovery>(*loop_, *plane_);
   flow_log_ = std::make_unique<FlowLog>(*loop_, *controller_);
   SLUICE_TRY_VOID(serve_http(config.gateway));
+  addresses_.remember_in(list_of_addresses(config.gateway));
   SLUICE_TRY(const std::vector<Error> unapplied, plane_->start(std::move(config)));
+  network_changed();  // also takes away what a daemon that was killed has left
   for (const Error& error : unapplied)
     spdlog::error("the file is not applied, the state of the store runs: {}", error.text());
   discovery_->follow();
@@ -256,6 +260,7 @@ Result<> remove(const Config& config) {
   SLUICE_TRY(const auto alone, ApiServer::create(*loop, config.gateway.socket,
                                                  [](std::string_view) { return std::string(); }));
   NlbAddresses addresses;
+  addresses.remember_in(list_of_addresses(config.gateway));
   (void)addresses.set(config.gateway.nlb_interface, nlb_addresses_of(config));
   return KernelHost::remove_pins(pins_of(config.gateway));
 }

@@ -67,7 +67,7 @@ def command(unit, folder):
 
 class Daemon:
     def __init__(self, folder, unit, names):
-        self.path = f"{folder}/notify.{unit.stem}.{'-'.join(names)}"
+        self.path = tempfile.mktemp(prefix="notify.", dir=folder)
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(self.path)
         os.chmod(self.path, 0o777)  # as systemd's: the proxy is nobody by then
@@ -91,10 +91,11 @@ class Daemon:
             assert said == ["WATCHDOG=1"], f"{said} instead of {word}"
 
 
-def start_and_stop(folder, unit, meanwhile):
+def start_and_stop(folder, unit, meanwhile, is_so=lambda: True):
     daemon = Daemon(folder, unit, capabilities(unit))
     try:
         daemon.hears("READY=1")
+        assert is_so()
         for _ in range(3):
             daemon.hears("WATCHDOG=1")
         daemon.process.send_signal(signal.SIGHUP)
@@ -113,6 +114,24 @@ def fails_without(folder, unit, names):
     daemon = Daemon(folder, unit, names)
     _, log = daemon.process.communicate(timeout=PATIENCE_S)
     assert daemon.process.returncode == 1, f"with {names} alone it starts: the unit leaves it too much\n{log}"
+
+
+def addresses(folder):
+    """What a daemon that was killed has left on the NLB's interface goes when the next one does not want it."""
+    def there():
+        return "10.1.0.100/32" in subprocess.run(["ip", "addr", "show", "in0"], capture_output=True, text=True, check=True).stdout
+    unit = SOURCE / "gateway/sluiced.service"
+    daemon = Daemon(folder, unit, capabilities(unit))
+    daemon.hears("READY=1")
+    assert there()
+    daemon.process.kill()
+    daemon.process.communicate()
+    assert there()
+    path = pathlib.Path(f"{folder}/g.yaml")
+    text = path.read_text()
+    path.write_text(re.sub(r"    listeners: \[\{protocol: UDP.*\n", "    listeners: []\n", text))
+    start_and_stop(folder, unit, lambda: None, lambda: not there())
+    path.write_text(text)
 
 
 def page_is_served():
@@ -167,6 +186,7 @@ def main():
         unit = SOURCE / "gateway/sluiced.service"
         proxy = SOURCE / "gateway/alb/sluice-proxy@.service"
         start_and_stop(folder, unit, lambda: start_and_stop(folder, proxy, page_is_served))
+        addresses(folder)
         names = capabilities(unit)
         for name in names:
             fails_without(folder, unit, [other for other in names if other != name])

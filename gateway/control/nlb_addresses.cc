@@ -6,6 +6,9 @@
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 
+#include <filesystem>
+#include <fstream>
+
 namespace sluice::gateway {
 namespace {
 
@@ -51,12 +54,46 @@ std::set<IpAddress> nlb_addresses_of(const Config& config) {
 
 NlbAddresses::~NlbAddresses() {
   for (const IpAddress& address : present_) (void)change(interface_index_, address, false);
+  std::error_code ignored;
+  if (!file_.empty()) std::filesystem::remove(file_, ignored);
+}
+
+// The interface, then an address per line.
+void NlbAddresses::remember_in(std::string file) {
+  file_ = std::move(file);
+  std::ifstream in(file_);
+  std::string interface;
+  if (!std::getline(in, interface)) return;
+  interface_index_ = if_nametoindex(interface.c_str());
+  if (interface_index_ == 0) return;  // they went with it
+  for (std::string line; std::getline(in, line);)
+    if (const auto address = parse_ip_address(line)) present_.insert(*address);
+}
+
+Result<> NlbAddresses::write(const std::string& interface,
+                             const std::set<IpAddress>& addresses) const {
+  if (file_.empty()) return {};
+  const std::string next = file_ + ".new";
+  std::ofstream out(next);
+  out << interface << '\n';
+  for (const IpAddress& address : addresses) out << address.text() << '\n';
+  out.close();
+  if (!out || ::rename(next.c_str(), file_.c_str()) != 0)
+    return fail_errno("cannot write the list of NLB addresses", file_);
+  return {};
 }
 
 Result<> NlbAddresses::set(const std::string& interface, const std::set<IpAddress>& wanted) {
   const uint32_t index = interface.empty() ? 0 : if_nametoindex(interface.c_str());
   if (index == 0 && !wanted.empty())
     return fail("there is no such interface", "interface " + interface);
+  if (index == interface_index_ && present_ == wanted) return {};
+  // Before any is there, so that none is forgotten by whoever is killed in between.
+  if (index == interface_index_) {
+    std::set<IpAddress> all = present_;
+    all.insert(wanted.begin(), wanted.end());
+    SLUICE_TRY_VOID(write(interface, all));
+  }
   for (auto at = present_.begin(); at != present_.end();) {
     if (index == interface_index_ && wanted.contains(*at)) {
       ++at;
@@ -65,13 +102,14 @@ Result<> NlbAddresses::set(const std::string& interface, const std::set<IpAddres
     (void)change(interface_index_, *at, false);
     at = present_.erase(at);
   }
+  if (index != interface_index_) SLUICE_TRY_VOID(write(interface, wanted));
   interface_index_ = index;
   for (const IpAddress& address : wanted) {
     if (present_.contains(address)) continue;
     SLUICE_TRY_VOID(change(index, address, true));
     present_.insert(address);
   }
-  return {};
+  return write(interface, present_);
 }
 
 }  // namespace sluice::gateway

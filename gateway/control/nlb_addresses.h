@@ -21,8 +21,11 @@ class NlbAddresses {
  public:
   NlbAddresses() = default;
   ~NlbAddresses();  // takes the addresses away again
-  // Leaves the addresses where they are.
-  void keep() { present_.clear(); }
+  // Keeps a list of them in this file from now on, and counts as its own those that are in it: what
+  // a daemon that was killed has left is taken away by the next set() that does not want it.
+  void remember_in(std::string file);
+  // Leaves the addresses where they are, and the file.
+  void keep() { file_.clear(), present_.clear(); }
   NlbAddresses(const NlbAddresses&) = delete;
   NlbAddresses& operator=(const NlbAddresses&) = delete;
 
@@ -31,6 +34,9 @@ class NlbAddresses {
   Result<> set(const std::string& interface, const std::set<IpAddress>& wanted);
 
  private:
+  Result<> write(const std::string& interface, const std::set<IpAddress>& addresses) const;
+
+  std::string file_;
   uint32_t interface_index_ = 0;
   std::set<IpAddress> present_;
 };
