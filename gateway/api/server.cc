@@ -16,12 +16,14 @@ struct ApiServer::Client {
                    owner.refused_++;
                    owner.close(*this);
                  }),
+        next(owner.loop_, [&owner, this] { owner.ready(*this, 0); }),
         fd(std::move(socket)) {}
 
   uint64_t id;
   std::string in, out;
   size_t out_at = 0;
   Timer deadline;
+  Timer next;  // the line behind the one that was answered
   UniqueFd fd;
   Watch watch;  // after fd: leaves the loop first
 };
@@ -68,31 +70,33 @@ void ApiServer::ready(Client& client, uint32_t) {
   if (!flush(client) || (client.out.empty() && (!receive(client) || !flush(client)))) close(client);
 }
 
-// Reads and answers until there is no more, or a reply has to wait. False to close.
+// Reads until a line is whole, and answers it. The next one has its turn when the reply is sent and
+// others were served. False to close.
 bool ApiServer::receive(Client& client) {
   char chunk[16384];
-  while (client.out.empty()) {
+  while (!answer_line(client)) {
+    if (client.in.size() > kRequestBytesMax) {
+      refused_++;
+      return false;
+    }
     const ssize_t count = ::recv(client.fd.get(), chunk, sizeof(chunk), 0);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return errno == EAGAIN;
     if (count == 0) return false;
     client.in.append(chunk, static_cast<size_t>(count));
-    if (!answer_lines(client) || !flush(client)) return false;
   }
+  client.next.set_after(0);
   return true;
 }
 
-// False for a request that is too long.
-bool ApiServer::answer_lines(Client& client) {
-  size_t begin = 0;
-  for (size_t end; (end = client.in.find('\n', begin)) != std::string::npos; begin = end + 1) {
-    client.out += answer_(std::string_view(client.in).substr(begin, end - begin)) + "\n";
-    client.deadline.set_after(wait_max_ms_);
-  }
-  client.in.erase(0, begin);
-  if (client.in.size() <= kRequestBytesMax) return true;
-  refused_++;
-  return false;
+// False when there is none.
+bool ApiServer::answer_line(Client& client) {
+  const size_t end = client.in.find('\n');
+  if (end == std::string::npos) return false;
+  client.out = answer_(std::string_view(client.in).substr(0, end)) + "\n";
+  client.in.erase(0, end + 1);
+  client.deadline.set_after(wait_max_ms_);
+  return true;
 }
 
 // Sends what it can. False when the client is gone.

@@ -40,7 +40,7 @@ class ApiServer {
   void accept_some();
   void ready(Client& client, uint32_t events);
   bool receive(Client& client);
-  bool answer_lines(Client& client);
+  bool answer_line(Client& client);
   bool flush(Client& client);
   void close(Client& client);
 
