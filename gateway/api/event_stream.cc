@@ -31,6 +31,8 @@ HttpResponse EventStream::answer(const HttpRequest& request) {
   uint64_t seen = 0;
   const auto [stop, error] = std::from_chars(last.data(), last.data() + last.size(), seen);
   if (error == std::errc() && stop == last.data() + last.size()) {
+    // A number that was not given yet is of a daemon before this one: all is new.
+    if (bus_.kept().empty() || seen > bus_.kept().back().number) seen = 0;
     for (const Event& event : bus_.kept())
       if (event.number > seen) response.body += server_sent(event);
   }

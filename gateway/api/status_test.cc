@@ -225,6 +225,8 @@ TEST_F(StatusTest, EventsAreStreamedAndMissedOnesCaughtUp) {
   const std::string late = read(ask("/events", "Last-Event-ID: 1\r\n"), "\"4\"}\n\n");
   EXPECT_NE(late.find("id: 2\n"), std::string::npos);
   EXPECT_EQ(late.find("id: 1\n"), std::string::npos);
+  const std::string before = read(ask("/events", "Last-Event-ID: 999\r\n"), "\"4\"}\n\n");
+  EXPECT_NE(before.find("id: 1\n"), std::string::npos) << "the number is of an earlier daemon";
 }
 
 TEST_F(StatusTest, AReaderThatDoesNotReadIsDropped) {
