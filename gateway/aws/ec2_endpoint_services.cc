@@ -68,7 +68,8 @@ AwsResult<> create_vpc_endpoint_service_configuration(Call& call) {
                  "endpoints lead to gateway load balancers only");
   in.unavailable("PrivateDnsName", kUnsupported, "this gateway answers no DNS");
   for (const std::string& type : in.texts("SupportedIpAddressType", 2))
-    if (type != "ipv4" && type != "ipv6") in.invalid("SupportedIpAddressType", "is ipv4 or ipv6");
+    if (type != "ipv4")
+      in.invalid("SupportedIpAddressType", "is ipv4: appliances have such addresses");
   const std::string token = in.text("ClientToken").value_or("");
   EndpointService service;
   service.origin = Origin::kApi;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/aws/elbv2.h"
+
+#include <algorithm>
+
 #include "gateway/aws/elbv2_parts.h"
 #include "gateway/aws/xml.h"
 #include "gateway/control/attributes.h"
@@ -37,6 +40,22 @@ void write(pugi::xml_node out, const Attributes& attributes) {
     add(member, "Key", name);
     add(member, "Value", value);
   }
+}
+
+// All listeners that set it have the same.
+void share_idle_timeout(Config& next, const std::string& value) {
+  std::vector<std::string> others;
+  for (const LoadBalancer& balancer : next.load_balancers)
+    if (std::ranges::any_of(balancer.listeners, [&](const Listener& listener) {
+          const auto at = listener.attributes.find(kTcpIdleTimeout);
+          return at != listener.attributes.end() && at->second != value;
+        }))
+      others.push_back(balancer.name);
+  for (const std::string& name : others)
+    for (Listener& listener : next.load_balancers.edit(name)->listeners)
+      if (const auto at = listener.attributes.find(kTcpIdleTimeout);
+          at != listener.attributes.end())
+        at->second = value;
 }
 
 }  // namespace
@@ -90,7 +109,7 @@ AwsResult<> describe_listener_attributes(Call& call) {
   const std::string arn = call.params.require("ListenerArn");
   SLUICE_TRY_VOID(call.params.finish());
   SLUICE_TRY(const ListenerRef ref, find_listener(call.config(), call.place, arn));
-  write(call.out, all_attributes(*ref.balancer, *ref.listener));
+  write(call.out, all_attributes(call.config(), *ref.balancer, *ref.listener));
   return {};
 }
 
@@ -100,11 +119,15 @@ AwsResult<> modify_listener_attributes(Call& call) {
   SLUICE_TRY_VOID(call.params.finish());
   SLUICE_TRY_VOID(call.commit([&](Config& next) -> AwsResult<> {
     SLUICE_TRY(const ListenerRef ref, find_listener(next, call.place, arn));
-    return set(AttributeScope::kListener, ref.balancer->type, wanted,
-               changeable(next, ref).attributes);
+    const LoadBalancerType type = ref.balancer->type;
+    const auto done =
+        set(AttributeScope::kListener, type, wanted, changeable(next, ref).attributes);
+    const auto idle = wanted.find(kTcpIdleTimeout);
+    if (idle != wanted.end()) share_idle_timeout(next, idle->second);
+    return done;
   }));
   SLUICE_TRY(const ListenerRef now, find_listener(call.config(), call.place, arn));
-  write(call.out, all_attributes(*now.balancer, *now.listener));
+  write(call.out, all_attributes(call.config(), *now.balancer, *now.listener));
   return {};
 }
 

@@ -151,6 +151,25 @@ TEST_F(Elbv2Test, AttributesActOrAreRefusedInTheWordsClientsKnow) {
   EXPECT_EQ(elb("DescribeListenerAttributes", {{"ListenerArn", listener}})
                 .at("Attributes/member[Key='tcp.idle_timeout.seconds']/Value"),
             "600");
+  // The data path has one: another listener shows it, and sets it for all.
+  const std::string other = make_balancer("gw2", "gateway");
+  const std::string second = make_listener(other, group).at("Listeners/member/ListenerArn");
+  const auto shown = [&](const std::string& one) {
+    return elb("DescribeListenerAttributes", {{"ListenerArn", one}})
+        .at("Attributes/member[Key='tcp.idle_timeout.seconds']/Value");
+  };
+  EXPECT_EQ(shown(second), "600");
+  for (const std::string& one : {second, listener}) {
+    const std::string value = one == second ? "700" : "350";
+    EXPECT_EQ(
+        elb("ModifyListenerAttributes", {{"ListenerArn", one},
+                                         {"Attributes.member.1.Key", "tcp.idle_timeout.seconds"},
+                                         {"Attributes.member.1.Value", value}})
+            .error(),
+        "");
+    EXPECT_EQ(shown(listener), value);
+    EXPECT_EQ(shown(second), value);
+  }
 }
 
 TEST_F(Elbv2Test, DeregisteredTargetsAreTold) {

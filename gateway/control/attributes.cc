@@ -41,7 +41,7 @@ constexpr AttributeRow kRows[] = {
     {kLb, kNlb | kAlb, "access_logs.s3.enabled", "false", "bool", "false", kNoS3},
     {kLb, kNlb | kAlb, "access_logs.s3.bucket", "", "text", "", kNoS3},
     {kLb, kNlb | kAlb, "access_logs.s3.prefix", "", "text", "", kNoS3},
-    {kLb, kNlb | kAlb, "ipv6.deny_all_igw_traffic", "false", "bool", "true|false",
+    {kLb, kNlb | kAlb, "ipv6.deny_all_igw_traffic", "false", "bool", "false",
      "there is no internet gateway to deny"},
     {kLb, kNlb | kAlb, "zonal_shift.config.enabled", "false", "bool", "false", kNoShift},
     {kLb, kNlb, "dns_record.client_routing_policy", "any_availability_zone", "text",
@@ -65,13 +65,13 @@ constexpr AttributeRow kRows[] = {
     {kLb, kAlb, "routing.http.preserve_host_header.enabled", "false", "bool", "true|false",
      "Host is forwarded as it came"},
     {kLb, kAlb, "routing.http.x_amzn_tls_version_and_cipher_suite.enabled", "false", "bool",
-     "true|false", kNoTls},
+     "false", kNoTls},
     {kLb, kAlb, "routing.http.xff_client_port.enabled", "false", "bool", "false", kNotInProxy},
     {kLb, kAlb, "routing.http.xff_header_processing.mode", "append", "append|preserve|remove",
      "append", "the client's address is appended to X-Forwarded-For"},
-    {kLb, kAlb, "routing.http2.enabled", "true", "bool", "true|false",
+    {kLb, kAlb, "routing.http2.enabled", "true", "bool", "true",
      "HTTP/2 is negotiated over TLS, and there are no TLS listeners here"},
-    {kLb, kAlb, "waf.fail_open.enabled", "false", "bool", "true|false", "there is no WAF to fail"},
+    {kLb, kAlb, "waf.fail_open.enabled", "false", "bool", "false", "there is no WAF to fail"},
 
     {kTg, kGwlb | kNlb, "deregistration_delay.timeout_seconds", "300", "0-3600", "",
      "how long flows of a target that was deregistered stay with it"},
@@ -147,7 +147,7 @@ constexpr AttributeRow kRows[] = {
      "the targets are the values under a prefix of this etcd"},
     {kTg, kAll, "sluice.discover.etcd.prefix", "", "etcd prefix", "", "that prefix"},
 
-    {kLs, kGwlb | kNlb, "tcp.idle_timeout.seconds", "350", "60-6000", "",
+    {kLs, kGwlb | kNlb, kTcpIdleTimeout, "350", "60-6000", "",
      "a TCP flow without packets for so long ends; all listeners share one value"},
     {kLs, kGwlb, "send_tcp_reset.on_idle_timeout.enabled", "false", "bool", "",
      "a TCP packet of a flow that idled out, or was never seen to begin, is answered by RST"},
@@ -277,9 +277,15 @@ Attributes all_attributes(const LoadBalancer& load_balancer) {
   return with_defaults(kLb, load_balancer.type, load_balancer.attributes);
 }
 
-Attributes all_attributes(const LoadBalancer& owner, const Listener& listener) {
+Attributes all_attributes(const Config& config, const LoadBalancer& owner,
+                          const Listener& listener) {
   Attributes out = with_defaults(kLs, owner.type, listener.attributes);
-  if (listener.protocol == Protocol::kUdp) out.erase("tcp.idle_timeout.seconds");
+  const auto idle = out.find(kTcpIdleTimeout);
+  if (idle == out.end()) return out;
+  if (listener.protocol == Protocol::kUdp)
+    out.erase(idle);
+  else
+    idle->second = std::to_string(idle_timeout_s(config));  // all share one
   return out;
 }
 
@@ -367,7 +373,7 @@ uint64_t number_attribute(const LoadBalancer& load_balancer, std::string_view na
 uint32_t idle_timeout_s(const Config& config) {
   for (const LoadBalancer& lb : config.load_balancers)
     for (const Listener& listener : lb.listeners) {
-      const auto at = listener.attributes.find("tcp.idle_timeout.seconds");
+      const auto at = listener.attributes.find(kTcpIdleTimeout);
       if (at != listener.attributes.end())
         return static_cast<uint32_t>(number(at->second).value_or(kIdleTimeoutS));
     }

@@ -37,6 +37,9 @@ struct AttributeRow {
   constexpr bool is_own() const { return name.starts_with("sluice."); }
 };
 
+// Of listeners with TCP flows, which all have the same: the data path has one.
+inline constexpr const char* kTcpIdleTimeout = "tcp.idle_timeout.seconds";
+
 std::span<const AttributeRow> attribute_rows();
 const AttributeRow* find_attribute(AttributeScope scope, LoadBalancerType type,
                                    std::string_view name);
@@ -46,7 +49,8 @@ Result<> check_attribute(AttributeScope scope, LoadBalancerType type, std::strin
 
 // Those that were set and the defaults of all others of ELBv2.
 Attributes all_attributes(const LoadBalancer& load_balancer);
-Attributes all_attributes(const LoadBalancer& owner, const Listener& listener);
+Attributes all_attributes(const Config& config, const LoadBalancer& owner,
+                          const Listener& listener);
 Attributes all_attributes(const TargetGroup& group);
 
 // What the attributes mean for those who act on them.

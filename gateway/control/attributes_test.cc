@@ -111,11 +111,11 @@ TEST(Attributes, MeanSomethingToTheDataPath) {
   lb.type = kNetwork;
   lb.listeners.resize(1);
   lb.listeners[0].protocol = Protocol::kUdp;
-  EXPECT_TRUE(all_attributes(lb, lb.listeners[0]).empty());
-  lb.listeners[0].protocol = Protocol::kTcp;
-  EXPECT_EQ(all_attributes(lb, lb.listeners[0]).at("tcp.idle_timeout.seconds"), "350");
-  lb.listeners[0].attributes["tcp.idle_timeout.seconds"] = "60";
   Config config;
+  EXPECT_TRUE(all_attributes(config, lb, lb.listeners[0]).empty());
+  lb.listeners[0].protocol = Protocol::kTcp;
+  EXPECT_EQ(all_attributes(config, lb, lb.listeners[0]).at("tcp.idle_timeout.seconds"), "350");
+  lb.listeners[0].attributes["tcp.idle_timeout.seconds"] = "60";
   EXPECT_EQ(idle_timeout_s(config), 350u);
   config.load_balancers.push_back(lb);
   EXPECT_EQ(idle_timeout_s(config), 60u);

@@ -171,8 +171,8 @@ std::optional<DiscoverConflict> discover_conflict(const TargetGroup& group) {
   const int sources = set(kDnsName) + set(kFile) + (set(kEndpoints) || set(kPrefix));
   const std::string_view first = set(kDnsName) ? kDnsName : set(kFile) ? kFile : kEndpoints;
   if (sources > 1) return {{first, "a target group follows one source: dns, file or etcd"}};
-  if (set(kDnsServers) && !set(kDnsName))
-    return {{kDnsServers, "sluice.discover.dns.name is missing"}};
+  for (const std::string_view of_name : {kDnsServers, kDnsRecord})
+    if (set(of_name) && !set(kDnsName)) return {{of_name, "sluice.discover.dns.name is missing"}};
   if (set(kEndpoints) != set(kPrefix))
     return {{set(kPrefix) ? kPrefix : kEndpoints,
              "endpoints and prefix of sluice.discover.etcd are given together"}};

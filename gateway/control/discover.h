@@ -14,7 +14,8 @@
 
 namespace sluice::gateway {
 
-inline constexpr std::string_view kDiscoverPrefix = "sluice.discover.";  // of the attributes' names
+// Of the attributes' names.
+inline constexpr std::string_view kDiscoverPrefix = "sluice.discover.";
 inline constexpr size_t kDiscoverServersMax = 3;    // DNS servers of a group
 inline constexpr size_t kDiscoverEndpointsMax = 5;  // of an etcd cluster
 inline constexpr size_t kDiscoverTextMax = 256;     // characters of one attribute

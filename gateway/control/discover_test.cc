@@ -133,6 +133,7 @@ TEST(DiscoverSection, IsReadStrictly) {
       {"protocol: GENEVE, discover: {file: /a}, attributes: {sluice.discover.dns.name: b}",
        "one source"},
       {"protocol: GENEVE, attributes: {sluice.discover.dns.servers: 10.0.0.1}", "name is missing"},
+      {"protocol: GENEVE, attributes: {sluice.discover.dns.record: SRV}", "name is missing"},
   };
   for (const Case& c : cases) {
     const std::string errors = errors_of(c.group);

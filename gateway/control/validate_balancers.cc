@@ -11,7 +11,6 @@ namespace {
 
 constexpr uint16_t kGenevePortNumber = 6081;
 constexpr uint32_t kPriorityMax = 50'000;
-constexpr const char* kIdleTimeout = "tcp.idle_timeout.seconds";
 
 }  // namespace
 
@@ -266,9 +265,9 @@ void Validator::check_forward(const Path& path, const Path& listener_path, const
 
 // The data path has one idle timeout for TCP.
 void Validator::check_idle_timeout(const Path& path, const Listener& listener) {
-  const auto set = listener.attributes.find(kIdleTimeout);
+  const auto set = listener.attributes.find(kTcpIdleTimeout);
   if (set == listener.attributes.end()) return;
-  const std::string where = path + ".attributes." + kIdleTimeout;
+  const std::string where = path + ".attributes." + kTcpIdleTimeout;
   if (listener.protocol == Protocol::kUdp)
     say(where, "a UDP listener has no TCP flows");
   else if (idle_timeout_.empty())
