@@ -51,7 +51,7 @@ const Config& ControlPlane::config() const { return controller_.config(); }
 uint64_t ControlPlane::generation() const { return store_->generation(); }
 
 Result<std::vector<Error>> ControlPlane::start(Config file) {
-  if (store_->generation() != 0) return start_stored(std::move(file));
+  if (store_->generation() != 0) return start_stored(file);
   complete(file, unix_ms());
   SLUICE_TRY_VOID(store_->prepare({unix_ms(), "file", file.digest}, changes_between({}, file)));
   if (auto done = put_into_effect(std::move(file)); !done) {
@@ -62,18 +62,49 @@ Result<std::vector<Error>> ControlPlane::start(Config file) {
   return std::vector<Error>{};
 }
 
-Result<std::vector<Error>> ControlPlane::start_stored(Config file) {
+// An edit of the file may belong together: the stored objects need not fit its sections `gateway`
+// and `network` as long as they do with what it says about them.
+Result<std::vector<Error>> ControlPlane::start_stored(const Config& file) {
   SLUICE_TRY(const std::string digest, store_->file_digest());
   SLUICE_TRY(Config stored, stored_state(file));
-  // An interface may have gone with the machine's last run; the rest need not wait for it.
-  SLUICE_TRY_VOID(put_into_effect(std::move(stored), OnMissing::kWait));
-  if (digest == file.digest) return std::vector<Error>{};
-  const auto done = commit(
-      "file", [&](Config& next) { return apply_file(next, file); }, file.digest);
-  return done ? std::vector<Error>{} : done.error();
+  const std::vector<Error> unfit = validate(stored);
+  std::vector<Error> refused;
+  if (digest != file.digest || !unfit.empty()) {
+    auto merged = start_merged(stored, file);
+    if (merged) return std::vector<Error>{};
+    refused = std::move(merged).error();
+  }
+  const Result<> done = unfit.empty() ? put_into_effect(std::move(stored), OnMissing::kWait)
+                                      : Result<>(tl::make_unexpected(unfit.front()));
+  if (done) return refused;
+  if (refused.empty()) return tl::make_unexpected(done.error());
+  return fail("the file cannot be applied to the state in the store: " + refused.front().text() +
+                  "; nor can that state run with the file: " + done.error().text(),
+              file.file);
 }
 
-// The objects of the store under the sections of the file that are not stored.
+// An interface may have gone with the machine's last run; the rest need not wait for it.
+Result<void, std::vector<Error>> ControlPlane::start_merged(const Config& stored,
+                                                            const Config& file) {
+  Config next = stored;
+  if (auto merged = apply_file(next, file); !merged) return one(std::move(merged).error());
+  complete(next, unix_ms());
+  std::vector<Error> errors = validate(next);
+  check_protection(stored, next, errors);
+  if (!errors.empty()) return tl::make_unexpected(std::move(errors));
+  const std::vector<ObjectChange> changes = changes_between(stored, next);
+  if (auto written = store_->prepare({unix_ms(), "file", file.digest}, changes); !written)
+    return one(std::move(written).error());
+  if (auto done = put_into_effect(std::move(next), OnMissing::kWait); !done) {
+    store_->cancel();
+    return one(std::move(done).error());
+  }
+  if (auto last = store_->commit(); !last) return one(std::move(last).error());
+  if (!changes.empty()) tell("file", changes);
+  return {};
+}
+
+// The objects of the store under the sections of the file that are not stored. Not validated.
 Result<Config> ControlPlane::stored_state(const Config& file) {
   Config out;
   out.file = file.file;
@@ -82,9 +113,7 @@ Result<Config> ControlPlane::stored_state(const Config& file) {
   SLUICE_TRY(const std::vector<StoredObject> objects, store_->objects());
   for (const StoredObject& object : objects)
     SLUICE_TRY_VOID(read_object(object.kind, object.json, out));
-  const std::vector<Error> errors = validate(out);
-  if (errors.empty()) return out;
-  return fail("the state in the store does not fit the file: " + errors.front().text(), out.file);
+  return out;
 }
 
 Result<ControlPlane::Prepared, std::vector<Error>> ControlPlane::prepare(

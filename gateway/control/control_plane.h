@@ -49,8 +49,9 @@ class ControlPlane {
   ~ControlPlane();
 
   // The first state, before anything else: the file's when the store is empty, else that of the
-  // store under the file's sections `gateway` and `network`, and then the file as a change if it is
-  // another than last time. Gives back what was wrong with that change; without it the state runs.
+  // store under the file's sections `gateway` and `network`. The file changes it first if it is
+  // another than last time, or if the stored objects do not fit those sections. When that cannot be,
+  // they run as they are, and this gives back what was wrong with the change.
   Result<std::vector<Error>> start(Config file);
 
   // Copies the state, runs `change` on the copy, validates it as a whole, writes it to the store,
@@ -74,7 +75,8 @@ class ControlPlane {
     std::vector<ObjectChange> changes;
   };
   Result<Prepared, std::vector<Error>> prepare(const Change& change) const;
-  Result<std::vector<Error>> start_stored(Config file);
+  Result<std::vector<Error>> start_stored(const Config& file);
+  Result<void, std::vector<Error>> start_merged(const Config& stored, const Config& file);
   Result<Config> stored_state(const Config& file);
   Result<> put_into_effect(Config next, OnMissing on_missing = OnMissing::kRefuse);
   void tell(std::string_view author, const std::vector<ObjectChange>& changes);

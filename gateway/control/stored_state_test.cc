@@ -97,6 +97,88 @@ TEST_F(StoredStateTest, AFileThatCannotBeAppliedLeavesTheStoredState) {
   EXPECT_NE(run.plane.config().load_balancer("nlb"), nullptr);
 }
 
+// The fixture's file with a network, and a group that refers to it.
+std::string with_network(const std::string& vpc, const std::string& instances,
+                         const std::string& targets) {
+  return kFixtureYaml +
+         ("  - {name: inside, protocol: UDP, port: 7000, target_type: instance, vpc_id: " + vpc +
+          ", targets: [" + targets + "]}\n") +
+         "network:\n  vpcs: [{id: " + vpc + ", cidr: 10.0.0.0/8}]\n" +
+         "  subnets: [{id: s, vpc: " + vpc + ", zone: a, cidr: 10.1.0.0/24}]\n  instances: [" +
+         instances + "]\n";
+}
+const char kFirst[] = "{id: i-1, address: 10.1.0.21, subnet: s}";
+const char kBoth[] =
+    "{id: i-1, address: 10.1.0.21, subnet: s}, {id: i-2, address: 10.1.0.22, subnet: s}";
+
+// The stored objects do not fit the sections of the new file; the new file's objects do.
+TEST_F(StoredStateTest, AFileThatChangedAsAWholeIsApplied) {
+  const std::string all = with_network("vpc-1", kBoth, "{id: 10.1.0.21}, {id: 10.1.0.22}");
+  std::string hints = with_network("vpc-1", kBoth, "{id: 10.1.0.21}");
+  hints.insert(hints.find("load_balancers:"),
+               "  hints: [{hint: 1, type: forward, target_group: deep}]\n");
+  hints.insert(hints.find("network:"), "  - {name: deep, protocol: GENEVE}\n");
+  for (const std::string& edited :
+       {with_network("vpc-2", kBoth, "{id: 10.1.0.21}, {id: 10.1.0.22}"),
+        with_network("vpc-1", kFirst, "{id: 10.1.0.21}"), hints}) {
+    SCOPED_TRACE(edited);
+    std::filesystem::remove(path);
+    { GatewayRun(path).start(all); }
+    {
+      GatewayRun run(path);
+      EXPECT_TRUE(run.start(edited).empty());
+      EXPECT_EQ(run.plane.generation(), 2u);
+      Config next = run.plane.config();
+      ASSERT_TRUE(apply_file(next, *parse_config(edited, "f")));
+      EXPECT_TRUE(next.network == run.plane.config().network);
+      EXPECT_TRUE(changes_between(run.plane.config(), next).empty());
+    }
+    GatewayRun again(path);
+    EXPECT_TRUE(again.start(edited).empty());
+    EXPECT_EQ(again.plane.generation(), 2u);
+  }
+}
+
+// Another file brought its own network, which is not stored.
+TEST_F(StoredStateTest, AStateThatDoesNotFitTheSameFileIsBroughtBackToIt) {
+  const std::string yaml = with_network("vpc-1", kBoth, "{id: 10.1.0.21}");
+  {
+    GatewayRun run(path);
+    run.start(yaml);
+    const Config other = *parse_config(with_network("vpc-2", kBoth, "{id: 10.1.0.21}"), "g");
+    ASSERT_TRUE(run.plane.commit("apply", [&](Config& next) { return apply_file(next, other); }));
+  }
+  GatewayRun run(path);
+  EXPECT_TRUE(run.start(yaml).empty());
+  EXPECT_EQ(run.plane.generation(), 3u);
+  EXPECT_EQ(run.plane.config().target_group("inside")->vpc, "vpc-1");
+}
+
+// Neither the file's objects nor the stored ones can run: both reasons are told.
+TEST_F(StoredStateTest, AStateThatFitsNoFileIsRefusedWithBothReasons) {
+  {
+    GatewayRun run(path);
+    run.start(with_network("vpc-1", kBoth, "{id: 10.1.0.21}"));
+    ASSERT_TRUE(run.plane.commit("test", [](Config& next) -> Result<> {
+      TargetGroup made = *next.target_group("inside");
+      made.name = "made";
+      made.id.clear();
+      made.origin = Origin::kApi;
+      next.target_groups.push_back(made);
+      next.load_balancers[1].attributes["deletion_protection.enabled"] = "true";
+      return {};
+    }));
+  }
+  std::string yaml = with_network("vpc-2", kBoth, "{id: 10.1.0.21}");
+  GatewayRun run(path);
+  const auto started = run.plane.start(*parse_config(yaml, "f"));
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().text(),
+            "f: the file cannot be applied to the state in the store: target_groups[4].vpc_id: "
+            "there is no VPC 'vpc-1' in network.vpcs; nor can that state run with the file: "
+            "target_groups[2].vpc_id: there is no VPC 'vpc-1' in network.vpcs");
+}
+
 TEST_F(StoredStateTest, AnInterfaceThatIsGoneDoesNotStopARestart) {
   { GatewayRun(path).start(kFixtureYaml); }
   GatewayRun run(path);
