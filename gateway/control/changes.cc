@@ -58,6 +58,15 @@ void keep_found(TargetGroup& to, const TargetGroup& from) {
     to.targets = from.targets;
 }
 
+// A file that only says what is so already takes nothing over from whoever made it.
+template <class Object>
+bool is_told_again(Object& wanted, const Object& old) {
+  const Origin teller = std::exchange(wanted.origin, old.origin);
+  const bool same = wanted == old;
+  wanted.origin = teller;
+  return same;
+}
+
 template <class Object>
 void merge(ObjectList<Object>& next, const ObjectList<Object>& file) {
   ObjectList<Object> merged;
@@ -69,7 +78,7 @@ void merge(ObjectList<Object>& next, const ObjectList<Object>& file) {
       if constexpr (std::is_same_v<Object, LoadBalancer>) keep_listeners(wanted, *old);
       if constexpr (std::is_same_v<Object, TargetGroup>) keep_found(wanted, *old);
     }
-    if (old != nullptr && *old == wanted)
+    if (old != nullptr && is_told_again(wanted, *old))
       merged.share(next, object.name);
     else
       merged.push_back(std::move(wanted));

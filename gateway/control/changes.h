@@ -17,7 +17,8 @@ namespace sluice::gateway {
 std::vector<ObjectChange> changes_between(const Config& before, const Config& after);
 
 // For commit(): makes the state what `file` says. Objects that an earlier file brought and this one
-// does not have go away; those made over an API stay. An object that is there keeps its id.
+// does not have go away; those made over an API stay, and stay theirs until a file changes them. An
+// object that is there keeps its id.
 Result<> apply_file(Config& next, Config file);
 
 // Puts what an object is after a change in the place of what it was.

@@ -230,6 +230,35 @@ TEST(Export, EveryExampleReadsBackToNoChange) {
   }
 }
 
+TEST(Export, WhatAnApiMadeStaysItsOwn) {
+  Config running = *parse_config(kFixtureYaml, "f");
+  TargetGroup group = running.target_groups[0];
+  group.name = "made";
+  group.origin = Origin::kApi;
+  running.target_groups.push_back(group);
+  Attachment attachment = running.attachments[0];
+  attachment.name = "made";
+  attachment.endpoint_id = 2;
+  attachment.outside = "a";
+  attachment.inside = "b";
+  attachment.origin = Origin::kApi;
+  running.attachments.push_back(attachment);
+  complete(running, 1);
+
+  Config next = running;
+  ASSERT_TRUE(apply_file(next, *parse_config(export_yaml(running), "export")));
+  EXPECT_TRUE(changes_between(running, next).empty());
+  ASSERT_TRUE(apply_file(next, *parse_config(kFixtureYaml, "f")));
+  EXPECT_TRUE(changes_between(running, next).empty());
+
+  // A file that says something else about it takes it over.
+  std::string yaml = export_yaml(running);
+  yaml.replace(yaml.rfind("10.9.0.12"), 9, "10.9.0.13");
+  ASSERT_TRUE(apply_file(next, *parse_config(yaml, "f")));
+  EXPECT_EQ(next.target_group("made")->origin, Origin::kFile);
+  EXPECT_EQ(next.target_group("made")->id, running.target_group("made")->id);
+}
+
 TEST(ObjectJson, ReadsBackAsItWas) {
   LoadBalancer lb;
   lb.name = "a";
