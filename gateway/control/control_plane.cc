@@ -24,12 +24,18 @@ tl::unexpected<std::vector<Error>> one(Error error) {
 // What the state before forbids in the one after.
 void check_protection(const Config& before, const Config& after, std::vector<Error>& errors) {
   if (before.load_balancers.same_objects(after.load_balancers)) return;
-  for (const LoadBalancer& lb : before.load_balancers)
-    if (after.load_balancer(lb.name) == nullptr && deletion_protected(lb))
-      errors.push_back({"load balancer '" + lb.name +
-                            "' cannot be deleted while deletion_protection.enabled is true",
-                        "load_balancers",
-                        {}});
+  for (const LoadBalancer& lb : before.load_balancers) {
+    const LoadBalancer* now = after.load_balancer(lb.name);
+    if (!deletion_protected(lb) || (now != nullptr && now->type == lb.type)) continue;
+    const std::string what = now == nullptr
+                                 ? "be deleted"
+                                 : "become one of type " + std::string(type_name(now->type)) +
+                                       ", which would delete it,";
+    errors.push_back({"load balancer '" + lb.name + "' cannot " + what +
+                          " while deletion_protection.enabled is true",
+                      "load_balancers",
+                      {}});
+  }
 }
 
 }  // namespace

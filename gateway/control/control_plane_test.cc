@@ -125,6 +125,15 @@ TEST_F(ControlPlaneTest, ProtectedLoadBalancersStay) {
             "load_balancers: load balancer 'nlb' cannot be deleted while "
             "deletion_protection.enabled is true\n");
   EXPECT_NE(plane.config().load_balancer("nlb"), nullptr);
+  // Another type under the same name is another load balancer.
+  std::string yaml = kFixtureYaml;
+  const size_t begin = yaml.find("    type: network");
+  yaml.replace(begin, yaml.find("attachments:") - begin,
+               "    type: gateway\n    listeners: "
+               "[{default_actions: [{type: forward, target_group: ids}]}]\n");
+  EXPECT_EQ(errors_of(plane.commit("file", file(yaml))),
+            "load_balancers: load balancer 'nlb' cannot become one of type gateway, which would "
+            "delete it, while deletion_protection.enabled is true\n");
 }
 
 TEST_F(ControlPlaneTest, AFailureOutsideTheDataPathTakesEverythingBack) {
