@@ -248,7 +248,7 @@ void Daemon::reload() {
   const auto done = plane_->commit(
       "file", [&](Config& next) { return apply_file(next, std::move(*config)); }, digest);
   if (!done) return refuse_reload(done.error());
-  spdlog::info("read {} again: {} changes", file_, done->changes.size());
+  spdlog::info("read {} again: {} changes", file_, done->changes.size() + done->sections.size());
   follow_flow_log();
   flow_log_->reopen();
   warn_of_redirects(controller_->config());

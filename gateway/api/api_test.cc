@@ -277,6 +277,30 @@ TEST_F(ApiTest, TheStateIsAppliedToldAndRolledBack) {
       << print_history(history);
 }
 
+TEST_F(ApiTest, ADryRunTellsOfEverySectionAndRefusesWhatApplyWould) {
+  std::string yaml = kYaml;
+  yaml.insert(yaml.find("gateway:\n") + 9, "  mss_clamp: true\n");
+  yaml +=
+      "network: {vpcs: [{id: vpc-1, cidr: 10.0.0.0/8}], "
+      "security_groups: [{id: sg-1, vpc: vpc-1}]}\n";
+  json apply{{"command", "apply"}, {"text", yaml}, {"file", "new.yaml"}, {"dry_run", true}};
+  const json told = ask(apply);
+  EXPECT_EQ(print_changes(told),
+            "~ section gateway\n    + mss_clamp: true\n"
+            "+ section network\n    + security_groups[sg-1].id: sg-1\n"
+            "    + security_groups[sg-1].vpc: vpc-1\n    + vpcs[vpc-1].cidr: 10.0.0.0/8\n"
+            "    + vpcs[vpc-1].id: vpc-1\ngeneration 1\n");
+  EXPECT_EQ(told.dump().find("00112233445566778899aabbccddeeff"), std::string::npos);
+  apply.erase("dry_run");
+  EXPECT_EQ(ask(apply), told);
+  EXPECT_EQ(print_changes(ask(apply)), "no change\ngeneration 1\n");
+  yaml.replace(yaml.find("00112233"), 8, "10112233");
+  apply["text"] = yaml;
+  apply["dry_run"] = true;
+  EXPECT_EQ(error_of(apply.dump()),
+            "gateway.key: cannot change while the gateway runs; restart it");
+}
+
 TEST_F(ApiTest, AReloadThatCannotBeChangesNothing) {
   Config other = *parse_config(kYaml, "f");
   other.gateway.flows_max = 2048;

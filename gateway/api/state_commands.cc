@@ -14,16 +14,20 @@ namespace {
 
 using nlohmann::json;
 
-json as_json(const std::vector<ObjectChange>& changes) {
-  json out = json::array();
+template <class Change>
+json as_json(std::string_view kind, const Change& change) {
   const auto side = [](const std::string& text) {
     return text.empty() ? json(nullptr) : json::parse(text, nullptr, false);
   };
-  for (const ObjectChange& change : changes)
-    out.push_back({{"kind", kind_name(change.kind)},
-                   {"name", change.name},
-                   {"before", side(change.before)},
-                   {"after", side(change.after)}});
+  return {{"kind", kind},
+          {"name", change.name},
+          {"before", side(change.before)},
+          {"after", side(change.after)}};
+}
+
+json as_json(const std::vector<ObjectChange>& changes) {
+  json out = json::array();
+  for (const ObjectChange& change : changes) out.push_back(as_json(kind_name(change.kind), change));
   return out;
 }
 
@@ -36,7 +40,10 @@ Failure all_of(const std::vector<Error>& errors) {
 
 Result<json> told(const CommitResult& result) {
   if (!result) return all_of(result.error());
-  return json{{"generation", result->generation}, {"changes", as_json(result->changes)}};
+  json changes = as_json(result->changes);
+  for (const SectionChange& section : result->sections)
+    changes.push_back(as_json("section", section));
+  return json{{"generation", result->generation}, {"changes", std::move(changes)}};
 }
 
 }  // namespace

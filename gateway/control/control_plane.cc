@@ -124,28 +124,28 @@ Result<Config> ControlPlane::stored_state(const Config& file) {
 
 Result<ControlPlane::Prepared, std::vector<Error>> ControlPlane::prepare(
     const Change& change) const {
-  Prepared out{config(), {}};
+  Prepared out{config(), {}, {}};
   if (auto changed = change(out.next); !changed) return one(std::move(changed).error());
   complete(out.next, unix_ms());
   std::vector<Error> errors = validate_change(config(), out.next);
   check_protection(config(), out.next, errors);
   if (!errors.empty()) return tl::make_unexpected(std::move(errors));
   out.changes = changes_between(config(), out.next);
+  out.sections = sections_between(config(), out.next);
   return out;
 }
 
 CommitResult ControlPlane::dry_run(const Change& change) const {
   SLUICE_TRY(Prepared prepared, prepare(change));
-  return Commit{generation(), std::move(prepared.changes)};
+  if (auto fits = controller_.check(prepared.next); !fits) return one(std::move(fits).error());
+  return Commit{generation(), std::move(prepared.changes), std::move(prepared.sections)};
 }
 
 CommitResult ControlPlane::commit(std::string_view author, const Change& change,
                                   std::string_view digest) {
   SLUICE_TRY(Prepared prepared, prepare(change));
-  const bool same = prepared.changes.empty() && prepared.next.gateway == config().gateway &&
-                    (prepared.next.network.same_objects(config().network) ||
-                     prepared.next.network == config().network);
-  if (same && digest.empty()) return Commit{generation(), {}};
+  const bool same = prepared.changes.empty() && prepared.sections.empty();
+  if (same && digest.empty()) return Commit{generation(), {}, {}};
   // Written but not final: what the store cannot take must not reach the data path.
   if (auto written = store_->prepare({unix_ms(), author, digest}, prepared.changes); !written)
     return one(std::move(written).error());
@@ -161,7 +161,7 @@ CommitResult ControlPlane::commit(std::string_view author, const Change& change,
     return one(std::move(last).error());
   }
   if (!prepared.changes.empty()) tell(author, prepared.changes);
-  return Commit{generation(), std::move(prepared.changes)};
+  return Commit{generation(), std::move(prepared.changes), std::move(prepared.sections)};
 }
 
 void ControlPlane::tell(std::string_view author, const std::vector<ObjectChange>& changes) {

@@ -18,6 +18,7 @@
 
 #include "gateway/control/changes.h"
 #include "gateway/control/controller.h"
+#include "gateway/control/export.h"
 #include "gateway/control/model.h"
 #include "tunnels/result.h"
 
@@ -31,6 +32,7 @@ using Change = std::function<Result<>(Config& next)>;
 struct Commit {
   uint64_t generation = 0;            // that is in effect now
   std::vector<ObjectChange> changes;  // none: it was so already, and no generation was made
+  std::vector<SectionChange> sections;
 };
 using CommitResult = Result<Commit, std::vector<Error>>;
 
@@ -50,15 +52,15 @@ class ControlPlane {
 
   // The first state, before anything else: the file's when the store is empty, else that of the
   // store under the file's sections `gateway` and `network`. The file changes it first if it is
-  // another than last time, or if the stored objects do not fit those sections. When that cannot be,
-  // they run as they are, and this gives back what was wrong with the change.
+  // another than last time, or if the stored objects do not fit those sections. When that cannot
+  // be, they run as they are, and this gives back what was wrong with the change.
   Result<std::vector<Error>> start(Config file);
 
   // Copies the state, runs `change` on the copy, validates it as a whole, writes it to the store,
   // brings the data path to it and returns; on any error everything is as it was. `author` names
   // who asked ("file", "socket", "aws:KEY"). `digest`: of the daemon's file, if it is what changes.
   CommitResult commit(std::string_view author, const Change& change, std::string_view digest = {});
-  // The same up to the point where something would happen.
+  // The same up to the point where something would happen; it refuses what can be known before.
   CommitResult dry_run(const Change& change) const;
 
   // A change back (or forth) to the state of a generation.
@@ -73,6 +75,7 @@ class ControlPlane {
   struct Prepared {
     Config next;
     std::vector<ObjectChange> changes;
+    std::vector<SectionChange> sections;
   };
   Result<Prepared, std::vector<Error>> prepare(const Change& change) const;
   Result<std::vector<Error>> start_stored(const Config& file);

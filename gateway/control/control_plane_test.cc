@@ -85,6 +85,23 @@ TEST_F(ControlPlaneTest, ADryRunTellsAndChangesNothing) {
   EXPECT_EQ(plane.generation(), 1u);
 }
 
+TEST_F(ControlPlaneTest, ADryRunRefusesWhatACommitWould) {
+  const std::pair<const char*, const char*> edits[] = {
+      {"key: 00112233445566778899aabbccddeeff", "key: 10112233445566778899aabbccddeeff"},
+      {"address: 10.9.0.1}", "address: 10.9.0.2}"},
+      {"outside: out0", "outside: out1"},
+      {"interface: gen0", "interface: gen1"},
+      {"interface: mgmt0", "interface: mgmt1"}};
+  for (const auto& [from, to] : edits) {
+    SCOPED_TRACE(to);
+    std::string yaml = kFixtureYaml;
+    yaml.replace(yaml.find(from), std::string(from).size(), to);
+    const std::string told = errors_of(plane.dry_run(file(yaml)));
+    EXPECT_NE(told, "");
+    EXPECT_EQ(told, errors_of(plane.commit("file", file(yaml))));
+  }
+}
+
 TEST_F(ControlPlaneTest, TheSameFileAgainIsNoChange) {
   const auto done = plane.commit("file", file(kFixtureYaml));
   ASSERT_TRUE(done) << errors_of(done);

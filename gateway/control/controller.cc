@@ -87,9 +87,7 @@ Controller::Controller(EventLoop& loop, DataPathHost& host, NextHops& hops, Even
 Controller::~Controller() = default;
 
 Result<> Controller::apply(Config config, OnMissing on_missing) {
-  const bool first = config_.gateway.name.empty();
-  if (!first) SLUICE_TRY_VOID(check_same(config_.gateway, config.gateway));
-  if (on_missing == OnMissing::kRefuse) SLUICE_TRY_VOID(check_new_interfaces(config));
+  SLUICE_TRY_VOID(check(config, on_missing));
   Config before = std::exchange(config_, std::move(config));
   if (auto result = keep_up(); !result) {
     config_ = std::move(before);
@@ -102,7 +100,17 @@ Result<> Controller::apply(Config config, OnMissing on_missing) {
   return {};
 }
 
-Result<> Controller::check_new_interfaces(const Config& next) {
+Result<> Controller::check(const Config& next, OnMissing on_missing) const {
+  const bool first = config_.gateway.name.empty();
+  if (!first) SLUICE_TRY_VOID(check_same(config_.gateway, next.gateway));
+  if (on_missing == OnMissing::kWait) return {};
+  const std::string& nlb = next.gateway.nlb_interface;
+  if (!first && !nlb.empty() && nlb != config_.gateway.nlb_interface)
+    SLUICE_TRY_VOID(hops_.interface_index(nlb));
+  return check_new_interfaces(next);
+}
+
+Result<> Controller::check_new_interfaces(const Config& next) const {
   if (next.attachments.same_objects(config_.attachments) &&
       next.gateway.tunnel_interfaces == config_.gateway.tunnel_interfaces)
     return {};

@@ -36,11 +36,14 @@ class Controller : private World {
   ~Controller() override;
 
   // A whole new state, valid as a whole (validate.h): all of it, or an error and everything is as
-  // it was. What cannot change while running (name, key, socket, host, flow table, tunnel address,
-  // store) is refused. An interface that no earlier state named must be there; one that went away
-  // meanwhile is waited for.
+  // it was. What cannot change while running (docs/features/configuration.md lists it) is refused.
+  // An interface that no earlier state named must be there; one that went away meanwhile is waited
+  // for.
   enum class OnMissing { kRefuse, kWait };
   Result<> apply(Config config, OnMissing on_missing = OnMissing::kRefuse);
+
+  // What apply() would refuse before it touches anything.
+  Result<> check(const Config& next, OnMissing on_missing = OnMissing::kRefuse) const;
 
   void detach_all() { reconciler_.detach_all(); }
 
@@ -65,7 +68,7 @@ class Controller : private World {
   Result<NextHop> next_hop(const IpAddress& target) override;
   Result<uint32_t> interface_index(const std::string& name) override;
 
-  Result<> check_new_interfaces(const Config& next);
+  Result<> check_new_interfaces(const Config& next) const;
   Result<> keep_up();
   void keep_up_and_tell();
   void tell_lost_groups();

@@ -159,7 +159,23 @@ json as_json(const ObjectList<Object>& objects) {
   return out;
 }
 
+std::string without_secrets(const Gateway& gateway) {
+  json out = as_json(gateway);
+  out.erase("key");
+  out.erase("api");
+  return out.dump();
+}
+
 }  // namespace
+
+std::vector<SectionChange> sections_between(const Config& before, const Config& after) {
+  std::vector<SectionChange> out;
+  if (!(before.gateway == after.gateway))
+    out.push_back({"gateway", without_secrets(before.gateway), without_secrets(after.gateway)});
+  if (!before.network.same_objects(after.network) && !(before.network == after.network))
+    out.push_back({"network", as_json(before.network).dump(), as_json(after.network).dump()});
+  return out;
+}
 
 std::string export_yaml(const Config& config) {
   json root{{"gateway", as_json(config.gateway)}};
