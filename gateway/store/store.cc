@@ -42,22 +42,42 @@ std::string summary_of(const std::vector<ObjectChange>& changes) {
 }
 
 Result<std::unique_ptr<Store>> Store::open(const std::string& path) {
+  return open(path, path == ":memory:" ? kHistoryBytesInMemoryMax : kHistoryBytesMax);
+}
+
+Result<std::unique_ptr<Store>> Store::open(const std::string& path, uint64_t history_bytes_max) {
   std::unique_ptr<Store> store(new Store);
+  store->history_bytes_max_ = history_bytes_max;
   if (path != ":memory:") {
     std::error_code ignored;
     std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
   }
   SLUICE_TRY(store->database_, Database::open(path));
-  SLUICE_TRY_VOID(store->migrate());
+  SLUICE_TRY_VOID(store->migrate(path));
   SLUICE_TRY_VOID(store->prepare_statements());
-  Database& database = *store->database_;
-  SLUICE_TRY(store->generation_, one_number(database, "SELECT MAX(number) FROM generations"));
-  SLUICE_TRY(const uint64_t first, one_number(database, "SELECT MIN(number) FROM generations"));
-  store->oldest_ = first == 0 ? 0 : first - 1;
+  SLUICE_TRY_VOID(store->read_history());
   return store;
 }
 
-Result<> Store::migrate() {
+Result<> Store::read_history() {
+  SLUICE_TRY(Statement statement,
+             database_->prepare(
+                 "SELECT number, SUM(LENGTH(CAST(before AS BLOB)) + "
+                 "LENGTH(CAST(after AS BLOB))) FROM generations "
+                 "LEFT JOIN changes ON generation = number GROUP BY number ORDER BY number"));
+  while (true) {
+    SLUICE_TRY(const bool more, statement.row());
+    if (!more) break;
+    kept_.push_back({statement.number(0), statement.number(1)});
+    history_bytes_ += kept_.back().bytes;
+  }
+  if (kept_.empty()) return {};
+  generation_ = kept_.back().generation;
+  oldest_ = kept_.front().generation - 1;
+  return {};
+}
+
+Result<> Store::migrate(const std::string& path) {
   Database& database = *database_;
   // A file that is damaged is refused now, not in the middle of a change.
   SLUICE_TRY(Statement check, database.prepare("PRAGMA quick_check(1)"));
@@ -65,16 +85,18 @@ Result<> Store::migrate() {
   if (!answered || check.text(0) != "ok")
     return fail(
         "cannot use the store: it is corrupt; move it away to begin anew from the "
-        "configuration file");
+        "configuration file",
+        path);
   SLUICE_TRY_VOID(check.row());
   SLUICE_TRY(const uint64_t version, one_number(database, "PRAGMA user_version"));
   SLUICE_TRY(const uint64_t application, one_number(database, "PRAGMA application_id"));
   SLUICE_TRY(const uint64_t tables, one_number(database, "SELECT COUNT(*) FROM sqlite_schema"));
   if (tables != 0 && application != kApplicationId)
-    return fail("the file is a database of another program");
+    return fail("the file is a database of another program", path);
   if (version > kSchemaVersion)
     return fail("the store was written by a newer version: schema " + std::to_string(version) +
-                ", and this one knows " + std::to_string(kSchemaVersion));
+                    ", and this one knows " + std::to_string(kSchemaVersion),
+                path);
   if (version == kSchemaVersion) return {};
   std::string sql = "BEGIN IMMEDIATE;";
   for (uint64_t i = version; i < kSchemaVersion; i++) sql += kMigrations[i];
@@ -125,19 +147,20 @@ Result<> Store::prepare(const Entry& entry, const std::vector<ObjectChange>& cha
 }
 
 Result<> Store::write(const Entry& entry, const std::vector<ObjectChange>& changes) {
-  next_ = generation_;
+  next_ = {generation_, 0};
   if (!entry.file_digest.empty())
     SLUICE_TRY_VOID(put_meta_.bind(kDigest).bind(entry.file_digest).run());
   if (changes.empty()) return {};
-  next_ = generation_ + 1;
-  SLUICE_TRY_VOID(put_generation_.bind(next_)
+  next_.generation = generation_ + 1;
+  SLUICE_TRY_VOID(put_generation_.bind(next_.generation)
                       .bind(entry.time_ms)
                       .bind(entry.author)
                       .bind(summary_of(changes))
                       .run());
   for (const ObjectChange& change : changes) {
     const std::string_view kind = kind_name(change.kind);
-    SLUICE_TRY_VOID(put_change_.bind(next_)
+    next_.bytes += change.before.size() + change.after.size();
+    SLUICE_TRY_VOID(put_change_.bind(next_.generation)
                         .bind(kind)
                         .bind(change.name)
                         .bind(change.before)
@@ -148,8 +171,20 @@ Result<> Store::write(const Entry& entry, const std::vector<ObjectChange>& chang
     else
       SLUICE_TRY_VOID(put_object_.bind(kind).bind(change.name).bind(change.after).run());
   }
-  if (next_ > kGenerationsMax) return forget_.bind(next_ - kGenerationsMax).run();
-  return {};
+  next_oldest_ = oldest_with(next_);
+  return next_oldest_ == oldest_ ? Result<>() : forget_.bind(next_oldest_).run();
+}
+
+// The oldest state that the history tells once it has that generation too.
+uint64_t Store::oldest_with(const Kept& next) const {
+  uint64_t count = kept_.size() + 1, bytes = history_bytes_ + next.bytes, oldest = oldest_;
+  for (const Kept& kept : kept_) {
+    if (count <= kGenerationsMax && bytes <= history_bytes_max_) break;
+    count--;
+    bytes -= kept.bytes;
+    oldest = kept.generation;
+  }
+  return oldest;
 }
 
 Result<> Store::commit() {
@@ -159,8 +194,15 @@ Result<> Store::commit() {
     return done;
   }
   open_ = false;
-  generation_ = next_;
-  if (generation_ > kGenerationsMax) oldest_ = std::max(oldest_, generation_ - kGenerationsMax);
+  if (next_.generation == generation_) return {};
+  generation_ = next_.generation;
+  oldest_ = next_oldest_;
+  kept_.push_back(next_);
+  history_bytes_ += next_.bytes;
+  while (kept_.front().generation <= oldest_) {
+    history_bytes_ -= kept_.front().bytes;
+    kept_.pop_front();
+  }
   return {};
 }
 

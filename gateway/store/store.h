@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -16,7 +17,10 @@
 
 namespace sluice::gateway {
 
-inline constexpr uint64_t kGenerationsMax = 10'000;  // older ones are forgotten
+// What the history keeps at most, but the newest generation in any case; the oldest go first.
+inline constexpr uint64_t kGenerationsMax = 10'000;
+inline constexpr uint64_t kHistoryBytesMax = 256 << 20;         // of objects, before and after
+inline constexpr uint64_t kHistoryBytesInMemoryMax = 32 << 20;  // the same for ":memory:"
 
 struct Generation {
   uint64_t number = 0;
@@ -37,6 +41,7 @@ class Store {
   // ":memory:" is a store that ends with the process. Migrates an older schema. Fails by name when
   // the file is read-only, corrupt, in use, or of a newer schema.
   static Result<std::unique_ptr<Store>> open(const std::string& path);
+  static Result<std::unique_ptr<Store>> open(const std::string& path, uint64_t history_bytes_max);
 
   // The last generation that was committed, 0 for none.
   uint64_t generation() const { return generation_; }
@@ -62,17 +67,27 @@ class Store {
   Result<std::vector<ObjectChange>> changes(uint64_t from, uint64_t to);
 
  private:
+  struct Kept {
+    uint64_t generation = 0;
+    uint64_t bytes = 0;  // of its objects, before and after
+  };
   Store() = default;
-  Result<> migrate();
+  Result<> migrate(const std::string& path);
   Result<> prepare_statements();
   Result<> write(const Entry& entry, const std::vector<ObjectChange>& changes);
   Result<> check_kept(uint64_t generation);
+  Result<> read_history();
+  uint64_t oldest_with(const Kept& next) const;
 
   std::unique_ptr<Database> database_;
   uint64_t generation_ = 0;
   uint64_t oldest_ = 0;  // the oldest state that changes() can still tell
   bool open_ = false;    // a transaction
-  uint64_t next_ = 0;    // generation_ once it is committed
+  Kept next_;            // the last generation once it is committed
+  uint64_t next_oldest_ = 0;
+  std::deque<Kept> kept_;  // the oldest first
+  uint64_t history_bytes_ = 0;
+  uint64_t history_bytes_max_ = 0;
   Statement put_object_, remove_object_, put_generation_, put_change_, forget_, put_meta_;
 };
 

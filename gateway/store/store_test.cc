@@ -98,6 +98,48 @@ TEST_F(StoreTest, HistoryIsBounded) {
   EXPECT_EQ(store->changes(4, 5).error().text(), "there is no generation 4; 5 to 10005 are kept");
 }
 
+// A generation of 20 KB that changes the object once more.
+Result<> change(Store& store) {
+  const std::string text(10'000, 'x'), other(10'000, 'y');
+  const bool odd = store.generation() % 2 != 0;
+  return put(store, {{kGroup, "a", odd ? text : other, odd ? other : text}});
+}
+
+TEST_F(StoreTest, HistoryIsBoundedByBytesToo) {
+  {
+    auto store = std::move(*Store::open(path, 100'000));
+    for (int i = 0; i < 8; i++) ASSERT_TRUE(change(*store));
+    EXPECT_EQ(store->history(UINT64_MAX)->size(), 5u);
+    EXPECT_EQ(store->changes(2, 8).error().text(), "there is no generation 2; 3 to 8 are kept");
+    EXPECT_TRUE(store->changes(3, 8));
+  }
+  auto again = std::move(*Store::open(path, 100'000));
+  EXPECT_TRUE(again->changes(3, 8));
+  ASSERT_TRUE(change(*again));
+  EXPECT_EQ(again->history(UINT64_MAX)->size(), 5u);
+  EXPECT_FALSE(again->changes(3, 9));
+}
+
+TEST_F(StoreTest, HistoryInMemoryIsSmall) {
+  path = ":memory:";
+  auto store = open();
+  for (int i = 0; i < 2000; i++) ASSERT_TRUE(change(*store));
+  EXPECT_EQ(store->history(UINT64_MAX)->size(), kHistoryBytesInMemoryMax / 20'000);
+}
+
+TEST_F(StoreTest, TheNewestGenerationIsKeptHoweverLarge) {
+  path = ":memory:";
+  auto store = open();
+  const std::string text(40 << 20, 'x');
+  ASSERT_TRUE(put(*store, {{kGroup, "a", "", "1"}}));
+  ASSERT_TRUE(put(*store, {{kGroup, "a", "1", text}}));
+  EXPECT_EQ(store->history(UINT64_MAX)->size(), 1u);
+  EXPECT_TRUE(store->changes(2, 1));
+  ASSERT_TRUE(store->prepare({}, {{kGroup, "a", text, "2"}}));
+  store->cancel();
+  EXPECT_TRUE(store->changes(2, 1)) << "what was not committed has taken nothing away";
+}
+
 TEST_F(StoreTest, FilesThatCannotBeUsedAreRefusedByName) {
   {
     auto store = open();
@@ -105,10 +147,10 @@ TEST_F(StoreTest, FilesThatCannotBeUsedAreRefusedByName) {
   }
   execute("PRAGMA user_version = 7");
   EXPECT_EQ(open_error(),
-            "the store was written by a newer version: schema 7, and this one knows " +
+            path + ": the store was written by a newer version: schema 7, and this one knows " +
                 std::to_string(kSchemaVersion));
   execute("PRAGMA user_version = 0; PRAGMA application_id = 5");
-  EXPECT_EQ(open_error(), "the file is a database of another program");
+  EXPECT_EQ(open_error(), path + ": the file is a database of another program");
   std::ofstream(path, std::ios::trunc) << std::string(8192, 'x');
   EXPECT_NE(open_error().find("corrupt or no database"), std::string::npos) << open_error();
   path = directory + "/nowhere";
@@ -128,7 +170,9 @@ TEST_F(StoreTest, ADamagedPageIsFoundAtTheStart) {
     file << std::string(64, '\xff');
   }
   file.close();
-  EXPECT_NE(open_error().find("corrupt"), std::string::npos) << open_error();
+  EXPECT_EQ(open_error(), path +
+                              ": cannot use the store: it is corrupt; move it away to begin "
+                              "anew from the configuration file");
 }
 
 // A file system of its own, so that it can be full or read-only without harm.
