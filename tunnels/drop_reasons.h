@@ -82,8 +82,10 @@
   X(kDropFragmentEarly, "fragment_early",                                                         \
     "An IP fragment whose first one did not come within 2 s: only that one has the ports.")       \
   X(kDropSlowPathFull, "slow_path_full",                                                          \
-    "A packet that has to wait for a fragment, or to be cut into some, and could not: too "       \
-    "many do, or sluiced does not run.")
+    "A packet that has to wait for a fragment, or to be cut into some, and could not: too many "  \
+    "do, or sluiced does not run.")                                                               \
+  X(kDropPolicy, "policy",                                                                        \
+    "A rule of gateway.policy with the action drop; the counters of the rules tell which.")
 
 SLUICE_BEGIN
 

@@ -187,6 +187,11 @@ Result<json> flows(ControlPlane& plane, Fields& fields) {
   return describe_flows(plane.controller(), filter);
 }
 
+Result<json> policy(ControlPlane& plane, Fields& fields) {
+  SLUICE_TRY_VOID(fields.finish());
+  return describe_policy(plane.controller());
+}
+
 Result<json> explain_packet(ControlPlane& plane, Fields& fields) {
   const Controller& controller = plane.controller();
   ExplainQuestion question;
@@ -211,6 +216,7 @@ Result<json> explain_packet(ControlPlane& plane, Fields& fields) {
   };
   return json{
       {"attachment", told.attachment},
+      {"rule", told.rule.empty() ? json(nullptr) : json(told.rule)},
       {"target_group", told.target_group},
       {"hash", told.hash},
       {"row", told.row ? json(*told.row) : json(nullptr)},
@@ -230,6 +236,7 @@ const std::map<std::string, Command, std::less<>>& commands() {
       {"register", [](ControlPlane& p, Fields& f) { return change_target(p, f, true); }},
       {"deregister", [](ControlPlane& p, Fields& f) { return change_target(p, f, false); }},
       {"flows", flows},
+      {"policy", policy},
       {"explain", explain_packet},
       {"counters", counters},
       {"stat", stat},

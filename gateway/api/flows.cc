@@ -4,8 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "gateway/control/controller.h"
+#include "gateway/control/object_json.h"
 #include "gateway/control/protocol_text.h"
-#include "gateway/datapath/flow_table.h"
+#include "gateway/datapath/chain.h"
 
 namespace sluice::gateway {
 namespace {
@@ -25,11 +26,19 @@ std::string state_text(const flow_record& record, const flow_usage& usage, bool 
   return usage.packets[0] != 0 && usage.packets[1] != 0 ? "established" : "half_open";
 }
 
-// Empty of a flow that began while its group failed open.
+// Empty of a flow that is not inspected.
 std::string target_address(const Tables& tables, uint16_t index) {
-  if (index == kNone16) return {};
-  const target& t = tables.targets[index % kTargetsMax];
+  if (index >= kTargetsMax) return {};
+  const target& t = tables.targets[index];
   return ip_address(t.address, t.version).text();
+}
+
+// "10.9.0.11", or "10.9.0.11 > 10.9.0.12" of a chain.
+std::string appliances_text(const Tables& tables, const flow_record& record) {
+  std::string out;
+  for (const uint16_t index : appliances_of(record))
+    out += (out.empty() ? "" : " > ") + target_address(tables, index);
+  return out;
 }
 
 bool matches(const Tables& tables, const flow_record& record, const FlowFilter& filter) {
@@ -41,9 +50,9 @@ bool matches(const Tables& tables, const flow_record& record, const FlowFilter& 
   if (filter.address && ip_address(key.address[0], key.version) != *filter.address &&
       ip_address(key.address[1], key.version) != *filter.address)
     return false;
-  if (filter.target && record.target == kNone16) return false;
-  const target& t = tables.targets[record.target % kTargetsMax];
-  return !filter.target || ip_address(t.address, t.version) == *filter.target;
+  return !filter.target || std::ranges::any_of(appliances_of(record), [&](uint16_t index) {
+    return target_address(tables, index) == filter.target->text();
+  });
 }
 
 json describe_flow(const Controller& controller, const flow_record& record, const flow_usage& usage,
@@ -59,8 +68,7 @@ json describe_flow(const Controller& controller, const flow_record& record, cons
            {"destination", ip_address(record.key.address[server], record.key.version).text()},
            {"destination_port", swap_be16(record.key.port[server])},
            {"attachment", controller.reconciler().attachment_name(record.attachment)},
-           {"appliance", target_address(tables, record.target)},
-           {"cookie", record.cookie},
+           {"appliance", appliances_text(tables, record)},
            {"state", state_text(record, usage, expired)},
            {"from_outside", (record.flags & kFlowFirstEndOutside) != 0 ? client == 0 : client == 1},
            {"idle_ms", now_ms - record.last_seen_ms},
@@ -70,6 +78,8 @@ json describe_flow(const Controller& controller, const flow_record& record, cons
            {"packets_delivered", record.delivered},
            {"bytes_forward", flow_bytes(&usage, client)},
            {"bytes_back", flow_bytes(&usage, server)}};
+  if (!flow_is_chain(&record)) out["cookie"] = record.cookie;
+  if (record.rule != 0) out["rule"] = controller.reconciler().policy().rule_name(record.rule);
   if (record.flags & kFlowBypass) out["bypassed"] = true;
   if (record.flags & kFlowNlb) out["backend"] = target_address(tables, record.backend);
   return out;
@@ -97,6 +107,18 @@ json describe_flows(const Controller& controller, const FlowFilter& filter) {
     }
   }
   return {{"flows", std::move(list)}, {"matched", matched}};
+}
+
+json describe_policy(const Controller& controller) {
+  json list = json::array();
+  for (const PolicyRule& rule : controller.config().gateway.policy) {
+    json entry = to_json(rule);
+    const policy_counters count = controller.reconciler().policy().count(rule.name);
+    entry["flows"] = count.flows;
+    entry["packets_dropped"] = count.packets_dropped;
+    list.push_back(std::move(entry));
+  }
+  return {{"rules", std::move(list)}};
 }
 
 const char* verdict_name(Verdict verdict) { return kVerdictNames[verdict]; }

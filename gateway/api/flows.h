@@ -26,6 +26,9 @@ struct FlowFilter {
 // {"flows": [...], "matched": N}: the first `limit` of those that match.
 nlohmann::json describe_flows(const Controller& controller, const FlowFilter& filter);
 
+// {"rules": [...]}: the rules of the policy in their order, with what they have counted.
+nlohmann::json describe_policy(const Controller& controller);
+
 // Of all CPUs together.
 counters sum_counters(const Tables& tables);
 const char* verdict_name(Verdict verdict);  // "drop"

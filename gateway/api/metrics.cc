@@ -41,6 +41,20 @@ void add_data_path(MetricsPage& page, const Controller& controller, const Active
     happened.sample(sum.event[i], {{"event", path_event_name(static_cast<PathEvent>(i))}});
 }
 
+// Without a policy, no lines.
+void add_policy(MetricsPage& page, const Controller& controller) {
+  const PolicyWriter& policy = controller.reconciler().policy();
+  const auto column = [&](MetricsPage::Family family, __u64 policy_counters::*value) {
+    for (const PolicyRule& rule : controller.config().gateway.policy)
+      family.sample(policy.count(rule.name).*value, {{"rule", rule.name}});
+  };
+  if (controller.config().gateway.policy.empty()) return;
+  column(page.counter("sluice_policy_flows_total", "Flows that began by a rule of the policy."),
+         &policy_counters::flows);
+  column(page.counter("sluice_policy_dropped_packets_total", "Packets that a rule has dropped."),
+         &policy_counters::packets_dropped);
+}
+
 // One series per place in the target table: groups that share a target share its numbers.
 void add_targets(MetricsPage& page, const Controller& controller) {
   struct Column {
@@ -144,7 +158,7 @@ std::string balancers_of(const Config& config, const TargetGroup& group) {
   for (const LoadBalancer& lb : config.load_balancers) {
     if (lb.type == LoadBalancerType::kApplication) continue;
     const bool forwards = std::ranges::any_of(lb.listeners, [&](const Listener& listener) {
-      return listener.default_action.target_group == group.name;
+      return forwards_to(listener.default_action, group.name);
     });
     if (forwards) out += (out.empty() ? "" : ",") + balancer_label(lb);
   }
@@ -311,7 +325,7 @@ ActiveFlows active_flows(const Controller& controller) {
       }
       out.all += step;
       out.of_attachment[record.attachment % kAttachmentsMax] += step;
-      out.of_target[record.target % kTargetsMax] += step;
+      for (const uint16_t target : appliances_of(record)) out.of_target[target] += step;
       if (record.flags & kFlowNlb) out.of_target[record.backend % kTargetsMax] += step;
     }
   }
@@ -325,6 +339,7 @@ std::string metrics_text(const MetricsSources& sources) {
   const ActiveFlows flows = active_flows(sources.controller);
   add_data_path(page, sources.controller, flows);
   add_load_balancers(page, sources.controller, flows);
+  add_policy(page, sources.controller);
   add_targets(page, sources.controller);
   add_hosts(page, sources.controller);
   add_checks(page, sources.controller.checker());

@@ -63,7 +63,8 @@ constexpr ActionRow kActions[] = {
      "says"},
     {kElb, kWrite, "CreateListener", elbv2::create_listener,
      "a gateway's has no protocol and port, a network's TCP or UDP, an application's HTTP; one "
-     "action: forward, or for applications also weighted, redirect, fixed-response"},
+     "action: forward, for gateways and applications also weighted, for applications also "
+     "redirect, fixed-response"},
     {kElb, kRead, "DescribeListeners", elbv2::describe_listeners, ""},
     {kElb, kWrite, "ModifyListener", elbv2::modify_listener, ""},
     {kElb, kWrite, "DeleteListener", elbv2::delete_listener, ""},

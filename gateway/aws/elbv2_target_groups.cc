@@ -5,6 +5,7 @@
 #include "gateway/aws/elbv2_parts.h"
 #include "gateway/aws/network.h"
 #include "gateway/aws/xml.h"
+#include "gateway/control/policy_writer.h"
 #include "gateway/control/validate.h"
 
 namespace sluice::gateway::elbv2 {
@@ -166,6 +167,9 @@ AwsResult<> delete_target_group(Call& call) {
                             [&](const LoadBalancer& lb) { return uses(lb, name); }))
       return refuse("ResourceInUse",
                     "Target group '" + arn + "' is currently in use by a listener or a rule");
+    if (policy_groups(next).contains(name))
+      return refuse("ResourceInUse",
+                    "Target group '" + arn + "' is currently in use by gateway.policy");
     next.target_groups.erase_if([&](const TargetGroup& other) { return other.name == name; });
     return {};
   });

@@ -113,6 +113,16 @@ void add_explain(CLI::App& app) {
   });
 }
 
+void add_policy(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("policy", "the rules about flows, and what they counted");
+  auto asking = std::make_shared<Asking>();
+  asking->add_options(*command);
+  command->callback([=] {
+    asking->request = {{"command", "policy"}};
+    asking->ask(print_policy);
+  });
+}
+
 void add_counters(CLI::App& app) {
   CLI::App* command = app.add_subcommand("counters", "verdicts, events and drops by reason");
   auto asking = std::make_shared<Asking>();
@@ -182,6 +192,7 @@ Result<Endpoint> parse_endpoint(const std::string& text) {
 void add_gateway_commands(CLI::App& app) {
   add_targets(app);
   add_flows(app);
+  add_policy(app);
   add_explain(app);
   add_counters(app);
   add_stat(app);

@@ -58,17 +58,49 @@ std::string print_flows(const json& reply) {
         f.value("bytes_forward", uint64_t{0}) + f.value("bytes_back", uint64_t{0});
     rows.push_back({text(f, "protocol"), endpoint(f, "source", "source_port"),
                     endpoint(f, "destination", "destination_port"), text(f, "attachment"),
-                    text(f, "appliance"), text(f, "backend"), text(f, "state"),
+                    text(f, "rule"), text(f, "appliance"), text(f, "backend"), text(f, "state"),
                     seconds(f, "age_ms"), seconds(f, "idle_ms"), std::to_string(packets),
                     std::to_string(bytes)});
   }
   const uint64_t matched = reply.value("matched", uint64_t{0});
-  std::string out = format_table({"PROTO", "FROM", "TO", "ATTACHMENT", "APPLIANCE", "BACKEND",
-                                  "STATE", "AGE s", "IDLE s", "PACKETS", "BYTES"},
+  std::string out = format_table({"PROTO", "FROM", "TO", "ATTACHMENT", "RULE", "APPLIANCE",
+                                  "BACKEND", "STATE", "AGE s", "IDLE s", "PACKETS", "BYTES"},
                                  rows);
   if (matched > rows.size())
     out += std::to_string(rows.size()) + " of " + std::to_string(matched) + " flows; see --limit\n";
   return out;
+}
+
+std::string print_policy(const json& reply) {
+  const auto join = [](const json& list, const char* between) {
+    std::string out;
+    for (const json& one : list)
+      out += (out.empty() ? "" : between) + (one.is_string() ? one.get<std::string>() : one.dump());
+    return out.empty() ? "any" : out;
+  };
+  const auto what = [&](const json& action) {
+    if (action.contains("target_group")) return text(action, "target_group");
+    if (!action.contains("target_groups")) return text(action, "type");
+    json shares = json::array();
+    for (const json& group : action["target_groups"])
+      shares.push_back(text(group, "weight") + " " + text(group, "target_group"));
+    return join(shares, " : ");
+  };
+  std::vector<std::vector<std::string>> rows;
+  for (const json& r : reply.at("rules")) {
+    json actions = json::array();
+    for (const json& action : r.at("actions")) actions.push_back(what(action));
+    rows.push_back({text(r, "name"), join(r.value("attachments", json::array()), ","),
+                    join(r.value("sources", json::array()), ","),
+                    join(r.value("destinations", json::array()), ","), text(r, "protocol"),
+                    join(r.value("ports", json::array()), ","),
+                    std::to_string(r.value("percentage", 100)) + "%", join(actions, " > "),
+                    text(r, "flows"), text(r, "packets_dropped")});
+  }
+  if (rows.empty()) return "the gateway has no policy: listeners decide\n";
+  return format_table({"RULE", "ATTACHMENTS", "SOURCES", "DESTINATIONS", "PROTO", "PORTS", "OF",
+                       "ACTION", "FLOWS", "DROPPED"},
+                      rows);
 }
 
 std::string print_counters(const json& reply, bool zeros) {

@@ -9,6 +9,7 @@ namespace sluice::gateway {
 
 std::string print_targets(const nlohmann::json& reply);
 std::string print_flows(const nlohmann::json& reply);
+std::string print_policy(const nlohmann::json& reply);
 std::string print_counters(const nlohmann::json& reply, bool zeros);
 std::string print_explanation(const nlohmann::json& reply);
 std::string print_changes(const nlohmann::json& reply);

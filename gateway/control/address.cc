@@ -22,6 +22,8 @@ Result<IpAddress> parse_ip_address(const std::string& text) {
   return fail("'" + text.substr(0, 60) + "' is no IPv4 or IPv6 address");
 }
 
+std::string Prefix::text() const { return address.text() + "/" + std::to_string(length); }
+
 bool Prefix::contains(const IpAddress& other) const {
   if (other.version != address.version) return false;
   const auto* mine = reinterpret_cast<const uint8_t*>(address.words);

@@ -32,6 +32,8 @@ struct Prefix {
   IpAddress address;
   uint8_t length = 0;
   bool contains(const IpAddress& other) const;
+  bool operator==(const Prefix&) const = default;
+  std::string text() const;  // "10.0.0.0/16"
 };
 Result<Prefix> parse_prefix(const std::string& text);
 

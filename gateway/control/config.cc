@@ -25,10 +25,10 @@ bool Gateway::operator==(const Gateway& other) const {
          tunnel_interfaces == other.tunnel_interfaces && tunnel_address == other.tunnel_address &&
          log_format == other.log_format && log_level == other.log_level && pinned == other.pinned &&
          mss_clamp == other.mss_clamp && hints == other.hints &&
-         idle_timeouts == other.idle_timeouts && nlb_interface == other.nlb_interface &&
-         proxies_socket == other.proxies_socket && proxies_user == other.proxies_user &&
-         store == other.store && region == other.region && account == other.account &&
-         api == other.api && flow_log == other.flow_log;
+         idle_timeouts == other.idle_timeouts && policy == other.policy &&
+         nlb_interface == other.nlb_interface && proxies_socket == other.proxies_socket &&
+         proxies_user == other.proxies_user && store == other.store && region == other.region &&
+         account == other.account && api == other.api && flow_log == other.flow_log;
 }
 
 std::string Target::text() const {

@@ -88,6 +88,7 @@ void ConfigReader::read_gateway(const YamlNode& node) {
   map.each("idle_timeouts", kIdleClasses - kIdleRules,
            [&](const YamlNode& n) { read_idle_timeout(n); });
   map.each("hints", kHintsMax, [&](const YamlNode& n) { read_hint(n); });
+  map.each("policy", kPolicyRulesMax, [&](const YamlNode& n) { read_policy_rule(n); });
   map.finish();
 }
 
@@ -145,16 +146,21 @@ void ConfigReader::read_hint(const YamlNode& node) {
   config_.gateway.hints.push_back(std::move(hint));
 }
 
+// A word or a number at the key `protocol`.
+bool ConfigReader::read_protocol(YamlMap& map, const YamlNode* node, uint8_t& out) {
+  constexpr uint8_t kNumbers[] = {kProtocolTcp, kProtocolUdp, kProtocolIcmp, kProtocolIcmpv6};
+  if (node != nullptr && node->scalar.find_first_not_of("0123456789") == std::string::npos)
+    return map.read_integer("protocol", out, 0, 254);
+  int word = 0;
+  if (!map.read_choice("protocol", word, {"tcp", "udp", "icmp", "icmpv6"})) return false;
+  out = kNumbers[word];
+  return true;
+}
+
 void ConfigReader::read_idle_timeout(const YamlNode& node) {
   YamlMap map(node, errors_);
   IdleTimeout idle;
-  int protocol = 0;
-  constexpr uint8_t kNumbers[] = {kProtocolTcp, kProtocolUdp, kProtocolIcmp, kProtocolIcmpv6};
-  const YamlNode* name = map.require("protocol");
-  if (name != nullptr && name->scalar.find_first_not_of("0123456789") == std::string::npos)
-    map.read_integer("protocol", idle.protocol, 0, 255);
-  else if (map.read_choice("protocol", protocol, {"tcp", "udp", "icmp", "icmpv6"}))
-    idle.protocol = kNumbers[protocol];
+  read_protocol(map, map.require("protocol"), idle.protocol);
   const bool port = map.read_integer("port", idle.port, 1, UINT16_MAX);
   const bool has_ports = idle.protocol == kProtocolTcp || idle.protocol == kProtocolUdp;
   if (port && !has_ports) errors_.add(node, "only tcp and udp have ports");

@@ -39,8 +39,14 @@ class ConfigReader {
   void read_tunnel(const YamlNode& node);
   void read_hint(const YamlNode& node);
   void read_idle_timeout(const YamlNode& node);
+  bool read_protocol(YamlMap& map, const YamlNode* node, uint8_t& out);
   void read_attachment(const YamlNode& node);
   void read_interface(const YamlNode* node, std::string& out);
+
+  // config_policy.cc
+  void read_policy_rule(const YamlNode& node);
+  void read_policy_actions(const YamlNode& node, PolicyRule& rule);
+  void read_prefix(const YamlNode& node, std::vector<Prefix>& out);
 
   // config_api.cc
   void read_place(YamlMap& gateway);

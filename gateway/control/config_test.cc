@@ -233,7 +233,7 @@ const Bad kBad[] = {
      "one of: forward, redirect, fixed-response\n"},
     {"{type: forward, target_group: ids}", "{type: fixed-response, status: 200}",
      "f:9:36: load_balancers[0].listeners[0].default_actions[0]: only an application load balancer "
-     "has weights, redirects and fixed responses\n"},
+     "has redirects and fixed responses\n"},
     {"protocol: UDP, address", "protocol: TLS, address",
      "f:13:20: load_balancers[1].listeners[0].protocol: a listener of a network load balancer "
      "speaks TCP or UDP, not TLS\n"},

@@ -30,8 +30,11 @@ class Teller {
   bool stays(const flow_record& record, const flow_query& query) const;
   void tell_existing(const flow_record& record);
   void tell_new(const ExplainQuestion& question, const flow_query& query, const struct tuple& tuple,
-                bool leaves, uint16_t group);
+                const flow_record* record);
+  bool tell_rule(uint8_t rule);
   void tell_nlb(const flow_query& query, const struct tuple& tuple);
+  void tell_chain(const flow_record& record);
+  void tell_further_hops(uint8_t rule, const flow_query& query);
   void tell_appliance(uint16_t index);
   void tell_zone(uint16_t group);
   void tell_alb(const ExplainQuestion& question);
@@ -110,20 +113,24 @@ Result<Explanation> Teller::tell(const ExplainQuestion& question) {
     return std::move(out_);
   }
   out_.hash = query.hash;
-  out_.target_group = names_.group_name(tables_.attachments[index].group);
+  const uint8_t rule = record != nullptr ? record->rule : uint8_t{0};
+  out_.target_group = names_.group_name(
+      static_cast<uint16_t>(flow_group(&tables_, &tables_.attachments[index], &query, rule)));
   if (record != nullptr && (record->flags & kFlowBypass || stays(*record, query)))
     tell_existing(*record);
   else
-    tell_new(question, query, tuple, record != nullptr, tables_.attachments[index].group);
+    tell_new(question, query, tuple, record);
   if (out_.drop == kDropNone) tell_alb(question);
   return std::move(out_);
 }
 
 // As flow_leave() of the packet path, for a packet that opens no connection.
 bool Teller::stays(const flow_record& record, const flow_query& query) const {
+  if (flow_is_chain(&record)) return true;  // its hops are told one by one
   const target& t = tables_.targets[record.target % kTargetsMax];
   if (!(t.flags & kTargetInUse)) return false;
-  const uint16_t group = tables_.attachments[record.attachment % kAttachmentsMax].group;
+  const uint32_t group =
+      flow_group(&tables_, &tables_.attachments[record.attachment], &query, record.rule);
   return !(t.flags & (kTargetMoves | kTargetResets)) ||
          steer(&tables_, group, &query) == record.target;
 }
@@ -134,6 +141,8 @@ void Teller::tell_existing(const flow_record& record) {
       std::to_string((static_cast<uint32_t>(now_ms_) - record.last_seen_ms) / 1000) + " s ago" +
       (flow_is_closed(&record) ? ", closed: a SYN would begin a new one" : "") +
       "); it stays with its target");
+  out_.rule = names_.policy().rule_name(record.rule);
+  if (!out_.rule.empty()) say("rule " + out_.rule + " of the policy decided when it began");
   if (record.flags & kFlowNlb) {
     out_.backend = record.backend;
     say("after inspection it is translated to NLB target " + target_text(record.backend));
@@ -141,29 +150,80 @@ void Teller::tell_existing(const flow_record& record) {
   if (record.flags & kFlowBypass)
     return say(record.target == kNone16
                    ? "it began while no target was healthy: it is delivered without inspection"
+               : record.target == kUninspected
+                   ? "its rule wants no inspection: it is delivered at once"
                    : "its appliance has hinted that it needs no more inspection: it is delivered "
                      "at once");
+  if (flow_is_chain(&record)) return tell_chain(record);
   tell_appliance(record.target);
 }
 
+// The appliances that a flow visits one after another.
+void Teller::tell_chain(const flow_record& record) {
+  for (const uint16_t index : appliances_of(record)) tell_appliance(index);
+  say("replies visit them backwards");
+}
+
+// Where the hops of a chain that begins would be; the first has been told.
+void Teller::tell_further_hops(uint8_t rule, const flow_query& query) {
+  for (uint32_t hop = 1; hop < kChainHopsMax && out_.drop == kDropNone; hop++) {
+    const uint32_t group = policy_group(&tables_, &query, rule, hop);
+    if (group == kNone16) break;
+    const uint32_t index = row_of(static_cast<uint16_t>(group), query);
+    const uint16_t appliance = tables_.rows[index].target;
+    say("hop " + std::to_string(hop + 1) + ", target group " +
+        std::string(names_.group_name(static_cast<uint16_t>(group))) + ": " +
+        tell_row(static_cast<uint16_t>(group), index));
+    if (appliance != kNone16)
+      tell_appliance(appliance);
+    else if (tables_.groups[group].flags & kGroupFailsOpen)
+      say("no target of the group is healthy: the flow passes it by");
+    else
+      drop(kDropNoTarget);
+  }
+}
+
 void Teller::tell_new(const ExplainQuestion& question, const flow_query& query,
-                      const struct tuple& tuple, bool leaves, uint16_t group) {
-  if (leaves)
+                      const struct tuple& tuple, const flow_record* record) {
+  if (record != nullptr)
     say("belongs to a flow whose target is unhealthy or gone: it leaves it");
   else
     say("has no flow in the table (hash " + hexadecimal(query.hash, 16) + "): it would begin one");
+  const struct attachment& at = tables_.attachments[query.attachment];
+  const uint32_t rule = record != nullptr              ? record->rule
+                        : at.flags & kAttachmentPolicy ? policy_find(&tables_, &query, &tuple, 0)
+                                                       : 0;
+  if (tell_rule(static_cast<uint8_t>(rule))) return;
+  const auto group = static_cast<uint16_t>(flow_group(&tables_, &at, &query, rule));
+  out_.target_group = names_.group_name(group);
   if (group == kNone16) return drop(kDropNoTargetGroup);
   tell_zone(group);
   const uint32_t index = row_of(group, query);
   out_.row = index - first_row(group);
   say("target group " + out_.target_group + ": " + tell_row(group, index));
   const uint16_t appliance = tables_.rows[index].target;
-  if (appliance == kNone16 && (tables_.groups[group].flags & kGroupFailsOpen))
+  const bool chain = rule != 0 && policy_group(&tables_, &query, rule, 1) != kNone16;
+  if (appliance != kNone16)
+    tell_appliance(appliance);
+  else if (!(tables_.groups[group].flags & kGroupFailsOpen))
+    return drop(kDropNoTarget);
+  else if (!chain)
     return say("no target of the group is healthy: it is delivered without inspection");
-  if (appliance == kNone16) return drop(kDropNoTarget);
-  tell_appliance(appliance);
+  else
+    say("no target of the group is healthy: the flow passes it by");
+  if (chain) tell_further_hops(static_cast<uint8_t>(rule), query);
   const bool ports = tuple.protocol == kProtocolTcp || tuple.protocol == kProtocolUdp;
   if (!question.from_inside && ports && out_.drop == kDropNone) tell_nlb(query, tuple);
+}
+
+// Whether the rule of a new flow settles all.
+bool Teller::tell_rule(uint8_t rule) {
+  out_.rule = names_.policy().rule_name(rule);
+  if (!out_.rule.empty()) say("rule " + out_.rule + " of the policy fits it");
+  const PolicyAction action = policy_action(&tables_, tables_.settings, rule);
+  if (action == kPolicyDrop) drop(kDropPolicy);
+  if (action == kPolicyBypass) say("it is delivered without inspection");
+  return action != kPolicyForward;
 }
 
 void Teller::tell_zone(uint16_t group) {

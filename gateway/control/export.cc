@@ -131,6 +131,7 @@ json as_json(const Gateway& gateway) {
     if (!hint.target_group.empty()) entry["target_group"] = hint.target_group;
     out["hints"].push_back(std::move(entry));
   }
+  for (const PolicyRule& rule : gateway.policy) out["policy"].push_back(to_json(rule));
   return out;
 }
 

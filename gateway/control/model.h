@@ -14,6 +14,7 @@
 #include "gateway/control/address.h"
 #include "gateway/control/health_check.h"
 #include "gateway/control/object_list.h"
+#include "gateway/control/policy.h"
 #include "gateway/control/rule_parts.h"
 #include "tunnels/flow_key.h"
 
@@ -101,6 +102,7 @@ struct Gateway {
   bool mss_clamp = false;    // lower the MSS of TCP handshakes to what the tunnel carries
   std::vector<Hint> hints;
   std::vector<IdleTimeout> idle_timeouts;  // the first that fits a flow is its own
+  std::vector<PolicyRule> policy;
   LogFormat log_format = LogFormat::kText;
   LogLevel log_level = LogLevel::kInfo;
   FlowLogSettings flow_log;

@@ -118,7 +118,9 @@ uint32_t Nudger::nudge_bucket(uint32_t index) {
     if (state == kFlowEmpty || state == kFlowClosed) continue;
     // A copy: the packet path may give the place to another flow meanwhile.
     const flow_record record = tables.flow_buckets[index].record[way];
-    if (record.key.protocol != kProtocolTcp || !now_.contains(record.target)) continue;
+    const auto waits = [&](uint16_t target) { return now_.contains(target); };
+    if (record.key.protocol != kProtocolTcp || std::ranges::none_of(appliances_of(record), waits))
+      continue;
     if (record.key.port[0] == 0 || record.flags & (kFlowAlias | kFlowBypass)) continue;
     if (flow_is_expired(tables.settings, &record, now_ms)) continue;
     for (const uint32_t direction : {0, 1}) frames += nudge(record, direction);

@@ -173,6 +173,23 @@ json to_json(const Attachment& attachment) {
   return out;
 }
 
+json to_json(const PolicyRule& rule) {
+  json out{{"name", rule.name}};
+  if (!rule.attachments.empty()) out["attachments"] = rule.attachments;
+  for (const Prefix& prefix : rule.sources) out["sources"].push_back(prefix.text());
+  for (const Prefix& prefix : rule.destinations) out["destinations"].push_back(prefix.text());
+  if (rule.protocol) out["protocol"] = std::to_string(*rule.protocol);
+  for (const PortRange& ports : rule.ports)
+    out["ports"].push_back(std::to_string(ports.first) +
+                           (ports.first == ports.last ? "" : "-" + std::to_string(ports.last)));
+  if (rule.percentage != 100) out["percentage"] = rule.percentage;
+  out["actions"] = json::array();
+  if (rule.decision == PolicyDecision::kBypass) out["actions"].push_back({{"type", "bypass"}});
+  if (rule.decision == PolicyDecision::kDrop) out["actions"].push_back({{"type", "drop"}});
+  for (const Action& hop : rule.hops) out["actions"].push_back(as_json(hop)[0]);
+  return out;
+}
+
 json to_json(const EndpointService& service) {
   json out{{"name", service.name}, {"load_balancer", service.load_balancer}};
   add_origin(out, service);

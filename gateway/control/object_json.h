@@ -14,5 +14,6 @@ nlohmann::ordered_json to_json(const LoadBalancer& load_balancer);
 nlohmann::ordered_json to_json(const TargetGroup& group);
 nlohmann::ordered_json to_json(const Attachment& attachment);
 nlohmann::ordered_json to_json(const EndpointService& service);
+nlohmann::ordered_json to_json(const PolicyRule& rule);
 
 }  // namespace sluice::gateway

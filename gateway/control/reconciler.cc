@@ -43,15 +43,18 @@ std::set<std::string, std::less<>> steered_groups(const Config& config) {
   std::set<std::string, std::less<>> out;
   for (const LoadBalancer& lb : config.load_balancers) {
     if (lb.type == LoadBalancerType::kApplication) continue;
-    for (const Listener& listener : lb.listeners) out.insert(listener.default_action.target_group);
+    for (const Listener& listener : lb.listeners)
+      for (const WeightedGroup& group : groups_of(listener.default_action))
+        out.insert(group.target_group);
   }
   for (const Hint& hint : config.gateway.hints)
     if (!hint.target_group.empty()) out.insert(hint.target_group);
+  out.merge(policy_groups(config));
   return out;
 }
 
 Reconciler::Reconciler(DataPathHost& host)
-    : host_(host), tables_(host.tables()), places_(kTargetsMax) {}
+    : host_(host), tables_(host.tables()), places_(kTargetsMax), policy_(host.tables()) {}
 
 Result<> Reconciler::reconcile(const Config& config, World& world, OnMissing on_missing) {
   if (!look_at_interfaces(config, world, on_missing)) return interfaces_.missing;
@@ -73,7 +76,8 @@ Result<> Reconciler::reconcile(const Config& config, World& world, OnMissing on_
   write_hints(config);
   if (listeners_stale_) listeners_stale_ = !keep(write_listeners(config));
   if (attachments_stale_)
-    attachments_stale_ = !(keep(write_attachments(config)) && keep(write_ports(config)));
+    attachments_stale_ = !(keep(write_attachments(config)) && keep(write_policy(config)) &&
+                           keep(write_ports(config)));
   if (groups_.size() > steered_.size()) remove_groups(config, world);
   if (std::exchange(zones_stale_, false)) remove_zones();
   detach_leftovers();
@@ -101,6 +105,10 @@ bool Reconciler::look_at_interfaces(const Config& config, World& world, OnMissin
 // What load balancers and the gateway's own section say.
 void Reconciler::look_at_steering(const Config& config) {
   look_at_zones(config);
+  // The policy goes by the stickiness of its groups.
+  const bool has_policy = static_cast<uint32_t>(tables_.settings[0].policy) != 0;
+  if (has_policy && !config.target_groups.same_objects(last_.target_groups))
+    attachments_stale_ = true;
   if (turn_ > 1 && config.load_balancers.same_objects(last_.load_balancers) &&
       config.gateway == last_.gateway)
     return;
@@ -113,7 +121,8 @@ void Reconciler::look_at_steering(const Config& config) {
 
 void Reconciler::look_at_zones(const Config& config) {
   const bool same_places = config.network.same_objects(last_.network);
-  if (turn_ > 1 && same_places && config.load_balancers.same_objects(last_.load_balancers) &&
+  if (turn_ > 1 && same_places && config.gateway.policy == last_.gateway.policy &&
+      config.load_balancers.same_objects(last_.load_balancers) &&
       config.attachments.same_objects(last_.attachments) &&
       config.target_groups.same_objects(last_.target_groups))
     return;
@@ -154,6 +163,7 @@ Reconciler::Interfaces Reconciler::find_interfaces(const Config& config, World& 
 void Reconciler::write_settings(const Config& config) {
   settings wanted = make_settings(config);
   wanted.flow_bucket_mask = tables_.settings[0].flow_bucket_mask;
+  wanted.policy = tables_.settings[0].policy;
   if (std::memcmp(&wanted, tables_.settings, sizeof(wanted)) != 0) tables_.settings[0] = wanted;
 }
 
@@ -206,11 +216,21 @@ Result<> Reconciler::write_attachments(const Config& config) {
         wanted.group = group_index(group->name, zone_of_endpoint(config, attachment, *group))
                            .value_or(kNone16);
     }
+    if (has_policy(config, attachment)) wanted.flags |= kAttachmentPolicy;
     wanted.in_use = 1;
     auto& place = tables_.attachments[at->second];
     if (std::memcmp(&place, &wanted, sizeof(wanted)) != 0) place = wanted;
   }
   return {};
+}
+
+Result<> Reconciler::write_policy(const Config& config) {
+  return policy_.write(config, {[&](const Attachment& attachment) {
+                                  return attachments_.find(attachment.name)->second;
+                                },
+                                [&](const TargetGroup& group, std::string_view zone) {
+                                  return group_index(group.name, zone).value_or(kNone16);
+                                }});
 }
 
 void Reconciler::set_port(uint32_t interface_index, uint16_t role, uint16_t attachment) {

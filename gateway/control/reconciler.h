@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "gateway/control/model.h"
+#include "gateway/control/policy_writer.h"
 #include "gateway/control/world.h"
 #include "gateway/control/zones.h"
 #include "gateway/datapath/host.h"
@@ -82,6 +83,7 @@ class Reconciler {
   std::optional<uint16_t> target_index(Protocol protocol, const Target& target) const;
   // Whether packets are steered to the group.
   bool steers_to(std::string_view group) const { return groups_.contains(group); }
+  const PolicyWriter& policy() const { return policy_; }
   // A target that was deregistered, and still may have flows.
   struct Draining {
     std::string group;  // that it left; empty after a restart, which forgets it
@@ -177,6 +179,7 @@ class Reconciler {
   void write_settings(const Config& config);
   void write_hints(const Config& config);
   Result<> write_attachments(const Config& config);
+  Result<> write_policy(const Config& config);
   Result<> write_ports(const Config& config);
   void set_port(uint32_t interface_index, uint16_t role, uint16_t attachment);
 
@@ -244,6 +247,7 @@ class Reconciler {
   SteeredZones zones_;                          // steered_zones() of last_
   std::map<ListenerKey, uint16_t> listeners_;
   std::map<std::string, uint16_t, std::less<>> attachments_;
+  PolicyWriter policy_;
   Interfaces interfaces_;
   std::set<uint32_t> ports_;
 
@@ -259,7 +263,7 @@ class Reconciler {
 };
 
 // Which target groups the packet path steers to: those of gateway and network listeners, and of
-// hints.
+// hints and rules of the policy.
 std::set<std::string, std::less<>> steered_groups(const Config& config);
 
 }  // namespace sluice::gateway

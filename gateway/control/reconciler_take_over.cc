@@ -17,6 +17,7 @@ void Reconciler::take_over(const Config& config) {
   take_over_groups();
   take_over_listeners();
   take_over_attachments(config);
+  policy_.take_over();
 }
 
 void Reconciler::take_over_targets() {

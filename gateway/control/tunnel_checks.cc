@@ -7,13 +7,13 @@ namespace sluice::gateway {
 namespace {
 
 // Whose packets a group's appliances get, the first in the file; any, for a group that only a hint
-// leads to; nothing without attachments.
+// or the policy leads to; nothing without attachments.
 const Attachment* attachment_of(const Config& config, const std::string& group) {
   for (const Attachment& attachment : config.attachments) {
     const LoadBalancer* lb = config.load_balancer(attachment.load_balancer);
     if (lb == nullptr) continue;
     for (const Listener& listener : lb->listeners)
-      if (listener.default_action.target_group == group) return &attachment;
+      if (forwards_to(listener.default_action, group)) return &attachment;
   }
   return config.attachments.empty() ? nullptr : &config.attachments[0];
 }

@@ -67,16 +67,20 @@ void Validator::say(const std::string& path, std::string what) {
   if (!is_broken(path)) errors_.push_back({std::move(what), path, {}});
 }
 
-// Names are letters, digits and hyphens, and each is there once.
+bool is_name(std::string_view name) {
+  constexpr size_t kNameMax = 32;
+  const bool letters = std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+  });
+  return letters && !name.empty() && name.size() <= kNameMax;
+}
+
+// Each name is there once.
 template <class Object>
 void Validator::check_names(std::string_view list, const ObjectList<Object>& objects) {
-  constexpr size_t kNameMax = 32;
   for (size_t i = 0; i < objects.size(); i++) {
     const std::string& name = objects[i].name;
-    const bool letters = std::ranges::all_of(name, [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
-    });
-    if (!letters || name.empty() || name.size() > kNameMax)
+    if (!is_name(name))
       say(Path(list, i) + ".name", "a name is 1 to 32 letters, digits and hyphens");
     else if (objects.find(name) != &objects[i])
       say(Path(list, i) + ".name", "the name '" + name + "' is taken");
@@ -196,6 +200,7 @@ void Validator::check_gateway() {
     if (!group.empty())
       check_group_reference(Path("gateway.hints", i) + ".target_group", group, Protocol::kGeneve);
   }
+  check_policy();
   const bool has_nlb = std::ranges::any_of(config_.load_balancers, [](const LoadBalancer& lb) {
     return lb.type == LoadBalancerType::kNetwork;
   });

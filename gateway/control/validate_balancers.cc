@@ -201,17 +201,22 @@ void Validator::check_conditions(const Path& path, const Rule& rule) {
 void Validator::check_action(const Path& path, const Path& listener_path, const LoadBalancer& lb,
                              const Listener& listener, const Action& action) {
   if (is_broken(path, ".type")) return;
-  if (lb.type != LoadBalancerType::kApplication &&
-      (!action.is_forward() || !action.weighted.empty()))
-    return say(path.text(),
-               "only an application load balancer has weights, redirects and fixed responses");
+  if (lb.type != LoadBalancerType::kApplication && !action.is_forward())
+    return say(path.text(), "only an application load balancer has redirects and fixed responses");
+  if (lb.type == LoadBalancerType::kNetwork && !action.weighted.empty())
+    return say(path.text(), "a network load balancer has no weights");
   const auto tell = [&](const Result<>& good) {
     if (!good) say(path + "." + good.error().where, good.error().what);
   };
   if (action.redirect) return tell(check_redirect(*action.redirect));
   if (action.fixed_response) return tell(check_fixed_response(*action.fixed_response));
-  if (action.weighted.empty())
-    return check_forward(path, listener_path, lb, listener, action.target_group);
+  check_groups(path, action, [&](const Path& where, const std::string& group) {
+    check_forward(where, listener_path, lb, listener, group);
+  });
+}
+
+void Validator::check_groups(const Path& path, const Action& action, const CheckGroup& check) {
+  if (action.weighted.empty()) return check(path, action.target_group);
   const std::string list = path + ".target_groups";
   if (action.weighted.size() > kWeightedGroupsMax) return say(list, "at most 5 are possible");
   std::set<std::string_view> seen;
@@ -223,7 +228,7 @@ void Validator::check_action(const Path& path, const Path& listener_path, const 
     if (group.weight > kWeightMax) say(where + ".weight", "a weight is between 0 and 999");
     if (!seen.insert(group.target_group).second)
       say(where + ".target_group", "'" + group.target_group + "' is there twice");
-    check_forward(where, listener_path, lb, listener, group.target_group);
+    check(where, group.target_group);
   }
   if (sum == 0) say(list, "at least one needs a weight above 0");
 }

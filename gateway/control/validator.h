@@ -14,6 +14,8 @@
 
 namespace sluice::gateway {
 
+// 1 to 32 letters, digits and hyphens.
+bool is_name(std::string_view name);
 // 1 to 15 printable characters without '/' and ':'.
 bool is_interface_name(std::string_view name);
 
@@ -55,6 +57,10 @@ class Validator {
   void check_limits();
   void check_gateway();
 
+  // validate_policy.cc
+  void check_policy();
+  void check_policy_rule(const Path& path, const PolicyRule& rule);
+
   // validate_network.cc
   void check_network();
   void check_subnet_mappings(const Path& path, const LoadBalancer& lb);
@@ -78,6 +84,9 @@ class Validator {
   // The group, if it is there, whole and of this protocol.
   const TargetGroup* check_group_reference(const std::string& path, const std::string& name,
                                            Protocol wanted);
+  // One group, or several with weights; `check` judges each.
+  using CheckGroup = std::function<void(const Path& path, const std::string& name)>;
+  void check_groups(const Path& path, const Action& action, const CheckGroup& check);
   void check_forward(const Path& path, const Path& listener_path, const LoadBalancer& lb,
                      const Listener& listener, const std::string& name);
   void check_idle_timeout(const Path& path, const Listener& listener);

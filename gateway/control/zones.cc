@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "gateway/control/attributes.h"
+#include "gateway/control/policy_writer.h"
 
 namespace sluice::gateway {
 namespace {
@@ -62,9 +63,14 @@ SteeredZones steered_zones(const Config& config) {
   };
   for (const Attachment& attachment : config.attachments) {
     const LoadBalancer* owner = config.load_balancer(attachment.load_balancer);
-    if (owner == nullptr || owner->listeners.empty()) continue;
-    if (const auto* group = config.target_group(owner->listeners[0].default_action.target_group))
-      add(*group, zone_of_endpoint(config, attachment, *group));
+    if (owner == nullptr) continue;
+    std::set<std::string> groups = policy_groups(config, &attachment);
+    if (!owner->listeners.empty())
+      for (const WeightedGroup& weighted : groups_of(owner->listeners[0].default_action))
+        groups.insert(weighted.target_group);
+    for (const std::string& name : groups)
+      if (const auto* group = config.target_group(name))
+        add(*group, zone_of_endpoint(config, attachment, *group));
   }
   for (const LoadBalancer& lb : config.load_balancers) {
     if (lb.type != LoadBalancerType::kNetwork) continue;

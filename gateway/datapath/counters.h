@@ -2,17 +2,8 @@
 // How packets end, and what is counted of them.
 #pragma once
 
+#include "gateway/datapath/vocabulary.h"
 #include "tunnels/drop_reasons.h"
-
-#ifdef __cplusplus
-#define SLUICE_GATEWAY_BEGIN  \
-  namespace sluice::gateway { \
-  using namespace ::sluice::tunnels;  // NOLINT: the packet path is one vocabulary
-#define SLUICE_ASSERT_SIZE(type, bytes) static_assert(sizeof(type) == (bytes), #type)
-#else
-#define SLUICE_GATEWAY_BEGIN
-#define SLUICE_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type)
-#endif
 
 SLUICE_GATEWAY_BEGIN
 
@@ -32,24 +23,24 @@ enum Verdict {
 };
 
 // What happened on the way, besides the verdict. X(enumerator, name).
-#define SLUICE_PATH_EVENTS(X)                                                                      \
-  X(kEventFlowCreated, "flow_created")                                                             \
-  X(kEventFlowEvicted, "flow_evicted") /* a place was taken from a live flow */                    \
-  X(kEventFlowExpired, "flow_expired") /* a place was taken from an idle or closed flow */         \
-  X(kEventChecksumCompleted, "checksum_completed") /* that the sender had left to its hardware */  \
-  X(kEventNlbTranslated, "nlb_translated")                                                         \
-  X(kEventMssClamped, "mss_clamped")                                                               \
-  X(kEventBypassed, "bypassed") /* a packet was delivered without inspection, as a hint allowed */ \
-  X(kEventHintTaken, "hint_taken")                                                                 \
-  X(kEventHintUnknown, "hint_unknown")   /* a hint that the configuration does not mention */      \
-  X(kEventFormerCookie, "former_cookie") /* a return under the cookie before the current one */    \
-  X(kEventFlowMoved, "flow_moved")       /* to another target: its own is unhealthy or gone */     \
-  X(kEventMidFlow, "mid_flow") /* a flow was opened by a TCP packet that opens no connection */    \
-  X(kEventFailedOpen,                                                                              \
-    "failed_open")                 /* a packet was delivered uninspected: no target is healthy */  \
-  X(kEventResetSent, "reset_sent") /* a TCP packet was answered by RST */                          \
-  X(kEventTrailEvicted, "trail_evicted") /* a fragmented datagram was forgotten for another */     \
-  X(kEventFragmented, "fragmented")      /* a packet was cut for the way to its target */          \
+#define SLUICE_PATH_EVENTS(X)                                                                     \
+  X(kEventFlowCreated, "flow_created")                                                            \
+  X(kEventFlowEvicted, "flow_evicted") /* a place was taken from a live flow */                   \
+  X(kEventFlowExpired, "flow_expired") /* a place was taken from an idle or closed flow */        \
+  X(kEventChecksumCompleted, "checksum_completed") /* that the sender had left to its hardware */ \
+  X(kEventNlbTranslated, "nlb_translated")                                                        \
+  X(kEventMssClamped, "mss_clamped")                                                              \
+  X(kEventBypassed, "bypassed") /* a packet was delivered without inspection, as was allowed */   \
+  X(kEventHintTaken, "hint_taken")                                                                \
+  X(kEventHintUnknown, "hint_unknown")   /* a hint that the configuration does not mention */     \
+  X(kEventFormerCookie, "former_cookie") /* a return under the cookie before the current one */   \
+  X(kEventFlowMoved, "flow_moved")       /* to another target: its own is unhealthy or gone */    \
+  X(kEventMidFlow, "mid_flow") /* a flow was opened by a TCP packet that opens no connection */   \
+  X(kEventFailedOpen,                                                                             \
+    "failed_open")                 /* a packet was delivered uninspected: no target is healthy */ \
+  X(kEventResetSent, "reset_sent") /* a TCP packet was answered by RST */                         \
+  X(kEventTrailEvicted, "trail_evicted") /* a fragmented datagram was forgotten for another */    \
+  X(kEventFragmented, "fragmented")      /* a packet was cut for the way to its target */         \
   X(kEventFragmentMade, "fragment_made") /* one of its fragments */
 
 enum PathEvent {

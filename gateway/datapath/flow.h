@@ -3,6 +3,7 @@
 // FIN or RST.
 #pragma once
 
+#include "gateway/datapath/chain.h"
 #include "gateway/datapath/flow_table.h"
 #include "gateway/datapath/layer2.h"
 #include "gateway/datapath/passage.h"
@@ -43,12 +44,18 @@ SLUICE_STAGE __u32 steer_former(const struct path_tables* tables, __u32 group_in
   return former && target_serves(former) ? row->previous : (__u32)kNone16;
 }
 
-// Gives a flow to another target, under a new cookie. What the former target still holds comes back
-// under the former one (former_cookie).
+// Gives a flow, or a hop of its chain, to another target, under a new cookie. What the former
+// target still holds comes back under the former one (former_cookie).
 SLUICE_INLINE void flow_move(const struct passage* way, struct flow_record* record, __u32 index,
-                             const struct flow_query* query, __u32 target) {
-  record->cookie = flow_cookie(way->settings, query->hash, target, (record->cookie >> 28) + 1);
-  record->target = (__u16)target;
+                             const struct flow_query* query, __u32 hop, __u32 target) {
+  if (hop != 0) {
+    chain_set_target(record, hop, target);
+    chain_renew(record);
+  } else {
+    const __u32 generation = (record->cookie >> 28) + 1;
+    record->cookie = flow_cookie_apart(way->tables, query->hash, target, generation, 0);
+    record->target = (__u16)target;
+  }
   record->flags |= kFlowMoved;
   struct flow_usage* usage = table_flow_usages(way->tables, index);
   if (usage) usage->created_ms = way->now_ms;
@@ -64,12 +71,13 @@ SLUICE_INLINE void flow_start(const struct passage* way, struct flow_record* rec
   const __u32 generation = used_again ? (record->cookie >> 28) + 1 : 0;
   record->key = query->key;
   record->flags = flags | (__u16)flow_idle_class(way->tables, &query->key);
-  record->attachment = (__u16)query->attachment;
+  record->attachment = (__u8)query->attachment;
+  record->rule = 0;
   record->target = (__u16)target;
   record->backend = backend;
   record->layer2[0] = 0;
   record->layer2[1] = 0;
-  record->cookie = flow_cookie(way->settings, query->hash, target, generation);
+  record->cookie = flow_cookie_apart(way->tables, query->hash, target, generation, 0);
   record->last_seen_ms = way->now_ms;
   record->delivered = 0;
   const struct flow_usage unused = {{0, 0}, {0, 0}, {0, 0}, way->now_ms};
@@ -77,13 +85,13 @@ SLUICE_INLINE void flow_start(const struct passage* way, struct flow_record* rec
 }
 
 // Makes the flow of a packet that has none, at `target`, and picks the NLB target if its
-// destination is a listener. kNone16: nobody may inspect it. *index: the place of a flow that has
-// ended, or kFlowNotFound; becomes the new flow's.
+// destination is a listener. kNone16, kUninspected: it is not inspected. *index: the place of a
+// flow that has ended, or kFlowNotFound; becomes the new flow's.
 SLUICE_INLINE enum DropReason flow_open(struct passage* way, const struct packet* p,
-                                        const struct flow_query* query, __u32 target, __u32 side,
-                                        __u32* index) {
+                                        const struct flow_query* query, __u32 target, __u32 rule,
+                                        __u32 side, __u32* index) {
   __u16 flags = query->direction == 0 ? kFlowClientFirst : 0;
-  if (target == kNone16) flags |= kFlowBypass;
+  if (target >= kUninspected) flags |= kFlowBypass;
   if ((query->direction == 0) == (side == 0)) flags |= kFlowFirstEndOutside;
   __u32 backend = 0;
   if (side == 0 && (p->flags & (kPacketHasPorts | kPacketFragment))) {
@@ -101,9 +109,11 @@ SLUICE_INLINE enum DropReason flow_open(struct passage* way, const struct packet
   struct flow_usage* usage = table_flow_usages(way->tables, *index);
   if (!record || !usage) return kDropFlowTableFull;
   flow_start(way, record, usage, query, target, flags, (__u16)backend);
+  record->rule = (__u8)rule;
   way->counters->event[kEventFlowCreated]++;
   count_flow(way, target);
   if (flags & kFlowNlb) count_flow(way, backend);
+  if (rule != 0) policy_count_flow(way->tables, rule);
   return kDropNone;
 }
 
@@ -119,10 +129,12 @@ SLUICE_INLINE int flow_has_ended(const struct passage* way, const struct flow_re
 // row has a new owner, so the first target died, or left, before it approved anything.
 SLUICE_INLINE int flow_may_move(const struct passage* way, const struct flow_record* record,
                                 __u32 index, const struct flow_query* query, const struct packet* p,
-                                __u32 group_index) {
-  if ((p->tcp_flags & (kTcpSyn | kTcpAck)) != kTcpSyn || group_index == kNone16) return 0;
+                                const struct attachment* attachment) {
+  if ((p->tcp_flags & (kTcpSyn | kTcpAck)) != kTcpSyn) return 0;
   const struct flow_usage* usage = table_flow_usages(way->tables, index);
   if (!usage || usage->packets[(query->direction ^ 1) & 1] != 0) return 0;
+  const __u32 group_index = flow_group(way->tables, attachment, query, record->rule);
+  if (group_index == kNone16) return 0;
   const __u32 owner = steer(way->tables, group_index, query);
   return owner != kNone16 && owner != record->target;
 }
@@ -137,36 +149,126 @@ SLUICE_INLINE int packet_is_mid_flow(const struct packet* p) {
   return packet_is_tcp(p) && (p->tcp_flags & (kTcpSyn | kTcpAck)) != kTcpSyn;
 }
 
-// A packet without a flow, or whose flow is over: opens one, or says why it may not.
-SLUICE_INLINE enum DropReason flow_begin(struct passage* way, const struct packet* p,
-                                         const struct flow_query* query,
-                                         const struct attachment* attachment, __u32 side,
-                                         __u32* index) {
-  const __u32 group_index = attachment->group;
+// The target that a new flow goes to. kNone16: its group fails open.
+SLUICE_INLINE enum DropReason flow_steer(const struct passage* way, const struct flow_query* query,
+                                         __u32 group_index, int mid_flow, __u32* target) {
   const struct group* group = table_groups(way->tables, group_index);
   if (!group) return kDropNoTargetGroup;
-  __u32 target = kNone16;
-  if (packet_is_mid_flow(p)) {
-    if (*index != kFlowNotFound) return kDropFlowExpired;
-    if (attachment->flags & kAttachmentDropsUnknown) return kDropFlowNotBegun;
-    way->counters->event[kEventMidFlow]++;
-    target = steer_former(way->tables, group_index, query, way->now_ms);
-  }
-  if (target == kNone16) target = steer(way->tables, group_index, query);
-  if (target == kNone16 && !(group->flags & kGroupFailsOpen)) return kDropNoTarget;
-  return flow_open(way, p, query, target, side, index);
+  *target = kNone16;
+  if (mid_flow) *target = steer_former(way->tables, group_index, query, way->now_ms);
+  if (*target == kNone16) *target = steer(way->tables, group_index, query);
+  return *target == kNone16 && !(group->flags & kGroupFailsOpen) ? kDropNoTarget : kDropNone;
 }
 
-// A packet whose flow's target is gone, or has lost the flow's row while its flows are to leave it.
-// *begins becomes 1 if it opens a new flow instead.
+// What a new flow's chain is, 0 if its rule has none: a drop reason in the lower 8 bits, or else
+// the hops that are skipped (4 bits), how many there are less one (2 bits), and from bit 16 on 12
+// bits with the target of each.
+SLUICE_STAGE __u64 chain_choose(const struct path_tables* tables, const struct flow_query* query,
+                                __u32 rule, __u32 mid_flow, __u32 now_ms) {
+  struct passage way;
+  passage_begin(&way, tables, 0, now_ms);
+  if (!query || !way.settings) return 0;
+  const struct policy_rule* r = policy_rule_at(tables, way.settings, rule);
+  if (!r || r->action != kPolicyForward || r->hops < 2) return 0;
+  const __u32 hops = r->hops & 7;
+  __u64 out = (__u64)((hops - 1) & 3) << 12;
+  for (__u32 i = 0; i < kChainHopsMax; i++) {
+    if (i >= hops) break;
+    __u32 target = kNone16;
+    const __u32 group = policy_group(tables, query, rule, i);
+    const enum DropReason reason = flow_steer(&way, query, group, (int)mid_flow, &target);
+    if (reason != kDropNone) return reason;
+    if (target == kNone16)
+      out |= (__u64)1 << (8 + i);
+    else
+      out |= (__u64)(target & kChainTargetMask) << (16 + 12 * i);
+  }
+  return out;
+}
+
+// Gives a flow that has just begun its chain.
+SLUICE_STAGE int chain_keep(const struct path_tables* tables, __u32 place, __u64 chain) {
+  struct flow_record* record = table_flow_records(tables, place);
+  if (!record) return 0;
+  record->flags &= ~kFlowBypass;
+  record->cookie &= 0xf0000000;
+  record->key.zero = (__u16)((chain >> 12 & 3) << 12);
+  for (__u32 hop = 1; hop <= kChainHopsMax; hop++) {
+    if (hop > chain_hops(record)) break;
+    const __u32 target = (__u32)(chain >> (4 + 12 * hop)) & kChainTargetMask;
+    chain_set_target(record, hop, target);
+    if (chain >> (7 + hop) & 1) {
+      chain_skip(record, hop);
+    } else if (hop != 1) {
+      struct target_counters* count = table_target_counters(tables, target);
+      if (count) count->flows++;
+    }
+  }
+  return 1;
+}
+
+enum {
+  kTurnBegins = 1 << 16,     // beside a drop reason: the packet begins a flow
+  kTurnFailsOpen = 1 << 17,  // passage.fails_open
+  kTurnMoreHops = 1 << 18,   // nothing so far, but its flow has more hops to look at
+  // `where`: the side, and from these bits on the CPU, the rule, and how many hops were looked at.
+  kWhereCpu = 8,
+  kWhereRule = 16,
+  kWhereHops = 24,
+};
+
+// The rule of the policy for a flow that a packet begins.
+SLUICE_INLINE __u32 flow_rule(const struct path_tables* tables, const struct packet* p,
+                              const struct flow_query* query, const struct attachment* attachment) {
+  if (!(attachment->flags & kAttachmentPolicy)) return 0;
+  const int either_way = packet_is_mid_flow(p) || (p->flags & kPacketIcmpError);
+  return policy_find(tables, query, &p->tuple, either_way);
+}
+
+// A packet without a flow, or whose flow is over: opens one, or says why it may not.
+SLUICE_STAGE enum DropReason flow_begin(const struct path_tables* tables, const struct packet* p,
+                                        struct flow_query* query, __u32 where, __u32 now_ms) {
+  if (!p || !query) return kDropFlowTableFull;
+  struct passage way;
+  passage_begin(&way, tables, where >> kWhereCpu, now_ms);
+  const struct attachment* attachment = table_attachments(tables, query->attachment);
+  if (!way.settings || !way.counters || !attachment) return kDropFlowTableFull;
+  const int mid_flow = packet_is_mid_flow(p);
+  if (mid_flow) {
+    if (query->place != kFlowNotFound) return kDropFlowExpired;
+    if (attachment->flags & kAttachmentDropsUnknown) return kDropFlowNotBegun;
+    way.counters->event[kEventMidFlow]++;
+  }
+  const __u32 rule = where >> kWhereRule & 0xff;
+  const enum PolicyAction action = policy_action(tables, way.settings, rule);
+  if (action == kPolicyDrop) return policy_drop(tables, rule);
+  __u32 target = kUninspected;
+  if (action == kPolicyForward) {
+    const __u32 group = flow_group(tables, attachment, query, rule);
+    const enum DropReason reason = flow_steer(&way, query, group, mid_flow, &target);
+    if (reason != kDropNone) return reason;
+  }
+  return flow_open(&way, p, query, target, rule, where & 1, &query->place);
+}
+
+// The target of a flow, or of a hop of its chain.
+SLUICE_INLINE __u32 flow_target(const struct flow_record* record, __u32 hop) {
+  return hop == 0 ? record->target : chain_target(record, hop);
+}
+
+// A packet whose flow's target, or that of a hop of its chain, is gone, or has lost the flow's row
+// while its flows are to leave it. *begins becomes 1 if it opens a new flow instead.
 SLUICE_INLINE enum DropReason flow_leave(struct passage* way, const struct packet* p,
                                          const struct flow_query* query, struct flow_record* record,
                                          const struct target* target,
-                                         const struct attachment* attachment, __u32 index,
+                                         const struct attachment* attachment, __u32 hop,
                                          int* begins) {
-  const __u32 owner = steer(way->tables, attachment->group, query);
+  const __u32 index = query->place;
+  const __u32 group_index = hop == 0 ? flow_group(way->tables, attachment, query, record->rule)
+                                     : policy_group(way->tables, query, record->rule, hop - 1);
+  const __u32 owner = steer(way->tables, group_index, query);
   const int gone = !target || !(target->flags & kTargetInUse) || (target->flags & kTargetNlb);
-  if (!gone && owner == record->target) return kDropNone;
+  if (!gone && owner == flow_target(record, hop)) return kDropNone;
   if (!gone && !(target->flags & kTargetMoves)) {
     if (!packet_is_tcp(p)) return kDropNone;
     *begins = !packet_is_mid_flow(p);
@@ -176,34 +278,60 @@ SLUICE_INLINE enum DropReason flow_leave(struct passage* way, const struct packe
     return kDropTargetLost;
   }
   if (owner != kNone16) {
-    flow_move(way, record, index, query, owner);
+    flow_move(way, record, index, query, hop, owner);
     way->counters->event[kEventFlowMoved]++;
     return kDropNone;
   }
-  const struct group* group = table_groups(way->tables, attachment->group);
+  const struct group* group = table_groups(way->tables, group_index);
   if (!group) return kDropNoTargetGroup;
   way->fails_open = group->flags & kGroupFailsOpen;
   return way->fails_open || !gone ? kDropNone : kDropNoTarget;
 }
 
-// A packet that cannot just follow its flow: there is none, it is over, or its target is not what
-// it was. *index: the flow's place, or kFlowNotFound.
-SLUICE_INLINE enum DropReason flow_turn(struct passage* way, const struct packet* p,
-                                        const struct flow_query* query,
-                                        const struct attachment* attachment, __u32 side,
-                                        __u32* index) {
-  struct flow_record* record = table_flow_records(way->tables, *index);
-  if (record && !flow_has_ended(way, record, p)) {
-    if (record->flags & kFlowBypass) return kDropNone;
-    const struct target* target = table_targets(way->tables, record->target);
-    int begins = target && target_serves(target);  // flow_may_move
-    if (!begins) {
-      const enum DropReason reason =
-          flow_leave(way, p, query, record, target, attachment, *index, &begins);
-      if (!begins) return reason;
-    }
-  }
-  return flow_begin(way, p, query, attachment, side, index);
+// A packet that cannot just follow its flow, at query->place: there is none, it is over, or its
+// target is not what it was. A drop reason, and what kTurn... says.
+SLUICE_STAGE __u32 flow_turn(const struct path_tables* tables, const struct packet* p,
+                             const struct flow_query* query, __u32 where, __u32 now_ms) {
+  if (!p || !query) return kDropFlowTableFull;
+  struct passage way;
+  passage_begin(&way, tables, where >> kWhereCpu, now_ms);
+  const struct attachment* attachment = table_attachments(tables, query->attachment);
+  if (!way.settings || !way.counters || !attachment) return kDropFlowTableFull;
+  struct flow_record* record = table_flow_records(tables, query->place);
+  if (!record || flow_has_ended(&way, record, p)) return kTurnBegins;
+  if (record->flags & kFlowBypass) return kDropNone;
+  const __u32 hop = flow_is_chain(record) ? (where >> kWhereHops) + 1 : 0;
+  const __u32 more = hop != 0 && hop < chain_hops(record) ? kTurnMoreHops : 0;
+  if (hop != 0 && chain_skips(record, hop)) return more;
+  const struct target* target = table_targets(tables, flow_target(record, hop));
+  if (target && target_serves(target))
+    return hop != 0 ? more : (__u32)kTurnBegins;  // flow_may_move
+  int begins = 0;
+  const __u32 reason = flow_leave(&way, p, query, record, target, attachment, hop, &begins);
+  if (reason != kDropNone) return reason;
+  if (begins) return kTurnBegins;
+  if (hop != 0) return more;  // chain_passes_by
+  return way.fails_open ? (__u32)kTurnFailsOpen : 0;
+}
+
+// A packet that cannot just follow its flow. query->place becomes that of the flow that it is of.
+SLUICE_INLINE enum DropReason flow_revise(struct passage* way, const struct packet* p,
+                                          struct flow_query* query,
+                                          const struct attachment* attachment, __u32 side) {
+  const __u32 where = side | way->cpu << kWhereCpu;
+  __u32 turn = kTurnMoreHops;
+  for (__u32 i = 0; i < kChainHopsMax && (turn & kTurnMoreHops); i++)
+    turn = flow_turn(way->tables, p, query, where | i << kWhereHops, way->now_ms);
+  way->fails_open = turn & kTurnFailsOpen;
+  if (!(turn & kTurnBegins)) return (enum DropReason)(turn & 0xff);
+  const __u32 rule = flow_rule(way->tables, p, query, attachment);
+  __u64 chain = 0;
+  if (rule != 0) chain = chain_choose(way->tables, query, rule, packet_is_mid_flow(p), way->now_ms);
+  if (chain & 0xff) return (enum DropReason)(chain & 0xff);
+  const enum DropReason reason =
+      flow_begin(way->tables, p, query, where | rule << kWhereRule, way->now_ms);
+  if (reason == kDropNone && chain != 0) chain_keep(way->tables, query->place, chain);
+  return reason;
 }
 
 // Keeps the frame's own header for its flow's direction.

@@ -72,7 +72,7 @@ struct flow_query {
   __u32 attachment;
   __u32 direction;  // 0: from the key's first end
   __u32 elsewhere;  // out: other attachments know the tuple
-  __u32 zero;
+  __u32 place;      // out: of the flow that is found, and then of the one that begins
 };
 
 SLUICE_INLINE void flow_query_from_tuple(struct flow_query* query, const struct settings* settings,
@@ -83,7 +83,16 @@ SLUICE_INLINE void flow_query_from_tuple(struct flow_query* query, const struct 
   query->attachment = attachment;
   query->endpoint_id = endpoint_id;
   query->elsewhere = 0;
-  query->zero = 0;
+  query->place = kFlowNotFound;
+}
+
+// The same where there is no room for it in a frame of the kernel host's stack.
+SLUICE_STAGE int flow_query_apart(const struct path_tables* tables, struct flow_query* query,
+                                  const struct tuple* tuple, __u32 attachment) {
+  const struct settings* settings = table_settings(tables, 0);
+  if (!settings || !query || !tuple) return 0;
+  flow_query_from_tuple(query, settings, tuple, attachment, 0);
+  return 1;
 }
 
 // The place of the flow that is asked for, alive or not; kFlowNotFound if there is none.
@@ -172,14 +181,22 @@ SLUICE_INLINE void flow_publish(const struct path_tables* tables, const struct s
 }
 
 // 4 bits of generation, 12 of target index, 16 of a keyed digest of all three: names a flow to the
-// appliance, differs each time a tuple is used again, and cannot be guessed from outside.
+// appliance, differs each time a tuple is used again, and cannot be guessed from outside. `hop`: of
+// a chain (chain.h), from 1 on; 0 without one.
 SLUICE_INLINE __u32 flow_cookie(const struct settings* settings, __u64 hash, __u32 target,
-                                __u32 generation) {
+                                __u32 generation, __u32 hop) {
   struct siphash_state s;
   const __u32 head = (generation & 15) << 12 | (target & 0xfff);
   siphash_init(&s, &settings->cookie_key);
   siphash_word(&s, hash);
-  return head << 16 | (__u32)(siphash_finish(&s, head, 12) & 0xffff);
+  return head << 16 | (__u32)(siphash_finish(&s, head | hop << 16, 12) & 0xffff);
+}
+
+// The same where there is no room for it in a frame of the kernel host's stack.
+SLUICE_STAGE __u32 flow_cookie_apart(const struct path_tables* tables, __u64 hash, __u32 target,
+                                     __u32 generation, __u32 hop) {
+  const struct settings* settings = table_settings(tables, 0);
+  return settings ? flow_cookie(settings, hash, target, generation, hop) : 0;
 }
 
 SLUICE_END

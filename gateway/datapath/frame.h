@@ -21,6 +21,8 @@
 
 // weak: clang must not look inside and drop arguments that it finds unused there.
 #define SLUICE_STAGE __attribute__((noinline, weak))
+// Each direction has its own frame on the stack, which has 512 bytes for a chain of calls.
+#define SLUICE_HALF static __attribute__((noinline))
 
 typedef struct xdp_md frame;
 // The kernel host's tables are maps of the program; nothing needs to be handed around.
@@ -86,6 +88,7 @@ SLUICE_INLINE __u32 frame_is_slow(const frame* f) {
 
 #define SLUICE_OPAQUE(value) (void)(value)
 #define SLUICE_STAGE static inline __attribute__((unused))
+#define SLUICE_HALF static inline
 
 SLUICE_GATEWAY_BEGIN
 

@@ -4,6 +4,8 @@
 #include <bit>
 #include <string>
 
+#include "gateway/datapath/chain.h"
+
 namespace sluice::gateway {
 
 Result<uint32_t> flow_buckets_for(const HostOptions& options) {
@@ -19,6 +21,16 @@ const char* path_event_name(PathEvent event) {
   constexpr const char* kNames[] = {SLUICE_PATH_EVENTS(X)};
 #undef X
   return kNames[event];
+}
+
+std::vector<uint16_t> appliances_of(const flow_record& record) {
+  std::vector<uint16_t> out;
+  const uint32_t hops = flow_is_chain(&record) ? chain_hops(&record) : 0;
+  for (uint32_t hop = 1; hop <= hops; hop++)
+    if (!chain_skips(&record, hop))
+      out.push_back(static_cast<uint16_t>(chain_target(&record, hop)));
+  if (hops == 0 && record.target < kTargetsMax) out.push_back(record.target);
+  return out;
 }
 
 }  // namespace sluice::gateway

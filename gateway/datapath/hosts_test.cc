@@ -94,13 +94,46 @@ class Hosts : public testing::Test {
     return outcome.verdict == kVerdictTarget ? out : Bytes{};
   }
 
+  // In both hosts: UDP to port 53 visits two appliances, half of the other UDP passes by, GRE is
+  // dropped.
+  void add_policy() {
+    for (Tables* t : {&kernel->tables(), &process->tables()}) {
+      t->policy_rules[1].in_use = t->policy_rules[2].in_use = t->policy_rules[3].in_use = 1;
+      t->policy_rules[1].hops = 2;
+      t->policy_rules[1].hop[0] = {{0x7fffffff, 0xffffffff}, {0, kOtherGroup}, 2};
+      t->policy_rules[1].hop[1] = {{0xffffffff}, {kOtherGroup}, 1};
+      t->policy_rules[2].action = kPolicyBypass;
+      t->policy_rules[3].action = kPolicyDrop;
+      policy_entry entry{};
+      entry.attachments[0] = 1;
+      entry.port_first = entry.port_last = 53;
+      entry.protocol = kProtocolUdp;
+      entry.rule = 1;
+      entry.share = 0xffffffff;
+      t->policy_entries[0] = entry;
+      entry.port_first = 0;
+      entry.port_last = 0xffff;
+      entry.rule = 2;
+      entry.share = 0x7fffffff;
+      entry.salt = 1;
+      t->policy_entries[1] = entry;
+      entry.protocol = 47;
+      entry.rule = 3;
+      entry.share = 0xffffffff;
+      t->policy_entries[2] = entry;
+      t->settings[0].policy = 3;
+      t->attachments[0].flags |= kAttachmentPolicy;
+    }
+  }
+
   // In both hosts: another way for targets to be lost each time, and for connections to be unknown.
   void lose_targets(int round) {
     for (Tables* t : {&kernel->tables(), &process->tables()}) {
       for (int i = 0; i < kAppliances; i++)
         t->targets[i].flags = kTargetInUse | kTargetResolved | kTargetAppliance;
       t->groups[0].flags = round == 3 ? kGroupFailsOpen : 0;
-      t->attachments[0].flags = round >= 2 ? kAttachmentDropsUnknown | kAttachmentResets : 0;
+      t->attachments[0].flags =
+          kAttachmentPolicy | (round >= 2 ? kAttachmentDropsUnknown | kAttachmentResets : 0);
       if (round == 0) continue;
       t->targets[0].flags |= round == 1 ? kTargetMoves : kTargetResets;
       t->targets[1].flags |= kTargetMoves;
@@ -200,13 +233,20 @@ TEST_F(Hosts, AgreeOnTheCorpusAndOnEverythingNearIt) {
   auto pick = [&](size_t n) { return random() % n; };
   const std::vector<Bytes> frames = corpus();
   std::vector<Bytes> datagrams;
+  add_policy();
+  int relayed = 0;
   for (int round = 0; round < 2; round++) {
     for (const Bytes& in : frames) {
       for (uint32_t side : {kOutside, kInside}) {
         const Bytes out = send(in, side);
         if (out.empty()) continue;
         datagrams.push_back(returned(out));
-        send(datagrams.back(), kTunnel);
+        const Bytes next = send(datagrams.back(), kTunnel);
+        if (!next.empty()) {
+          relayed++;
+          datagrams.push_back(returned(next));
+          send(datagrams.back(), kTunnel);
+        }
         // In the second round most flows move to another group, and some past inspection.
         if (round == 0) continue;
         const bool bypass = datagrams.size() % 5 == 0;
@@ -238,6 +278,7 @@ TEST_F(Hosts, AgreeOnTheCorpusAndOnEverythingNearIt) {
     if (HasFailure()) FAIL() << "after " << packets << " packets";
   }
 
+  EXPECT_GT(relayed, 3) << "from one hop of a chain to the next";
   const counters a = total(kernel->tables());
   const counters b = total(process->tables());
   EXPECT_EQ(std::memcmp(&a, &b, sizeof(a)), 0);
@@ -247,6 +288,10 @@ TEST_F(Hosts, AgreeOnTheCorpusAndOnEverythingNearIt) {
   EXPECT_GT(a.verdict[kVerdictAnswered], 0u);
   EXPECT_GT(a.verdict[kVerdictProbe], 0u);
   EXPECT_GT(a.drop[kDropProbeStale], 0u);
+  EXPECT_GT(a.drop[kDropPolicy], 0u);
+  EXPECT_EQ(std::memcmp(kernel->tables().policy_counters, process->tables().policy_counters,
+                        sizeof(policy_counters) * kPolicySlots),
+            0);
   EXPECT_GT(cuts, 0u);
   EXPECT_GT(a.verdict[kVerdictSlowPath], cuts);
   for (const DropReason reason : {kDropFragmentTiny, kDropFragmentInvalid, kDropFragmentOverlap})
@@ -259,6 +304,8 @@ TEST_F(Hosts, AgreeOnTheCorpusAndOnEverythingNearIt) {
     ASSERT_EQ(k.cookie, p.cookie);
     ASSERT_EQ(k.flags, p.flags);
     ASSERT_EQ(k.target, p.target);
+    ASSERT_EQ(k.rule, p.rule);
+    ASSERT_EQ(k.key.zero, p.key.zero);
     flows += k.cookie != 0;
   }
   EXPECT_GT(flows, 100u);

@@ -25,6 +25,19 @@ struct passage {
   __u32 fails_open;  // the packet is delivered without inspection: its group has no healthy target
 };
 
+// `settings` and `counters` are null if there are none.
+SLUICE_INLINE void passage_begin(struct passage* way, const struct path_tables* tables, __u32 cpu,
+                                 __u32 now_ms) {
+  way->tables = tables;
+  way->settings = table_settings(tables, 0);
+  way->cpu = cpu & (kCpusMax - 1);
+  way->counters = table_counters(tables, way->cpu);
+  way->now_ms = now_ms;
+  way->departure.interface = 0;
+  way->departure.reason = kDropNone;
+  way->fails_open = 0;
+}
+
 SLUICE_INLINE enum Verdict path_drop(struct passage* way, enum DropReason reason) {
   way->counters->drop[(__u32)reason & 63]++;
   way->departure.reason = reason;

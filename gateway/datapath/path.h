@@ -14,6 +14,7 @@
 #include "gateway/datapath/hint.h"
 #include "gateway/datapath/mss.h"
 #include "gateway/datapath/partial_checksum.h"
+#include "gateway/datapath/relay.h"
 #include "gateway/datapath/tunnel_probe.h"
 #include "gateway/nlb/stage.h"
 
@@ -38,7 +39,7 @@ SLUICE_INLINE enum Verdict path_too_big(struct passage* way, frame* f, struct pa
                                         const struct flow_record* record, int from_backend,
                                         __u32 mtu, __u32 interface) {
   // An NLB target must find its own address in the quoted packet.
-  if (from_backend) nlb_undo_return(way, f, p, record);
+  if (from_backend) nlb_undo_return(way->tables, f, p, record->backend);
   if (mtu <= kEncapsulationOverhead || !answer_too_big(f, p, mtu - kEncapsulationOverhead))
     return path_drop(way, kDropTooBig);
   path_drop(way, kDropTooBig);
@@ -57,7 +58,7 @@ SLUICE_INLINE enum Verdict path_refuse(struct passage* way, frame* f, struct pac
   path_drop(way, reason);
   if (!resets) return kVerdictDrop;
   // An NLB target must see its own address in the answer.
-  if (from_backend && record) nlb_undo_return(way, f, p, record);
+  if (from_backend && record) nlb_undo_return(way->tables, f, p, record->backend);
   if (!answer_reset(f, p)) return kVerdictDrop;
   way->counters->event[kEventResetSent]++;
   way->departure.interface = attachment->interface[side & 1];
@@ -67,12 +68,12 @@ SLUICE_INLINE enum Verdict path_refuse(struct passage* way, frame* f, struct pac
 // A packet of a flow whose appliance has seen enough: straight to the other side.
 SLUICE_INLINE enum Verdict path_bypass(struct passage* way, frame* f, struct packet* p,
                                        struct flow_record* record,
-                                       const struct attachment* attachment, __u32 direction,
-                                       __u32 side) {
+                                       const struct attachment* attachment,
+                                       struct flow_query* query, __u32 side) {
   checksum_settle(way, f, p);
-  flow_follow_tcp(record, p, direction);
+  flow_follow_tcp(record, p, query->direction);
   if ((record->flags & kFlowNlb) && side == 0) {
-    const enum DropReason reason = nlb_send_to_target(way, f, p, record);
+    const enum DropReason reason = nlb_send_to_target(way, f, p, record, query);
     if (reason != kDropNone) return path_drop(way, reason);
   }
   record->delivered++;
@@ -83,9 +84,8 @@ SLUICE_INLINE enum Verdict path_bypass(struct passage* way, frame* f, struct pac
 }
 
 // Whether a packet that is too big for the way to its target may be cut (RFC 791 section 3.2).
-SLUICE_INLINE int path_may_cut(const frame* f, const struct packet* p,
-                               const struct target* target) {
-  if (p->l3_length + kEncapsulationOverhead <= target->mtu || p->tuple.version != 4) return 0;
+SLUICE_INLINE int path_may_cut(const frame* f, const struct packet* p, __u32 mtu) {
+  if (p->l3_length + kEncapsulationOverhead <= mtu || p->tuple.version != 4) return 0;
   const __u8* ip = frame_data(f) + (p->l3_offset & 31);
   return ip + 20 <= frame_end(f) && !(ip[6] & 0x40);
 }
@@ -128,8 +128,8 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
   const int padding = (int)frame_length(f) - (int)(p.l3_offset + p.l3_length);
   if (padding > 0 && frame_move_tail(f, -padding) != 0) return path_drop(way, kDropNoRoom);
 
-  struct fragment piece;
   if (p.flags & kPacketFragment) {
+    struct fragment piece;
     reason = fragment_read(f, &p, &piece);
     if (reason != kDropNone) return path_drop(way, reason);
     fragment_name(way->tables, &p.tuple, attachment->endpoint_id, &piece);
@@ -140,16 +140,19 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
 
   struct flow_query query;
   flow_query_from_tuple(&query, way->settings, &p.tuple, attachment_index, 0);
-  __u32 index = flow_find(way->tables, &query);
-  struct flow_record* record = table_flow_records(way->tables, index);
+  query.place = flow_find(way->tables, &query);
+  struct flow_record* record = table_flow_records(way->tables, query.place);
   int from_backend = 0;
   if (record && (record->flags & kFlowAlias) &&
       !flow_is_expired(way->settings, record, way->now_ms)) {
-    reason = nlb_return_to_listener(way, f, &p, &query, &index);
+    reason = nlb_return_to_listener(way, f, &p, &query, &query.place);
     if (reason != kDropNone) return path_drop(way, reason);
-    record = table_flow_records(way->tables, index);
+    record = table_flow_records(way->tables, query.place);
     from_backend = 1;
     if (p.flags & kPacketFirstFragment) {
+      struct fragment piece;
+      reason = fragment_read(f, &p, &piece);
+      if (reason != kDropNone) return path_drop(way, reason);
       fragment_name(way->tables, &p.tuple, attachment->endpoint_id, &piece);
       fragment_note(way->tables, &p, &piece, fragment_clock(way));
     }
@@ -157,42 +160,43 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
 
   const struct target* target = record ? table_targets(way->tables, record->target) : 0;
   if (!target || !target_serves(target) || flow_has_ended(way, record, &p) ||
-      flow_may_move(way, record, index, &query, &p, attachment->group)) {
-    reason = flow_turn(way, &p, &query, attachment, side, &index);
+      flow_may_move(way, record, query.place, &query, &p, attachment)) {
+    reason = flow_revise(way, &p, &query, attachment, side);
     if (reason != kDropNone)
       return path_refuse(way, f, &p, record, from_backend, attachment, side, reason);
-    record = table_flow_records(way->tables, index);
+    record = table_flow_records(way->tables, query.place);
     if (!record) return path_drop(way, kDropFlowTableFull);
     target = table_targets(way->tables, record->target);
   }
+  __u32 cookie = record->cookie;
+  __u32 appliance = record->target;
+  __u32 mtu = target ? target->mtu : 0;
+  if (!target && flow_is_chain(record) && !(record->flags & kFlowBypass)) {
+    const __u64 stop = path_first_hop(way, record, &query);
+    appliance = (__u32)stop & 0xffff;
+    way->fails_open |= appliance == kNone16;
+    mtu = (__u32)stop >> 16;
+    cookie = (__u32)(stop >> 32);
+    target = table_targets(way->tables, appliance);
+  }
   const int inspected = !(record->flags & kFlowBypass) && !way->fails_open;
-  if (inspected && target && (target->flags & kTargetInUse) && path_may_cut(f, &p, target))
-    return path_cut(way, f, &p, record, index, query.hash, attachment->interface[side & 1],
-                    target->mtu);
+  if (inspected && target && (target->flags & kTargetInUse) && path_may_cut(f, &p, mtu))
+    return path_cut(way, f, &p, record, query.place, query.hash, attachment->interface[side & 1],
+                    mtu);
   reason = flow_remember_layer2(way, f, p.l3_offset, record, query.direction);
-  flow_account(way, index, record, &query, p.l3_length);
+  flow_account(way, query.place, record, &query, p.l3_length);
   if (reason != kDropNone) return path_drop(way, reason);
 
-  if (!inspected) return path_bypass(way, f, &p, record, attachment, query.direction, side);
+  if (!inspected) return path_bypass(way, f, &p, record, attachment, &query, side);
   if (!target || !(target->flags & kTargetInUse)) return path_drop(way, kDropNoTarget);
   if (!(target->flags & kTargetResolved)) return path_drop(way, kDropNeighbourUnresolved);
-  if (p.l3_length + kEncapsulationOverhead > target->mtu)
-    return path_too_big(way, f, &p, record, from_backend, target->mtu,
-                        attachment->interface[side & 1]);
+  if (p.l3_length + kEncapsulationOverhead > mtu)
+    return path_too_big(way, f, &p, record, from_backend, mtu, attachment->interface[side & 1]);
   checksum_settle(way, f, &p);
   if ((p.tcp_flags & kTcpSyn) && way->settings->mss_clamp &&
-      mss_clamp(f, &p, target->mtu - kEncapsulationOverhead))
+      mss_clamp(f, &p, mtu - kEncapsulationOverhead))
     way->counters->event[kEventMssClamped]++;
-  reason = encapsulate(f, &p, target, attachment, query.hash, record->cookie);
-  if (reason != kDropNone) return path_drop(way, reason);
-
-  struct target_counters* sent = table_target_counters(way->tables, record->target);
-  if (sent) {
-    sent->packets_sent++;
-    sent->bytes_sent += p.l3_length;
-  }
-  way->departure.interface = target->interface;
-  return kVerdictTarget;
+  return path_send(way, f, &p, target, appliance, attachment, query.hash, cookie);
 }
 
 // ---- from a target, to the other side ----
@@ -216,7 +220,7 @@ SLUICE_INLINE enum DropReason former_cookie(const struct passage* way, __u64 has
                                             __u32 from) {
   const __u32 generation = cookie >> 28;
   const int genuine = (cookie >> 16 & 0xfff) == (from & 0xfff) &&
-                      flow_cookie(way->settings, hash, from, generation) == cookie;
+                      flow_cookie_apart(way->tables, hash, from, generation, 0) == cookie;
   if (!genuine || (((record->cookie >> 28) - generation) & 15) != 1)
     return record->target != from ? kDropTargetMismatch : kDropCookieMismatch;
   const struct flow_usage* usage = table_flow_usages(way->tables, index);
@@ -224,9 +228,10 @@ SLUICE_INLINE enum DropReason former_cookie(const struct passage* way, __u64 has
   return young ? kDropNone : kDropCookieExpired;
 }
 
-// Whether a datagram is what its flow's target may return; *index becomes the flow's place.
-SLUICE_INLINE enum DropReason verify_return(const struct passage* way, const struct datagram* d,
-                                            struct flow_query* query, __u32* index) {
+// Whether a datagram is what its flow's target may return: a drop reason, and as chain_verify for a
+// flow with a chain. *index becomes the flow's place.
+SLUICE_INLINE __u32 verify_return(const struct passage* way, const struct datagram* d,
+                                  struct flow_query* query, __u32* index) {
   const __u32 from = source_target(way->tables, d->source);
   if (from == kNone16) return kDropSourceUnregistered;
   *index = flow_find(way->tables, query);
@@ -237,6 +242,12 @@ SLUICE_INLINE enum DropReason verify_return(const struct passage* way, const str
   if (!attachment || attachment->attachment_id != d->geneve.attachment_id)
     return kDropEndpointMismatch;
   if (record->target == from && record->cookie == d->geneve.flow_cookie) return kDropNone;
+  if (flow_is_chain(record)) {
+    query->place = *index;
+    const __u32 hop = chain_verify(way->tables, query, d->geneve.flow_cookie, from, way->now_ms);
+    if (hop & kChainFormer) way->counters->event[kEventFormerCookie]++;
+    return hop;
+  }
   const enum DropReason reason =
       former_cookie(way, query->hash, *index, record, d->geneve.flow_cookie, from);
   if (reason == kDropNone) way->counters->event[kEventFormerCookie]++;
@@ -285,8 +296,8 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
   struct flow_query query;
   flow_query_from_tuple(&query, way->settings, &d.inner.tuple, kNone16, d.geneve.endpoint_id);
   __u32 index = kFlowNotFound;
-  reason = verify_return(way, &d, &query, &index);
-  if (reason != kDropNone) return path_stray(way, f, &d, reason);
+  const __u32 verified = verify_return(way, &d, &query, &index);
+  if (verified & 0xff) return path_stray(way, f, &d, (enum DropReason)(verified & 0xff));
   struct flow_record* record = table_flow_records(way->tables, index);
   if (!record) return path_drop(way, kDropFlowUnknown);
   const struct attachment* attachment = table_attachments(way->tables, record->attachment);
@@ -294,28 +305,54 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
   if (d.inner.flags & kPacketFirstFragment)
     fragment_note(way->tables, &d.inner, &piece, fragment_clock(way));
 
+  const int from_client = (query.direction == 0) == ((record->flags & kFlowClientFirst) != 0);
+  if (verified != kDropNone) {
+    const __u32 hop = verified >> 8 & 7;
+    if (d.geneve.hint != 0 && !(verified & kChainFormer))
+      hint_take(way, d.geneve.hint, record, index, hop, &query);
+    const __u64 stop = chain_next(way->tables, &query, hop, (__u32)from_client);
+    if ((stop & 0xffff) != kNone16) return path_relay(way, f, &d, attachment, query.hash, stop);
+  }
   reason = restore_layer2(way, f, &d.inner, record, query.direction);
   if (reason != kDropNone) return path_drop(way, reason);
   flow_follow_tcp(record, &d.inner, query.direction);
   // From the flow's present target only: a former one's advice is old.
-  if (d.geneve.hint != 0 && d.geneve.flow_cookie == record->cookie)
-    hint_take(way, d.geneve.hint, record, index, &query);
-  const int from_client = (query.direction == 0) == ((record->flags & kFlowClientFirst) != 0);
+  if (d.geneve.hint != 0 && verified == kDropNone && d.geneve.flow_cookie == record->cookie)
+    hint_take(way, d.geneve.hint, record, index, 0, &query);
+  const int from_outside = (query.direction == 0) == ((record->flags & kFlowFirstEndOutside) != 0);
   if ((record->flags & kFlowNlb) && from_client) {
-    reason = nlb_send_to_target(way, f, &d.inner, record);
+    reason = nlb_send_to_target(way, f, &d.inner, record, &query);
     if (reason != kDropNone) return path_drop(way, reason);
   }
 
   record->delivered++;
-  struct target_counters* returned =
-      table_target_counters(way->tables, d.geneve.flow_cookie >> 16 & 0xfff);
-  if (returned) {
-    returned->packets_returned++;
-    returned->bytes_returned += d.inner.l3_length;
-  }
-  const int from_outside = (query.direction == 0) == ((record->flags & kFlowFirstEndOutside) != 0);
+  count_return(way, &d);
   way->departure.interface = attachment->interface[from_outside ? 1 : 0];
   return from_outside ? kVerdictInside : kVerdictOutside;
+}
+
+// Each direction is a function of its own in the kernel host, too, for its frame on the stack. They
+// return all that there is to say: the verdict, the drop reason above 8 bits, and the interface
+// above 32.
+SLUICE_INLINE __u64 path_end(struct passage* way, const frame* f, enum Verdict verdict) {
+  // What waits in the slow path has been counted when it was handed over.
+  if (verdict != kVerdictSlowPath || !frame_is_slow(f)) way->counters->verdict[verdict]++;
+  return verdict | way->departure.reason << 8 | (__u64)way->departure.interface << 32;
+}
+
+SLUICE_HALF __u64 path_in(const struct path_tables* tables, frame* f, const struct port* port,
+                          __u32 cpu, __u32 now_ms) {
+  struct passage way;
+  passage_begin(&way, tables, cpu, now_ms);
+  if (!way.settings || !way.counters) return kVerdictStack;
+  return path_end(&way, f, path_forward(&way, f, port->attachment, port->role == kPortInside));
+}
+
+SLUICE_HALF __u64 path_back(const struct path_tables* tables, frame* f, __u32 cpu, __u32 now_ms) {
+  struct passage way;
+  passage_begin(&way, tables, cpu, now_ms);
+  if (!way.settings || !way.counters) return kVerdictStack;
+  return path_end(&way, f, path_return(&way, f));
 }
 
 // The entry: a frame that came in at `interface_index`.
@@ -324,23 +361,11 @@ SLUICE_INLINE enum Verdict path_enter(const struct path_tables* tables, frame* f
                                       struct departure* departure) {
   const struct port* port = table_ports(tables, interface_index);
   if (!port || port->role == kPortUnused) return kVerdictStack;
-  struct passage way;
-  way.tables = tables;
-  way.settings = table_settings(tables, 0);
-  way.cpu = cpu & (kCpusMax - 1);
-  way.counters = table_counters(tables, way.cpu);
-  way.now_ms = now_ms;
-  way.departure.interface = 0;
-  way.departure.reason = kDropNone;
-  way.fails_open = 0;
-  if (!way.settings || !way.counters) return kVerdictStack;
-  const enum Verdict verdict = port->role == kPortTunnel ? path_return(&way, f)
-                                                         : path_forward(&way, f, port->attachment,
-                                                                        port->role == kPortInside);
-  // What waits in the slow path has been counted when it was handed over.
-  if (verdict != kVerdictSlowPath || !frame_is_slow(f)) way.counters->verdict[verdict]++;
-  *departure = way.departure;
-  return verdict;
+  const __u64 end = port->role == kPortTunnel ? path_back(tables, f, cpu, now_ms)
+                                              : path_in(tables, f, port, cpu, now_ms);
+  departure->interface = (__u32)(end >> 32);
+  departure->reason = (__u32)end >> 8;
+  return (enum Verdict)(end & 0xff);
 }
 
 SLUICE_END

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any sequence of frames through the process host: no memory error, and never a packet delivered
-// that its appliance did not return with the flow's cookie, or allowed past inspection by a hint.
+// that its appliance did not return with the flow's cookie, or allowed past inspection by a hint;
+// and of a flow with a chain none that the last hop on its way did not return.
 //
 // Input: records of one byte (0 outside, 1 inside, 2 tunnel, 3 tunnel with what was last
 // encapsulated around these bytes as its change mask), two bytes of length, and the bytes.
 #include <cstdlib>
 
+#include "gateway/datapath/chain.h"
 #include "gateway/datapath/path_fixture.h"
 #include "gateway/datapath/slow_path.h"
 #include "tunnels/bytes.h"
@@ -18,6 +20,38 @@ using sluice::gateway::fixture::Bytes;
 
 void require(bool condition) {
   if (!condition) std::abort();
+}
+
+// UDP to port 53 visits two appliances.
+void add_chain(Tables& tables) {
+  policy_rule& rule = tables.policy_rules[1];
+  rule.in_use = 1;
+  rule.hops = 2;
+  rule.hop[0] = {{0xffffffff}, {0}, 1};
+  rule.hop[1] = {{0xffffffff}, {fixture::kOtherGroup}, 1};
+  policy_entry& entry = tables.policy_entries[0];
+  entry.attachments[0] = 1;
+  entry.port_first = entry.port_last = 53;
+  entry.protocol = kProtocolUdp;
+  entry.rule = 1;
+  entry.share = 0xffffffff;
+  tables.settings[0].policy = 1;
+  tables.attachments[0].flags |= kAttachmentPolicy;
+}
+
+// Whether a cookie is that of a hop which no other hop of its flow comes after, in one direction.
+bool is_last_hop(const Tables& tables, const flow_record& record, uint32_t hop, uint32_t cookie) {
+  const auto hash = flow_hash(&tables.settings->hash_key, &record.key, kFlowHash5Tuple);
+  if (flow_cookie(tables.settings, hash, chain_target(&record, hop), record.cookie >> 28, hop) !=
+      cookie)
+    return false;
+  int before = 0, behind = 0;
+  for (uint32_t i = 1; i <= chain_hops(&record); i++) {
+    if (chain_skips(&record, i)) continue;
+    before += i < hop;
+    behind += i > hop;
+  }
+  return before == 0 || behind == 0;
 }
 
 // Whether a datagram carries the cookie of a record of the table, for a target at its source; or
@@ -34,7 +68,9 @@ bool cookie_is_known(const Tables& tables, const Bytes& datagram) {
   if (tables.counters[0].event[kEventFormerCookie] != 0) return true;
   for (uint32_t i = 0; i < tables.flow_buckets_count * kFlowWays; i++) {
     const flow_record& record = *table_flow_records(&tables, i);
-    if (record.cookie == header.flow_cookie &&
+    for (uint32_t hop = 1; flow_is_chain(&record) && hop <= chain_hops(&record); hop++)
+      if (is_last_hop(tables, record, hop, header.flow_cookie)) return true;
+    if (!flow_is_chain(&record) && record.cookie == header.flow_cookie &&
         tables.targets[record.target].address[0] == load_u32(&datagram[26]))
       return true;
   }
@@ -48,6 +84,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     auto created = ProcessHost::create({.flows_max = kFlowsMaxLeast});
     require(created.has_value());
     fixture::configure((*created)->tables());
+    add_chain((*created)->tables());
     return std::move(*created);
   }();
   Tables& tables = host->tables();
@@ -81,9 +118,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (interface_index == fixture::kTunnel) {
       require(outcome.verdict == kVerdictStack || outcome.verdict == kVerdictDrop ||
               outcome.verdict == kVerdictSlowPath || outcome.verdict == kVerdictInside ||
-              outcome.verdict == kVerdictOutside);
+              outcome.verdict == kVerdictOutside || outcome.verdict == kVerdictTarget);
       if (outcome.verdict == kVerdictInside || outcome.verdict == kVerdictOutside)
         require(cookie_is_known(tables, in));
+      if (outcome.verdict == kVerdictTarget)
+        last.assign(buffer.bytes().begin(), buffer.bytes().end());
     } else {
       require(outcome.verdict == kVerdictCross || outcome.verdict == kVerdictDrop ||
               outcome.verdict == kVerdictTarget || outcome.verdict == kVerdictAnswered ||

@@ -7,21 +7,21 @@
 // table.
 //
 // Written by user space: settings, ports, attachments, groups, rows, targets, sources, listeners,
-// hints.
+// hints, policy_entries, policy_rules.
 // Written by the packet path: flow_buckets, trail_buckets, layer2s, gates, counters,
-// target_counters, and `returned` of tunnel_probes. No struct here has hidden padding; the sizes
-// are asserted below and hold on both sides.
+// target_counters, policy_counters, and `returned` of tunnel_probes. No struct here has hidden
+// padding; the sizes are asserted below and hold on both sides.
 #pragma once
 
 #include "gateway/datapath/counters.h"
-#include "tunnels/flow_key.h"
+#include "gateway/datapath/policy_tables.h"
 #include "tunnels/geneve.h"
 
 SLUICE_GATEWAY_BEGIN
 
 enum {
   kPortsMax = 4096,  // interface indexes below this can be ports
-  kAttachmentsMax = 256,
+  kAttachmentsMax = 64 * kPolicyAttachmentWords,
   // Target groups with a steering table. Those of appliances come first and have more rows: every
   // packet's flow is steered by one, and appliances are few and large.
   kApplianceGroupsMax = 128,
@@ -54,8 +54,9 @@ enum {
   kTargetHeaderLength = 82,     // Ethernet 14, IPv4 20, UDP 8, GENEVE 40
   kEncapsulationOverhead = 68,
   kGroupNameLength = 32,
-  kTablesLayout = 6,  // changes with the meaning or the size of anything here
+  kTablesLayout = 7,  // changes with the meaning or the size of anything here
   kNone16 = 0xffff,
+  kUninspected = 0xfffe,  // in the place of a target: the policy wants none
 };
 
 // What a CPU may do in one window of 16 ms.
@@ -98,11 +99,13 @@ struct settings {
   // and from kIdleRules on that of the rule at the same place.
   __u32 idle_ms[kIdleClasses];
   struct idle_rule idle_rule[kIdleClasses];
+  __u64 policy;  // its entries in use: the first one's place above 32 bits of how many they are
 };
 
 enum AttachmentFlags {
   kAttachmentResets = 1,        // who sends TCP packets of an ended or unknown flow is told by RST
   kAttachmentDropsUnknown = 2,  // TCP packets that open no connection and have no flow are refused
+  kAttachmentPolicy = 4,        // rules of the policy may be about its flows
 };
 
 // A GWLB endpoint: a pair of interfaces spliced into a path.
@@ -211,8 +214,9 @@ enum FlowFlags {
   kFlowFin0 = 16,            // FIN seen from the key's first end
   kFlowFin1 = 32,
   kFlowReset = 64,
-  kFlowIdleShift = 8,     // not a flag: four bits from here on: its class of settings.idle_ms
-  kFlowBypass = 128,      // needs no (more) inspection: a hint said so, or its group failed open
+  kFlowIdleShift = 8,  // not a flag: four bits from here on: its class of settings.idle_ms
+  // Needs no (more) inspection: a hint or the policy said so, or its group failed open.
+  kFlowBypass = 128,
   kFlowReset0 = 1 << 13,  // beside kFlowReset: the key's first end has sent an RST
   kFlowMoved = 1 << 14,   // it has been given to another target since it began
   kFlowReset1 = 1 << 15,
@@ -221,11 +225,12 @@ enum FlowFlags {
 // One cache line: all that forwarding needs.
 struct flow_record {
   struct flow_key key;
-  __u16 flags;       // FlowFlags
-  __u16 attachment;  // index
-  __u16 target;      // index: the appliance; kNone16: it began while its group failed open
-  __u16 backend;     // index: see FlowFlags
-  __u16 layer2[2];   // per direction: 4 bits of tag above 12 bits of index; 0 for none
+  __u16 flags;      // FlowFlags
+  __u8 attachment;  // index
+  __u8 rule;        // of the policy, that decided when the flow began; 0: none
+  __u16 target;     // index: the appliance; kNone16: it began while its group failed open
+  __u16 backend;    // index: see FlowFlags
+  __u16 layer2[2];  // per direction: 4 bits of tag above 12 bits of index; 0 for none
   __u32 cookie;
   __u32 last_seen_ms;
   __u32 delivered;  // packets of either direction that were approved and have left
@@ -311,7 +316,7 @@ struct handed_over_head {
 
 SLUICE_ASSERT_SIZE(port, 8);
 SLUICE_ASSERT_SIZE(idle_rule, 4);
-SLUICE_ASSERT_SIZE(settings, 176);
+SLUICE_ASSERT_SIZE(settings, 184);
 SLUICE_ASSERT_SIZE(attachment, 32);
 SLUICE_ASSERT_SIZE(group, 48);
 SLUICE_ASSERT_SIZE(row, 8);
@@ -339,6 +344,9 @@ SLUICE_ASSERT_SIZE(tunnel_probe, 16);
   X(sources, source, kSourcesMax)                   \
   X(listeners, listener, kListenersMax)             \
   X(hints, hint, kHintsMax)                         \
+  X(policy_entries, policy_entry, kPolicyEntries)   \
+  X(policy_rules, policy_rule, kPolicyRules)        \
+  X(policy_counters, policy_counters, kPolicySlots) \
   X(layer2s, layer2, kLayer2Max)                    \
   X(flow_buckets, flow_bucket, SLUICE_FLOW_BUCKETS) \
   X(trail_buckets, trail_bucket, kTrailBuckets)     \

@@ -7,14 +7,14 @@
 #include "gateway/control/digest.h"
 #include "gateway/control/events.h"
 #include "gateway/control/protocol_text.h"
-#include "gateway/datapath/flow_table.h"
+#include "gateway/datapath/policy.h"
 
 namespace sluice::gateway {
 namespace {
 
 std::string target_text(const Tables& tables, uint16_t index) {
-  if (index == kNone16) return {};
-  const target& t = tables.targets[index % kTargetsMax];
+  if (index >= kTargetsMax) return {};
+  const target& t = tables.targets[index];
   return ip_address(t.address, t.version).text();
 }
 
@@ -24,6 +24,15 @@ std::string_view why_of(const Tables& tables, const flow_record& record, uint16_
   const bool sticky =
       group < kGroupsMax && tables.groups[group].stickiness != uint16_t{kFlowHash5Tuple};
   return sticky ? "sticky" : "hash";
+}
+
+// As its rule of the policy, or the listener, has it now.
+uint16_t group_of(const Tables& tables, const flow_record& record) {
+  flow_query query{};
+  query.key = record.key;
+  query.hash = flow_hash(&tables.settings->hash_key, &record.key, kFlowHash5Tuple);
+  return static_cast<uint16_t>(
+      flow_group(&tables, &tables.attachments[record.attachment], &query, record.rule));
 }
 
 std::string_view end_text(FlowEnd end) {
@@ -73,10 +82,14 @@ FlowPlace place_of(const Controller& controller, const flow_record& record) {
   FlowPlace out;
   out.attachment = controller.reconciler().attachment_name(record.attachment);
   out.endpoint_id = "vpce-0" + hexadecimal(at.endpoint_id);
-  if (at.group != kNone16) out.target_group = controller.reconciler().group_name(at.group);
-  out.appliance = target_text(tables, record.target);
+  out.rule = controller.reconciler().policy().rule_name(record.rule);
+  const uint16_t group =
+      record.target == kUninspected ? uint16_t{kNone16} : group_of(tables, record);
+  if (group != kNone16) out.target_group = controller.reconciler().group_name(group);
+  for (const uint16_t index : appliances_of(record))
+    out.appliance += (out.appliance.empty() ? "" : " > ") + target_text(tables, index);
   if (record.flags & kFlowNlb) out.backend = target_text(tables, record.backend);
-  out.why = why_of(tables, record, at.group);
+  out.why = why_of(tables, record, group);
   out.region = config.gateway.region;
   out.account = config.gateway.account;
   for (const Attachment& attachment : config.attachments) {
@@ -119,6 +132,7 @@ std::string flow_json_line(const FlowReport& report, const FlowPlace& place, ToU
   out["from_outside"] = ((record.flags & kFlowFirstEndOutside) != 0) == (client == 0);
   out["attachment"] = place.attachment;
   out["endpoint_id"] = place.endpoint_id;
+  if (!place.rule.empty()) out["rule"] = place.rule;
   out["target_group"] = place.target_group;
   if (!place.appliance.empty()) out["appliance"] = place.appliance;
   if (!place.backend.empty()) out["backend"] = place.backend;

@@ -28,7 +28,7 @@ SLUICE_INLINE enum DropReason nlb_return_to_listener(struct passage* way, frame*
   const enum DropReason reason = nlb_translate(f, p, &change);
   if (reason != kDropNone) return reason;
   way->counters->event[kEventNlbTranslated]++;
-  flow_query_from_tuple(query, way->settings, &p->tuple, query->attachment, 0);
+  if (!flow_query_apart(way->tables, query, &p->tuple, query->attachment)) return kDropFlowUnknown;
   *index = flow_find(way->tables, query);
   const struct flow_record* record = table_flow_records(way->tables, *index);
   if (!record) return kDropFlowUnknown;
@@ -37,45 +37,50 @@ SLUICE_INLINE enum DropReason nlb_return_to_listener(struct passage* way, frame*
 }
 
 // Gives an answer that nlb_return_to_listener has translated its target's address again.
-SLUICE_INLINE void nlb_undo_return(const struct passage* way, frame* f, struct packet* p,
-                                   const struct flow_record* record) {
-  const struct target* target = table_targets(way->tables, record->backend);
-  if (!target) return;
+SLUICE_STAGE int nlb_undo_return(const struct path_tables* tables, frame* f, struct packet* p,
+                                 __u32 backend) {
+  const struct target* target = table_targets(tables, backend);
+  if (!target || !p) return 0;
   struct nlb_change change = {
       {target->address[0], target->address[1], target->address[2], target->address[3]},
       target->port != 0 ? target->port : p->tuple.source_port,
       kNlbSource};
-  nlb_translate(f, p, &change);
+  return nlb_translate(f, p, &change) == kDropNone;
 }
 
 // Makes sure that the answers of an NLB target are recognised: a record of the tuple as the target
-// sees it.
-SLUICE_INLINE enum DropReason nlb_keep_alias(struct passage* way, const struct tuple* translated,
-                                             __u32 attachment_index, __u32 listener_index) {
-  struct flow_query query;
-  flow_query_from_tuple(&query, way->settings, translated, attachment_index, 0);
-  __u32 index = flow_find(way->tables, &query);
-  struct flow_record* record = table_flow_records(way->tables, index);
-  if (record && !flow_is_expired(way->settings, record, way->now_ms)) {
+// sees it, which is `query`. `where`: the CPU, from kWhereCpu on.
+SLUICE_STAGE enum DropReason nlb_keep_alias(const struct path_tables* tables,
+                                            struct flow_query* query, __u32 where,
+                                            __u32 listener_index, __u32 now_ms) {
+  if (!query) return kDropFlowTableFull;
+  struct passage way;
+  passage_begin(&way, tables, where >> kWhereCpu, now_ms);
+  if (!way.settings || !way.counters) return kDropFlowTableFull;
+  __u32 index = flow_find(tables, query);
+  struct flow_record* record = table_flow_records(tables, index);
+  if (record && !flow_is_expired(way.settings, record, now_ms)) {
     if (!(record->flags & kFlowAlias) || record->backend != listener_index)
       return kDropNlbTupleConflict;
-    record->last_seen_ms = way->now_ms;
+    record->last_seen_ms = now_ms;
     return kDropNone;
   }
-  if (index == kFlowNotFound) index = flow_claim(way->tables, query.hash, way->now_ms, way->cpu);
-  record = table_flow_records(way->tables, index);
-  struct flow_usage* usage = table_flow_usages(way->tables, index);
+  if (index == kFlowNotFound) index = flow_claim(tables, query->hash, now_ms, way.cpu);
+  record = table_flow_records(tables, index);
+  struct flow_usage* usage = table_flow_usages(tables, index);
   if (!record || !usage) return kDropFlowTableFull;
   const __u16 flags =
-      kFlowAlias | (query.direction == 0 ? kFlowClientFirst | kFlowFirstEndOutside : 0);
-  flow_start(way, record, usage, &query, 0, flags, (__u16)listener_index);
-  flow_publish(way->tables, way->settings, index, query.hash, kFlowEstablished, way->now_ms);
+      kFlowAlias | (query->direction == 0 ? kFlowClientFirst | kFlowFirstEndOutside : 0);
+  flow_start(&way, record, usage, query, 0, flags, (__u16)listener_index);
+  flow_publish(tables, way.settings, index, query->hash, kFlowEstablished, now_ms);
   return kDropNone;
 }
 
-// An approved packet from the client of an NLB flow: to the target's address, port and MAC.
+// An approved packet from the client of an NLB flow: to the target's address, port and MAC. `query`
+// is used for that, too, and another one afterwards.
 SLUICE_INLINE enum DropReason nlb_send_to_target(struct passage* way, frame* f, struct packet* p,
-                                                 const struct flow_record* record) {
+                                                 const struct flow_record* record,
+                                                 struct flow_query* query) {
   const struct target* target = table_targets(way->tables, record->backend);
   if (!target || !(target->flags & kTargetInUse)) return kDropNlbNoTarget;
   if (!(target->flags & kTargetResolved)) return kDropNeighbourUnresolved;
@@ -87,7 +92,8 @@ SLUICE_INLINE enum DropReason nlb_send_to_target(struct passage* way, frame* f, 
       kNlbDestination};
   enum DropReason reason = nlb_translate(f, p, &change);
   if (reason != kDropNone) return reason;
-  reason = nlb_keep_alias(way, &p->tuple, record->attachment, listener_index);
+  if (!flow_query_apart(way->tables, query, &p->tuple, record->attachment)) return kDropFlowUnknown;
+  reason = nlb_keep_alias(way->tables, query, way->cpu << kWhereCpu, listener_index, way->now_ms);
   if (reason != kDropNone) return reason;
   way->counters->event[kEventNlbTranslated]++;
   count_to_backend(way, record->backend, p);

@@ -49,11 +49,10 @@ int bench_path(struct xdp_md* context) {
   const __u32 zero = 0;
   struct bench_state* state = bpf_map_lookup_elem(&bench_state, &zero);
   if (!state) return XDP_ABORTED;
-  const struct path_tables tables = {0};
   struct departure departure = {0};
   const __u32 now_ms = (__u32)(bpf_ktime_get_coarse_ns() / 1000000);
-  const enum Verdict verdict = path_enter(&tables, context, state->interface,
-                                          bpf_get_smp_processor_id(), now_ms, &departure);
+  const enum Verdict verdict =
+      path_enter(0, context, state->interface, bpf_get_smp_processor_id(), now_ms, &departure);
   state->verdicts[verdict & 15]++;
   return XDP_PASS;
 }

@@ -51,7 +51,7 @@ SLUICE_INLINE void bench_stamp(__u8* data, __u32 flow, const struct settings* se
   const __u64 hash = flow_hash(&settings->hash_key, &key, kFlowHash5Tuple);
   const __u32 target = (__u32)(hash >> 32) % kBenchAppliances;
   data[29] = (__u8)(11 + target);
-  store_be32(data + 78, flow_cookie(settings, hash, target, 0));
+  store_be32(data + 78, flow_cookie(settings, hash, target, 0, 0));
 }
 
 SLUICE_END

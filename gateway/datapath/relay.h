@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+// To a target: from outside or inside, or from one hop of a chain to the next.
+#pragma once
+
+#include "gateway/datapath/chain.h"
+#include "gateway/datapath/encapsulate.h"
+#include "gateway/datapath/passage.h"
+
+SLUICE_GATEWAY_BEGIN
+
+// To a target, in a tunnel. The packet fits, and ends the frame.
+SLUICE_INLINE enum Verdict path_send(struct passage* way, frame* f, const struct packet* p,
+                                     const struct target* target, __u32 target_index,
+                                     const struct attachment* attachment, __u64 hash,
+                                     __u32 cookie) {
+  const enum DropReason reason = encapsulate(f, p, target, attachment, hash, cookie);
+  if (reason != kDropNone) return path_drop(way, reason);
+  struct target_counters* sent = table_target_counters(way->tables, target_index);
+  if (sent) {
+    sent->packets_sent++;
+    sent->bytes_sent += p->l3_length;
+  }
+  way->departure.interface = target->interface;
+  return kVerdictTarget;
+}
+
+// Where a packet that comes in goes first, in a flow with a chain; as chain_next.
+SLUICE_INLINE __u64 path_first_hop(const struct passage* way, const struct flow_record* record,
+                                   const struct flow_query* query) {
+  const int from_client = (query->direction == 0) == ((record->flags & kFlowClientFirst) != 0);
+  const __u32 position = from_client ? (__u32)kChainClient : chain_server(record);
+  return chain_next(way->tables, query, position, (__u32)from_client);
+}
+
+SLUICE_INLINE void count_return(const struct passage* way, const struct datagram* d) {
+  struct target_counters* returned =
+      table_target_counters(way->tables, d->geneve.flow_cookie >> 16 & 0xfff);
+  if (!returned) return;
+  returned->packets_returned++;
+  returned->bytes_returned += d->inner.l3_length;
+}
+
+// From one hop of a chain to the next, `stop`: as chain_next. The sender is told of no MTU here:
+// what fits all hops was let in, and has grown since.
+SLUICE_INLINE enum Verdict path_relay(struct passage* way, frame* f, struct datagram* d,
+                                      const struct attachment* attachment, __u64 hash, __u64 stop) {
+  const struct target* target = table_targets(way->tables, (__u32)stop & 0xffff);
+  if (!target || !(target->flags & kTargetInUse)) return path_drop(way, kDropNoTarget);
+  if (!(target->flags & kTargetResolved)) return path_drop(way, kDropNeighbourUnresolved);
+  if (d->inner.l3_length + kEncapsulationOverhead > target->mtu) return path_drop(way, kDropTooBig);
+  const int surplus = (int)frame_length(f) - (int)(d->inner.l3_offset + d->inner.l3_length);
+  if (surplus > 0 && frame_move_tail(f, -surplus) != 0) return path_drop(way, kDropNoRoom);
+  count_return(way, d);
+  return path_send(way, f, &d->inner, target, (__u32)stop & 0xffff, attachment, hash,
+                   (__u32)(stop >> 32));
+}
+
+SLUICE_END
