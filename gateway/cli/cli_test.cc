@@ -119,6 +119,20 @@ TEST(Commands, AskTheDaemonAndSayWhyNot) {
   thread.join();
 }
 
+// Nobody takes the connection: the request waits in the socket.
+TEST(Commands, ADaemonThatIsBusyIsNotSaidToHaveRefused) {
+  const std::string path =
+      std::filesystem::temp_directory_path() / ("sluice_busy_" + std::to_string(::getpid()));
+  auto loop = std::move(*EventLoop::create());
+  const auto server =
+      std::move(*ApiServer::create(*loop, path, [](std::string_view) { return std::string(); }));
+  const auto reply = ask_daemon(path, {{"command", "apply"}}, 1);
+  ASSERT_FALSE(reply);
+  EXPECT_EQ(reply.error().text(),
+            "no answer within 1 s; if it was a change, it may have taken effect: look with "
+            "`sluice history`");
+}
+
 TEST(Commands, Validate) {
   std::string out, error;
   const std::string example = SLUICE_SOURCE_DIR "/docs/features/examples/gateway.yaml";

@@ -19,16 +19,15 @@ namespace {
 
 constexpr const char* kSocketDirectory = "/run/sluice";
 constexpr size_t kReplyBytesMax = 64 << 20;
-constexpr time_t kWaitSeconds = 15;
 
-Result<UniqueFd> connect_to(const std::string& path) {
+Result<UniqueFd> connect_to(const std::string& path, uint32_t wait_s) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof(address.sun_path)) return fail("the path is too long", path);
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) return fail_errno("cannot make a socket");
-  const timeval wait{kWaitSeconds, 0};
+  const timeval wait{wait_s, 0};
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
   ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0)
@@ -38,20 +37,27 @@ Result<UniqueFd> connect_to(const std::string& path) {
   return fail_errno("cannot reach the gateway", path);
 }
 
-Result<> send_all(int fd, const std::string& text) {
+bool waited_in_vain() { return errno == EAGAIN || errno == EWOULDBLOCK; }
+
+Result<> send_all(int fd, const std::string& text, uint32_t wait_s) {
   for (size_t at = 0; at < text.size();) {
     const ssize_t count = ::send(fd, text.data() + at, text.size() - at, MSG_NOSIGNAL);
+    if (count < 0 && waited_in_vain())
+      return fail("the gateway does not take the request within " + std::to_string(wait_s) + " s");
     if (count < 0) return fail_errno("cannot send the request");
     at += static_cast<size_t>(count);
   }
   return {};
 }
 
-Result<std::string> receive_line(int fd) {
+Result<std::string> receive_line(int fd, uint32_t wait_s) {
   std::string line;
   char chunk[65536];
   while (line.size() < kReplyBytesMax) {
     const ssize_t count = ::recv(fd, chunk, sizeof(chunk), 0);
+    if (count < 0 && waited_in_vain())
+      return fail("no answer within " + std::to_string(wait_s) +
+                  " s; if it was a change, it may have taken effect: look with `sluice history`");
     if (count < 0) return fail_errno("the gateway does not answer");
     if (count == 0) return fail("the gateway closed the connection without an answer");
     line.append(chunk, static_cast<size_t>(count));
@@ -91,11 +97,13 @@ Result<std::string> find_socket(const std::string& socket, const std::string& co
                                 kSocketDirectory);
 }
 
-Result<nlohmann::json> ask_daemon(const std::string& socket, const nlohmann::json& request) {
-  SLUICE_TRY(const UniqueFd fd, connect_to(socket));
+Result<nlohmann::json> ask_daemon(const std::string& socket, const nlohmann::json& request,
+                                  uint32_t wait_s) {
+  SLUICE_TRY(const UniqueFd fd, connect_to(socket, wait_s));
   SLUICE_TRY_VOID(send_all(
-      fd.get(), request.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"));
-  SLUICE_TRY(const std::string line, receive_line(fd.get()));
+      fd.get(), request.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n",
+      wait_s));
+  SLUICE_TRY(const std::string line, receive_line(fd.get(), wait_s));
   nlohmann::json reply = nlohmann::json::parse(line, nullptr, false);
   if (!reply.is_object() || !reply.contains("ok"))
     return fail("the answer is no reply of a gateway", socket);

@@ -2,6 +2,7 @@
 // One request to the daemon and its reply.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
@@ -13,7 +14,10 @@ namespace sluice::gateway {
 // else the only one in /run/sluice.
 Result<std::string> find_socket(const std::string& socket, const std::string& config_file);
 
+inline constexpr uint32_t kAnswerWaitSeconds = 15;
+
 // Sends `request` and waits for the reply. A reply that says why not is an error with that text.
-Result<nlohmann::json> ask_daemon(const std::string& socket, const nlohmann::json& request);
+Result<nlohmann::json> ask_daemon(const std::string& socket, const nlohmann::json& request,
+                                  uint32_t wait_s = kAnswerWaitSeconds);
 
 }  // namespace sluice::gateway
