@@ -126,16 +126,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     } else {
       require(outcome.verdict == kVerdictCross || outcome.verdict == kVerdictDrop ||
               outcome.verdict == kVerdictTarget || outcome.verdict == kVerdictAnswered ||
-              outcome.verdict == kVerdictInside || outcome.verdict == kVerdictOutside);
+              outcome.verdict == kVerdictSlowPath || outcome.verdict == kVerdictInside ||
+              outcome.verdict == kVerdictOutside);
       if (outcome.verdict == kVerdictInside || outcome.verdict == kVerdictOutside)
         require(tables.counters[0].event[kEventBypassed] == bypassed + 1);
       if (outcome.verdict == kVerdictTarget)
         last.assign(buffer.bytes().begin(), buffer.bytes().end());
-      if (outcome.verdict == kVerdictSlowPath)
-        slow.take(interface_index, outcome.mtu, buffer.bytes(), host->now_ms());
-      slow.expire(host->now_ms());
-      require(slow.waiting() <= SlowPath::kWaitingMax);
     }
+    if (outcome.verdict == kVerdictSlowPath)
+      slow.take(interface_index, outcome.mtu, buffer.bytes(), host->now_ms());
+    slow.expire(host->now_ms());
+    require(slow.waiting() <= SlowPath::kWaitingMax);
   }
   return 0;
 }
