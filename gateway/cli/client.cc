@@ -66,16 +66,17 @@ Result<std::string> receive_line(int fd, uint32_t wait_s) {
   return fail("the gateway's answer does not end");
 }
 
-// The sockets at which one answers: beside them are those of proxies, and what a daemon that was
-// killed has left.
-std::vector<std::string> running_gateways() {
+// The sockets of gateways. Of several those that answer: a daemon that was killed leaves its own.
+std::vector<std::string> gateways_here() {
   std::vector<std::string> out;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(kSocketDirectory, error))
-    if (entry.path().extension() == ".sock" &&
-        !entry.path().stem().string().ends_with("-proxies") &&
-        ask_daemon(entry.path(), {{"command", "version"}}))
+    if (entry.path().extension() == ".sock" && !entry.path().stem().string().ends_with("-proxies"))
       out.push_back(entry.path());
+  if (out.size() > 1)
+    std::erase_if(out, [](const std::string& path) {
+      return !ask_daemon(path, {{"command", "version"}});
+    });
   return out;
 }
 
@@ -89,12 +90,12 @@ Result<std::string> find_socket(const std::string& socket, const std::string& co
     return config->gateway.socket;
   }
   if (const char* variable = std::getenv("SLUICE_SOCKET")) return std::string(variable);
-  const std::vector<std::string> running = running_gateways();
-  if (running.size() == 1) return running.front();
-  return running.empty() ? fail("no gateway runs here; start sluiced, or say --socket or --config",
-                                kSocketDirectory)
-                         : fail("several gateways run here; choose one with --socket or --config",
-                                kSocketDirectory);
+  const std::vector<std::string> found = gateways_here();
+  if (found.size() == 1) return found.front();
+  return found.empty() ? fail("no gateway runs here; start sluiced, or say --socket or --config",
+                              kSocketDirectory)
+                       : fail("several gateways run here; choose one with --socket or --config",
+                              kSocketDirectory);
 }
 
 Result<nlohmann::json> ask_daemon(const std::string& socket, const nlohmann::json& request,
