@@ -57,6 +57,7 @@ class Daemon {
   void refuse_reload(const std::vector<Error>& errors);
   Result<> set_addresses(const Config& next, ControlPlane::OnMissing on_missing);
   void tell_of_addresses(const Result<>& done);
+  void set_addresses_again();
   void network_changed();
   void follow_flow_log();
 
@@ -135,7 +136,7 @@ Result<> Daemon::start(Config config) {
   SLUICE_TRY_VOID(serve_http(config.gateway));
   addresses_.remember_in(list_of_addresses(config.gateway));
   SLUICE_TRY(const std::vector<Error> unapplied, plane_->start(std::move(config)));
-  network_changed();  // also takes away what a daemon that was killed has left
+  set_addresses_again();  // also takes away what a daemon that was killed has left
   for (const Error& error : unapplied)
     spdlog::error("the file is not applied, the state of the store runs: {}", error.text());
   discovery_->follow();
@@ -184,12 +185,16 @@ Result<> Daemon::set_addresses(const Config& next, ControlPlane::OnMissing on_mi
   return {};
 }
 
+void Daemon::set_addresses_again() {
+  const Config& config = controller_->config();
+  tell_of_addresses(addresses_.set(config.gateway.nlb_interface, nlb_addresses_of(config)));
+}
+
 void Daemon::network_changed() {
   if (!controller_) return;
   controller_->look_again();
   // An interface that was made anew has lost them; one that is missing gets them when it is back.
-  const Config& config = controller_->config();
-  tell_of_addresses(addresses_.set(config.gateway.nlb_interface, nlb_addresses_of(config)));
+  set_addresses_again();
 }
 
 void Daemon::tell_of_addresses(const Result<>& done) {
