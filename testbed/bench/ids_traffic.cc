@@ -4,8 +4,8 @@
 #include <array>
 #include <string>
 
-#include "inspect/stream/test_packets.h"
 #include "inspect/tls/hello_for_test.h"
+#include "testbed/bench/tcp_talk.h"
 
 namespace sluice::testbed {
 namespace {
@@ -14,7 +14,6 @@ using inspect::testing::Bytes;
 using inspect::testing::Ends;
 using tunnels::kTcpAck;
 using tunnels::kTcpFin;
-using tunnels::kTcpSyn;
 
 constexpr size_t kSegment = 1448;
 constexpr size_t kConcurrent = 64;
@@ -66,14 +65,11 @@ std::string noise(Numbers& numbers, size_t length) {
   return out;
 }
 
-// One connection, packet by packet.
-class Talk {
+// One connection whose ends say things.
+class Talk : private TcpTalk {
  public:
-  explicit Talk(Ends ends) : ends_(std::move(ends)) {
-    up(kTcpSyn);
-    down(kTcpSyn | kTcpAck);
-    up(kTcpAck);
-  }
+  using TcpTalk::take;
+  using TcpTalk::TcpTalk;
   void client_says(const std::string& bytes) {
     for (size_t at = 0; at < bytes.size(); at += kSegment) up(kTcpAck, bytes.substr(at, kSegment));
     down(kTcpAck);
@@ -90,28 +86,10 @@ class Talk {
     down(kTcpFin | kTcpAck);
     up(kTcpAck);
   }
-  std::vector<Bytes> take() { return std::move(packets_); }
-
- private:
-  void up(uint8_t flags, const std::string& payload = {}) {
-    packets_.push_back(inspect::testing::tcp(ends_, flags, client_, server_, payload));
-    client_ += static_cast<uint32_t>(payload.size()) + ((flags & (kTcpSyn | kTcpFin)) != 0);
-  }
-  void down(uint8_t flags, const std::string& payload = {}) {
-    packets_.push_back(inspect::testing::tcp(ends_.turned(), flags, server_, client_, payload));
-    server_ += static_cast<uint32_t>(payload.size()) + ((flags & (kTcpSyn | kTcpFin)) != 0);
-  }
-
-  Ends ends_;
-  uint32_t client_ = 1000;
-  uint32_t server_ = 5000;
-  std::vector<Bytes> packets_;
 };
 
 Ends ends_of(uint32_t number, uint16_t port) {
-  return {"10." + std::to_string(number >> 16 & 255) + "." + std::to_string(number >> 8 & 255) +
-              "." + std::to_string(number & 255),
-          "192.0.2." + std::to_string(number % 200 + 1),
+  return {client_address(number), "192.0.2." + std::to_string(number % 200 + 1),
           static_cast<uint16_t>(20000 + number % 40000), port};
 }
 

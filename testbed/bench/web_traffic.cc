@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <string>
 
-#include "inspect/stream/test_packets.h"
 #include "inspect/tls/hello_for_test.h"
+#include "testbed/bench/tcp_talk.h"
 #include "tunnels/geneve.h"
 
 namespace sluice::testbed {
@@ -16,7 +16,6 @@ using inspect::testing::Bytes;
 using inspect::testing::Ends;
 using tunnels::kTcpAck;
 using tunnels::kTcpFin;
-using tunnels::kTcpSyn;
 using namespace tunnels;  // the profile and its constants
 
 constexpr const char* kSites[] = {"www.example.org",   "www.youtube.com", "intranet.example",
@@ -46,28 +45,15 @@ std::string server_hello() {
 
 std::vector<Bytes> tcp_flow(const Ends& ends, const std::string& request, const std::string& answer,
                             uint32_t packets) {
-  uint32_t client = 1000;
-  uint32_t server = 5000;
-  std::vector<Bytes> flow;
-  const auto up = [&](uint8_t flags, const std::string& payload = {}) {
-    flow.push_back(inspect::testing::tcp(ends, flags, client, server, payload));
-    client += static_cast<uint32_t>(payload.size()) + ((flags & (kTcpSyn | kTcpFin)) != 0);
-  };
-  const auto down = [&](uint8_t flags, const std::string& payload = {}) {
-    flow.push_back(inspect::testing::tcp(ends.turned(), flags, server, client, payload));
-    server += static_cast<uint32_t>(payload.size()) + ((flags & (kTcpSyn | kTcpFin)) != 0);
-  };
-  up(kTcpSyn);
-  down(kTcpSyn | kTcpAck);
-  up(kTcpAck);
-  up(kTcpAck, request);
-  down(kTcpAck, answer);
+  TcpTalk flow(ends);
+  flow.up(kTcpAck, request);
+  flow.down(kTcpAck, answer);
   while (flow.size() + 3 < packets)
-    flow.size() % 3 == 0 ? up(kTcpAck) : down(kTcpAck, std::string(1200, 'd'));
-  down(kTcpFin | kTcpAck);
-  up(kTcpFin | kTcpAck);
-  down(kTcpAck);
-  return flow;
+    flow.size() % 3 == 0 ? flow.up(kTcpAck) : flow.down(kTcpAck, std::string(1200, 'd'));
+  flow.down(kTcpFin | kTcpAck);
+  flow.up(kTcpFin | kTcpAck);
+  flow.down(kTcpAck);
+  return flow.take();
 }
 
 std::vector<Bytes> dns_flow(Ends ends) {
@@ -84,8 +70,7 @@ std::vector<Bytes> dns_flow(Ends ends) {
 }
 
 std::vector<Bytes> flow_of(uint32_t number, uint32_t packets) {
-  const std::string client = "10." + std::to_string(number >> 16 & 255) + "." +
-                             std::to_string(number >> 8 & 255) + "." + std::to_string(number & 255);
+  const std::string client = client_address(number);
   const std::string site = kSites[number % std::size(kSites)];
   const auto port = static_cast<uint16_t>(20000 + number % 40000);
   const unsigned kind = number % 10;
