@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What the documents say is so: package lists agree, example bytes are the tests', links lead somewhere."""
+"""What the documents say is so: package lists agree, example bytes are the tests', links lead somewhere, the conformance list has its tests."""
+import os
 import pathlib
 import re
 import subprocess
@@ -8,6 +9,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
+BUILD = pathlib.Path(os.environ.get("SLUICE_BIN", ROOT / "build/dev/bin")).parent
 failures = []
 
 
@@ -55,7 +57,28 @@ def links_lead_somewhere():
                 demand((page.parent / target).exists(), f"{name}: link to {target}, which is not there")
 
 
+# docs/conformance.md names every test of the list, and only tests that there are.
+def conformance_names_its_tests():
+    page = (DOCS / "conformance.md").read_text()
+    rows = re.findall(r"^\| (\d+) \|.*`.*\|$", page, re.M)
+    demand(rows == [str(n) for n in range(1, 13)], f"docs/conformance.md has the rows {rows}, not 1 to 12 with a test each")
+    named = set(re.findall(r"`([^`\s]+)`", page))
+    sources = {path.name: path.read_text() for path in (ROOT / "gateway").rglob("*_test.cc")}
+    tests = {f"{suite}.{name}" for text in sources.values() for suite, name in re.findall(r"^TEST(?:_F)?\((\w+), (\w+)\)", text, re.M)}
+    both_hosts = {name for file, text in sources.items() if file.startswith("conformance")
+                  for name in re.findall(r"^TEST_P\(\w+, (\w+)\)", text, re.M)}
+    demand({n for n in named if n.startswith("Row")} == both_hosts,
+           f"docs/conformance.md: not as in the tests: {sorted(both_hosts ^ {n for n in named if n.startswith('Row')})}")
+    for name in sorted(n for n in named if re.fullmatch(r"[A-Z]\w+\.[A-Z]\w+", n)):
+        demand(name in tests, f"docs/conformance.md: no test {name}")
+    listing = subprocess.run(["ctest", "--test-dir", BUILD, "-N", "-L", "^conformance$"], capture_output=True, text=True, check=False)
+    labelled = set(re.findall(r"Test +#\d+: (\w+)", listing.stdout))
+    shown = {n for n in named if re.fullmatch(r"\w+_(test|conformance)", n)}
+    demand(labelled == shown, f"docs/conformance.md: not as labelled in the build: {sorted(labelled ^ shown)}")
+
+
 packages_agree()
+conformance_names_its_tests()
 geneve_example_is_the_tested_one()
 links_lead_somewhere()
 print("\n".join(failures) or "ok")
