@@ -58,34 +58,65 @@ SLUICE_INLINE __u32 flow_key_from_tuple(struct flow_key* key, const struct tuple
   return 0;
 }
 
-// SipHash-1-3 of addresses, ports, protocol, version and form: a message of 15 (IPv4) or 39 (IPv6)
-// bytes.
-SLUICE_INLINE __u64 flow_hash(const struct siphash_key* hash_key, const struct flow_key* key,
-                              __u32 form) {
-  struct siphash_state s;
-  siphash_init(&s, hash_key);
-  __u64 last = (__u64)key->version << 40 | (__u64)form << 48;
-  if (form != kFlowHash2Tuple) last |= (__u64)key->protocol << 32;
-  if (form == kFlowHash5Tuple) last |= (__u64)key->port[0] | (__u64)key->port[1] << 16;
-  if (key->version == 4) {
-    siphash_word(&s, (__u64)key->address[0][0] | (__u64)key->address[1][0] << 32);
-    return siphash_finish(&s, last, 15);
+// What flow_hash() is keyed with: flow_hash_key_from() a key of 128 bits.
+struct flow_hash_key {
+  __u64 word[6];
+};
+
+SLUICE_INLINE struct flow_hash_key flow_hash_key_from(const struct siphash_key* key) {
+  struct flow_hash_key out;
+  for (__u32 i = 0; i < 6; i++) {
+    struct siphash_state s;
+    siphash_init(&s, key);
+    out.word[i] = siphash_finish(&s, i, 1);
   }
-  siphash_word(&s, (__u64)key->address[0][0] | (__u64)key->address[0][1] << 32);
-  siphash_word(&s, (__u64)key->address[0][2] | (__u64)key->address[0][3] << 32);
-  siphash_word(&s, (__u64)key->address[1][0] | (__u64)key->address[1][1] << 32);
-  siphash_word(&s, (__u64)key->address[1][2] | (__u64)key->address[1][3] << 32);
-  return siphash_finish(&s, last, 39);
+  return out;
 }
 
+// One step of NH (RFC 4418 section 5.2.2): two words of the message under 64 bits of key.
+SLUICE_INLINE __u64 flow_hash_step(__u64 key, __u32 a, __u32 b) {
+  return (__u64)(__u32)(a + (__u32)key) * (__u32)(b + (__u32)(key >> 32));
+}
+
+// Addresses, ports, protocol, version and form, keyed. NH twice, the second time with the key
+// shifted by a step as in UMAC: two flows agree in both with a probability of 2^-64, whoever chose
+// them, who does not know the key. The steps do not wait for each other, so a packet's table places
+// are known early. What follows spreads them over all bits (the finalizer of SplitMix64). It is no
+// MAC: what others see and must not forge has SipHash (flow_cookie).
+SLUICE_INLINE __u64 flow_hash(const struct flow_hash_key* hash_key, const struct flow_key* key,
+                              __u32 form) {
+  const __u64* k = hash_key->word;
+  __u32 ends = form << 16 | (__u32)key->version << 8;
+  if (form != kFlowHash2Tuple) ends |= key->protocol;
+  __u32 ports = 0;
+  if (form == kFlowHash5Tuple) ports = (__u32)key->port[0] | (__u32)key->port[1] << 16;
+  __u64 x = flow_hash_step(k[0], key->address[0][0], key->address[1][0]) +
+            flow_hash_step(k[1], ports, ends);
+  __u64 y = flow_hash_step(k[1], key->address[0][0], key->address[1][0]) +
+            flow_hash_step(k[2], ports, ends);
+  if (key->version != 4) {
+#pragma GCC unroll 3
+    for (int i = 1; i < 4; i++) {
+      x += flow_hash_step(k[i + 1], key->address[0][i], key->address[1][i]);
+      y += flow_hash_step(k[i + 2], key->address[0][i], key->address[1][i]);
+    }
+  }
+  x ^= y << 32 | y >> 32;
+  x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
+  x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
+  return x ^ x >> 31;
+}
+
+// `zero` may differ: a record keeps something there.
 SLUICE_INLINE int flow_key_equal(const struct flow_key* a, const struct flow_key* b) {
+  if (((a->address[0][0] ^ b->address[0][0]) | (a->address[1][0] ^ b->address[1][0])) != 0)
+    return 0;
   if (a->port[0] != b->port[0] || a->port[1] != b->port[1] || a->protocol != b->protocol ||
       a->version != b->version)
     return 0;
-  for (int i = 0; i < 4; i++) {
+  if (a->version == 4) return 1;
+  for (int i = 1; i < 4; i++)
     if (a->address[0][i] != b->address[0][i] || a->address[1][i] != b->address[1][i]) return 0;
-    if (a->version == 4) break;
-  }
   return 1;
 }
 

@@ -21,7 +21,8 @@ tunnels::siphash_key derive_key(const tunnels::siphash_key& key, KeyUse use) {
 
 settings make_settings(const Config& config) {
   settings out{};
-  out.hash_key = derive_key(config.gateway.key, KeyUse::kFlowHash);
+  const siphash_key flow_key = derive_key(config.gateway.key, KeyUse::kFlowHash);
+  out.hash_key = flow_hash_key_from(&flow_key);
   out.cookie_key = derive_key(config.gateway.key, KeyUse::kCookie);
   out.tunnel_address = config.gateway.tunnel_address.words[0];
   std::ranges::fill(out.idle_ms, kIdleOtherMs);

@@ -21,7 +21,7 @@ TEST_F(ReconcilerTest, WritesWhatTheConfigurationSays) {
   EXPECT_GE(s.idle_ms[kIdleTcp] >> s.epoch_shift, 16u);
   EXPECT_LE(s.idle_ms[kIdleTcp] >> s.epoch_shift, 31u);
   EXPECT_EQ(s.flow_bucket_mask, 127u);
-  EXPECT_NE(s.hash_key.k0, s.cookie_key.k0);
+  EXPECT_NE(s.hash_key.word[0], s.cookie_key.k0);
 
   const attachment& a = tables.attachments[0];
   EXPECT_EQ(a.endpoint_id, 0x2b8ee1d4db0c51c4u);

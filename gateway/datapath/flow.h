@@ -61,14 +61,22 @@ SLUICE_INLINE void flow_move(const struct passage* way, struct flow_record* reco
   if (usage) usage->created_ms = way->now_ms;
 }
 
-// Fills the record of a new flow, or of a tuple that is used again: its cookie differs from the
-// former one.
+// The place for the record of a flow that begins, kFlowNotFound if there is none. *generation: of
+// its cookie. A tuple that is used again keeps its place and gets another generation; who replaces
+// another flow has no need to wait for the memory of its record.
+SLUICE_INLINE __u32 flow_place(const struct passage* way, const struct flow_query* query,
+                               __u32 found, __u32* generation) {
+  *generation = 0;
+  if (found == kFlowNotFound) return flow_claim(way->tables, query->hash, way->now_ms, way->cpu);
+  const struct flow_record* former = table_flow_records(way->tables, found);
+  if (former) *generation = (former->cookie >> 28) + 1;
+  return found;
+}
+
+// Fills the record of a new flow, or of a tuple that is used again.
 SLUICE_INLINE void flow_start(const struct passage* way, struct flow_record* record,
                               struct flow_usage* usage, const struct flow_query* query,
-                              __u32 target, __u16 flags, __u16 backend) {
-  const int used_again =
-      flow_key_equal(&record->key, &query->key) && record->attachment == query->attachment;
-  const __u32 generation = used_again ? (record->cookie >> 28) + 1 : 0;
+                              __u32 generation, __u32 target, __u16 flags, __u16 backend) {
   record->key = query->key;
   record->flags = flags | (__u16)flow_idle_class(way->tables, &query->key);
   record->attachment = (__u8)query->attachment;
@@ -104,11 +112,12 @@ SLUICE_INLINE enum DropReason flow_open(struct passage* way, const struct packet
     }
   }
 
-  if (*index == kFlowNotFound) *index = flow_claim(way->tables, query->hash, way->now_ms, way->cpu);
+  __u32 generation;
+  *index = flow_place(way, query, *index, &generation);
   struct flow_record* record = table_flow_records(way->tables, *index);
   struct flow_usage* usage = table_flow_usages(way->tables, *index);
   if (!record || !usage) return kDropFlowTableFull;
-  flow_start(way, record, usage, query, target, flags, (__u16)backend);
+  flow_start(way, record, usage, query, generation, target, flags, (__u16)backend);
   record->rule = (__u8)rule;
   way->counters->event[kEventFlowCreated]++;
   count_flow(way, target);

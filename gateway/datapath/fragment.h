@@ -63,7 +63,7 @@ SLUICE_STAGE int fragment_name(const struct path_tables* tables, const struct tu
   const struct settings* settings = table_settings(tables, 0);
   if (!settings || !t || !piece) return 0;
   struct siphash_state s;
-  siphash_init(&s, &settings->hash_key);
+  siphash_init(&s, &settings->cookie_key);
   siphash_word(&s, endpoint_id);
   siphash_word(&s, (__u64)t->source[0] | (__u64)t->destination[0] << 32);
   __u32 length = 22;

@@ -68,7 +68,8 @@ inline void add_appliance(Tables& tables, uint16_t index, uint32_t address) {
 // the NLB targets.
 inline void configure(Tables& tables) {
   settings& s = tables.settings[0];
-  s.hash_key = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
+  const siphash_key hash_key = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
+  s.hash_key = flow_hash_key_from(&hash_key);
   s.cookie_key = {1, 2};
   s.tunnel_address = ipv4_word(10, 9, 0, 1);
   s.tunnel_port = kGenevePort;

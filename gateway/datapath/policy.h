@@ -17,7 +17,7 @@ SLUICE_INLINE __u32 policy_draw(const struct settings* settings, const struct fl
   const __u64 factor = 0x9e3779b97f4a7c15ULL;
   __u64 x = query->hash;
   if (form != kFlowHash5Tuple) {
-    x = settings->hash_key.k0;
+    x = settings->hash_key.word[0];
     if (form == kFlowHash3Tuple) x += query->key.protocol;
 #pragma GCC unroll 4
     for (int i = 0; i < 4; i++)

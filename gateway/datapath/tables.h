@@ -54,7 +54,7 @@ enum {
   kTargetHeaderLength = 82,     // Ethernet 14, IPv4 20, UDP 8, GENEVE 40
   kEncapsulationOverhead = 68,
   kGroupNameLength = 32,
-  kTablesLayout = 7,  // changes with the meaning or the size of anything here
+  kTablesLayout = 8,  // changes with the meaning or the size of anything here
   kNone16 = 0xffff,
   kUninspected = 0xfffe,  // in the place of a target: the policy wants none
 };
@@ -88,8 +88,8 @@ struct idle_rule {
 
 // Written before the data path starts.
 struct settings {
-  struct siphash_key hash_key;    // of flow_hash()
-  struct siphash_key cookie_key;  // of flow_cookie()
+  struct flow_hash_key hash_key;
+  struct siphash_key cookie_key;  // of flow_cookie() and fragment_name()
   __u32 flow_bucket_mask;         // buckets - 1: one less than a power of two
   __u32 tunnel_address;           // outer source, packet byte order
   __u16 tunnel_port;              // 6081, host order
@@ -316,7 +316,7 @@ struct handed_over_head {
 
 SLUICE_ASSERT_SIZE(port, 8);
 SLUICE_ASSERT_SIZE(idle_rule, 4);
-SLUICE_ASSERT_SIZE(settings, 184);
+SLUICE_ASSERT_SIZE(settings, 216);
 SLUICE_ASSERT_SIZE(attachment, 32);
 SLUICE_ASSERT_SIZE(group, 48);
 SLUICE_ASSERT_SIZE(row, 8);

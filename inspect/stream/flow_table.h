@@ -71,6 +71,7 @@ class FlowTable {
 
   FlowTable(const FlowTableOptions& options, OnEnd on_end)
       : options_(options),
+        hash_key_(tunnels::flow_hash_key_from(&options.key)),
         flows_max_(std::clamp<uint32_t>(options.flows_max, 1, kFlowsMaxLimit)),
         buckets_(std::bit_ceil(flows_max_), kNone),
         on_end_(std::move(on_end)) {}
@@ -79,7 +80,7 @@ class FlowTable {
   Seen see(const tunnels::packet& packet, int64_t time_us) {
     tunnels::flow_key key;
     const bool reversed = tunnels::flow_key_from_tuple(&key, &packet.tuple) != 0;
-    const uint64_t hash = tunnels::flow_hash(&options_.key, &key, tunnels::kFlowHash5Tuple);
+    const uint64_t hash = tunnels::flow_hash(&hash_key_, &key, tunnels::kFlowHash5Tuple);
     Record* record = lookup(key, hash);
     if (record != nullptr && idle_too_long(*record, time_us)) {
       end(*record, FlowEnd::kTimeout);
@@ -102,7 +103,7 @@ class FlowTable {
   Record* find(const tunnels::tuple& tuple) {
     tunnels::flow_key key;
     tunnels::flow_key_from_tuple(&key, &tuple);
-    return lookup(key, tunnels::flow_hash(&options_.key, &key, tunnels::kFlowHash5Tuple));
+    return lookup(key, tunnels::flow_hash(&hash_key_, &key, tunnels::kFlowHash5Tuple));
   }
 
   // Ends flows that were idle too long, at most kExpirePerCallMax of them.
@@ -236,6 +237,7 @@ class FlowTable {
   }
 
   const FlowTableOptions options_;
+  const tunnels::flow_hash_key hash_key_;
   const uint32_t flows_max_;
   std::vector<uint32_t> buckets_;
   std::vector<std::unique_ptr<Record[]>> chunks_;

@@ -46,7 +46,7 @@ FlowVerdict ReplayFlow::verdict() const {
   return crossed != 0 ? FlowVerdict::kCrossed : FlowVerdict::kDelivered;
 }
 
-FlowLog::FlowLog(const tunnels::siphash_key& key)
+FlowLog::FlowLog(const tunnels::flow_hash_key& key)
     : latest_(0, Hash{key}), pair_reversed_(0, Hash{key}) {}
 
 FlowLog::Seen FlowLog::see(const tunnels::packet& packet, int64_t time_us) {

@@ -58,7 +58,7 @@ struct ReplayFlow {
 
 class FlowLog {
  public:
-  explicit FlowLog(const tunnels::siphash_key& key);
+  explicit FlowLog(const tunnels::flow_hash_key& key);
 
   struct Seen {
     ReplayFlow* flow;  // nullptr when kReplayFlowsMax are kept
@@ -74,7 +74,7 @@ class FlowLog {
 
  private:
   struct Hash {
-    tunnels::siphash_key key;
+    tunnels::flow_hash_key key;
     size_t operator()(const tunnels::flow_key& k) const {
       return tunnels::flow_hash(&key, &k, tunnels::kFlowHash5Tuple);
     }

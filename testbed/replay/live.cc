@@ -32,7 +32,9 @@ class LiveRun {
  public:
   LiveRun(const tunnels::siphash_key& key, const LiveOptions& options, LiveEnd outside,
           LiveEnd inside)
-      : options_(options), ends_{std::move(outside), std::move(inside)}, flows_(key) {}
+      : options_(options),
+        ends_{std::move(outside), std::move(inside)},
+        flows_(tunnels::flow_hash_key_from(&key)) {}
 
   LiveReport run(CaptureReader& reader) {
     for (LiveEnd& end : ends_) end.announce();
