@@ -79,7 +79,8 @@ struct port {
   __u32 zero;
 };
 
-// Which flows have a silence of their own (gateway.idle_timeouts).
+// Which flows have a silence of their own (gateway.idle_timeouts). The first that is not in use ends
+// them.
 struct idle_rule {
   __u16 port;  // of either end, packet byte order; 0: any
   __u8 protocol;
