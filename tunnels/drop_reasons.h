@@ -21,8 +21,8 @@
   X(kDropNoTarget, "no_target",                                                                   \
     "The target group has no target to send to; see `sluice targets health`.")                    \
   X(kDropFlowTableFull, "flow_table_full",                                                        \
-    "The flow's bucket holds only established flows that are not idle; raise "                    \
-    "flow_table.flows_max.")                                                                      \
+    "The flow's bucket holds only established flows that are not idle, and the flow cannot do "   \
+    "without a record (docs/features/floods.md); raise flow_table.flows_max.")                    \
   X(kDropLayer2TableFull, "layer2_table_full",                                                    \
     "Too many distinct MAC and VLAN pairs are in use at once; the frame's pair found no place.")  \
   X(kDropNeighbourUnresolved, "neighbour_unresolved",                                             \
@@ -85,7 +85,11 @@
     "A packet that has to wait for a fragment, or to be cut into some, and could not: too many "  \
     "do, or sluiced does not run.")                                                               \
   X(kDropPolicy, "policy",                                                                        \
-    "A rule of gateway.policy with the action drop; the counters of the rules tell which.")
+    "A rule of gateway.policy with the action drop; the counters of the rules tell which.")       \
+  X(kDropNewFlowRate, "new_flow_rate",                                                            \
+    "The packet would open a flow, its endpoint has opened more than "                            \
+    "sluice.new_flows_per_second, and the flow cannot do without a record: it is an NLB "         \
+    "listener's, or its rule has a chain or passes inspection.")
 
 SLUICE_BEGIN
 

@@ -154,6 +154,9 @@ constexpr AttributeRow kRows[] = {
     {kLs, kGwlb, "sluice.unknown_tcp_flow", "auto", "auto|steer|drop", "",
      "a TCP packet that neither opens a connection nor belongs to one is taken to a target, or "
      "dropped. auto: dropped while send_tcp_reset.on_idle_timeout.enabled is true"},
+    {kLs, kGwlb, "sluice.new_flows_per_second", "off", "off|1-2000000", "",
+     "how many flows an endpoint may open on each CPU; packets that would open more go to a target "
+     "without a record of their flow"},
     {kLs, kAlb, "routing.http.response.server.enabled", "true", "bool", "true",
      "answers of sluice-proxy itself carry Server: sluice"},
 #define NAMED(name, header) \
@@ -350,6 +353,12 @@ bool drops_unknown_tcp(const Listener& listener) {
   const std::string_view value =
       value_of(kLs, LoadBalancerType::kGateway, listener.attributes, "sluice.unknown_tcp_flow");
   return value == "drop" || (value == "auto" && resets_when_idle(listener));
+}
+
+uint32_t new_flows_per_second(const Listener& listener) {
+  return static_cast<uint32_t>(number(value_of(kLs, LoadBalancerType::kGateway, listener.attributes,
+                                               "sluice.new_flows_per_second"))
+                                   .value_or(0));
 }
 
 bool crosses_zones(const LoadBalancer& owner, const TargetGroup& group) {

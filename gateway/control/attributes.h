@@ -79,6 +79,8 @@ std::optional<TunnelCheck> tunnel_check_of(const TargetGroup& group);
 // send_tcp_reset.on_idle_timeout of a gateway's listener, and sluice.unknown_tcp_flow.
 bool resets_when_idle(const Listener& listener);
 bool drops_unknown_tcp(const Listener& listener);
+// sluice.new_flows_per_second of a gateway's listener; 0: off.
+uint32_t new_flows_per_second(const Listener& listener);
 // load_balancing.cross_zone: whether the balancer's flows go to the group's targets in all zones.
 bool crosses_zones(const LoadBalancer& owner, const TargetGroup& group);
 bool deletion_protected(const LoadBalancer& load_balancer);

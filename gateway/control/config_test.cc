@@ -122,6 +122,16 @@ TEST(Config, ReadsTheExampleOfFailover) {
   EXPECT_FALSE(drops_unknown_tcp(listener));
 }
 
+TEST(Config, ReadsTheExampleOfFloods) {
+  auto config = read_config(SLUICE_SOURCE_DIR "/docs/features/examples/floods.yaml");
+  ASSERT_TRUE(config) << config.error()[0].text();
+  EXPECT_EQ(new_flows_per_second(config->load_balancers[0].listeners[0]), 20'000u);
+  for (const char* bad : {"0", "2000001", "-1", "many", ""})
+    EXPECT_FALSE(check_attribute(AttributeScope::kListener, LoadBalancerType::kGateway,
+                                 "sluice.new_flows_per_second", bad))
+        << bad;
+}
+
 TEST(Config, FailoverAttributesMustFitTogether) {
   auto config = *read_config(SLUICE_SOURCE_DIR "/docs/features/examples/failover.yaml");
   const auto errors = [&](Attributes attributes) {

@@ -213,6 +213,7 @@ Result<> Reconciler::write_attachments(const Config& config) {
       const Listener& listener = lb->listeners[0];
       wanted.flags = (resets_when_idle(listener) ? kAttachmentResets : 0) |
                      (drops_unknown_tcp(listener) ? kAttachmentDropsUnknown : 0);
+      wanted.new_flows_per_second = new_flows_per_second(listener);
       if (const auto* group = config.target_group(listener.default_action.target_group))
         wanted.group = group_index(group->name, zone_of_endpoint(config, attachment, *group))
                            .value_or(kNone16);

@@ -203,6 +203,17 @@ TEST_F(ReconcilerTest, ListenersSayWhatBecomesOfUnknownConnections) {
   EXPECT_EQ(flags({{"sluice.unknown_tcp_flow", "drop"}}), uint32_t{kAttachmentDropsUnknown});
 }
 
+TEST_F(ReconcilerTest, ListenersSayHowManyFlowsMayBegin) {
+  const auto rate = [&](Attributes attributes) {
+    config.load_balancers[0].listeners[0].attributes = std::move(attributes);
+    reconcile();
+    return tables.attachments[0].new_flows_per_second;
+  };
+  EXPECT_EQ(rate({}), 0u);
+  EXPECT_EQ(rate({{"sluice.new_flows_per_second", "2000000"}}), 2'000'000u);
+  EXPECT_EQ(rate({{"sluice.new_flows_per_second", "off"}}), 0u);
+}
+
 TEST_F(ReconcilerTest, UnresolvedTargetsAreMarked) {
   world.silent = true;
   reconcile();

@@ -20,6 +20,8 @@ enum Verdict {
   kVerdictProbe = 7,     // a probe of the gateway's own that an appliance has returned
   kVerdictSlowPath = 8,  // handed over to the process, which runs the path for it (slow_path.h)
   kVerdictCount = 9,
+  // No end, but the way on without a record of the packet's flow (unrecorded_path.h).
+  kVerdictAgain = 15,
 };
 
 // What happened on the way, besides the verdict. X(enumerator, name).
@@ -41,7 +43,13 @@ enum Verdict {
   X(kEventResetSent, "reset_sent") /* a TCP packet was answered by RST */                         \
   X(kEventTrailEvicted, "trail_evicted") /* a fragmented datagram was forgotten for another */    \
   X(kEventFragmented, "fragmented")      /* a packet was cut for the way to its target */         \
-  X(kEventFragmentMade, "fragment_made") /* one of its fragments */
+  X(kEventFragmentMade, "fragment_made") /* one of its fragments */                               \
+  X(kEventGuardClosed, "new_flow_guard_closed") /* an endpoint had opened enough flows */         \
+  X(kEventUnrecordedSent,                                                                         \
+    "unrecorded_sent") /* a packet of a flow without record went to its target */                 \
+  X(kEventUnrecordedReturned, "unrecorded_returned") /* and one was delivered */                  \
+  X(kEventUnrecordedEvicted,                                                                      \
+    "unrecorded_evicted") /* a flow without record was forgotten for another */
 
 enum PathEvent {
 #define X(enumerator, name) enumerator,

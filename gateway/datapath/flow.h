@@ -6,43 +6,14 @@
 #include "gateway/datapath/chain.h"
 #include "gateway/datapath/flow_table.h"
 #include "gateway/datapath/layer2.h"
+#include "gateway/datapath/new_flow_guard.h"
 #include "gateway/datapath/passage.h"
+#include "gateway/datapath/steer.h"
 #include "gateway/datapath/target_traffic.h"
+#include "gateway/datapath/unrecorded.h"
 #include "gateway/nlb/translate.h"
 
 SLUICE_GATEWAY_BEGIN
-
-SLUICE_INLINE const struct row* steer_row(const struct path_tables* tables, __u32 group_index,
-                                          const struct flow_query* query) {
-  const struct group* group = table_groups(tables, group_index);
-  const struct settings* settings = table_settings(tables, 0);
-  if (!group || !settings) return 0;
-  const __u64 hash = group->stickiness == kFlowHash5Tuple
-                         ? query->hash
-                         : flow_hash(&settings->hash_key, &query->key, group->stickiness);
-  return table_rows(tables, row_index(group_index, hash));
-}
-
-// The target that a new flow belongs to: its row's owner. kNone16 when the row has none.
-SLUICE_STAGE __u32 steer(const struct path_tables* tables, __u32 group_index,
-                         const struct flow_query* query) {
-  if (!query) return kNone16;
-  const struct row* row = steer_row(tables, group_index, query);
-  return row ? row->target : (__u32)kNone16;
-}
-
-// The target of a connection that has no record and is not new: who had the row before, while a
-// connection from then can still be alive. kNone16: nobody, or it has been left for good.
-SLUICE_STAGE __u32 steer_former(const struct path_tables* tables, __u32 group_index,
-                                const struct flow_query* query, __u32 now_ms) {
-  const struct settings* settings = table_settings(tables, 0);
-  if (!query || !settings) return kNone16;
-  const struct row* row = steer_row(tables, group_index, query);
-  if (!row || row->target == kNone16) return kNone16;
-  if (now_ms / 1000 - row->since_s > settings->idle_ms[kIdleTcp] / 1000) return kNone16;
-  const struct target* former = table_targets(tables, row->previous);
-  return former && target_serves(former) ? row->previous : (__u32)kNone16;
-}
 
 // Gives a flow, or a hop of its chain, to another target, under a new cookie. What the former
 // target still holds comes back under the former one (former_cookie).
@@ -90,40 +61,6 @@ SLUICE_INLINE void flow_start(const struct passage* way, struct flow_record* rec
   record->delivered = 0;
   const struct flow_usage unused = {{0, 0}, {0, 0}, {0, 0}, way->now_ms};
   *usage = unused;
-}
-
-// Makes the flow of a packet that has none, at `target`, and picks the NLB target if its
-// destination is a listener. kNone16, kUninspected: it is not inspected. *index: the place of a
-// flow that has ended, or kFlowNotFound; becomes the new flow's.
-SLUICE_INLINE enum DropReason flow_open(struct passage* way, const struct packet* p,
-                                        const struct flow_query* query, __u32 target, __u32 rule,
-                                        __u32 side, __u32* index) {
-  __u16 flags = query->direction == 0 ? kFlowClientFirst : 0;
-  if (target >= kUninspected) flags |= kFlowBypass;
-  if ((query->direction == 0) == (side == 0)) flags |= kFlowFirstEndOutside;
-  __u32 backend = 0;
-  if (side == 0 && (p->flags & (kPacketHasPorts | kPacketFragment))) {
-    const struct listener* l =
-        table_listeners(way->tables, nlb_find_listener(way->tables, &p->tuple));
-    if (l) {
-      backend = steer(way->tables, l->group, query);
-      if (backend == kNone16) return kDropNlbNoTarget;
-      flags |= kFlowNlb;
-    }
-  }
-
-  __u32 generation;
-  *index = flow_place(way, query, *index, &generation);
-  struct flow_record* record = table_flow_records(way->tables, *index);
-  struct flow_usage* usage = table_flow_usages(way->tables, *index);
-  if (!record || !usage) return kDropFlowTableFull;
-  flow_start(way, record, usage, query, generation, target, flags, (__u16)backend);
-  record->rule = (__u8)rule;
-  way->counters->event[kEventFlowCreated]++;
-  count_flow(way, target);
-  if (flags & kFlowNlb) count_flow(way, backend);
-  if (rule != 0) policy_count_flow(way->tables, rule);
-  return kDropNone;
 }
 
 // Whether a packet of a flow that is in the table begins a new one: the old one idled out, or had
@@ -224,6 +161,7 @@ enum {
   kWhereCpu = 8,
   kWhereRule = 16,
   kWhereHops = 24,
+  kWhereTarget = 32,
 };
 
 // The rule of the policy for a flow that a packet begins.
@@ -234,30 +172,73 @@ SLUICE_INLINE __u32 flow_rule(const struct path_tables* tables, const struct pac
   return policy_find(tables, query, &p->tuple, either_way);
 }
 
-// A packet without a flow, or whose flow is over: opens one, or says why it may not.
-SLUICE_STAGE enum DropReason flow_begin(const struct path_tables* tables, const struct packet* p,
-                                        struct flow_query* query, __u32 where, __u32 now_ms) {
+// Where the flow goes that a packet begins, which has none or whose flow is over: a drop reason, or
+// the target above 16 bits. kNone16, kUninspected: it is not inspected.
+SLUICE_STAGE __u32 flow_decide(const struct path_tables* tables, const struct packet* p,
+                               struct flow_query* query, __u32 where, __u32 now_ms) {
   if (!p || !query) return kDropFlowTableFull;
   struct passage way;
   passage_begin(&way, tables, where >> kWhereCpu, now_ms);
   const struct attachment* attachment = table_attachments(tables, query->attachment);
-  if (!way.settings || !way.counters || !attachment) return kDropFlowTableFull;
+  if (!way.settings || !attachment) return kDropFlowTableFull;
   const int mid_flow = packet_is_mid_flow(p);
+  __u32 target = kNone16;
   if (mid_flow) {
     if (query->place != kFlowNotFound) return kDropFlowExpired;
-    if (attachment->flags & kAttachmentDropsUnknown) return kDropFlowNotBegun;
-    way.counters->event[kEventMidFlow]++;
+    target = unrecorded_former(tables, query, now_ms);
+    if (target == kNone16 && (attachment->flags & kAttachmentDropsUnknown))
+      return kDropFlowNotBegun;
   }
   const __u32 rule = where >> kWhereRule & 0xff;
   const enum PolicyAction action = policy_action(tables, way.settings, rule);
   if (action == kPolicyDrop) return policy_drop(tables, rule);
-  __u32 target = kUninspected;
-  if (action == kPolicyForward) {
+  if (action != kPolicyForward) return (__u32)kUninspected << 16;
+  if (target == kNone16) {
     const __u32 group = flow_group(tables, attachment, query, rule);
     const enum DropReason reason = flow_steer(&way, query, group, mid_flow, &target);
     if (reason != kDropNone) return reason;
   }
-  return flow_open(&way, p, query, target, rule, where & 1, &query->place);
+  return target << 16;
+}
+
+// Makes that flow, at query->place, or where there is room if that is kFlowNotFound, and picks the
+// NLB target if its destination is a listener. `where`: the target, too, from kWhereTarget on.
+SLUICE_STAGE enum DropReason flow_open(const struct path_tables* tables, const struct packet* p,
+                                       struct flow_query* query, __u64 where, __u32 now_ms) {
+  if (!p || !query) return kDropFlowTableFull;
+  struct passage way;
+  passage_begin(&way, tables, (__u32)where >> kWhereCpu, now_ms);
+  if (!way.settings || !way.counters) return kDropFlowTableFull;
+  const __u32 side = where & 1, rule = where >> kWhereRule & 0xff, target = where >> kWhereTarget;
+  __u16 flags = query->direction == 0 ? kFlowClientFirst : 0;
+  if (target >= kUninspected) flags |= kFlowBypass;
+  if ((query->direction == 0) == (side == 0)) flags |= kFlowFirstEndOutside;
+  __u32 backend = 0;
+  if (side == 0 && (p->flags & (kPacketHasPorts | kPacketFragment))) {
+    const struct listener* l = table_listeners(tables, nlb_find_listener(tables, &p->tuple));
+    if (l) {
+      backend = steer(tables, l->group, query);
+      if (backend == kNone16) return kDropNlbNoTarget;
+      flags |= kFlowNlb;
+    }
+  }
+
+  if (query->place == kFlowNotFound &&
+      !new_flow_is_allowed(tables, query->attachment, way.cpu, now_ms))
+    return kDropNewFlowRate;
+  __u32 generation;
+  query->place = flow_place(&way, query, query->place, &generation);
+  struct flow_record* record = table_flow_records(tables, query->place);
+  struct flow_usage* usage = table_flow_usages(tables, query->place);
+  if (!record || !usage) return kDropFlowTableFull;
+  flow_start(&way, record, usage, query, generation, target, flags, (__u16)backend);
+  record->rule = (__u8)rule;
+  way.counters->event[kEventFlowCreated]++;
+  if (packet_is_mid_flow(p)) way.counters->event[kEventMidFlow]++;
+  count_flow(&way, target);
+  if (flags & kFlowNlb) count_flow(&way, backend);
+  if (rule != 0) policy_count_flow(tables, rule);
+  return kDropNone;
 }
 
 // The target of a flow, or of a hop of its chain.
@@ -337,8 +318,11 @@ SLUICE_INLINE enum DropReason flow_revise(struct passage* way, const struct pack
   __u64 chain = 0;
   if (rule != 0) chain = chain_choose(way->tables, query, rule, packet_is_mid_flow(p), way->now_ms);
   if (chain & 0xff) return (enum DropReason)(chain & 0xff);
+  const __u32 here = where | rule << kWhereRule;
+  const __u32 decided = flow_decide(way->tables, p, query, here, way->now_ms);
+  if (decided & 0xff) return (enum DropReason)(decided & 0xff);
   const enum DropReason reason =
-      flow_begin(way->tables, p, query, where | rule << kWhereRule, way->now_ms);
+      flow_open(way->tables, p, query, here | (__u64)(decided >> 16) << kWhereTarget, way->now_ms);
   if (reason == kDropNone && chain != 0) chain_keep(way->tables, query->place, chain);
   return reason;
 }
@@ -370,6 +354,13 @@ SLUICE_INLINE void flow_stamp(const struct passage* way, __u32 index, struct flo
                       : both                 ? kFlowEstablished
                                              : kFlowHalfOpen;
   flow_publish(way->tables, way->settings, index, hash, state, way->now_ms);
+}
+
+// The same of a flow of which nothing is counted now.
+SLUICE_INLINE void flow_stamp_alone(const struct passage* way, __u32 index,
+                                    struct flow_record* record, __u64 hash) {
+  const struct flow_usage* usage = table_flow_usages(way->tables, index);
+  if (usage) flow_stamp(way, index, record, usage, hash);
 }
 
 SLUICE_INLINE void flow_account(const struct passage* way, __u32 index, struct flow_record* record,

@@ -43,7 +43,8 @@ SLUICE_INLINE int flow_is_closed(const struct flow_record* record) {
 SLUICE_INLINE int flow_is_expired(const struct settings* settings, const struct flow_record* record,
                                   __u32 now_ms) {
   const __u32 idle_class = record->flags >> kFlowIdleShift & (kIdleClasses - 1);
-  return now_ms - record->last_seen_ms > settings->idle_ms[idle_class];
+  // Signed: another CPU may have seen it a moment after `now_ms`.
+  return (__s32)(now_ms - record->last_seen_ms) > (__s32)settings->idle_ms[idle_class];
 }
 
 // The flags of a new flow's idle class: that of the first rule for it, or its protocol's.

@@ -12,6 +12,7 @@
 #include "gateway/datapath/kernel_host.h"
 #include "gateway/datapath/path_fixture.h"
 #include "gateway/datapath/process_host.h"
+#include "gateway/datapath/unrecorded.h"
 #include "gateway/targets/tunnel_prober.h"
 
 namespace sluice::gateway {
@@ -66,6 +67,11 @@ class Hosts : public testing::Test {
   // Through both; returns what leaves.
   Bytes send(const Bytes& in, uint32_t interface_index) {
     kernel->tables().ports[kLoopback] = kernel->tables().ports[interface_index];
+    // Not while the time that cookies without a record are for may change between the two.
+    const auto epoch = [&](uint64_t later) {
+      return (kernel->now_ms() + later) >> kUnrecordedEpochShift;
+    };
+    while (epoch(0) != epoch(1000)) usleep(10'000);
     process->set_now_ms(kernel->now_ms());
     came_in = interface_index;
     handed.clear();
@@ -141,6 +147,17 @@ class Hosts : public testing::Test {
         t->rows[i] = {static_cast<uint16_t>(round == 3 ? uint32_t{kNone16} : (i + 2) % kAppliances),
                       0, 0};
     }
+  }
+
+  // In both hosts: every place of the flow table has a flow that is alive, so that others go
+  // without a record.
+  void fill_flows() {
+    for (Tables* t : {&kernel->tables(), &process->tables()})
+      for (uint32_t bucket = 0; bucket < t->flow_buckets_count; bucket++)
+        for (uint32_t way = 0; way < kFlowWays; way++)
+          t->flow_buckets[bucket].entry[way] =
+              flow_entry(~uint64_t{0} - way * 256, kFlowEstablished,
+                         flow_epoch(t->settings, static_cast<uint32_t>(kernel->now_ms())));
   }
 
   std::unique_ptr<KernelHost> kernel;
@@ -317,6 +334,48 @@ TEST_F(Hosts, AgreeOnTheCorpusAndOnEverythingNearIt) {
   for (uint64_t n : a.drop) reasons += n != 0;
   RecordProperty("packets", static_cast<int>(packets));
   EXPECT_GE(reasons, 14) << "the corpus should reach most drop reasons";
+}
+
+TEST_F(Hosts, AgreeOnFlowsWithoutARecord) {
+  std::mt19937 random(8);
+  auto pick = [&](size_t n) { return random() % n; };
+  const std::vector<Bytes> frames = corpus();
+  std::vector<Bytes> datagrams;
+  add_policy();
+  fill_flows();
+  for (const Bytes& in : frames)
+    for (uint32_t side : {kOutside, kInside}) {
+      const Bytes out = send(in, side);
+      if (out.empty()) continue;
+      datagrams.push_back(returned(out));
+      send(datagrams.back(), kTunnel);
+    }
+  ASSERT_GT(datagrams.size(), 10u);
+  for (int i = 0; i < 10000 && !HasFailure(); i++) {
+    if (i % 2500 == 0) lose_targets(i / 2500);
+    const bool tunnel = pick(2) == 0;
+    Bytes in = tunnel ? datagrams[pick(datagrams.size())] : frames[pick(frames.size())];
+    for (size_t n = pick(3); n > 0; n--)
+      in[pick(std::min<size_t>(in.size(), 130))] = static_cast<uint8_t>(random());
+    send(in, tunnel ? kTunnel : pick(2) == 0 ? kOutside : kInside);
+  }
+  const counters a = total(kernel->tables());
+  const counters b = total(process->tables());
+  EXPECT_EQ(std::memcmp(&a, &b, sizeof(a)), 0);
+  EXPECT_EQ(std::memcmp(kernel->tables().target_counters, process->tables().target_counters,
+                        sizeof(target_counters) * kTargetsMax),
+            0);
+  for (const PathEvent event : {kEventUnrecordedSent, kEventUnrecordedReturned, kEventFailedOpen})
+    EXPECT_GT(a.event[event], 10u) << path_event_name(event);
+  EXPECT_EQ(a.event[kEventFlowCreated], 0u);
+  for (const DropReason reason : {kDropFlowTableFull, kDropCookieMismatch, kDropFlowUnknown})
+    EXPECT_GT(a.drop[reason], 0u) << drop_reason_name(reason);
+  for (uint32_t i = 0; i < kUnrecordedBuckets * kUnrecordedWays; i++) {
+    const unrecorded_flow& k = *unrecorded_at(&kernel->tables(), i);
+    const unrecorded_flow& p = *unrecorded_at(&process->tables(), i);
+    ASSERT_EQ(k.way, p.way);
+    ASSERT_EQ(k.seen >> 32, p.seen >> 32);
+  }
 }
 
 }  // namespace

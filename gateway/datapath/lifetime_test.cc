@@ -52,6 +52,15 @@ TEST_F(Lifetime, AnExpiredConnectionIsNamed) {
   EXPECT_EQ(from_outside(request(kTcpAck)).outcome.verdict, kVerdictTarget);
 }
 
+// Two CPUs look at the clock one after the other, and at the record the other way round.
+TEST_F(Lifetime, AFlowThatWasSeenAMomentLaterHasNotExpired) {
+  from_outside(request());
+  from_inside(reply());
+  host->set_now_ms(host->now_ms() - 4);
+  EXPECT_EQ(from_outside(request(kTcpAck)).outcome.verdict, kVerdictTarget);
+  EXPECT_EQ(events(kEventFlowCreated), 1u);
+}
+
 TEST_F(Lifetime, AKeepaliveKeepsAConnection) {
   from_outside(request());
   from_inside(reply());

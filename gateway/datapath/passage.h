@@ -44,6 +44,13 @@ SLUICE_INLINE enum Verdict path_drop(struct passage* way, enum DropReason reason
   return kVerdictDrop;
 }
 
+// The path begins anew without a record of the packet's flow (unrecorded_path.h); it is dropped as
+// what `otherwise` says if it cannot do without.
+SLUICE_INLINE enum Verdict path_again(struct passage* way, enum DropReason otherwise) {
+  way->departure.reason = otherwise;
+  return kVerdictAgain;
+}
+
 // Hands the frame, as it came in at `interface`, over to the slow path: to be cut for `mtu`, or to
 // wait. 0 on success.
 SLUICE_INLINE int path_hand_over(struct passage* way, frame* f, __u32 interface, __u32 mtu) {

@@ -8,44 +8,12 @@
 // files. docs/life-of-a-packet.md tells the same story.
 #pragma once
 
-#include "gateway/datapath/answer.h"
-#include "gateway/datapath/encapsulate.h"
-#include "gateway/datapath/fragment.h"
 #include "gateway/datapath/hint.h"
-#include "gateway/datapath/mss.h"
-#include "gateway/datapath/partial_checksum.h"
-#include "gateway/datapath/relay.h"
-#include "gateway/datapath/tunnel_probe.h"
-#include "gateway/nlb/stage.h"
+#include "gateway/datapath/unrecorded_path.h"
 
 SLUICE_GATEWAY_BEGIN
 
 // ---- from outside or inside, to a target ----
-
-// The frame's headers. A frame that is not IP has version 0 in its tuple and no error.
-SLUICE_STAGE enum DropReason frame_parse(frame* f, struct packet* p) {
-  if (!p) return kDropFrameTruncated;
-  const __u8* data = frame_data(f);
-  const __u8* end = frame_end(f);
-  const __u16 ether_type = parse_ethernet(data, end, p);
-  if (ether_type == 0) return kDropFrameTruncated;
-  p->tuple.version = 0;
-  if (ether_type != kEtherTypeIpv4 && ether_type != kEtherTypeIpv6) return kDropNone;
-  return parse_ip(data, end, ether_type == kEtherTypeIpv4 ? 4 : 6, p);
-}
-
-// A packet that does not fit the tunnel with its new headers: its sender is told what does.
-SLUICE_INLINE enum Verdict path_too_big(struct passage* way, frame* f, struct packet* p,
-                                        const struct flow_record* record, int from_backend,
-                                        __u32 mtu, __u32 interface) {
-  // An NLB target must find its own address in the quoted packet.
-  if (from_backend) nlb_undo_return(way->tables, f, p, record->backend);
-  if (mtu <= kEncapsulationOverhead || !answer_too_big(f, p, mtu - kEncapsulationOverhead))
-    return path_drop(way, kDropTooBig);
-  path_drop(way, kDropTooBig);
-  way->departure.interface = interface;
-  return kVerdictAnswered;
-}
 
 // A packet that may not go on. Who sent it is told by RST where that is wanted.
 SLUICE_INLINE enum Verdict path_refuse(struct passage* way, frame* f, struct packet* p,
@@ -81,27 +49,6 @@ SLUICE_INLINE enum Verdict path_bypass(struct passage* way, frame* f, struct pac
   way->counters->event[failed_open ? kEventFailedOpen : kEventBypassed]++;
   way->departure.interface = attachment->interface[(side ^ 1) & 1];
   return side == 0 ? kVerdictInside : kVerdictOutside;
-}
-
-// Whether a packet that is too big for the way to its target may be cut (RFC 791 section 3.2).
-SLUICE_INLINE int path_may_cut(const frame* f, const struct packet* p, __u32 mtu) {
-  if (p->l3_length + kEncapsulationOverhead <= mtu || p->tuple.version != 4) return 0;
-  const __u8* ip = frame_data(f) + (p->l3_offset & 31);
-  return ip + 20 <= frame_end(f) && !(ip[6] & 0x40);
-}
-
-// Such a packet of the flow at `index`: the slow path cuts it. Its fragments will be counted.
-SLUICE_INLINE enum Verdict path_cut(struct passage* way, frame* f, const struct packet* p,
-                                    struct flow_record* record, __u32 index, __u64 hash,
-                                    __u32 interface, __u32 mtu) {
-  const struct flow_usage* usage = table_flow_usages(way->tables, index);
-  if (usage) flow_stamp(way, index, record, usage, hash);
-  if (frame_is_slow(f) == kSlowPiece || mtu <= kEncapsulationOverhead)
-    return path_drop(way, kDropTooBig);
-  checksum_settle(way, f, p);
-  if (path_hand_over(way, f, interface, mtu - kEncapsulationOverhead) != 0)
-    return path_drop(way, kDropSlowPathFull);
-  return kVerdictSlowPath;
 }
 
 // A fragment that cannot go on from here: the slow path's, or dropped as what `reason` says.
@@ -162,6 +109,8 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
   if (!target || !target_serves(target) || flow_has_ended(way, record, &p) ||
       flow_may_move(way, record, query.place, &query, &p, attachment)) {
     reason = flow_revise(way, &p, &query, attachment, side);
+    if ((reason == kDropNewFlowRate || reason == kDropFlowTableFull) && !from_backend)
+      return path_again(way, reason);
     if (reason != kDropNone)
       return path_refuse(way, f, &p, record, from_backend, attachment, side, reason);
     record = table_flow_records(way->tables, query.place);
@@ -180,9 +129,10 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
     target = table_targets(way->tables, appliance);
   }
   const int inspected = !(record->flags & kFlowBypass) && !way->fails_open;
-  if (inspected && target && (target->flags & kTargetInUse) && path_may_cut(f, &p, mtu))
-    return path_cut(way, f, &p, record, query.place, query.hash, attachment->interface[side & 1],
-                    mtu);
+  if (inspected && target && (target->flags & kTargetInUse) && path_may_cut(f, &p, mtu)) {
+    flow_stamp_alone(way, query.place, record, query.hash);
+    return path_cut(way, f, &p, attachment->interface[side & 1], mtu);
+  }
   reason = flow_remember_layer2(way, f, p.l3_offset, record, query.direction);
   flow_account(way, query.place, record, &query, p.l3_length);
   if (reason != kDropNone) return path_drop(way, reason);
@@ -201,29 +151,21 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
 
 // ---- from a target, to the other side ----
 
-// The registered target at an outer address, or kNone16.
-SLUICE_STAGE __u32 source_target(const struct path_tables* tables, __u32 address) {
-  const __u32 home = source_home(address);
-  for (__u32 i = 0; i < kProbesMax; i++) {
-    const struct source* s = table_sources(tables, (home + i) & (kSourcesMax - 1));
-    if (!s || !s->in_use) return kNone16;
-    if (s->address == address) return s->target;
-  }
-  return kNone16;
-}
-
 // A datagram that is not under its flow's present cookie: taken if the cookie is the one before,
 // its target sends it, and the change is young. Cookies carry their target and a keyed digest, so
 // nothing had to be kept about it.
-SLUICE_INLINE enum DropReason former_cookie(const struct passage* way, __u64 hash, __u32 index,
+SLUICE_INLINE enum DropReason former_cookie(const struct passage* way,
+                                            const struct flow_query* query, __u32 index,
                                             const struct flow_record* record, __u32 cookie,
                                             __u32 from) {
   const __u32 generation = cookie >> 28;
-  const int genuine = (cookie >> 16 & 0xfff) == (from & 0xfff) &&
-                      flow_cookie_apart(way->tables, hash, from, generation, 0) == cookie;
-  if (!genuine || (((record->cookie >> 28) - generation) & 15) != 1)
-    return record->target != from ? kDropTargetMismatch : kDropCookieMismatch;
   const struct flow_usage* usage = table_flow_usages(way->tables, index);
+  int genuine = (((record->cookie >> 28) - generation) & 15) == 1 &&
+                flow_cookie_apart(way->tables, query->hash, from, generation, 0) == cookie;
+  // Or the flow had no record until now.
+  if (!genuine && usage && record->target == from)
+    genuine = (int)unrecorded_cookie_fits(way->tables, query, cookie, from, usage->created_ms);
+  if (!genuine) return record->target != from ? kDropTargetMismatch : kDropCookieMismatch;
   const int young = usage && way->now_ms - usage->created_ms <= kFormerCookieMs;
   return young ? kDropNone : kDropCookieExpired;
 }
@@ -249,34 +191,9 @@ SLUICE_INLINE __u32 verify_return(const struct passage* way, const struct datagr
     return hop;
   }
   const enum DropReason reason =
-      former_cookie(way, query->hash, *index, record, d->geneve.flow_cookie, from);
+      former_cookie(way, query, *index, record, d->geneve.flow_cookie, from);
   if (reason == kDropNone) way->counters->event[kEventFormerCookie]++;
   return reason;
-}
-
-// Puts back the header that this direction's frames came with, or the other direction's turned
-// round when nothing has come this way yet (an appliance's reset, say).
-SLUICE_INLINE enum DropReason restore_layer2(const struct passage* way, frame* f,
-                                             struct packet* inner, const struct flow_record* record,
-                                             __u32 direction) {
-  int swapped = 0;
-  const struct layer2* header = layer2_get(way->tables, record->layer2[direction & 1]);
-  if (!header) {
-    header = layer2_get(way->tables, record->layer2[(direction ^ 1) & 1]);
-    swapped = 1;
-  }
-  return header ? decapsulate(f, inner, header, swapped) : kDropLayer2Gone;
-}
-
-// A datagram that belongs to no flow, or is not its flow's: a returned probe, or dropped as what
-// `reason` says.
-SLUICE_INLINE enum Verdict path_stray(struct passage* way, frame* f, const struct datagram* d,
-                                      enum DropReason reason) {
-  if (reason == kDropSourceUnregistered) return path_drop(way, reason);
-  const enum ProbeReturn probe =
-      probe_take(way->tables, f, d, source_target(way->tables, d->source));
-  if (probe == kProbeTaken) return kVerdictProbe;
-  return path_drop(way, probe == kProbeStale ? kDropProbeStale : reason);
 }
 
 // A frame from an interface that faces the appliances.
@@ -297,6 +214,8 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
   flow_query_from_tuple(&query, way->settings, &d.inner.tuple, kNone16, d.geneve.endpoint_id);
   __u32 index = kFlowNotFound;
   const __u32 verified = verify_return(way, &d, &query, &index);
+  if (verified == kDropFlowUnknown || verified == kDropEndpointMismatch)
+    return path_again(way, (enum DropReason)verified);
   if (verified & 0xff) return path_stray(way, f, &d, (enum DropReason)(verified & 0xff));
   struct flow_record* record = table_flow_records(way->tables, index);
   if (!record) return path_drop(way, kDropFlowUnknown);
@@ -313,7 +232,8 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
     const __u64 stop = chain_next(way->tables, &query, hop, (__u32)from_client);
     if ((stop & 0xffff) != kNone16) return path_relay(way, f, &d, attachment, query.hash, stop);
   }
-  reason = restore_layer2(way, f, &d.inner, record, query.direction);
+  reason = restore_layer2(way, f, &d.inner, record->layer2[query.direction & 1],
+                          record->layer2[(query.direction ^ 1) & 1]);
   if (reason != kDropNone) return path_drop(way, reason);
   flow_follow_tcp(record, &d.inner, query.direction);
   // From the flow's present target only: a former one's advice is old.
@@ -336,7 +256,8 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
 // above 32.
 SLUICE_INLINE __u64 path_end(struct passage* way, const frame* f, enum Verdict verdict) {
   // What waits in the slow path has been counted when it was handed over.
-  if (verdict != kVerdictSlowPath || !frame_is_slow(f)) way->counters->verdict[verdict]++;
+  if (verdict != kVerdictAgain && (verdict != kVerdictSlowPath || !frame_is_slow(f)))
+    way->counters->verdict[verdict]++;
   return verdict | way->departure.reason << 8 | (__u64)way->departure.interface << 32;
 }
 
@@ -355,14 +276,37 @@ SLUICE_HALF __u64 path_back(const struct path_tables* tables, frame* f, __u32 cp
   return path_end(&way, f, path_return(&way, f));
 }
 
+SLUICE_HALF __u64 path_in_unrecorded(const struct path_tables* tables, frame* f,
+                                     const struct port* port, __u32 cpu_and_reason, __u32 now_ms) {
+  struct passage way;
+  passage_begin(&way, tables, cpu_and_reason & 0xff, now_ms);
+  if (!way.settings || !way.counters) return kVerdictStack;
+  return path_end(&way, f,
+                  unrecorded_forward(&way, f, port->attachment, port->role == kPortInside,
+                                     (enum DropReason)(cpu_and_reason >> 8)));
+}
+
+SLUICE_HALF __u64 path_back_unrecorded(const struct path_tables* tables, frame* f,
+                                       __u32 cpu_and_reason, __u32 now_ms) {
+  struct passage way;
+  passage_begin(&way, tables, cpu_and_reason & 0xff, now_ms);
+  if (!way.settings || !way.counters) return kVerdictStack;
+  return path_end(&way, f, unrecorded_return(&way, f, (enum DropReason)(cpu_and_reason >> 8)));
+}
+
 // The entry: a frame that came in at `interface_index`.
 SLUICE_INLINE enum Verdict path_enter(const struct path_tables* tables, frame* f,
                                       __u32 interface_index, __u32 cpu, __u32 now_ms,
                                       struct departure* departure) {
   const struct port* port = table_ports(tables, interface_index);
   if (!port || port->role == kPortUnused) return kVerdictStack;
-  const __u64 end = port->role == kPortTunnel ? path_back(tables, f, cpu, now_ms)
-                                              : path_in(tables, f, port, cpu, now_ms);
+  __u64 end = port->role == kPortTunnel ? path_back(tables, f, cpu, now_ms)
+                                        : path_in(tables, f, port, cpu, now_ms);
+  if ((end & 0xff) == kVerdictAgain) {
+    cpu = (cpu & (kCpusMax - 1)) | (__u32)(end & 0xff00);
+    end = port->role == kPortTunnel ? path_back_unrecorded(tables, f, cpu, now_ms)
+                                    : path_in_unrecorded(tables, f, port, cpu, now_ms);
+  }
   departure->interface = (__u32)(end >> 32);
   departure->reason = (__u32)end >> 8;
   return (enum Verdict)(end & 0xff);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any sequence of frames through the process host: no memory error, and never a packet delivered
-// that its appliance did not return with the flow's cookie, or allowed past inspection by a hint;
-// and of a flow with a chain none that the last hop on its way did not return.
+// that its appliance did not return with the flow's cookie, with or without a record, or allowed
+// past inspection by a hint; and of a flow with a chain none that the last hop on its way did not
+// return.
 //
 // Input: records of one byte (0 outside, 1 inside, 2 tunnel, 3 tunnel with what was last
 // encapsulated around these bytes as its change mask), two bytes of length, and the bytes.
@@ -10,6 +11,7 @@
 #include "gateway/datapath/chain.h"
 #include "gateway/datapath/path_fixture.h"
 #include "gateway/datapath/slow_path.h"
+#include "gateway/datapath/unrecorded.h"
 #include "tunnels/bytes.h"
 #include "tunnels/geneve.h"
 
@@ -54,6 +56,25 @@ bool is_last_hop(const Tables& tables, const flow_record& record, uint32_t hop, 
   return before == 0 || behind == 0;
 }
 
+// Whether a cookie is that of a flow without record which has gone to `target`.
+bool is_unrecorded(const Tables& tables, uint32_t target, const geneve& header) {
+  for (uint32_t i = 0; i < kUnrecordedBuckets * kUnrecordedWays; i++) {
+    const unrecorded_flow& flow = *unrecorded_at(&tables, i);
+    if (flow.way == 0 || unrecorded_target(&flow) != target) continue;
+    flow_query query{};
+    query.endpoint_id = tables.attachments[unrecorded_attachment(&flow)].endpoint_id;
+    if (query.endpoint_id != header.endpoint_id) continue;
+    // All but ten bits of the hash are in the table, and where they stand there.
+    query.hash =
+        (flow.seen >> 32 << 32) | (flow.way >> kUnrecordedCheckShift << 24) | i / kUnrecordedWays;
+    for (int missing = 0; missing < 1 << 10; missing++, query.hash += kUnrecordedBuckets)
+      if (unrecorded_cookie_fits(&tables, &query, header.flow_cookie, target,
+                                 static_cast<uint32_t>(flow.seen)))
+        return true;
+  }
+  return false;
+}
+
 // Whether a datagram carries the cookie of a record of the table, for a target at its source; or
 // one that was made for that target, which only the path can do, under the key.
 bool cookie_is_known(const Tables& tables, const Bytes& datagram) {
@@ -74,7 +95,7 @@ bool cookie_is_known(const Tables& tables, const Bytes& datagram) {
         tables.targets[record.target].address[0] == load_u32(&datagram[26]))
       return true;
   }
-  return false;
+  return is_unrecorded(tables, maker, header);
 }
 
 }  // namespace
@@ -85,6 +106,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     require(created.has_value());
     fixture::configure((*created)->tables());
     add_chain((*created)->tables());
+    (*created)->tables().attachments[0].new_flows_per_second = 10;
     return std::move(*created);
   }();
   Tables& tables = host->tables();

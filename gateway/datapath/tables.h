@@ -8,12 +8,13 @@
 //
 // Written by user space: settings, ports, attachments, groups, rows, targets, sources, listeners,
 // hints, policy_entries, policy_rules.
-// Written by the packet path: flow_buckets, trail_buckets, layer2s, gates, counters,
-// target_counters, policy_counters, and `returned` of tunnel_probes. No struct here has hidden
-// padding; the sizes are asserted below and hold on both sides.
+// Written by the packet path: flow_buckets, trail_buckets, new_flow_guards, unrecorded_buckets,
+// layer2s, gates, counters, target_counters, policy_counters, and `returned` of tunnel_probes. No
+// struct here has hidden padding; the sizes are asserted below and hold on both sides.
 #pragma once
 
 #include "gateway/datapath/counters.h"
+#include "gateway/datapath/new_flow_tables.h"
 #include "gateway/datapath/policy_tables.h"
 #include "tunnels/geneve.h"
 
@@ -51,18 +52,14 @@ enum {
   kTrailBuckets = 4096,  // 16,384 fragmented datagrams on their way at once
   kCpusMax = 128,
   kSlowPathCpu = kCpusMax - 1,  // the slow path's place among them
+  kGateShift = 4,               // milliseconds >> this: windows of what a CPU may do
+  kHandedOverMax = 256,         // packets handed over to the slow path in one
   kTargetHeaderLength = 82,     // Ethernet 14, IPv4 20, UDP 8, GENEVE 40
   kEncapsulationOverhead = 68,
   kGroupNameLength = 32,
-  kTablesLayout = 8,  // changes with the meaning or the size of anything here
+  kTablesLayout = 9,  // changes with the meaning or the size of anything here
   kNone16 = 0xffff,
   kUninspected = 0xfffe,  // in the place of a target: the policy wants none
-};
-
-// What a CPU may do in one window of 16 ms.
-enum {
-  kGateShift = 4,
-  kHandedOverMax = 256,  // packets handed over to the slow path
 };
 
 // What stands at an interface.
@@ -79,8 +76,8 @@ struct port {
   __u32 zero;
 };
 
-// Which flows have a silence of their own (gateway.idle_timeouts). The first that is not in use ends
-// them.
+// Which flows have a silence of their own (gateway.idle_timeouts). The first that is not in use
+// ends them.
 struct idle_rule {
   __u16 port;  // of either end, packet byte order; 0: any
   __u8 protocol;
@@ -115,8 +112,9 @@ struct attachment {
   __u64 attachment_id;
   __u32 interface[2];  // [0] outside, [1] inside; 0 when detached
   __u16 group;         // steering table of its load balancer, kNone16 without one
-  __u16 in_use;
-  __u32 flags;  // AttachmentFlags
+  __u8 in_use;
+  __u8 flags;                  // AttachmentFlags
+  __u32 new_flows_per_second;  // that it may open on each CPU; 0: any number
 };
 
 enum GroupFlags {
@@ -335,25 +333,27 @@ SLUICE_ASSERT_SIZE(tunnel_probe, 16);
 
 // X(name, struct, how many): the arrays. The flow tables are sized by flow_table.flows_max; the
 // host says what SLUICE_FLOW_BUCKETS is.
-#define SLUICE_TABLES(X)                            \
-  X(settings, settings, 1)                          \
-  X(ports, port, kPortsMax)                         \
-  X(attachments, attachment, kAttachmentsMax)       \
-  X(groups, group, kGroupsMax)                      \
-  X(rows, row, kRowsMax)                            \
-  X(targets, target, kTargetsMax)                   \
-  X(sources, source, kSourcesMax)                   \
-  X(listeners, listener, kListenersMax)             \
-  X(hints, hint, kHintsMax)                         \
-  X(policy_entries, policy_entry, kPolicyEntries)   \
-  X(policy_rules, policy_rule, kPolicyRules)        \
-  X(policy_counters, policy_counters, kPolicySlots) \
-  X(layer2s, layer2, kLayer2Max)                    \
-  X(flow_buckets, flow_bucket, SLUICE_FLOW_BUCKETS) \
-  X(trail_buckets, trail_bucket, kTrailBuckets)     \
-  X(gates, gate, kCpusMax)                          \
-  X(counters, counters, kCpusMax)                   \
-  X(target_counters, target_counters, kTargetsMax)  \
+#define SLUICE_TABLES(X)                                        \
+  X(settings, settings, 1)                                      \
+  X(ports, port, kPortsMax)                                     \
+  X(attachments, attachment, kAttachmentsMax)                   \
+  X(groups, group, kGroupsMax)                                  \
+  X(rows, row, kRowsMax)                                        \
+  X(targets, target, kTargetsMax)                               \
+  X(sources, source, kSourcesMax)                               \
+  X(listeners, listener, kListenersMax)                         \
+  X(hints, hint, kHintsMax)                                     \
+  X(policy_entries, policy_entry, kPolicyEntries)               \
+  X(policy_rules, policy_rule, kPolicyRules)                    \
+  X(policy_counters, policy_counters, kPolicySlots)             \
+  X(layer2s, layer2, kLayer2Max)                                \
+  X(flow_buckets, flow_bucket, SLUICE_FLOW_BUCKETS)             \
+  X(trail_buckets, trail_bucket, kTrailBuckets)                 \
+  X(new_flow_guards, new_flow_guard, kCpusMax* kAttachmentsMax) \
+  X(unrecorded_buckets, unrecorded_bucket, kUnrecordedBuckets)  \
+  X(gates, gate, kCpusMax)                                      \
+  X(counters, counters, kCpusMax)                               \
+  X(target_counters, target_counters, kTargetsMax)              \
   X(tunnel_probes, tunnel_probe, kTargetsMax)
 
 // What a flow's direction has sent; wraps after 2^48 bytes.

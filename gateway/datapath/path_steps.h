@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+// Steps that packets take on both ways through the path: with a record of their flow (path.h), and
+// without one (unrecorded_path.h).
+#pragma once
+
+#include "gateway/datapath/answer.h"
+#include "gateway/datapath/encapsulate.h"
+#include "gateway/datapath/fragment.h"
+#include "gateway/datapath/tunnel_probe.h"
+#include "gateway/nlb/stage.h"
+
+SLUICE_GATEWAY_BEGIN
+
+// The frame's headers. A frame that is not IP has version 0 in its tuple and no error.
+SLUICE_STAGE enum DropReason frame_parse(frame* f, struct packet* p) {
+  if (!p) return kDropFrameTruncated;
+  const __u8* data = frame_data(f);
+  const __u8* end = frame_end(f);
+  const __u16 ether_type = parse_ethernet(data, end, p);
+  if (ether_type == 0) return kDropFrameTruncated;
+  p->tuple.version = 0;
+  if (ether_type != kEtherTypeIpv4 && ether_type != kEtherTypeIpv6) return kDropNone;
+  return parse_ip(data, end, ether_type == kEtherTypeIpv4 ? 4 : 6, p);
+}
+
+// A packet that does not fit the tunnel with its new headers: its sender is told what does.
+SLUICE_INLINE enum Verdict path_too_big(struct passage* way, frame* f, struct packet* p,
+                                        const struct flow_record* record, int from_backend,
+                                        __u32 mtu, __u32 interface) {
+  // An NLB target must find its own address in the quoted packet.
+  if (from_backend) nlb_undo_return(way->tables, f, p, record->backend);
+  if (mtu <= kEncapsulationOverhead || !answer_too_big(f, p, mtu - kEncapsulationOverhead))
+    return path_drop(way, kDropTooBig);
+  path_drop(way, kDropTooBig);
+  way->departure.interface = interface;
+  return kVerdictAnswered;
+}
+
+// Whether a packet that is too big for the way to its target may be cut (RFC 791 section 3.2).
+SLUICE_INLINE int path_may_cut(const frame* f, const struct packet* p, __u32 mtu) {
+  if (p->l3_length + kEncapsulationOverhead <= mtu || p->tuple.version != 4) return 0;
+  const __u8* ip = frame_data(f) + (p->l3_offset & 31);
+  return ip + 20 <= frame_end(f) && !(ip[6] & 0x40);
+}
+
+// Such a packet: the slow path cuts it. Its fragments will be counted.
+SLUICE_INLINE enum Verdict path_cut(struct passage* way, frame* f, const struct packet* p,
+                                    __u32 interface, __u32 mtu) {
+  if (frame_is_slow(f) == kSlowPiece || mtu <= kEncapsulationOverhead)
+    return path_drop(way, kDropTooBig);
+  checksum_settle(way, f, p);
+  if (path_hand_over(way, f, interface, mtu - kEncapsulationOverhead) != 0)
+    return path_drop(way, kDropSlowPathFull);
+  return kVerdictSlowPath;
+}
+
+// The registered target at an outer address, or kNone16.
+SLUICE_STAGE __u32 source_target(const struct path_tables* tables, __u32 address) {
+  const __u32 home = source_home(address);
+  for (__u32 i = 0; i < kProbesMax; i++) {
+    const struct source* s = table_sources(tables, (home + i) & (kSourcesMax - 1));
+    if (!s || !s->in_use) return kNone16;
+    if (s->address == address) return s->target;
+  }
+  return kNone16;
+}
+
+// Puts back the header that this direction's frames came with, or the other direction's turned
+// round when nothing has come this way yet (an appliance's reset, say).
+SLUICE_INLINE enum DropReason restore_layer2(const struct passage* way, frame* f,
+                                             struct packet* inner, __u16 own, __u16 other) {
+  int swapped = 0;
+  const struct layer2* header = layer2_get(way->tables, own);
+  if (!header) {
+    header = layer2_get(way->tables, other);
+    swapped = 1;
+  }
+  return header ? decapsulate(f, inner, header, swapped) : kDropLayer2Gone;
+}
+
+// A datagram that belongs to no flow, or is not its flow's: a returned probe, or dropped as what
+// `reason` says.
+SLUICE_INLINE enum Verdict path_stray(struct passage* way, frame* f, const struct datagram* d,
+                                      enum DropReason reason) {
+  if (reason == kDropSourceUnregistered) return path_drop(way, reason);
+  const enum ProbeReturn probe =
+      probe_take(way->tables, f, d, source_target(way->tables, d->source));
+  if (probe == kProbeTaken) return kVerdictProbe;
+  return path_drop(way, probe == kProbeStale ? kDropProbeStale : reason);
+}
+
+SLUICE_END
