@@ -47,8 +47,20 @@ SLUICE_STAGE int policy_fits(const struct policy_entry* e, const struct tuple* t
                            turned ? t->source : t->destination);
 }
 
+// A rule of the copy in use, if it is there.
+SLUICE_INLINE const struct policy_rule* policy_rule_at(const struct path_tables* tables,
+                                                       const struct settings* settings,
+                                                       __u32 rule) {
+  const __u32 copy = settings->policy >> 32 != 0;
+  const struct policy_rule* r =
+      table_policy_rules(tables, copy * kPolicySlots + (rule & (kPolicySlots - 1)));
+  return r && r->in_use ? r : 0;
+}
+
 // The rule for the flow that a packet begins; 0: none. `either_way`: the packet does not tell which
-// end began, so that a rule for either is its rule, and both directions have the same.
+// end began, so that a rule for either is its rule, and both directions have the same; but none
+// that lets it pass uninspected only because it is turned round: who sends such a packet could
+// choose it.
 SLUICE_STAGE __u32 policy_find(const struct path_tables* tables, const struct flow_query* query,
                                const struct tuple* tuple, __u32 either_way) {
   const struct settings* settings = table_settings(tables, 0);
@@ -60,21 +72,15 @@ SLUICE_STAGE __u32 policy_find(const struct path_tables* tables, const struct fl
     const struct policy_entry* e = table_policy_entries(tables, (__u32)(policy >> 32) + i);
     if (!e) break;
     if (!(e->attachments[at / 64] >> at % 64 & 1)) continue;
-    if (!policy_fits(e, tuple, 0) && !(either_way && policy_fits(e, tuple, 1))) continue;
+    if (!policy_fits(e, tuple, 0)) {
+      if (!either_way || !policy_fits(e, tuple, 1)) continue;
+      const struct policy_rule* r = policy_rule_at(tables, settings, e->rule);
+      if (!r || r->action == kPolicyBypass) continue;
+    }
     if (e->share == 0xffffffff || policy_draw(settings, query, e->form, e->salt) <= e->share)
       return e->rule;
   }
   return 0;
-}
-
-// A rule of the copy in use, if it is there.
-SLUICE_INLINE const struct policy_rule* policy_rule_at(const struct path_tables* tables,
-                                                       const struct settings* settings,
-                                                       __u32 rule) {
-  const __u32 copy = settings->policy >> 32 != 0;
-  const struct policy_rule* r =
-      table_policy_rules(tables, copy * kPolicySlots + (rule & (kPolicySlots - 1)));
-  return r && r->in_use ? r : 0;
 }
 
 // The target group that takes the flow at a hop of its rule; kNone16 if the rule has no such hop

@@ -194,6 +194,21 @@ TEST_F(Policy, APacketThatOpensNothingFitsEitherWay) {
   EXPECT_EQ(from_inside(reply(kTcpSyn)).outcome.verdict, kVerdictTarget);
 }
 
+// Nobody gets past inspection by beginning in the middle, from the port that a rule is about.
+TEST_F(Policy, ABypassIsNotForWhatOnlyFitsTurnedRound) {
+  rule(kRule, kPolicyBypass);
+  policy_entry& e = entry(kRule);
+  e.protocol = kProtocolTcp;
+  e.port_first = e.port_last = 80;
+  const auto from_80 = [](uint8_t flags) {
+    return ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(80, 22, flags)));
+  };
+  EXPECT_EQ(from_outside(from_80(kTcpAck)).outcome.verdict, kVerdictTarget);
+  EXPECT_EQ(from_outside(from_80(kTcpSyn)).outcome.verdict, kVerdictTarget);
+  EXPECT_EQ(from_outside(request(kTcpAck)).outcome.verdict, kVerdictInside) << "as it is, it fits";
+  EXPECT_EQ(events(kEventBypassed), 1u);
+}
+
 TEST_F(Policy, APercentageIsOfFlowsAndTheSameForBothDirections) {
   rule(kRule, kPolicyForward);
   entry(kRule).share = 0x3fffffff;  // a quarter
