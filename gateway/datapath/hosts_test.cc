@@ -378,5 +378,32 @@ TEST_F(Hosts, AgreeOnFlowsWithoutARecord) {
   }
 }
 
+// The guard counts on the kernel's own clock and CPUs, so how many flows it lets begin is not
+// exact.
+TEST_F(Hosts, TheKernelsGuardSendsFlowsWithoutARecord) {
+  constexpr uint32_t kFlows = 300;
+  Tables& tables = kernel->tables();
+  tables.attachments[0].new_flows_per_second = 1;
+  const auto run = [&](const Bytes& in, uint32_t interface_index) {
+    tables.ports[kLoopback] = tables.ports[interface_index];
+    auto out = kernel->test_run(in);
+    EXPECT_TRUE(out) << out.error().text();
+    EXPECT_EQ(out->action, XDP_REDIRECT);
+    return out->bytes;
+  };
+  for (uint32_t n = 0; n < kFlows && !HasFailure(); n++) {
+    Bytes syn = ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(4242, 80)));
+    store_be32(&syn[26], 0x0b000000 + n);
+    const Bytes sent = run(syn, kOutside);
+    EXPECT_EQ(run(returned(sent), kTunnel), syn);
+  }
+  const counters all = total(tables);
+  EXPECT_EQ(all.event[kEventFlowCreated] + all.event[kEventUnrecordedSent], kFlows);
+  EXPECT_EQ(all.event[kEventUnrecordedReturned], all.event[kEventUnrecordedSent]);
+  EXPECT_GT(all.event[kEventUnrecordedSent], kFlows / 2);
+  EXPECT_GE(all.event[kEventFlowCreated], 1u);
+  EXPECT_GE(all.event[kEventGuardClosed], 1u);
+}
+
 }  // namespace
 }  // namespace sluice::gateway
