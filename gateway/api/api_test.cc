@@ -46,9 +46,9 @@ class ApiTest : public testing::Test, protected GatewayForTest {
     events.listen([this](const Event& event) { log += event.text + "\n"; });
     start(kYaml);
   }
-  json ask(const json& request) { return json::parse(answer_request(plane, request.dump())); }
+  json ask(const json& request) { return json::parse(answer_request(plane, request.dump()).line); }
   std::string error_of(const std::string& request) {
-    return json::parse(answer_request(plane, request)).value("error", "");
+    return json::parse(answer_request(plane, request).line).value("error", "");
   }
 
   std::string log;
@@ -85,7 +85,7 @@ TEST_F(ApiTest, MalformedRequestsAreAnsweredWithAReason) {
   EXPECT_EQ(error_of("{\"a\": "), "a request is one JSON object on one line");
   EXPECT_EQ(error_of("{}"), "'command' is missing");
   EXPECT_EQ(error_of(R"({"command": 1})"), "'command' is missing");
-  EXPECT_NE(error_of(R"({"command": "reboot"})").find("known are: apply, attach, changes"),
+  EXPECT_NE(error_of(R"({"command": "reboot"})").find("known are: apply, attach, capture, changes"),
             std::string::npos);
   EXPECT_EQ(error_of(R"({"command": "flows", "limit": -1})"),
             "limit: expected a number of at most 10000");

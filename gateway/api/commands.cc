@@ -4,11 +4,13 @@
 #include <sys/stat.h>
 
 #include <map>
+#include <set>
 
 #include "gateway/api/fields.h"
 #include "gateway/api/flows.h"
 #include "gateway/api/stat_csv.h"
 #include "gateway/api/state_commands.h"
+#include "gateway/api/watch_commands.h"
 #include "gateway/control/control_plane.h"
 #include "gateway/control/controller.h"
 #include "gateway/control/explain.h"
@@ -251,34 +253,47 @@ const std::map<std::string, Command, std::less<>>& commands() {
   return kCommands;
 }
 
-Result<json> answer(ControlPlane& plane, std::string_view request) {
+// Text from the request may be no UTF-8.
+std::string text_of(const json& reply) {
+  return reply.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+using StreamCommand = Result<std::unique_ptr<StreamSource>> (*)(ControlPlane&, Fields&);
+
+const std::map<std::string, StreamCommand, std::less<>> kStreamCommands{{"capture", start_capture},
+                                                                        {"trace", start_trace}};
+
+Result<ApiReply> answer(ControlPlane& plane, std::string_view request) {
   const json parsed = json::parse(request, nullptr, /*allow_exceptions=*/false);
   if (!parsed.is_object()) return fail("a request is one JSON object on one line");
   const auto name = parsed.find("command");
   if (name == parsed.end() || !name->is_string()) return fail("'command' is missing");
-  const auto command = commands().find(name->get_ref<const std::string&>());
-  if (command == commands().end()) {
-    std::string known;
-    for (const auto& [word, function] : commands()) known += (known.empty() ? "" : ", ") + word;
-    return fail("unknown command; known are: " + known);
-  }
+  const auto& word = name->get_ref<const std::string&>();
   Fields fields(parsed);
-  return command->second(plane, fields);
+  if (const auto stream = kStreamCommands.find(word); stream != kStreamCommands.end()) {
+    ApiReply reply(json{{"ok", true}}.dump());
+    SLUICE_TRY(reply.source, stream->second(plane, fields));
+    return reply;
+  }
+  if (const auto command = commands().find(word); command != commands().end()) {
+    SLUICE_TRY(json reply, command->second(plane, fields));
+    reply["ok"] = true;
+    return text_of(reply);
+  }
+  std::set<std::string> known;
+  for (const auto& [other, function] : commands()) known.insert(other);
+  for (const auto& [other, function] : kStreamCommands) known.insert(other);
+  std::string list;
+  for (const std::string& other : known) list += (list.empty() ? "" : ", ") + other;
+  return fail("unknown command; known are: " + list);
 }
 
 }  // namespace
 
-std::string answer_request(ControlPlane& plane, std::string_view request) {
-  Result<json> result = answer(plane, request);
-  json reply;
-  if (result) {
-    reply = std::move(*result);
-    reply["ok"] = true;
-  } else {
-    reply = {{"ok", false}, {"error", result.error().text()}};
-  }
-  // Text from the request may be no UTF-8.
-  return reply.dump(-1, ' ', false, json::error_handler_t::replace);
+ApiReply answer_request(ControlPlane& plane, std::string_view request) {
+  Result<ApiReply> reply = answer(plane, request);
+  if (reply) return std::move(*reply);
+  return text_of({{"ok", false}, {"error", reply.error().text()}});
 }
 
 }  // namespace sluice::gateway

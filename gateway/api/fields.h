@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "gateway/control/address.h"
 #include "tunnels/result.h"
@@ -45,6 +46,19 @@ class Fields {
     if (parsed) return *parsed;
     if (error_.empty()) error_ = std::string(name) + ": " + parsed.error().what;
     return {};
+  }
+  std::vector<std::string> strings(const char* name) {
+    std::vector<std::string> out;
+    const nlohmann::json* value = find(name);
+    if (value == nullptr) return out;
+    for (const auto& one : value->is_array() ? *value : nlohmann::json::array({nullptr})) {
+      if (!one.is_string()) {
+        complain(name, "a list of strings");
+        return {};
+      }
+      out.push_back(one.get<std::string>());
+    }
+    return out;
   }
   bool has(const char* name) const { return object_.contains(name); }
 

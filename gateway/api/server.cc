@@ -4,11 +4,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "gateway/api/unix_listener.h"
 
 namespace sluice::gateway {
 
-struct ApiServer::Client {
+struct ApiServer::Client final : ApiStream {
   Client(ApiServer& owner, uint64_t number, UniqueFd socket)
       : id(number),
         deadline(owner.loop_,
@@ -17,15 +19,32 @@ struct ApiServer::Client {
                    owner.close(*this);
                  }),
         next(owner.loop_, [&owner, this] { owner.ready(*this, 0); }),
-        fd(std::move(socket)) {}
+        fd(std::move(socket)),
+        wait_max_ms(owner.wait_max_ms_) {}
+
+  bool send(std::string_view bytes) override {
+    if (finishes || out.size() - out_at + bytes.size() > kUnreadMax) return false;
+    if (out_at > kUnreadMax) out.erase(0, std::exchange(out_at, 0));
+    out.append(bytes);
+    next.set_after(0);
+    return true;
+  }
+  void finish() override {
+    finishes = true;
+    deadline.set_after(wait_max_ms);
+    next.set_after(0);
+  }
 
   uint64_t id;
   std::string in, out;
   size_t out_at = 0;
   Timer deadline;
-  Timer next;  // the line behind the one that was answered
+  Timer next;  // the line behind the one that was answered, or what a stream has to send
   UniqueFd fd;
   Watch watch;  // after fd: leaves the loop first
+  uint64_t wait_max_ms;
+  bool ended = false, finishes = false;  // of a stream: the client, and this side
+  std::unique_ptr<StreamSource> source;  // of a stream; goes first
 };
 
 ApiServer::ApiServer(EventLoop& loop, std::string path, Answer answer, uint64_t wait_max_ms)
@@ -66,6 +85,10 @@ void ApiServer::accept_some() {
 }
 
 void ApiServer::ready(Client& client, uint32_t) {
+  if (client.source) {
+    if (!flush(client) || !follow(client)) close(client);
+    return;
+  }
   // What waits to be sent goes first, so that a client that does not read is not served further.
   if (!flush(client) || (client.out.empty() && (!receive(client) || !flush(client)))) close(client);
 }
@@ -93,10 +116,32 @@ bool ApiServer::receive(Client& client) {
 bool ApiServer::answer_line(Client& client) {
   const size_t end = client.in.find('\n');
   if (end == std::string::npos) return false;
-  client.out = answer_(std::string_view(client.in).substr(0, end)) + "\n";
+  ApiReply reply = answer_(std::string_view(client.in).substr(0, end));
+  client.out = std::move(reply.line) + "\n";
   client.in.erase(0, end + 1);
-  client.deadline.set_after(wait_max_ms_);
+  client.source = std::move(reply.source);
+  if (client.source) {
+    client.deadline.cancel();
+    client.source->begin(client);
+  } else {
+    client.deadline.set_after(wait_max_ms_);
+  }
   return true;
+}
+
+// Of a stream's client: notices that it has ended. One that says more is not understood. False to
+// close.
+bool ApiServer::follow(Client& client) {
+  char word;
+  while (!client.ended) {
+    const ssize_t count = ::recv(client.fd.get(), &word, sizeof(word), 0);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && errno == EAGAIN) break;
+    if (count != 0) return false;
+    client.ended = true;
+    client.source->client_ended();
+  }
+  return !client.finishes || !client.out.empty();
 }
 
 // Sends what it can. False when the client is gone.

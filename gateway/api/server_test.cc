@@ -111,6 +111,102 @@ TEST_F(ServerTest, ALineWaitsForTheReplyBeforeIt) {
   EXPECT_LE(answered, 6);
 }
 
+// Counts down when it is asked to go on, and says goodbye.
+class SourceForTest : public StreamSource {
+ public:
+  explicit SourceForTest(bool& alive) : alive_(alive) { alive_ = true; }
+  ~SourceForTest() override { alive_ = false; }
+  void begin(ApiStream& to) override {
+    stream = &to;
+    stream->send("begins\n");
+  }
+  void client_ended() override {
+    stream->send("ends\n");
+    stream->finish();
+  }
+  ApiStream* stream = nullptr;
+
+ private:
+  bool& alive_;
+};
+
+class StreamTest : public ServerTest {
+ protected:
+  void SetUp() override {
+    server = std::move(*ApiServer::create(
+        *loop, path,
+        [this](std::string_view) {
+          ApiReply reply("here");
+          auto made = std::make_unique<SourceForTest>(alive);
+          source = made.get();
+          reply.source = std::move(made);
+          return reply;
+        },
+        200));
+  }
+  void turn_until_gone() {
+    const uint64_t end = loop->now_ms() + 60'000;
+    while (alive && loop->now_ms() < end) loop->turn(5);
+    EXPECT_FALSE(alive);
+    EXPECT_EQ(server->clients(), 0u);
+  }
+  bool alive = false;
+  SourceForTest* source = nullptr;
+  std::unique_ptr<ApiServer> server;
+};
+
+TEST_F(StreamTest, AStreamLastsUntilItsClientEndsIt) {
+  const UniqueFd fd = connect();
+  write(fd, "go\n");
+  EXPECT_EQ(read(fd, 12), "here\nbegins\n");
+  // Longer than anybody may take for a request.
+  const uint64_t end = loop->now_ms() + 300;
+  while (loop->now_ms() < end) loop->turn(5);
+  ASSERT_TRUE(alive);
+  source->stream->send("more\n");
+  EXPECT_EQ(read(fd, 5), "more\n");
+  ::shutdown(fd.get(), SHUT_WR);
+  EXPECT_EQ(read(fd, 100), "ends\n(closed)");
+  EXPECT_FALSE(alive);
+}
+
+TEST_F(StreamTest, AStreamEndsWithItsClient) {
+  UniqueFd fd = connect();
+  write(fd, "go\n");
+  EXPECT_EQ(read(fd, 12), "here\nbegins\n");
+  fd = UniqueFd();  // as a kill leaves it
+  turn_until_gone();
+}
+
+TEST_F(StreamTest, WhoHasMoreToSayIsClosed) {
+  const UniqueFd fd = connect();
+  write(fd, "go\n");
+  EXPECT_EQ(read(fd, 12), "here\nbegins\n");
+  write(fd, "more\n");
+  turn_until_gone();
+}
+
+TEST_F(StreamTest, WhatIsUnreadIsBounded) {
+  const UniqueFd fd = connect();
+  write(fd, "go\n");
+  EXPECT_EQ(read(fd, 12), "here\nbegins\n");
+  const std::string piece(1 << 16, 'x');
+  size_t sent = 0;
+  while (sent < 3 * ApiStream::kUnreadMax && source->stream->send(piece)) {
+    sent += piece.size();
+    loop->turn(0);
+  }
+  EXPECT_LT(sent, ApiStream::kUnreadMax + (2u << 20));  // and what the socket holds
+  EXPECT_EQ(read(fd, sent).size(), sent);
+  EXPECT_TRUE(source->stream->send("again\n"));
+  EXPECT_EQ(read(fd, 6), "again\n");
+  // One that is to end does not wait for ever.
+  while (source->stream->send(piece)) loop->turn(0);
+  source->stream->finish();
+  turn_until_gone();
+  EXPECT_EQ(server->refused(), 1u);
+}
+
 TEST_F(ServerTest, TooLongIsClosed) {
   auto server = serve();
   const UniqueFd fd = connect();

@@ -195,7 +195,7 @@ TEST_F(StatusTest, StatIsATableThatHaproxysReadersRead) {
   EXPECT_NE(csv.find("no check"), std::string::npos);  // dns: disabled
   EXPECT_EQ(csv_field("a,b"), "\"a,b\"");
   EXPECT_EQ(csv_field("say \"a\""), "\"say \"\"a\"\"\"");
-  EXPECT_NE(answer_request(plane, R"({"command":"stat"})").find("pxname"), std::string::npos);
+  EXPECT_NE(answer_request(plane, R"({"command":"stat"})").line.find("pxname"), std::string::npos);
 }
 
 TEST_F(StatusTest, PagesAreServed) {

@@ -23,6 +23,10 @@ T or_give_up(Result<T> result) {
   return std::move(*result);
 }
 
+inline void or_give_up(Result<> result) {
+  if (!result) give_up(result.error());
+}
+
 // Each command owns one through its callback.
 struct Asking {
   std::string socket, config;

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/cli/client.h"
 
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "gateway/control/config.h"
 #include "gateway/proxy/socket.h"
@@ -61,7 +67,7 @@ Result<std::string> receive_line(int fd, uint32_t wait_s) {
     if (count < 0) return fail_errno("the gateway does not answer");
     if (count == 0) return fail("the gateway closed the connection without an answer");
     line.append(chunk, static_cast<size_t>(count));
-    if (line.back() == '\n') return line;
+    if (line.find('\n', line.size() - static_cast<size_t>(count)) != std::string::npos) return line;
   }
   return fail("the gateway's answer does not end");
 }
@@ -98,18 +104,86 @@ Result<std::string> find_socket(const std::string& socket, const std::string& co
                               kSocketDirectory);
 }
 
-Result<nlohmann::json> ask_daemon(const std::string& socket, const nlohmann::json& request,
-                                  uint32_t wait_s) {
-  SLUICE_TRY(const UniqueFd fd, connect_to(socket, wait_s));
-  SLUICE_TRY_VOID(send_all(
-      fd.get(), request.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n",
-      wait_s));
-  SLUICE_TRY(const std::string line, receive_line(fd.get(), wait_s));
+namespace {
+
+Result<> send_request(int fd, const nlohmann::json& request, uint32_t wait_s) {
+  return send_all(fd, request.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n",
+                  wait_s);
+}
+
+Result<nlohmann::json> read_reply(const std::string& line, const std::string& socket) {
   nlohmann::json reply = nlohmann::json::parse(line, nullptr, false);
   if (!reply.is_object() || !reply.contains("ok"))
     return fail("the answer is no reply of a gateway", socket);
   if (reply["ok"] == true) return reply;
   return fail(reply.value("error", "refused without a reason"));
+}
+
+// SIGINT and SIGTERM as something to read, for as long as it lives.
+class Interruption {
+ public:
+  Interruption() {
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    for (int number : {SIGINT, SIGTERM}) sigaddset(&wanted, number);
+    ::pthread_sigmask(SIG_BLOCK, &wanted, &before_);
+    fd_ = UniqueFd(::signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC));
+  }
+  ~Interruption() {
+    signalfd_siginfo one{};  // it has done its work
+    while (::read(fd_.get(), &one, sizeof(one)) > 0) continue;
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  int fd() const { return fd_.get(); }
+
+ private:
+  sigset_t before_;
+  UniqueFd fd_;
+};
+
+int left_ms(std::chrono::steady_clock::time_point end) {
+  const auto left =
+      std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+  return static_cast<int>(std::max<int64_t>(left.count(), 0));
+}
+
+}  // namespace
+
+Result<nlohmann::json> ask_daemon(const std::string& socket, const nlohmann::json& request,
+                                  uint32_t wait_s) {
+  SLUICE_TRY(const UniqueFd fd, connect_to(socket, wait_s));
+  SLUICE_TRY_VOID(send_request(fd.get(), request, wait_s));
+  SLUICE_TRY(const std::string line, receive_line(fd.get(), wait_s));
+  return read_reply(line, socket);
+}
+
+Result<> follow_daemon(const std::string& socket, const nlohmann::json& request,
+                       const std::function<Result<>(std::string_view)>& take, uint64_t seconds) {
+  const Interruption interruption;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+  SLUICE_TRY(const UniqueFd fd, connect_to(socket, kAnswerWaitSeconds));
+  SLUICE_TRY_VOID(send_request(fd.get(), request, kAnswerWaitSeconds));
+  SLUICE_TRY(std::string head, receive_line(fd.get(), kAnswerWaitSeconds));
+  const size_t length = head.find('\n') + 1;
+  SLUICE_TRY_VOID(read_reply(head.substr(0, length), socket));
+  SLUICE_TRY_VOID(take(std::string_view(head).substr(length)));
+  std::vector<char> chunk(1 << 16);
+  bool ended = false;
+  for (;;) {
+    pollfd ready[] = {{fd.get(), POLLIN, 0}, {interruption.fd(), POLLIN, 0}};
+    const bool timed = seconds != 0 && !ended;
+    if (::poll(ready, ended ? 1 : 2, timed ? left_ms(end) : -1) < 0 && errno != EINTR)
+      return fail_errno("cannot wait for the gateway");
+    if (!ended && (ready[1].revents != 0 || (timed && left_ms(end) == 0))) {
+      ended = true;
+      ::shutdown(fd.get(), SHUT_WR);
+    }
+    if (ready[0].revents == 0) continue;
+    const ssize_t count = ::recv(fd.get(), chunk.data(), chunk.size(), 0);
+    if (count < 0 && errno != EINTR) return fail_errno("the gateway has gone");
+    if (count == 0) return {};
+    SLUICE_TRY_VOID(take({chunk.data(), static_cast<size_t>(std::max<ssize_t>(count, 0))}));
+  }
 }
 
 }  // namespace sluice::gateway

@@ -12,6 +12,7 @@
 #include "gateway/cli/print.h"
 #include "gateway/cli/splice_commands.h"
 #include "gateway/cli/state_commands.h"
+#include "gateway/cli/watch_commands.h"
 #include "gateway/control/config.h"
 
 namespace sluice::gateway {
@@ -194,6 +195,7 @@ void add_gateway_commands(CLI::App& app) {
   add_flows(app);
   add_policy(app);
   add_explain(app);
+  add_watch_commands(app);
   add_counters(app);
   add_stat(app);
   add_validate(app);

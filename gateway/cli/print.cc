@@ -113,6 +113,20 @@ std::string print_counters(const json& reply, bool zeros) {
   return format_table({"KIND", "NAME", "COUNT"}, rows);
 }
 
+std::string print_sighting(const json& line) {
+  if (line.contains("lost")) return "... " + text(line, "lost") + " are lost\n";
+  const auto column = [](std::string word, size_t width) {
+    word.resize(std::max(word.size(), width), ' ');
+    return word + "  ";
+  };
+  const std::string time = text(line, "time");  // 2026-11-21T06:31:01.250112Z
+  const std::string clock = time.size() == 27 ? time.substr(11, 15) : time;
+  std::string packet = text(line, "length") + " bytes";
+  if (line.contains("tcp_flags")) packet += " " + text(line, "tcp_flags");
+  return clock + "  " + column(text(line, "direction"), 7) + column(packet, 18) +
+         column(text(line, "stage"), 12) + text(line, "what") + "\n";
+}
+
 std::string print_explanation(const json& reply) {
   std::string out;
   int step = 1;

@@ -12,6 +12,8 @@ std::string print_flows(const nlohmann::json& reply);
 std::string print_policy(const nlohmann::json& reply);
 std::string print_counters(const nlohmann::json& reply, bool zeros);
 std::string print_explanation(const nlohmann::json& reply);
+// A line of a trace: a sighting, or how many are lost.
+std::string print_sighting(const nlohmann::json& line);
 std::string print_changes(const nlohmann::json& reply);
 std::string print_history(const nlohmann::json& reply);
 

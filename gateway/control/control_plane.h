@@ -70,6 +70,7 @@ class ControlPlane {
   uint64_t generation() const;
   const Controller& controller() const { return controller_; }
   Store& store() { return *store_; }
+  Watching& watching() { return controller_.watching(); }
 
  private:
   struct Prepared {

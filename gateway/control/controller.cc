@@ -77,6 +77,7 @@ Controller::Controller(EventLoop& loop, DataPathHost& host, NextHops& hops, Even
       nudger_(
           loop, host,
           senders.frame ? std::move(senders.frame) : [](uint32_t, auto) { return false; }),
+      watching_(loop, host),
       soon_(loop, [this] { keep_up_and_tell(); }),
       tick_(loop, [this] {
         tick_.set_after(kTickMs);

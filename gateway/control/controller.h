@@ -12,6 +12,7 @@
 #include "gateway/control/nudger.h"
 #include "gateway/control/reconciler.h"
 #include "gateway/control/tunnel_checks.h"
+#include "gateway/control/watching.h"
 #include "gateway/datapath/host.h"
 #include "gateway/proxy/event_loop.h"
 #include "gateway/targets/health.h"
@@ -57,6 +58,7 @@ class Controller : private World {
   ApplicationReports& applications() { return applications_; }
   const ApplicationReports& applications() const { return applications_; }
   const TunnelProber& prober() const { return prober_; }
+  Watching& watching() { return watching_; }
   const Tables& tables() const { return host_.tables(); }
   uint64_t now_ms() const { return host_.now_ms(); }
   // As describe-target-health tells it: unused and draining included. Of HTTP targets what the
@@ -103,6 +105,7 @@ class Controller : private World {
   TunnelProber prober_;
   Nudger nudger_;
   ApplicationReports applications_;
+  Watching watching_;
   Timer soon_;
   Timer tick_;  // drains end by time
 };

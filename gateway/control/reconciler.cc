@@ -165,6 +165,7 @@ void Reconciler::write_settings(const Config& config) {
   settings wanted = make_settings(config);
   wanted.flow_bucket_mask = tables_.settings[0].flow_bucket_mask;
   wanted.policy = tables_.settings[0].policy;
+  wanted.watching = tables_.settings[0].watching;  // watching.h
   if (std::memcmp(&wanted, tables_.settings, sizeof(wanted)) != 0) tables_.settings[0] = wanted;
 }
 

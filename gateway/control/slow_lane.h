@@ -25,7 +25,7 @@ class SlowLane {
   KernelHost& host_;
   const FrameSocket& frames_;
   SlowPath path_;
-  std::unique_ptr<HandedOver> handed_over_;
+  std::unique_ptr<Rings> handed_over_;
   Watch watch_;
   Timer timer_;
 };

@@ -174,7 +174,7 @@ class Conformance : public testing::TestWithParam<HostKind> {
 
   std::unique_ptr<ProcessHost> process_;
   std::unique_ptr<KernelHost> kernel_;
-  std::unique_ptr<HandedOver> rings_;
+  std::unique_ptr<Rings> rings_;
   std::unique_ptr<SlowPath> slow_;
   std::vector<Step> left_;
   Bytes handed_;

@@ -50,6 +50,18 @@ SLUICE_INLINE enum DropReason encapsulate(frame* f, const struct packet* p,
   return kDropNone;
 }
 
+// The frame's headers. A frame that is not IP has version 0 in its tuple and no error.
+SLUICE_STAGE enum DropReason frame_parse(frame* f, struct packet* p) {
+  if (!p) return kDropFrameTruncated;
+  const __u8* data = frame_data(f);
+  const __u8* end = frame_end(f);
+  const __u16 ether_type = parse_ethernet(data, end, p);
+  if (ether_type == 0) return kDropFrameTruncated;
+  p->tuple.version = 0;
+  if (ether_type != kEtherTypeIpv4 && ether_type != kEtherTypeIpv6) return kDropNone;
+  return parse_ip(data, end, ether_type == kEtherTypeIpv4 ? 4 : 6, p);
+}
+
 // What arrived from the tunnel: where its parts are and what the header says.
 struct datagram {
   __u32 ours;    // it is a GENEVE datagram for the gateway; else the rest is not set

@@ -82,6 +82,26 @@ SLUICE_INLINE __u32 frame_is_slow(const frame* f) {
   return kSlowNot;
 }
 
+// Where sightings wait for the process that somebody has asked: one ring for each CPU.
+struct {
+  __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+  __uint(key_size, sizeof(__u32));
+  __uint(value_size, sizeof(__u32));
+} sightings SEC(".maps");
+
+// Tells what is seen of the frame, with its first s->captured bytes. 0 on success.
+SLUICE_INLINE int frame_tell(const struct path_tables* tables, frame* f, struct sighting* s) {
+  (void)tables;
+  const __u64 captured = s->captured;
+  return (int)bpf_perf_event_output(f, &sightings, BPF_F_CURRENT_CPU | captured << 32, s,
+                                    sizeof(*s));
+}
+// The time of a sighting. Only this host has a better clock than the path's own.
+SLUICE_INLINE __u64 frame_time_ns(__u32 now_ms) {
+  (void)now_ms;
+  return bpf_ktime_get_ns();
+}
+
 #else
 
 #include <stddef.h>
@@ -102,11 +122,18 @@ typedef struct frame {
   __u32 slow;  // SlowFrame
 } frame;
 
+// Who is told of sightings in this process.
+struct sighting_taker {
+  void (*take)(void* self, const struct sighting* s, const __u8* bytes);
+  void* self;
+};
+
 struct path_tables {
 #define X(name, type, count) struct type* name;
   SLUICE_TABLES(X)
 #undef X
   __u32 flow_buckets_count;
+  const struct sighting_taker* sightings;  // null: nobody
 };
 
 SLUICE_INLINE __u8* frame_data(const frame* f) { return f->data; }
@@ -130,6 +157,12 @@ SLUICE_INLINE int frame_hand_over(frame* f, __u32 interface, __u32 mtu) {
   return 0;
 }
 SLUICE_INLINE __u32 frame_is_slow(const frame* f) { return f->slow; }
+SLUICE_INLINE int frame_tell(const struct path_tables* tables, frame* f, struct sighting* s) {
+  if (!tables->sightings) return -1;
+  tables->sightings->take(tables->sightings->self, s, f->data);
+  return 0;
+}
+SLUICE_INLINE __u64 frame_time_ns(__u32 now_ms) { return (__u64)now_ms * 1000000; }
 
 #define SLUICE_FLOW_BUCKETS (tables->flow_buckets_count)
 #define SLUICE_DECLARE_TABLE(name, type, count)                                            \

@@ -5,6 +5,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,6 +44,17 @@ std::vector<uint16_t> appliances_of(const flow_record& record);
 // "flow_created"
 const char* path_event_name(PathEvent event);
 
+// Where a host in the kernel leaves what this process asks for.
+class Rings {
+ public:
+  virtual ~Rings() = default;
+  // Readable when there is something to take.
+  virtual int fd() const = 0;
+  // Gives the taker all that is there.
+  virtual void take() = 0;
+};
+using TakeSighting = std::function<void(const sighting& seen, std::span<const uint8_t> frame)>;
+
 class DataPathHost {
  public:
   virtual ~DataPathHost() = default;
@@ -54,6 +68,12 @@ class DataPathHost {
   // before attach, and is cleared by the caller after detach.
   virtual Result<> attach(uint32_t interface_index) = 0;
   virtual Result<> detach(uint32_t interface_index) = 0;
+
+  // What is seen of packets outside of this process, from now on. Null: nothing; what is seen in it
+  // goes to tables().sightings.
+  virtual Result<std::unique_ptr<Rings>> sightings(TakeSighting) {
+    return std::unique_ptr<Rings>();
+  }
 
   // Milliseconds on the clock that flow records and rows are stamped with: CLOCK_MONOTONIC, or
   // virtual.

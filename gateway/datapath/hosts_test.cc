@@ -57,11 +57,32 @@ class Hosts : public testing::Test {
     });
     ASSERT_TRUE(rings) << rings.error().text();
     handed_over = std::move(*rings);
+    auto told = kernel->sightings([this](const sighting& seen, auto bytes) {
+      seen_in_kernel.push_back(text_of(seen, bytes.data()));
+    });
+    ASSERT_TRUE(told) << told.error().text();
+    sightings = std::move(*told);
     process = std::move(*ProcessHost::create({.flows_max = 1 << 12}));
     configure(kernel->tables());
     kernel->tables().settings[0].mss_clamp = 1;
     configure(process->tables());
     process->tables().settings[0].mss_clamp = 1;
+    process->tables().sightings = &taker;
+    for (Tables* t : {&kernel->tables(), &process->tables()}) {
+      t->watches[0].watch[0] = {0, {}, 0xff, 200, kNone16, 0, kWatchAnyProtocol, 0, 0};
+      t->watches[0].watch[5] = {0, {}, 1 << kSeenDropped, 90, 0, swap_be16(53), 17, 0, 0};
+      t->settings[0].watching = 1 | 1 << 5;
+    }
+  }
+
+  // All but what differs between the hosts: the time, and where it came in.
+  static Bytes text_of(sighting seen, const uint8_t* bytes) {
+    seen.time_ns = 0;
+    seen.came_in = 0;
+    const auto* head = reinterpret_cast<const uint8_t*>(&seen);
+    Bytes out(head, head + sizeof(seen));
+    out.insert(out.end(), bytes, bytes + seen.captured);
+    return out;
   }
 
   // Through both; returns what leaves.
@@ -75,6 +96,10 @@ class Hosts : public testing::Test {
     process->set_now_ms(kernel->now_ms());
     came_in = interface_index;
     handed.clear();
+    seen_in_kernel.clear();
+    seen_in_process.clear();
+    for (int cpu = 0; cpu < kCpusMax; cpu++)  // no limit by rate
+      kernel->tables().gates[cpu].seen = process->tables().gates[cpu].seen = 0;
     const counters before = total(kernel->tables());
     auto run = kernel->test_run(in);
     EXPECT_TRUE(run) << run.error().text();
@@ -96,6 +121,9 @@ class Hosts : public testing::Test {
       EXPECT_EQ(handed_mtu, outcome.mtu);
       cuts += outcome.mtu != 0;
     }
+    sightings->take();
+    EXPECT_EQ(seen_in_kernel, seen_in_process);
+    EXPECT_GE(seen_in_process.size(), outcome.verdict == kVerdictStack ? 0u : 2u);
     packets++;
     return outcome.verdict == kVerdictTarget ? out : Bytes{};
   }
@@ -162,7 +190,14 @@ class Hosts : public testing::Test {
 
   std::unique_ptr<KernelHost> kernel;
   std::unique_ptr<ProcessHost> process;
-  std::unique_ptr<HandedOver> handed_over;
+  std::unique_ptr<Rings> handed_over;
+  std::unique_ptr<Rings> sightings;
+  std::vector<Bytes> seen_in_kernel, seen_in_process;  // of the last frame
+  sighting_taker taker{
+      [](void* self, const sighting* seen, const __u8* bytes) {
+        static_cast<Hosts*>(self)->seen_in_process.push_back(text_of(*seen, bytes));
+      },
+      this};
   Bytes handed;  // by the kernel host, of the last frame
   uint32_t handed_mtu = 0;
   uint32_t came_in = 0;

@@ -9,9 +9,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <string>
+#include <utility>
 
 #include "gateway/datapath/kernel_path.skel.h"
+#include "gateway/datapath/kernel_rings.h"
 
 namespace sluice::gateway {
 namespace {
@@ -20,6 +23,19 @@ constexpr size_t kTestRunRoom = 256;  // how much longer than its input a frame 
 
 std::string interface_text(uint32_t interface_index) {
   return "interface index " + std::to_string(interface_index);
+}
+
+// Of the ring of one CPU.
+constexpr size_t kHandedOverPages = 64;
+constexpr size_t kSightingPages = 512;
+
+// Takes the struct in front of a frame.
+template <class Head>
+bool take_head(std::span<const uint8_t>& bytes, Head& head) {
+  if (bytes.size() < sizeof(head)) return false;
+  std::memcpy(&head, bytes.data(), sizeof(head));
+  bytes = bytes.subspan(sizeof(head));
+  return true;
 }
 
 Result<> set_entries(bpf_object* object, const char* map_name, uint32_t entries) {
@@ -133,10 +149,27 @@ Result<> KernelHost::detach(uint32_t interface_index) {
   return {};
 }
 
-Result<std::unique_ptr<HandedOver>> KernelHost::handed_over(HandedOver::Taker taker) {
-  const bpf_map* map = bpf_object__find_map_by_name(object_, "handed_over");
-  if (!map) return fail("the program hands nothing over");
-  return HandedOver::open(bpf_map__fd(map), std::move(taker));
+Result<std::unique_ptr<Rings>> KernelHost::rings(const char* map_name, size_t pages,
+                                                 KernelRings::Taker taker) {
+  const bpf_map* map = bpf_object__find_map_by_name(object_, map_name);
+  if (!map) return fail("the program has no such rings", map_name);
+  return KernelRings::open(bpf_map__fd(map), pages, std::move(taker));
+}
+
+Result<std::unique_ptr<Rings>> KernelHost::handed_over(TakeHandedOver taker) {
+  return rings("handed_over", kHandedOverPages, [taker = std::move(taker)](auto padded) {
+    handed_over_head head{};
+    if (take_head(padded, head) && head.length <= padded.size())
+      taker(head.interface, head.mtu, padded.first(head.length));
+  });
+}
+
+Result<std::unique_ptr<Rings>> KernelHost::sightings(TakeSighting taker) {
+  return rings("sightings", kSightingPages, [taker = std::move(taker)](auto padded) {
+    sighting seen{};
+    if (take_head(padded, seen) && seen.captured <= padded.size())
+      taker(seen, padded.first(seen.captured));
+  });
 }
 
 Result<KernelHost::TestRun> KernelHost::test_run(std::span<const uint8_t> bytes,

@@ -11,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "gateway/datapath/handed_over.h"
 #include "gateway/datapath/host.h"
 
 struct bpf_object;
@@ -39,8 +38,12 @@ class KernelHost final : public DataPathHost {
   Result<> attach(uint32_t interface_index) override;
   Result<> detach(uint32_t interface_index) override;
 
-  // What the path hands over from now on (slow_path.h). One process can listen, for one path.
-  Result<std::unique_ptr<HandedOver>> handed_over(HandedOver::Taker taker);
+  // What the path hands over from now on (slow_path.h): a frame that came in at `interface_index`,
+  // to be cut for `mtu` or, with 0, to wait. One process can listen, for one path.
+  using TakeHandedOver =
+      std::function<void(uint32_t interface_index, uint32_t mtu, std::span<const uint8_t> frame)>;
+  Result<std::unique_ptr<Rings>> handed_over(TakeHandedOver taker);
+  Result<std::unique_ptr<Rings>> sightings(TakeSighting taker) override;
 
   // Ends the path that is kept in `pins`, whoever made it. Nothing there is no error.
   static Result<> remove_pins(const std::string& pins);
@@ -62,6 +65,8 @@ class KernelHost final : public DataPathHost {
   Result<> pin_tables(const std::string& pins, uint32_t buckets);
   Result<int> take_over_link(uint32_t interface_index, int program);
   std::string link_path(uint32_t interface_index) const;
+  Result<std::unique_ptr<Rings>> rings(const char* map_name, size_t pages,
+                                       std::function<void(std::span<const uint8_t>)> taker);
   Result<void*> map_table(const char* map_name, size_t entry_size);
 
   Tables tables_;

@@ -51,18 +51,24 @@ SLUICE_INLINE enum Verdict path_again(struct passage* way, enum DropReason other
   return kVerdictAgain;
 }
 
+// What the CPU has done in the present window.
+SLUICE_INLINE struct gate* gate_of(const struct path_tables* tables, __u32 cpu, __u32 now_ms) {
+  struct gate* gate = table_gates(tables, cpu & (kCpusMax - 1));
+  if (gate && gate->window != now_ms >> kGateShift) {
+    gate->window = now_ms >> kGateShift;
+    gate->handed_over = 0;
+    gate->seen = 0;
+  }
+  return gate;
+}
+
 // Hands the frame, as it came in at `interface`, over to the slow path: to be cut for `mtu`, or to
 // wait. 0 on success.
 SLUICE_INLINE int path_hand_over(struct passage* way, frame* f, __u32 interface, __u32 mtu) {
   way->departure.interface = mtu;
   if (frame_is_slow(f)) return 0;  // it is there
-  struct gate* gate = table_gates(way->tables, way->cpu);
-  if (!gate) return -1;
-  if (gate->window != way->now_ms >> kGateShift) {
-    gate->window = way->now_ms >> kGateShift;
-    gate->handed_over = 0;
-  }
-  if (gate->handed_over >= kHandedOverMax) return -1;
+  struct gate* gate = gate_of(way->tables, way->cpu, way->now_ms);
+  if (!gate || gate->handed_over >= kHandedOverMax) return -1;
   gate->handed_over++;
   return frame_hand_over(f, interface, mtu);
 }

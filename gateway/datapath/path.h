@@ -10,6 +10,7 @@
 
 #include "gateway/datapath/hint.h"
 #include "gateway/datapath/unrecorded_path.h"
+#include "gateway/datapath/watch.h"
 
 SLUICE_GATEWAY_BEGIN
 
@@ -300,13 +301,15 @@ SLUICE_INLINE enum Verdict path_enter(const struct path_tables* tables, frame* f
                                       struct departure* departure) {
   const struct port* port = table_ports(tables, interface_index);
   if (!port || port->role == kPortUnused) return kVerdictStack;
+  watch_before(tables, f, interface_index, cpu, now_ms);
   __u64 end = port->role == kPortTunnel ? path_back(tables, f, cpu, now_ms)
                                         : path_in(tables, f, port, cpu, now_ms);
   if ((end & 0xff) == kVerdictAgain) {
-    cpu = (cpu & (kCpusMax - 1)) | (__u32)(end & 0xff00);
-    end = port->role == kPortTunnel ? path_back_unrecorded(tables, f, cpu, now_ms)
-                                    : path_in_unrecorded(tables, f, port, cpu, now_ms);
+    const __u32 again = (cpu & (kCpusMax - 1)) | (__u32)(end & 0xff00);
+    end = port->role == kPortTunnel ? path_back_unrecorded(tables, f, again, now_ms)
+                                    : path_in_unrecorded(tables, f, port, again, now_ms);
   }
+  watch_after(tables, f, end, cpu, now_ms);
   departure->interface = (__u32)(end >> 32);
   departure->reason = (__u32)end >> 8;
   return (enum Verdict)(end & 0xff);

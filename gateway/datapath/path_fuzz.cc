@@ -98,6 +98,16 @@ bool cookie_is_known(const Tables& tables, const Bytes& datagram) {
   return is_unrecorded(tables, maker, header);
 }
 
+// What is told is there, and has one verdict at most.
+const sighting_taker kTaker{[](void*, const sighting* seen, const __u8* bytes) {
+                              volatile uint8_t sum = 0;  // of bytes that must be there
+                              for (uint32_t i = 0; i < seen->captured; i++) sum = sum ^ bytes[i];
+                              require(seen->captured <= 100 && seen->captured <= seen->length);
+                              require(seen->stage < kSeenStages && seen->verdict < kVerdictCount);
+                              require((seen->stage == kSeenDropped) == (seen->reason != kDropNone));
+                            },
+                            nullptr};
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -107,6 +117,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     fixture::configure((*created)->tables());
     add_chain((*created)->tables());
     (*created)->tables().attachments[0].new_flows_per_second = 10;
+    (*created)->tables().watches[0].watch[1] = {0, {}, 0xff, 100, kNone16, 0, kWatchAnyProtocol,
+                                                0, 0};
+    (*created)->tables().settings[0].watching = 2;
+    (*created)->tables().sightings = &kTaker;
     return std::move(*created);
   }();
   Tables& tables = host->tables();

@@ -7,15 +7,17 @@
 // table.
 //
 // Written by user space: settings, ports, attachments, groups, rows, targets, sources, listeners,
-// hints, policy_entries, policy_rules.
+// hints, policy_entries, policy_rules, watches.
 // Written by the packet path: flow_buckets, trail_buckets, new_flow_guards, unrecorded_buckets,
-// layer2s, gates, counters, target_counters, policy_counters, and `returned` of tunnel_probes. No
-// struct here has hidden padding; the sizes are asserted below and hold on both sides.
+// layer2s, gates, counters, target_counters, policy_counters, watch_states, and `returned` of
+// tunnel_probes. No struct here has hidden padding; the sizes are asserted below and hold on both
+// sides.
 #pragma once
 
 #include "gateway/datapath/counters.h"
 #include "gateway/datapath/new_flow_tables.h"
 #include "gateway/datapath/policy_tables.h"
+#include "gateway/datapath/sighting.h"
 #include "tunnels/geneve.h"
 
 SLUICE_GATEWAY_BEGIN
@@ -54,10 +56,11 @@ enum {
   kSlowPathCpu = kCpusMax - 1,  // the slow path's place among them
   kGateShift = 4,               // milliseconds >> this: windows of what a CPU may do
   kHandedOverMax = 256,         // packets handed over to the slow path in one
+  kSightingsMax = 512,          // sightings told in one
   kTargetHeaderLength = 82,     // Ethernet 14, IPv4 20, UDP 8, GENEVE 40
   kEncapsulationOverhead = 68,
   kGroupNameLength = 32,
-  kTablesLayout = 9,  // changes with the meaning or the size of anything here
+  kTablesLayout = 8,  // changes with the meaning or the size of anything here
   kNone16 = 0xffff,
   kUninspected = 0xfffe,  // in the place of a target: the policy wants none
 };
@@ -92,7 +95,8 @@ struct settings {
   __u32 tunnel_address;           // outer source, packet byte order
   __u16 tunnel_port;              // 6081, host order
   __u16 epoch_shift;  // milliseconds >> this = age epochs: the longest silence is 16 to 31
-  __u32 mss_clamp;    // 1: the MSS of SYNs is lowered to what the tunnel carries
+  __u16 mss_clamp;    // 1: the MSS of SYNs is lowered to what the tunnel carries
+  __u16 watching;     // a bit for each of `watches` that is in use; also while it runs
   // How long a flow may be silent, by its class: TCP (tcp.idle_timeout.seconds), others (120 s),
   // and from kIdleRules on that of the rule at the same place.
   __u32 idle_ms[kIdleClasses];
@@ -289,7 +293,8 @@ struct trail_bucket {
 struct gate {
   __u32 window;  // now_ms >> kGateShift
   __u32 handed_over;
-  __u32 zero[14];
+  __u32 seen;  // sightings
+  __u32 zero[13];
 };
 
 // What the packet path knows of the probes through the tunnel to one target.
@@ -354,7 +359,9 @@ SLUICE_ASSERT_SIZE(tunnel_probe, 16);
   X(gates, gate, kCpusMax)                                      \
   X(counters, counters, kCpusMax)                               \
   X(target_counters, target_counters, kTargetsMax)              \
-  X(tunnel_probes, tunnel_probe, kTargetsMax)
+  X(tunnel_probes, tunnel_probe, kTargetsMax)                   \
+  X(watches, watch_list, 1)                                     \
+  X(watch_states, watch_state, kCpusMax)
 
 // What a flow's direction has sent; wraps after 2^48 bytes.
 SLUICE_INLINE __u64 flow_bytes(const struct flow_usage* usage, __u32 direction) {
