@@ -85,6 +85,11 @@ class Daemon {
   Watch signals_watch_;
 };
 
+Result<> finish_packets(const std::string& interface, bool finish) {
+  SLUICE_TRY(const Namespace here, Namespace::current());
+  return write_offload(here, interface, Offload::kTransmitChecksum, !finish);
+}
+
 void warn_of_redirects(const Config& config) {
   auto here = Namespace::current();
   if (!here) return;
@@ -126,7 +131,8 @@ Result<> Daemon::start(Config config) {
       *loop_, *host_, *hops_, events_, HealthOptions{.in_flight_max = checks_in_flight_max()},
       Controller::Senders{
           [this](uint32_t interface, auto frame) { return frames_->send(interface, frame); },
-          [this](const IpAddress& to, auto datagram) { return probes_->send(to, datagram); }});
+          [this](const IpAddress& to, auto datagram) { return probes_->send(to, datagram); },
+          finish_packets});
   plane_ = std::make_unique<ControlPlane>(
       *controller_,
       [this](const Config& c, ControlPlane::OnMissing o) { return set_addresses(c, o); },

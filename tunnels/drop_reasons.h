@@ -89,7 +89,10 @@
   X(kDropNewFlowRate, "new_flow_rate",                                                            \
     "The packet would open a flow, its endpoint has opened more than "                            \
     "sluice.new_flows_per_second, and the flow cannot do without a record: it is an NLB "         \
-    "listener's, or its rule has a chain or passes inspection.")
+    "listener's, or its rule has a chain or passes inspection.")                                  \
+  X(kDropSuperPacket, "super_packet",                                                             \
+    "Many packets in one piece of a kind that the TC entry cannot carry: of a tunnel, SCTP, or "  \
+    "an appliance's datagrams; switch that offload off where they are made (`ethtool -K`).")
 
 SLUICE_BEGIN
 

@@ -22,6 +22,7 @@ enum {
   kEtherTypeVlan = 0x8100,
   kEtherTypeQinQ = 0x88a8,
   kExtensionHeadersMax = 8,
+  kL3OffsetMax = 512,  // of the IP header: behind the longest header of a tunnel
   // No header is looked for further into a frame than this; it bounds every offset.
   kHeaderOffsetMax = 4095,
 };
@@ -161,13 +162,14 @@ SLUICE_INLINE void parse_icmp_quote(const __u8* data, const __u8* end, struct pa
   p->flags |= kPacketIcmpError;
 }
 
-SLUICE_INLINE enum DropReason parse_ipv4(const __u8* data, const __u8* end, struct packet* p) {
+SLUICE_INLINE enum DropReason parse_ipv4(const __u8* data, const __u8* end, __u32 length,
+                                         struct packet* p) {
   const __u8* ip = data + p->l3_offset;
   if (ip + 20 > end) return kDropFrameTruncated;
   const __u32 header_length = (ip[0] & 0x0f) * 4u;
   p->l3_length = load_be16(ip + 2);
   if (ip[0] >> 4 != 4 || header_length < 20 || p->l3_length < header_length) return kDropIpInvalid;
-  if (ip + p->l3_length > end) return kDropFrameTruncated;
+  if (p->l3_offset + p->l3_length > length) return kDropFrameTruncated;
   p->l4_offset = p->l3_offset + header_length;
   p->tuple.source[0] = load_u32(ip + 12);
   p->tuple.destination[0] = load_u32(ip + 16);
@@ -186,12 +188,13 @@ SLUICE_INLINE enum DropReason parse_ipv4(const __u8* data, const __u8* end, stru
 }
 
 // Walks at most kExtensionHeadersMax extension headers (RFC 8200 section 4.1).
-SLUICE_INLINE enum DropReason parse_ipv6(const __u8* data, const __u8* end, struct packet* p) {
+SLUICE_INLINE enum DropReason parse_ipv6(const __u8* data, const __u8* end, __u32 length,
+                                         struct packet* p) {
   const __u8* ip = data + p->l3_offset;
   if (ip + 40 > end) return kDropFrameTruncated;
   if (ip[0] >> 4 != 6) return kDropIpInvalid;
   p->l3_length = 40 + load_be16(ip + 4);
-  if (ip + p->l3_length > end) return kDropFrameTruncated;
+  if (p->l3_offset + p->l3_length > length) return kDropFrameTruncated;
   for (int i = 0; i < 4; i++) {
     p->tuple.source[i] = load_u32(ip + 8 + 4 * i);
     p->tuple.destination[i] = load_u32(ip + 24 + 4 * i);
@@ -240,14 +243,22 @@ SLUICE_INLINE enum DropReason parse_ipv6(const __u8* data, const __u8* end, stru
   return kDropNone;
 }
 
-// The IP packet at l3_offset, which the caller has set (at most 22). `version` is 4 or 6, from the
-// EtherType. Bytes after the IP packet (Ethernet padding) are ignored.
-SLUICE_INLINE enum DropReason parse_ip(const __u8* data, const __u8* end, __u8 version,
-                                       struct packet* p) {
+// The IP packet at l3_offset, which the caller has set (at most kL3OffsetMax), in a frame of `length` bytes,
+// of which those up to `end` are at hand. `version` is 4 or 6, from the EtherType. Bytes after the
+// IP packet (Ethernet padding) are ignored.
+SLUICE_INLINE enum DropReason parse_ip_within(const __u8* data, const __u8* end, __u32 length,
+                                              __u8 version, struct packet* p) {
   p->flags = 0;
   p->tcp_flags = 0;
   __builtin_memset(&p->tuple, 0, sizeof(p->tuple));
-  return version == 4 ? parse_ipv4(data, end, p) : parse_ipv6(data, end, p);
+  if (p->l3_offset > kL3OffsetMax) return kDropFrameTruncated;
+  return version == 4 ? parse_ipv4(data, end, length, p) : parse_ipv6(data, end, length, p);
+}
+
+// The same where the whole frame is at hand.
+SLUICE_INLINE enum DropReason parse_ip(const __u8* data, const __u8* end, __u8 version,
+                                       struct packet* p) {
+  return parse_ip_within(data, end, (__u32)(end - data), version, p);
 }
 
 SLUICE_END

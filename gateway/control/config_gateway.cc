@@ -127,6 +127,9 @@ void ConfigReader::read_tunnel(const YamlNode& node) {
   if (read_address(address, config_.gateway.tunnel_address) &&
       config_.gateway.tunnel_address.version != 4)
     errors_.add(*address, "the outer packet is IPv4; an IPv6 address cannot be its source");
+  int entry = 0;
+  if (map.read_choice("entry", entry, {"xdp", "tc"}) && entry == 1)
+    config_.gateway.tunnel_entry = EntryChoice::kTc;
   map.finish();
 }
 
@@ -185,6 +188,7 @@ void ConfigReader::read_attachment(const YamlNode& node) {
   map.read_integer("attachment_id", attachment.attachment_id, 0, UINT64_MAX);
   map.require_string("outside", attachment.outside);
   map.require_string("inside", attachment.inside);
+  map.read_choice("entry", attachment.entry, {"auto", "xdp", "tc"});
   map.require_string("load_balancer", attachment.load_balancer);
   map.read("subnet", attachment.subnet);
   map.read("service", attachment.service);

@@ -65,6 +65,7 @@ Controller::Controller(EventLoop& loop, DataPathHost& host, NextHops& hops, Even
     : host_(host),
       hops_(hops),
       events_(events),
+      finish_(std::move(senders.finish)),
       reconciler_(host),
       checker_(
           loop,

@@ -23,10 +23,11 @@ namespace sluice::gateway {
 class Controller : private World {
  public:
   // How it speaks itself. Without `frame` flows of lost targets are reset when their ends speak;
-  // without `probe` nobody is probed through the tunnel.
+  // without `probe` nobody is probed through the tunnel. `finish`: World::finish_packets().
   struct Senders {
     SendFrame frame;
     SendProbe probe;
+    std::function<Result<>(const std::string& interface, bool finish)> finish;
   };
   // All arguments outlive it. `events` hears of targets, attachments and missing interfaces.
   Controller(EventLoop& loop, DataPathHost& host, NextHops& hops, EventBus& events,
@@ -69,6 +70,9 @@ class Controller : private World {
   TargetHealth health(const TargetName& name) override;
   Result<NextHop> next_hop(const IpAddress& target) override;
   Result<uint32_t> interface_index(const std::string& name) override;
+  Result<> finish_packets(const std::string& interface, bool finish) override {
+    return finish_ ? finish_(interface, finish) : Result<>();
+  }
 
   Result<> check_new_interfaces(const Config& next) const;
   Result<> keep_up();
@@ -99,6 +103,7 @@ class Controller : private World {
   std::string trouble_;                                    // what the reconciler said last
   // Groups without a healthy target that were told of, and what was said of them.
   std::map<Reconciler::Lost, std::string_view> lost_groups_;
+  std::function<Result<>(const std::string&, bool)> finish_;
   Reconciler reconciler_;
   HealthChecker checker_;
   std::map<Target, TunnelProbe> probed_;

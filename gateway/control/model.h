@@ -21,6 +21,9 @@
 namespace sluice::gateway {
 
 enum class HostKind { kKernel, kProcess };
+// Where an attachment's packets are taken (Entry in gateway/datapath/host.h). kAuto: at XDP, or, if
+// one of the interfaces has no native XDP, at TC.
+enum class EntryChoice { kAuto, kXdp, kTc };
 enum class LoadBalancerType { kGateway, kNetwork, kApplication };
 enum class Protocol { kGeneve, kTcp, kUdp, kHttp };
 enum class TargetType { kIp, kInstance };
@@ -97,6 +100,9 @@ struct Gateway {
   HostKind host = HostKind::kKernel;
   uint32_t flows_max = 1 << 20;                // flow_table.flows_max: 96 bytes each
   std::vector<std::string> tunnel_interfaces;  // face the appliances
+  // Where their packets are taken. kXdp: what leaves by them is whole packets with their checksums.
+  // kTc: that is left to the interface, or to appliances in the kernel.
+  EntryChoice tunnel_entry = EntryChoice::kXdp;
   IpAddress tunnel_address;  // outer source address, IPv4; health checks come from it too
   bool pinned = false;       // the packet path outlives sluiced
   bool mss_clamp = false;    // lower the MSS of TCP handshakes to what the tunnel carries
@@ -183,6 +189,7 @@ struct Attachment : Resource {
   uint64_t attachment_id = 0;  // in every GENEVE header; some appliances insist on 0
   std::string outside;         // interface towards the clients
   std::string inside;          // interface towards the applications
+  EntryChoice entry = EntryChoice::kAuto;
   std::string load_balancer;   // type gateway
   std::string subnet;          // of `network`, for an endpoint made over the EC2 API; may be empty
   std::string service;         // the endpoint service that it was made through; may be empty

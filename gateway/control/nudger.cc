@@ -64,7 +64,7 @@ std::vector<uint8_t> make_nudge(const Tables& tables, const flow_record& record,
   if (swapped) header = layer2_get(&tables, record.layer2[direction ^ 1]);
   if (header == nullptr || header->length > sizeof(header->header)) return {};
   std::vector<uint8_t> out(sizeof(header->header));
-  layer2_write(out.data(), header, swapped);
+  layer2_write(out.data(), header, header->length, swapped);
   out.resize(header->length);
   if ((record.flags & kFlowNlb) && is_from_client(record, direction)) {
     const auto& mac = tables.targets[record.backend % kTargetsMax].mac;

@@ -166,6 +166,8 @@ json to_json(const Attachment& attachment) {
   if (attachment.attachment_id != 0) out["attachment_id"] = attachment.attachment_id;
   out["outside"] = attachment.outside;
   out["inside"] = attachment.inside;
+  if (attachment.entry != EntryChoice::kAuto)
+    out["entry"] = attachment.entry == EntryChoice::kXdp ? "xdp" : "tc";
   out["load_balancer"] = attachment.load_balancer;
   add_text(out, "subnet", attachment.subnet);
   add_text(out, "service", attachment.service);

@@ -78,7 +78,7 @@ Result<> Reconciler::reconcile(const Config& config, World& world, OnMissing on_
   if (listeners_stale_) listeners_stale_ = !keep(write_listeners(config));
   if (attachments_stale_)
     attachments_stale_ = !(keep(write_attachments(config)) && keep(write_policy(config)) &&
-                           keep(write_ports(config)));
+                           keep(write_ports(config, world)));
   if (groups_.size() > steered_.size()) remove_groups(config, world);
   if (std::exchange(zones_stale_, false)) remove_zones();
   detach_leftovers();
@@ -89,7 +89,8 @@ Result<> Reconciler::reconcile(const Config& config, World& world, OnMissing on_
 // False, and nothing has changed, if one is missing that must not be.
 bool Reconciler::look_at_interfaces(const Config& config, World& world, OnMissing on_missing) {
   const bool others = !config.attachments.same_objects(last_.attachments) ||
-                      config.gateway.tunnel_interfaces != last_.gateway.tunnel_interfaces;
+                      config.gateway.tunnel_interfaces != last_.gateway.tunnel_interfaces ||
+                      config.gateway.tunnel_entry != last_.gateway.tunnel_entry;
   if (!others && !interfaces_stale_) return true;
   Interfaces found = find_interfaces(config, world);
   const bool stop = !found.missing && on_missing == OnMissing::kRefuse;
@@ -234,52 +235,6 @@ Result<> Reconciler::write_policy(const Config& config) {
                                 [&](const TargetGroup& group, std::string_view zone) {
                                   return group_index(group.name, zone).value_or(kNone16);
                                 }});
-}
-
-void Reconciler::set_port(uint32_t interface_index, uint16_t role, uint16_t attachment) {
-  if (interface_index == 0) return;
-  port& place = tables_.ports[interface_index];
-  if (place.role != role || place.attachment != attachment) place = {role, attachment, 0};
-}
-
-Result<> Reconciler::write_ports(const Config& config) {
-  std::set<uint32_t> wanted(interfaces_.tunnels.begin(), interfaces_.tunnels.end());
-  for (uint32_t index : interfaces_.tunnels) set_port(index, kPortTunnel, kNone16);
-  for (size_t i = 0; i < config.attachments.size(); i++) {
-    const uint16_t attachment = attachments_.find(config.attachments[i].name)->second;
-    const auto [outside, inside] = interfaces_.attachments[i];
-    set_port(outside, kPortOutside, attachment);
-    set_port(inside, kPortInside, attachment);
-    wanted.insert({outside, inside});
-  }
-  wanted.erase(0);
-  for (auto at = ports_.begin(); at != ports_.end();) {
-    if (wanted.contains(*at)) {
-      ++at;
-      continue;
-    }
-    // An interface that was taken away is detached already; there is nobody to tell.
-    (void)host_.detach(*at);
-    tables_.ports[*at] = {};
-    at = ports_.erase(at);
-  }
-  for (uint32_t index : wanted) {
-    if (ports_.contains(index)) continue;
-    if (auto attached = host_.attach(index); !attached) {
-      tables_.ports[index] = {};
-      return attached;
-    }
-    ports_.insert(index);
-  }
-  return {};
-}
-
-void Reconciler::detach_all() {
-  for (uint32_t index : ports_) {
-    (void)host_.detach(index);
-    tables_.ports[index] = {};
-  }
-  ports_.clear();
 }
 
 std::string_view Reconciler::attachment_name(uint16_t index) const {

@@ -75,6 +75,9 @@ class Reconciler {
   // Detaches every interface.
   void detach_all();
 
+  // Where an interface's packets are taken; nothing if they are not.
+  std::optional<Entry> entry_of(uint32_t interface_index) const;
+
   // For those who show the tables to people.
   std::string_view attachment_name(uint16_t index) const;
   std::string_view group_name(uint16_t index) const;
@@ -180,7 +183,11 @@ class Reconciler {
   void write_hints(const Config& config);
   Result<> write_attachments(const Config& config);
   Result<> write_policy(const Config& config);
-  Result<> write_ports(const Config& config);
+  Result<> write_ports(const Config& config, World& world);
+  Result<> attach(uint32_t interface_index, Entry entry);
+  Result<> attach_both(Interfaces::Pair both, EntryChoice choice);
+  void detach_all_but(const std::set<uint32_t>& wanted);
+  Result<> finish_packets(const Config& config, World& world);
   void set_port(uint32_t interface_index, uint16_t role, uint16_t attachment);
 
   // reconciler_groups.cc
@@ -249,7 +256,8 @@ class Reconciler {
   std::map<std::string, uint16_t, std::less<>> attachments_;
   PolicyWriter policy_;
   Interfaces interfaces_;
-  std::set<uint32_t> ports_;
+  std::map<uint32_t, Entry> ports_;  // attached, by interface
+  std::set<uint32_t> finished_;      // interfaces that finish_packets() was called for
 
   // What is not, or may not be, as it should be.
   bool interfaces_stale_ = true;

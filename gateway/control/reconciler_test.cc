@@ -96,7 +96,7 @@ class TakenOver : public DataPathHost {
   Tables& tables() override { return host_.tables(); }
   bool taken_over() const override { return true; }
   std::vector<uint32_t> left_attached() const override { return left; }
-  Result<> attach(uint32_t index) override {
+  Result<> attach(uint32_t index, Entry) override {
     std::erase(left, index);
     return {};
   }

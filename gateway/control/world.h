@@ -18,6 +18,9 @@ class World {
   virtual TargetHealth health(const TargetName& name) = 0;
   virtual Result<NextHop> next_hop(const IpAddress& target) = 0;
   virtual Result<uint32_t> interface_index(const std::string& name) = 0;
+  // Whether packets leave the kernel by the interface as they will be on the wire, one by one and
+  // with their checksums, or the rest of that is left to the interface.
+  virtual Result<> finish_packets(const std::string& /*interface*/, bool /*finish*/) { return {}; }
 };
 
 // Every target is healthy and reached without a MAC address; interfaces are numbered from 1 as they

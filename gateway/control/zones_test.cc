@@ -274,7 +274,7 @@ TEST_F(Zones, ARestartFindsTheZonesRowsAsTheyWere) {
     explicit Kept(ProcessHost& host) : host_(host) {}
     Tables& tables() override { return host_.tables(); }
     bool taken_over() const override { return true; }
-    Result<> attach(uint32_t) override { return {}; }
+    Result<> attach(uint32_t, Entry) override { return {}; }
     Result<> detach(uint32_t) override { return {}; }
     uint64_t now_ms() const override { return host_.now_ms(); }
 

@@ -32,6 +32,13 @@ SLUICE_INLINE int answer_is_due(const __u8* ip, const __u8* end, const struct pa
   return (ip[6] & 0x40) && source != 0 && source < 224 && destination < 224;
 }
 
+// The length of the frame's header, which the verifier sees as below 32.
+SLUICE_INLINE __u32 answer_l3(const struct packet* p) {
+  __u32 l3 = p->l3_offset;
+  SLUICE_OPAQUE(l3);
+  return l3 & 31;
+}
+
 // The frame header of the way back: `from` with its MAC addresses swapped.
 SLUICE_INLINE void answer_ethernet(__u8* to, const __u8* from, __u32 length) {
   store_u32(to, load_u32(from + 6));
@@ -137,8 +144,9 @@ SLUICE_STAGE int answer_reset(frame* f, const struct packet* p) {
   if (segment + 20 > frame_end(f)) return 0;
   struct reset r;
   reset_for(&r, segment, p);
+  if (frame_shed(f, p->l4_offset) != 0) return 0;
 
-  const __u32 l3 = p->l3_offset;
+  const __u32 l3 = answer_l3(p);
   const int length = (int)l3 + (four ? 40 : 60);
   if (frame_move_tail(f, length - (int)frame_length(f)) != 0) return 0;
   __u8* data = frame_data(f);
@@ -174,7 +182,8 @@ SLUICE_STAGE int answer_reset(frame* f, const struct packet* p) {
 // not, or cannot, be answered; the frame is as it was then.
 SLUICE_STAGE int answer_too_big(frame* f, const struct packet* p, __u32 mtu) {
   if (!p || (p->l3_offset != 14 && p->l3_offset != 18 && p->l3_offset != 22)) return 0;
-  const __u32 l3 = p->l3_offset;
+  const __u32 l3 = answer_l3(p);
+  if (frame_shed(f, p->l4_offset) != 0) return 0;
   if (!answer_is_due(frame_data(f) + l3, frame_end(f), p)) return 0;
   const int four = p->tuple.version == 4;
   // The quoted packet stays where it is: room in front for the new headers, and the rest cut off.

@@ -30,7 +30,8 @@ SLUICE_INLINE enum DropReason encapsulate(frame* f, const struct packet* p,
                                           const struct target* target,
                                           const struct attachment* attachment, __u64 hash,
                                           __u32 cookie) {
-  if (frame_move_head(f, (int)p->l3_offset - kTargetHeaderLength) != 0) return kDropNoRoom;
+  if (frame_wrap(f, p->l3_offset, kTargetHeaderLength) != 0)
+    return frame_is_many(f) ? kDropSuperPacket : kDropNoRoom;
   __u8* data = frame_data(f);
   if (data + kTargetHeaderLength > frame_end(f)) return kDropNoRoom;
   for (int i = 0; i < 80; i += 8) store_u64(data + i, load_u64(target->header + i));
@@ -50,18 +51,6 @@ SLUICE_INLINE enum DropReason encapsulate(frame* f, const struct packet* p,
   return kDropNone;
 }
 
-// The frame's headers. A frame that is not IP has version 0 in its tuple and no error.
-SLUICE_STAGE enum DropReason frame_parse(frame* f, struct packet* p) {
-  if (!p) return kDropFrameTruncated;
-  const __u8* data = frame_data(f);
-  const __u8* end = frame_end(f);
-  const __u16 ether_type = parse_ethernet(data, end, p);
-  if (ether_type == 0) return kDropFrameTruncated;
-  p->tuple.version = 0;
-  if (ether_type != kEtherTypeIpv4 && ether_type != kEtherTypeIpv6) return kDropNone;
-  return parse_ip(data, end, ether_type == kEtherTypeIpv4 ? 4 : 6, p);
-}
-
 // What arrived from the tunnel: where its parts are and what the header says.
 struct datagram {
   __u32 ours;    // it is a GENEVE datagram for the gateway; else the rest is not set
@@ -79,7 +68,8 @@ SLUICE_STAGE enum DropReason datagram_parse(const struct path_tables* tables, fr
   d->ours = 0;
   const __u8* data = frame_data(f);
   const __u8* end = frame_end(f);
-  if (data + kEtherHeaderLength + 20 > end || load_be16(data + 12) != kEtherTypeIpv4)
+  if (data + kEtherHeaderLength + 20 > end || load_be16(data + 12) != kEtherTypeIpv4 ||
+      frame_tag(f) != 0)
     return kDropNone;
   const __u8* ip = data + kEtherHeaderLength;
   if (ip[9] != kProtocolUdp || load_u32(ip + 16) != settings->tunnel_address) return kDropNone;
@@ -92,8 +82,8 @@ SLUICE_STAGE enum DropReason datagram_parse(const struct path_tables* tables, fr
   d->ours = 1;
   const __u32 ip_length = load_be16(ip + 2);
   const __u32 udp_length = load_be16(udp + 4);
-  if (fragment != 0 || ip + ip_length > end || udp_length + header_length > ip_length ||
-      udp_length < 8)
+  if (fragment != 0 || kEtherHeaderLength + ip_length > frame_length(f) ||
+      udp_length + header_length > ip_length || udp_length < 8)
     return kDropOuterInvalid;
   d->source = load_u32(ip + 12);
 
@@ -105,8 +95,8 @@ SLUICE_STAGE enum DropReason datagram_parse(const struct path_tables* tables, fr
   if (8 + d->geneve.header_length > udp_length) return kDropGeneveTruncated;
   d->inner.vlan_tags = 0;
   d->inner.l3_offset = kEtherHeaderLength + header_length + 8 + d->geneve.header_length;
-  if (d->inner.l3_offset > 512) return kDropGeneveTruncated;
-  if (parse_ip(data, end, d->geneve.protocol == kEtherTypeIpv4 ? 4 : 6, &d->inner) != kDropNone)
+  if (parse_ip_within(data, end, frame_length(f), d->geneve.protocol == kEtherTypeIpv4 ? 4 : 6,
+                      &d->inner) != kDropNone)
     return kDropInnerInvalid;
   if (8 + d->geneve.header_length + d->inner.l3_length > udp_length) return kDropInnerInvalid;
   return kDropNone;
@@ -119,15 +109,20 @@ SLUICE_INLINE enum DropReason decapsulate(frame* f, struct packet* inner,
   const __u32 length = header->length;
   if (length > sizeof(header->header)) return kDropLayer2Gone;
   const int surplus = (int)frame_length(f) - (int)(inner->l3_offset + inner->l3_length);
+  if (surplus > 0 && frame_is_many(f)) return kDropSuperPacket;  // several datagrams
   if (surplus > 0 && frame_move_tail(f, -surplus) != 0) return kDropNoRoom;
-  const __u32 removed = inner->l3_offset - length;
-  if (frame_move_head(f, (int)removed) != 0) return kDropNoRoom;
+  const int restored = frame_unwrap(f, inner, length);
+  if (restored < 0) return frame_is_many(f) ? kDropSuperPacket : kDropNoRoom;
+  const __u32 removed = inner->l3_offset - (__u32)restored;
   inner->l3_offset -= removed;
   inner->l4_offset -= removed;
   __u8* data = frame_data(f);
   // 22 bytes are there whatever the length: no IP packet is shorter than 20.
   if (data + sizeof(header->header) > frame_end(f)) return kDropNoRoom;
-  layer2_write(data, header, swapped);
+  layer2_write(data, header, (__u32)restored, swapped);
+  const __u32 tags = frame_put_tags(f, header);
+  inner->l3_offset += tags;
+  inner->l4_offset += tags;
   return kDropNone;
 }
 

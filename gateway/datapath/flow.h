@@ -334,7 +334,7 @@ SLUICE_INLINE enum DropReason flow_remember_layer2(const struct passage* way, co
   const __u8* data = frame_data(f);
   if (data + 22 > frame_end(f)) return kDropFrameTruncated;
   struct layer2_name name;
-  layer2_name_from_frame(&name, data, length);
+  layer2_name_from_frame(&name, data, length, frame_tag(f));
   __u16* reference = &record->layer2[direction & 1];
   struct layer2* entry = layer2_get(way->tables, *reference);
   if (entry && layer2_is(entry, &name)) {
@@ -364,11 +364,11 @@ SLUICE_INLINE void flow_stamp_alone(const struct passage* way, __u32 index,
 }
 
 SLUICE_INLINE void flow_account(const struct passage* way, __u32 index, struct flow_record* record,
-                                const struct flow_query* query, __u32 bytes) {
+                                const struct flow_query* query, __u32 packets, __u32 bytes) {
   struct flow_usage* usage = table_flow_usages(way->tables, index);
   if (!usage) return;
   const __u32 direction = query->direction & 1;
-  usage->packets[direction]++;
+  usage->packets[direction] += packets;
   usage->bytes_low[direction] += bytes;
   if (usage->bytes_low[direction] < bytes) usage->bytes_high[direction]++;
   flow_stamp(way, index, record, usage, query->hash);

@@ -2,11 +2,14 @@
 // The macro layer between the packet path and its host: what a frame is, and how a table is
 // reached.
 //
-// In the kernel host a frame is the XDP context and a table is a map of the same name. In the
-// process host a frame is a buffer with room in front, and a table is a pointer.
+// In the kernel host a frame is the context of XDP (frame_xdp.h) or of TC (frame_skb.h), and a table
+// is a map of the same name. In the process host a frame is a buffer with room in front, and a table
+// is a pointer.
 #pragma once
 
 #include "gateway/datapath/tables.h"
+#include "tunnels/checksum.h"
+#include "tunnels/packet.h"
 
 // SLUICE_STAGE marks the functions that the kernel host keeps as BPF functions of their own. The
 // verifier checks each once, for any arguments, so its work adds up; inlined into one program the
@@ -24,7 +27,6 @@
 // Each direction has its own frame on the stack, which has 512 bytes for a chain of calls.
 #define SLUICE_HALF static __attribute__((noinline))
 
-typedef struct xdp_md frame;
 // The kernel host's tables are maps of the program; nothing needs to be handed around.
 struct path_tables {
   __u32 flow_buckets_count;
@@ -34,18 +36,12 @@ struct path_tables {
 // it is written. The verifier needs that where it cannot follow the compiler's shortcut.
 #define SLUICE_OPAQUE(variable) __asm__ volatile("" : "+r"(variable))
 
-SLUICE_INLINE __u8* frame_data(const frame* f) { return (__u8*)(long)f->data; }
-SLUICE_INLINE __u8* frame_end(const frame* f) { return (__u8*)(long)f->data_end; }
-SLUICE_INLINE __u32 frame_length(const frame* f) {
-  __u64 length = (__u64)(long)f->data_end - (__u64)(long)f->data;
-  SLUICE_OPAQUE(
-      length);  // the verifier (6.x) refuses the subtraction of packet pointers in 32 bits
-  return (__u32)length;
-}
-// Moves the frame's first byte: negative makes room in front. 0 on success; pointers into the frame
-// are void after it.
-SLUICE_INLINE int frame_move_head(frame* f, int delta) { return bpf_xdp_adjust_head(f, delta); }
-SLUICE_INLINE int frame_move_tail(frame* f, int delta) { return bpf_xdp_adjust_tail(f, delta); }
+// Which of its two entries is compiled.
+#ifdef SLUICE_ENTRY_TC
+#include "gateway/datapath/frame_skb.h"
+#else
+#include "gateway/datapath/frame_xdp.h"
+#endif
 
 #define SLUICE_FLOW_BUCKETS 1  // the loader sizes them
 #define SLUICE_DECLARE_MAP(table, record, entries)                                            \
@@ -72,7 +68,7 @@ struct {
 // Gives a copy of the frame to the slow path. 0 on success: nobody may listen, or have room.
 SLUICE_INLINE int frame_hand_over(frame* f, __u32 interface, __u32 mtu) {
   const __u64 length = frame_length(f);
-  struct handed_over_head head = {interface, (__u32)length, mtu, 0};
+  struct handed_over_head head = {interface, (__u32)length, mtu, frame_tag(f)};
   return (int)bpf_perf_event_output(f, &handed_over, BPF_F_CURRENT_CPU | length << 32, &head,
                                     sizeof(head));
 }
@@ -149,6 +145,7 @@ SLUICE_INLINE int frame_move_tail(frame* f, int delta) {
   f->end += delta;
   return 0;
 }
+#include "gateway/datapath/frame_whole.h"
 
 SLUICE_INLINE int frame_hand_over(frame* f, __u32 interface, __u32 mtu) {
   (void)f;

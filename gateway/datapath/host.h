@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the rest of the gateway sees of the data path: its tables as plain memory, and which
-// interfaces its entry is attached to. Two hosts implement it: KernelHost (XDP) and ProcessHost (a
-// library).
+// interfaces its entry is attached to. Two hosts implement it: KernelHost (XDP and TC) and
+// ProcessHost (a library).
 #pragma once
 
 #include <cstdint>
@@ -55,6 +55,12 @@ class Rings {
 };
 using TakeSighting = std::function<void(const sighting& seen, std::span<const uint8_t> frame)>;
 
+// Where the kernel host takes an interface's packets. docs/features/entries.md compares the two.
+enum class Entry : uint8_t {
+  kXdp,  // in the driver, before they are the kernel's
+  kTc,   // as the kernel has them: super-packets whole
+};
+
 class DataPathHost {
  public:
   virtual ~DataPathHost() = default;
@@ -64,9 +70,10 @@ class DataPathHost {
   // Interfaces that an earlier process has left attached and that attach() has not been called for.
   virtual std::vector<uint32_t> left_attached() const { return {}; }
 
-  // Starts and stops taking the packets of an interface. Its entry in tables().ports must be set
-  // before attach, and is cleared by the caller after detach.
-  virtual Result<> attach(uint32_t interface_index) = 0;
+  // Starts and stops taking the packets of an interface. Its place in tables().ports must be set
+  // before attach, and is cleared by the caller after detach. Attaching at another entry than
+  // before changes it, and no packet passes by in between.
+  virtual Result<> attach(uint32_t interface_index, Entry entry) = 0;
   virtual Result<> detach(uint32_t interface_index) = 0;
 
   // What is seen of packets outside of this process, from now on. Null: nothing; what is seen in it

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
+#include <net/if.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -12,8 +13,10 @@
 #include <cstring>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "gateway/datapath/kernel_path.skel.h"
+#include "gateway/datapath/kernel_path_tc.skel.h"
 #include "gateway/datapath/kernel_rings.h"
 
 namespace sluice::gateway {
@@ -21,13 +24,27 @@ namespace {
 
 constexpr size_t kTestRunRoom = 256;  // how much longer than its input a frame may get
 
+constexpr auto kTcxIngress = static_cast<bpf_attach_type>(46);  // BPF_TCX_INGRESS, of Linux 6.6
+
 std::string interface_text(uint32_t interface_index) {
+  char name[IF_NAMESIZE] = {};
+  if (if_indextoname(interface_index, name) != nullptr) return std::string("interface ") + name;
   return "interface index " + std::to_string(interface_index);
 }
 
 // Of the ring of one CPU.
 constexpr size_t kHandedOverPages = 64;
 constexpr size_t kSightingPages = 512;
+
+constexpr size_t kTagPlace = 12;  // behind the MAC addresses
+
+// A frame whose outer tag has come beside it.
+std::vector<uint8_t> with_tag(std::span<const uint8_t> frame, uint32_t tag) {
+  std::vector<uint8_t> out(frame.begin(), frame.end());
+  const auto* bytes = reinterpret_cast<const uint8_t*>(&tag);
+  out.insert(out.begin() + kTagPlace, bytes, bytes + sizeof(tag));
+  return out;
+}
 
 // Takes the struct in front of a frame.
 template <class Head>
@@ -36,6 +53,27 @@ bool take_head(std::span<const uint8_t>& bytes, Head& head) {
   std::memcpy(&head, bytes.data(), sizeof(head));
   bytes = bytes.subspan(sizeof(head));
   return true;
+}
+
+Result<int> create_link(uint32_t interface_index, Entry entry, int program) {
+  const int index = static_cast<int>(interface_index);
+  if (entry == Entry::kTc) {
+    const int link = bpf_link_create(program, index, kTcxIngress, nullptr);
+    if (link < 0)
+      return fail_errno("cannot attach the TC entry (it needs Linux 6.6; `entry: xdp` does not)",
+                        interface_text(interface_index), -link);
+    return link;
+  }
+  // By number: bpf_program__attach_xdp of libbpf 1.1 takes no flags, and without them the kernel
+  // may choose the slow generic mode.
+  LIBBPF_OPTS(bpf_link_create_opts, options, .flags = XDP_FLAGS_DRV_MODE);
+  const int link = bpf_link_create(program, index, BPF_XDP, &options);
+  if (link < 0)
+    return fail_errno(
+        "cannot attach native XDP (driver without it, MTU above about 3,500, or another program); "
+        "`entry: tc` can do without",
+        interface_text(interface_index), -link);
+  return link;
 }
 
 Result<> set_entries(bpf_object* object, const char* map_name, uint32_t entries) {
@@ -83,8 +121,9 @@ Result<std::unique_ptr<KernelHost>> KernelHost::create(const HostOptions& option
 }
 
 KernelHost::~KernelHost() {
-  for (const auto& [index, link] : links_) close(link);
+  for (const auto& [at, link] : links_) close(link);
   for (const auto& [memory, bytes] : regions_) munmap(memory, bytes);
+  bpf_object__close(tc_object_);
   bpf_object__close(object_);
 }
 
@@ -111,42 +150,70 @@ uint64_t KernelHost::now_ms() const {
   return static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1000000;
 }
 
-Result<> KernelHost::attach(uint32_t interface_index) {
+Result<> KernelHost::load_tc() {
+  size_t size = 0;
+  const void* bytes = kernel_path_tc__elf_bytes(&size);
+  bpf_object* object = bpf_object__open_mem(bytes, size, nullptr);
+  if (!object) return fail_errno("cannot read the TC entry's program");
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object) {
+    const bpf_map* shared = bpf_object__find_map_by_name(object_, bpf_map__name(map));
+    if (shared && !bpf_map__is_internal(map)) bpf_map__reuse_fd(map, bpf_map__fd(shared));
+  }
+  if (const int error = bpf_object__load(object)) {
+    bpf_object__close(object);
+    return fail_errno("the kernel refuses the TC entry", {}, -error);
+  }
+  tc_object_ = object;
+  return {};
+}
+
+Result<int> KernelHost::program_of(Entry entry) {
+  if (entry == Entry::kTc && !tc_object_) SLUICE_TRY_VOID(load_tc());
+  const bpf_program* program = entry == Entry::kTc
+                                   ? bpf_object__find_program_by_name(tc_object_, "sluice_tc")
+                                   : bpf_object__find_program_by_name(object_, "sluice_xdp");
+  if (!program) return fail("the program has no entry");
+  return bpf_program__fd(program);
+}
+
+Result<> KernelHost::attach(uint32_t interface_index, Entry entry) {
   if (interface_index == 0 || interface_index >= kPortsMax)
     return fail("a port needs an interface index below " + std::to_string(kPortsMax),
                 interface_text(interface_index));
-  if (links_.contains(interface_index)) return {};
-  // By number: bpf_program__attach_xdp of libbpf 1.1 takes no flags, and without them the kernel
-  // may choose the slow generic mode.
-  const bpf_program* program = bpf_object__find_program_by_name(object_, "sluice_xdp");
-  if (!program) return fail("the program has no entry");
+  if (links_.contains({interface_index, entry})) return {};
+  SLUICE_TRY(const int program, program_of(entry));
+  int link = -1;
   if (!pins_.empty()) {
-    SLUICE_TRY(const int kept, take_over_link(interface_index, bpf_program__fd(program)));
-    if (kept >= 0) {
-      links_[interface_index] = kept;
-      return {};
+    SLUICE_TRY(const int kept, take_over_link(interface_index, entry, program));
+    link = kept;
+  }
+  if (link < 0) {
+    SLUICE_TRY(const int made, create_link(interface_index, entry, program));
+    link = made;
+    const std::string path = link_path(interface_index, entry);
+    if (!pins_.empty() && bpf_obj_pin(link, path.c_str()) != 0) {
+      const auto failed = fail_errno("cannot pin the attached program", path);
+      close(link);
+      return failed;
     }
   }
-  LIBBPF_OPTS(bpf_link_create_opts, link_options, .flags = XDP_FLAGS_DRV_MODE);
-  const int link = bpf_link_create(bpf_program__fd(program), static_cast<int>(interface_index),
-                                   BPF_XDP, &link_options);
-  if (link < 0)
-    return fail_errno(
-        "cannot attach native XDP (driver without it, MTU above about 3,500, or another program)",
-        interface_text(interface_index), -link);
-  links_[interface_index] = link;
-  if (!pins_.empty() && bpf_obj_pin(link, link_path(interface_index).c_str()) != 0)
-    return fail_errno("cannot pin the attached program", link_path(interface_index));
+  links_[{interface_index, entry}] = link;
+  detach(interface_index, entry == Entry::kTc ? Entry::kXdp : Entry::kTc);
   return {};
 }
 
 Result<> KernelHost::detach(uint32_t interface_index) {
-  if (!pins_.empty()) ::unlink(link_path(interface_index).c_str());
-  const auto found = links_.find(interface_index);
-  if (found == links_.end()) return {};
+  for (const Entry entry : {Entry::kXdp, Entry::kTc}) detach(interface_index, entry);
+  return {};
+}
+
+void KernelHost::detach(uint32_t interface_index, Entry entry) {
+  if (!pins_.empty()) ::unlink(link_path(interface_index, entry).c_str());
+  const auto found = links_.find({interface_index, entry});
+  if (found == links_.end()) return;
   close(found->second);
   links_.erase(found);
-  return {};
 }
 
 Result<std::unique_ptr<Rings>> KernelHost::rings(const char* map_name, size_t pages,
@@ -159,8 +226,10 @@ Result<std::unique_ptr<Rings>> KernelHost::rings(const char* map_name, size_t pa
 Result<std::unique_ptr<Rings>> KernelHost::handed_over(TakeHandedOver taker) {
   return rings("handed_over", kHandedOverPages, [taker = std::move(taker)](auto padded) {
     handed_over_head head{};
-    if (take_head(padded, head) && head.length <= padded.size())
-      taker(head.interface, head.mtu, padded.first(head.length));
+    if (!take_head(padded, head) || head.length > padded.size()) return;
+    const auto frame = padded.first(head.length);
+    if (head.tag == 0 || head.length < kTagPlace) return taker(head.interface, head.mtu, frame);
+    taker(head.interface, head.mtu, with_tag(frame, head.tag));
   });
 }
 

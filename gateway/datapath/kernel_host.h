@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel host: the packet path as an XDP program in the drivers, its tables as maps that this
-// process has in its memory. Needs root (CAP_BPF, CAP_NET_ADMIN) and a kernel of 6.1 or later.
+// The kernel host: the packet path as an XDP program in the drivers and as a TC program behind them,
+// its tables as maps that this process has in its memory. Needs root (CAP_BPF, CAP_NET_ADMIN) and a
+// kernel of 6.1 or later; of 6.6 for TC.
 #pragma once
 
 #include <chrono>
@@ -33,9 +34,8 @@ class KernelHost final : public DataPathHost {
   bool taken_over() const override { return taken_over_; }
   std::vector<uint32_t> left_attached() const override;
 
-  // Native XDP on the interface; an interface that cannot do it, or has another program, is an
-  // error.
-  Result<> attach(uint32_t interface_index) override;
+  // XDP is native XDP; an interface that cannot do it, or has another program, is an error.
+  Result<> attach(uint32_t interface_index, Entry entry) override;
   Result<> detach(uint32_t interface_index) override;
 
   // What the path hands over from now on (slow_path.h): a frame that came in at `interface_index`,
@@ -63,18 +63,24 @@ class KernelHost final : public DataPathHost {
  private:
   KernelHost() = default;
   Result<> pin_tables(const std::string& pins, uint32_t buckets);
-  Result<int> take_over_link(uint32_t interface_index, int program);
-  std::string link_path(uint32_t interface_index) const;
+  Result<int> take_over_link(uint32_t interface_index, Entry entry, int program);
+  std::string link_path(uint32_t interface_index, Entry entry) const;
+  // The descriptor of an entry's program. That of TC is loaded when it is first asked for.
+  Result<int> program_of(Entry entry);
+  Result<> load_tc();
+  void detach(uint32_t interface_index, Entry entry);
   Result<std::unique_ptr<Rings>> rings(const char* map_name, size_t pages,
                                        std::function<void(std::span<const uint8_t>)> taker);
   Result<void*> map_table(const char* map_name, size_t entry_size);
 
   Tables tables_;
   bpf_object* object_ = nullptr;
+  bpf_object* tc_object_ = nullptr;  // on the same maps
   std::vector<std::pair<void*, size_t>> regions_;
   std::string pins_;  // empty: nothing is pinned
   bool taken_over_ = false;
-  std::map<uint32_t, int> links_;  // descriptors by interface; closing one detaches, if not pinned
+  // Descriptors by interface and entry; closing one detaches, if it is not pinned.
+  std::map<std::pair<uint32_t, Entry>, int> links_;
 };
 
 }  // namespace sluice::gateway

@@ -2,7 +2,8 @@
 // What of the kernel host outlives its process:
 //
 //   PINS/tables-LAYOUT-BUCKETS/settings, ports, ...   the maps
-//   PINS/link-IFINDEX                                 the program at an interface
+//   PINS/link-IFINDEX                                 the XDP program at an interface
+//   PINS/tc-link-IFINDEX                              the TC program at one
 //
 // A process that knows another layout, or wants another flow table, makes tables of its own and
 // then puts its program in the place of the former one; no packet finds an interface without
@@ -16,6 +17,7 @@
 
 #include <charconv>
 #include <filesystem>
+#include <set>
 #include <string>
 
 #include "gateway/datapath/kernel_host.h"
@@ -27,9 +29,15 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kTablesPrefix = "tables-";
 constexpr std::string_view kLinkPrefix = "link-";
+constexpr std::string_view kTcLinkPrefix = "tc-link-";
+constexpr uint32_t kTcxLink = 11;  // BPF_LINK_TYPE_TCX, of Linux 6.6
 
 bool starts_with(const fs::path& path, std::string_view prefix) {
   return path.filename().native().starts_with(prefix);
+}
+
+bool is_link(const fs::path& path) {
+  return starts_with(path, kLinkPrefix) || starts_with(path, kTcLinkPrefix);
 }
 
 constexpr const char* kBpfFilesystem = "/sys/fs/bpf";  // where everybody has it
@@ -83,20 +91,23 @@ Result<> KernelHost::pin_tables(const std::string& pins, uint32_t buckets) {
   return {};
 }
 
-std::string KernelHost::link_path(uint32_t interface_index) const {
-  return pins_ + "/" + std::string(kLinkPrefix) + std::to_string(interface_index);
+std::string KernelHost::link_path(uint32_t interface_index, Entry entry) const {
+  const std::string_view prefix = entry == Entry::kTc ? kTcLinkPrefix : kLinkPrefix;
+  return pins_ + "/" + std::string(prefix) + std::to_string(interface_index);
 }
 
 // The descriptor of the pinned link of an interface, now with this process's program; -1 if there
 // is none.
-Result<int> KernelHost::take_over_link(uint32_t interface_index, int program) {
-  const std::string path = link_path(interface_index);
+Result<int> KernelHost::take_over_link(uint32_t interface_index, Entry entry, int program) {
+  const std::string path = link_path(interface_index, entry);
   const int link = bpf_obj_get(path.c_str());
   if (link < 0) return -1;
   bpf_link_info info{};
   uint32_t size = sizeof(info);
-  // An interface that was taken away leaves a link to nothing; its number may be another's now.
-  if (bpf_obj_get_info_by_fd(link, &info, &size) != 0 || info.type != BPF_LINK_TYPE_XDP ||
+  const uint32_t type = entry == Entry::kTc ? kTcxLink : uint32_t{BPF_LINK_TYPE_XDP};
+  // An interface that was taken away leaves a link to nothing; its number may be another's now. It
+  // stands at the same place for both kinds.
+  if (bpf_obj_get_info_by_fd(link, &info, &size) != 0 || info.type != type ||
       info.xdp.ifindex != interface_index) {
     close(link);
     ::unlink(path.c_str());
@@ -111,24 +122,27 @@ Result<int> KernelHost::take_over_link(uint32_t interface_index, int program) {
 }
 
 std::vector<uint32_t> KernelHost::left_attached() const {
-  std::vector<uint32_t> out;
-  if (pins_.empty()) return out;
+  std::set<uint32_t> out;
+  if (pins_.empty()) return {};
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(pins_, error)) {
-    if (!starts_with(entry.path(), kLinkPrefix)) continue;
-    const std::string number = entry.path().filename().native().substr(kLinkPrefix.size());
+  for (const auto& file : fs::directory_iterator(pins_, error)) {
+    if (!is_link(file.path())) continue;
+    const std::string name = file.path().filename().native();
     uint32_t index = 0;
-    const auto [end, failed] = std::from_chars(number.data(), number.data() + number.size(), index);
-    if (failed == std::errc() && !links_.contains(index)) out.push_back(index);
+    const auto [end, failed] =
+        std::from_chars(name.data() + name.rfind('-') + 1, name.data() + name.size(), index);
+    if (failed == std::errc() && !links_.contains({index, Entry::kXdp}) &&
+        !links_.contains({index, Entry::kTc}))
+      out.insert(index);
   }
-  return out;
+  return {out.begin(), out.end()};
 }
 
 Result<> KernelHost::remove_pins(const std::string& pins) {
   std::error_code error;
   if (!is_bpf(pins.c_str())) return {};
   for (const auto& entry : fs::directory_iterator(pins, error))
-    if (starts_with(entry.path(), kLinkPrefix)) fs::remove(entry.path(), error);
+    if (is_link(entry.path())) fs::remove(entry.path(), error);
   remove_tables(pins, "");
   fs::remove(pins, error);
   if (error) return fail("cannot remove the folder: " + error.message(), pins);

@@ -26,10 +26,16 @@ struct layer2_name {
 // Words of an entry, without the tag in the top byte of the last one.
 #define SLUICE_LAYER2_NAME_MASK 0x00ffffffffffffffULL
 
-// `length` is 14, 18 or 22 and lies inside the frame.
-SLUICE_INLINE void layer2_name_from_frame(struct layer2_name* name, const __u8* data,
-                                          __u32 length) {
+// `length` is 14, 18 or 22 and lies inside the frame. `tag`: frame_tag().
+SLUICE_INLINE void layer2_name_from_frame(struct layer2_name* name, const __u8* data, __u32 length,
+                                          __u32 tag) {
   name->word[0] = load_u64(data);
+  if (tag != 0) {
+    name->word[1] = (__u64)load_u32(data + 8) | (__u64)tag << 32;
+    name->word[2] = (__u64)(length + kVlanTagLength) << 48 | load_u16(data + 12);
+    if (length >= 18) name->word[2] |= (__u64)load_u32(data + 14) << 16;
+    return;
+  }
   name->word[1] = (__u64)load_u32(data + 8) | (__u64)load_u16(data + 12) << 32;
   name->word[2] = (__u64)length << 48;
   if (length >= 18) {
@@ -89,9 +95,10 @@ SLUICE_STAGE __u32 layer2_intern(const struct path_tables* tables, const struct 
   return (__u32)tag << kLayer2TagShift | oldest_index;
 }
 
-// Writes the entry's header to `out`, which has room for its length; `swapped` exchanges the two
-// MAC addresses, for a packet that answers one seen in the other direction only.
-SLUICE_INLINE void layer2_write(__u8* out, const struct layer2* entry, int swapped) {
+// Writes the entry's header to `out`, which has room for `length` bytes: its own length or 14, its
+// tags left out. `swapped` exchanges the two MAC addresses, for a packet that answers one seen in
+// the other direction only.
+SLUICE_INLINE void layer2_write(__u8* out, const struct layer2* entry, __u32 length, int swapped) {
   const __u8* header = entry->header;
   if (swapped) {
     store_u32(out, load_u32(header + 6));
@@ -102,9 +109,10 @@ SLUICE_INLINE void layer2_write(__u8* out, const struct layer2* entry, int swapp
     store_u64(out, load_u64(header));
     store_u32(out + 8, load_u32(header + 8));
   }
-  store_u16(out + 12, load_u16(header + 12));
-  if (entry->length >= 18) store_u32(out + 14, load_u32(header + 14));
-  if (entry->length >= 22) store_u32(out + 18, load_u32(header + 18));
+  const __u32 tags = (entry->length - length) & 12;  // those that are left out
+  store_u16(out + 12, load_u16(header + 12 + tags));
+  if (length >= 18) store_u32(out + 14, load_u32(header + 14));
+  if (length >= 22) store_u32(out + 18, load_u32(header + 18));
 }
 
 SLUICE_END

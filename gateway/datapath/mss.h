@@ -35,6 +35,7 @@ SLUICE_INLINE __u32 mss_find(const __u8* tcp, const __u8* end) {
 // Lowers the MSS of a SYN to what fits an IP packet of `mtu` bytes. Whether it did.
 SLUICE_STAGE int mss_clamp(frame* f, const struct packet* p, __u32 mtu) {
   if (!p || p->tuple.protocol != kProtocolTcp || !(p->flags & kPacketHasPorts)) return 0;
+  frame_pull(f);
   if (p->l4_offset > kHeaderOffsetMax) return 0;
   __u8* tcp = frame_data(f) + p->l4_offset;
   const __u8* end = frame_end(f);
@@ -45,14 +46,10 @@ SLUICE_STAGE int mss_clamp(frame* f, const struct packet* p, __u32 mtu) {
   __u8* value = tcp + at + 2;
   if (value + 2 > end || load_be16(value) <= mtu - headers) return 0;
   // An option that begins at an odd place lies across two words of the sum.
-  const __u16 before = load_u16(value);
+  const __u16 before = at & 1 ? load_be16(value) : load_u16(value);
   store_be16(value, (__u16)(mtu - headers));
-  const __u16 after = load_u16(value);
-  const int odd = at & 1;
-  store_u16(tcp + 16,
-            checksum_replace16(load_u16(tcp + 16), odd ? __builtin_bswap16(before) : before,
-                               odd ? __builtin_bswap16(after) : after));
-  return 1;
+  const __u16 after = at & 1 ? load_be16(value) : load_u16(value);
+  return frame_mend_checksum(f, p, 0, (__u64)(__u16)~before + after) == 0;
 }
 
 SLUICE_END

@@ -81,6 +81,7 @@ SLUICE_STAGE int checksum_complete(frame* f, const struct packet* p) {
 
 // Completes it where it is partial, and counts that.
 SLUICE_INLINE void checksum_settle(struct passage* way, frame* f, const struct packet* p) {
+  if (frame_leaves_checksums()) return;
   if (checksum_is_partial(frame_data(f), frame_end(f), p) && checksum_complete(f, p))
     way->counters->event[kEventChecksumCompleted]++;
 }

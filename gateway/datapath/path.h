@@ -45,7 +45,7 @@ SLUICE_INLINE enum Verdict path_bypass(struct passage* way, frame* f, struct pac
     const enum DropReason reason = nlb_send_to_target(way, f, p, record, query);
     if (reason != kDropNone) return path_drop(way, reason);
   }
-  record->delivered++;
+  record->delivered += frame_packets(f, p);
   const int failed_open = way->fails_open || record->target == kNone16;
   way->counters->event[failed_open ? kEventFailedOpen : kEventBypassed]++;
   way->departure.interface = attachment->interface[(side ^ 1) & 1];
@@ -71,6 +71,8 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
 
   struct packet p;
   enum DropReason reason = frame_parse(f, &p);
+  if ((reason != kDropNone || !(p.flags & kPacketHasPorts)) && frame_pull(f))
+    reason = frame_parse(f, &p);
   if (reason != kDropNone) return path_drop(way, reason);
   if (p.tuple.version == 0 || (p.flags & kPacketNeighbourDiscovery)) return kVerdictCross;
   const int padding = (int)frame_length(f) - (int)(p.l3_offset + p.l3_length);
@@ -132,16 +134,16 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
   const int inspected = !(record->flags & kFlowBypass) && !way->fails_open;
   if (inspected && target && (target->flags & kTargetInUse) && path_may_cut(f, &p, mtu)) {
     flow_stamp_alone(way, query.place, record, query.hash);
-    return path_cut(way, f, &p, attachment->interface[side & 1], mtu);
+    return path_cut(way, f, attachment->interface[side & 1], mtu);
   }
   reason = flow_remember_layer2(way, f, p.l3_offset, record, query.direction);
-  flow_account(way, query.place, record, &query, p.l3_length);
+  flow_account(way, query.place, record, &query, frame_packets(f, &p), frame_bytes(f, &p));
   if (reason != kDropNone) return path_drop(way, reason);
 
   if (!inspected) return path_bypass(way, f, &p, record, attachment, &query, side);
   if (!target || !(target->flags & kTargetInUse)) return path_drop(way, kDropNoTarget);
   if (!(target->flags & kTargetResolved)) return path_drop(way, kDropNeighbourUnresolved);
-  if (p.l3_length + kEncapsulationOverhead > mtu)
+  if (frame_longest(f, &p) + kEncapsulationOverhead > mtu)
     return path_too_big(way, f, &p, record, from_backend, mtu, attachment->interface[side & 1]);
   checksum_settle(way, f, &p);
   if ((p.tcp_flags & kTcpSyn) && way->settings->mss_clamp &&
@@ -201,6 +203,8 @@ SLUICE_INLINE __u32 verify_return(const struct passage* way, const struct datagr
 SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
   struct datagram d;
   enum DropReason reason = datagram_parse(way->tables, f, &d);
+  if ((!d.ours || reason != kDropNone || !(d.inner.flags & kPacketHasPorts)) && frame_pull(f))
+    reason = datagram_parse(way->tables, f, &d);
   if (!d.ours) return kVerdictStack;
   if (reason != kDropNone) return path_drop(way, reason);
 
@@ -246,8 +250,8 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
     if (reason != kDropNone) return path_drop(way, reason);
   }
 
-  record->delivered++;
-  count_return(way, &d);
+  record->delivered += frame_packets(f, &d.inner);
+  count_return(way, f, &d);
   way->departure.interface = attachment->interface[from_outside ? 1 : 0];
   return from_outside ? kVerdictInside : kVerdictOutside;
 }

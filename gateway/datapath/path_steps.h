@@ -20,7 +20,8 @@ SLUICE_STAGE enum DropReason frame_parse(frame* f, struct packet* p) {
   if (ether_type == 0) return kDropFrameTruncated;
   p->tuple.version = 0;
   if (ether_type != kEtherTypeIpv4 && ether_type != kEtherTypeIpv6) return kDropNone;
-  return parse_ip(data, end, ether_type == kEtherTypeIpv4 ? 4 : 6, p);
+  if (frame_tag(f) != 0 && p->vlan_tags == kVlanTagsMax) return kDropNone;
+  return parse_ip_within(data, end, frame_length(f), ether_type == kEtherTypeIpv4 ? 4 : 6, p);
 }
 
 // A packet that does not fit the tunnel with its new headers: its sender is told what does.
@@ -38,17 +39,16 @@ SLUICE_INLINE enum Verdict path_too_big(struct passage* way, frame* f, struct pa
 
 // Whether a packet that is too big for the way to its target may be cut (RFC 791 section 3.2).
 SLUICE_INLINE int path_may_cut(const frame* f, const struct packet* p, __u32 mtu) {
-  if (p->l3_length + kEncapsulationOverhead <= mtu || p->tuple.version != 4) return 0;
+  if (frame_longest(f, p) + kEncapsulationOverhead <= mtu || p->tuple.version != 4) return 0;
+  if (frame_is_many(f)) return 0;
   const __u8* ip = frame_data(f) + (p->l3_offset & 31);
   return ip + 20 <= frame_end(f) && !(ip[6] & 0x40);
 }
 
 // Such a packet: the slow path cuts it. Its fragments will be counted.
-SLUICE_INLINE enum Verdict path_cut(struct passage* way, frame* f, const struct packet* p,
-                                    __u32 interface, __u32 mtu) {
+SLUICE_INLINE enum Verdict path_cut(struct passage* way, frame* f, __u32 interface, __u32 mtu) {
   if (frame_is_slow(f) == kSlowPiece || mtu <= kEncapsulationOverhead)
     return path_drop(way, kDropTooBig);
-  checksum_settle(way, f, p);
   if (path_hand_over(way, f, interface, mtu - kEncapsulationOverhead) != 0)
     return path_drop(way, kDropSlowPathFull);
   return kVerdictSlowPath;

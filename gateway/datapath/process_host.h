@@ -53,7 +53,7 @@ class ProcessHost final : public DataPathHost {
   void set_now_ms(uint64_t now_ms) { now_ms_ = now_ms; }
 
   // This host takes no interface's packets by itself: frames come through run().
-  Result<> attach(uint32_t) override { return {}; }
+  Result<> attach(uint32_t, Entry) override { return {}; }
   Result<> detach(uint32_t) override { return {}; }
 
   // run_path() at now_ms().

@@ -13,12 +13,14 @@ SLUICE_INLINE enum Verdict path_send(struct passage* way, frame* f, const struct
                                      const struct target* target, __u32 target_index,
                                      const struct attachment* attachment, __u64 hash,
                                      __u32 cookie) {
+  const __u32 packets = frame_packets(f, p);
+  const __u32 bytes = frame_bytes(f, p);
   const enum DropReason reason = encapsulate(f, p, target, attachment, hash, cookie);
   if (reason != kDropNone) return path_drop(way, reason);
   struct target_counters* sent = table_target_counters(way->tables, target_index);
   if (sent) {
-    sent->packets_sent++;
-    sent->bytes_sent += p->l3_length;
+    sent->packets_sent += packets;
+    sent->bytes_sent += bytes;
   }
   way->departure.interface = target->interface;
   return kVerdictTarget;
@@ -32,12 +34,13 @@ SLUICE_INLINE __u64 path_first_hop(const struct passage* way, const struct flow_
   return chain_next(way->tables, query, position, (__u32)from_client);
 }
 
-SLUICE_INLINE void count_return(const struct passage* way, const struct datagram* d) {
+SLUICE_INLINE void count_return(const struct passage* way, const frame* f,
+                                const struct datagram* d) {
   struct target_counters* returned =
       table_target_counters(way->tables, d->geneve.flow_cookie >> 16 & 0xfff);
   if (!returned) return;
-  returned->packets_returned++;
-  returned->bytes_returned += d->inner.l3_length;
+  returned->packets_returned += frame_packets(f, &d->inner);
+  returned->bytes_returned += frame_bytes(f, &d->inner);
 }
 
 // From one hop of a chain to the next, `stop`: as chain_next. The sender is told of no MTU here:
@@ -47,10 +50,12 @@ SLUICE_INLINE enum Verdict path_relay(struct passage* way, frame* f, struct data
   const struct target* target = table_targets(way->tables, (__u32)stop & 0xffff);
   if (!target || !(target->flags & kTargetInUse)) return path_drop(way, kDropNoTarget);
   if (!(target->flags & kTargetResolved)) return path_drop(way, kDropNeighbourUnresolved);
-  if (d->inner.l3_length + kEncapsulationOverhead > target->mtu) return path_drop(way, kDropTooBig);
+  if (frame_longest(f, &d->inner) + kEncapsulationOverhead > target->mtu)
+    return path_drop(way, kDropTooBig);
   const int surplus = (int)frame_length(f) - (int)(d->inner.l3_offset + d->inner.l3_length);
+  if (surplus > 0 && frame_is_many(f)) return path_drop(way, kDropSuperPacket);
   if (surplus > 0 && frame_move_tail(f, -surplus) != 0) return path_drop(way, kDropNoRoom);
-  count_return(way, d);
+  count_return(way, f, d);
   return path_send(way, f, &d->inner, target, (__u32)stop & 0xffff, attachment, hash,
                    (__u32)(stop >> 32));
 }

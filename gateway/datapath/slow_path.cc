@@ -41,7 +41,12 @@ bool SlowPath::run(uint32_t interface_index, std::span<const uint8_t> bytes, uin
 
 void SlowPath::cut(uint32_t interface_index, uint32_t mtu, std::span<const uint8_t> bytes,
                    uint64_t now_ms) {
-  const auto pieces = cut_into_fragments(bytes, mtu);
+  buffer_.assign(bytes);
+  packet p{};
+  passage way;
+  passage_begin(&way, &tables_, kSlowPathCpu, static_cast<__u32>(now_ms));
+  if (frame_parse(buffer_.raw(), &p) == kDropNone) checksum_settle(&way, buffer_.raw(), &p);
+  const auto pieces = cut_into_fragments(buffer_.bytes(), mtu);
   if (pieces.empty()) return drop(kDropTooBig, bytes);
   counters& count = tables_.counters[kSlowPathCpu];
   count.event[kEventFragmented]++;

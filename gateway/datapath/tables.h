@@ -315,7 +315,7 @@ struct handed_over_head {
   __u32 interface;
   __u32 length;
   __u32 mtu;  // the packet is to be cut for it; 0: it is to wait for another
-  __u32 zero;
+  __u32 tag;  // the VLAN tag that belongs behind its MAC addresses; 0: none
 };
 
 SLUICE_ASSERT_SIZE(port, 8);

@@ -44,7 +44,7 @@ SLUICE_INLINE enum DropReason unrecorded_remember(const struct passage* way, con
   const __u8* data = frame_data(f);
   if (data + 22 > frame_end(f)) return kDropFrameTruncated;
   struct layer2_name name;
-  layer2_name_from_frame(&name, data, length);
+  layer2_name_from_frame(&name, data, length, frame_tag(f));
   const __u32 layer2 = layer2_intern(way->tables, &name, way->now_ms);
   if (layer2 == 0) return kDropLayer2TableFull;
   unrecorded_keep(way->tables, query, layer2 | target << 16, way->cpu << 1 | (side ^ 1),
@@ -58,7 +58,11 @@ SLUICE_INLINE enum Verdict unrecorded_forward(struct passage* way, frame* f, __u
                                               __u32 side, enum DropReason otherwise) {
   const struct attachment* attachment = table_attachments(way->tables, attachment_index);
   struct packet p;
-  if (!attachment || frame_parse(f, &p) != kDropNone) return path_drop(way, otherwise);
+  if (!attachment) return path_drop(way, otherwise);
+  enum DropReason reason = frame_parse(f, &p);
+  if ((reason != kDropNone || !(p.flags & kPacketHasPorts)) && frame_pull(f))
+    reason = frame_parse(f, &p);
+  if (reason != kDropNone) return path_drop(way, otherwise);
   if (p.flags & kPacketFragment) {
     struct fragment piece;
     if (fragment_read(f, &p, &piece) != kDropNone) return path_drop(way, otherwise);
@@ -82,11 +86,11 @@ SLUICE_INLINE enum Verdict unrecorded_forward(struct passage* way, frame* f, __u
   const struct target* target = table_targets(way->tables, index);
   if (!target || !(target->flags & kTargetInUse)) return path_drop(way, kDropNoTarget);
   if (path_may_cut(f, &p, target->mtu))
-    return path_cut(way, f, &p, attachment->interface[side & 1], target->mtu);
-  const enum DropReason reason = unrecorded_remember(way, f, p.l3_offset, &query, index, side);
+    return path_cut(way, f, attachment->interface[side & 1], target->mtu);
+  reason = unrecorded_remember(way, f, p.l3_offset, &query, index, side);
   if (reason != kDropNone) return path_drop(way, reason);
   if (!(target->flags & kTargetResolved)) return path_drop(way, kDropNeighbourUnresolved);
-  if (p.l3_length + kEncapsulationOverhead > target->mtu)
+  if (frame_longest(f, &p) + kEncapsulationOverhead > target->mtu)
     return path_too_big(way, f, &p, 0, 0, target->mtu, attachment->interface[side & 1]);
   checksum_settle(way, f, &p);
   if ((p.tcp_flags & kTcpSyn) && way->settings->mss_clamp &&
@@ -129,7 +133,7 @@ SLUICE_INLINE enum Verdict unrecorded_return(struct passage* way, frame* f,
                           unrecorded_layer2(flow, query.direction ^ 1));
   if (reason != kDropNone) return path_drop(way, reason);
   way->counters->event[kEventUnrecordedReturned]++;
-  count_return(way, &d);
+  count_return(way, f, &d);
   way->departure.interface = attachment->interface[from_outside ? 1 : 0];
   return from_outside ? kVerdictInside : kVerdictOutside;
 }

@@ -7,9 +7,7 @@
 // CPU has one packet on its way at a time.
 #pragma once
 
-#include "gateway/datapath/encapsulate.h"
-#include "gateway/datapath/fragment.h"
-#include "gateway/nlb/translate.h"
+#include "gateway/datapath/path_steps.h"
 
 SLUICE_GATEWAY_BEGIN
 

@@ -44,17 +44,10 @@ SLUICE_INLINE enum DropReason nlb_translate_port(frame* f, const struct packet* 
   const __u32 l4 = p->l4_offset;
   if (l4 > kHeaderOffsetMax) return kDropNlbTranslation;
   __u8* transport = frame_data(f) + l4;
-  __u8* field = transport + (p->tuple.protocol == kProtocolTcp ? 16 : 6);
-  if (field + 2 > frame_end(f) || transport + 4 > frame_end(f)) return kDropNlbTranslation;
-  difference += (__u64)(__u16)~old_port + change->port;
+  if (transport + 4 > frame_end(f)) return kDropNlbTranslation;
   store_u16(transport + (change->end == kNlbSource ? 0 : 2), change->port);
-  const __u16 checksum = load_u16(field);
-  if (checksum != 0 || p->tuple.protocol == kProtocolTcp) {  // UDP over IPv4 may carry none
-    __u16 mended = checksum_fold((__u64)(__u16)~checksum + difference);
-    if (mended == 0 && p->tuple.protocol == kProtocolUdp) mended = 0xffff;
-    store_u16(field, mended);
-  }
-  return kDropNone;
+  const __u64 ports = (__u64)(__u16)~old_port + change->port;
+  return frame_mend_checksum(f, p, difference, ports) == 0 ? kDropNone : kDropNlbTranslation;
 }
 
 // Gives one end of a TCP or UDP packet another address and port, in the frame and in p->tuple. Of

@@ -26,6 +26,26 @@ struct BenchOptions {
 // in the kernel host (when root) and in the process host.
 Result<std::vector<BenchCase>> bench_datapath(const BenchOptions& options);
 
+struct LiveCase {
+  std::string what;   // "packets" | "tcp"
+  std::string entry;  // "xdp" | "tc"
+  std::string way;    // "redirect" | "around" | "gateway": live_bench.cc
+  uint64_t flows = 0;
+  double rate = 0;         // per second: packets, or bits of TCP payload; median of the rounds
+  double cpu_ns = 0;       // per packet, of everything but the sender
+  double of_redirect = 0;  // the rate as a part of a plain redirect's,
+  double of_around = 0;    // and of one by way of the appliance
+};
+
+struct LiveOptions {
+  double seconds = 3;  // of one measurement
+  uint32_t rounds = 3;
+};
+
+// Packets per second through veth interfaces and an appliance in the kernel, and TCP by iperf3, at
+// either entry, beside plain redirects.
+Result<std::vector<LiveCase>> bench_live(const LiveOptions& options);
+
 struct HealthBench {
   uint32_t targets = 10'000;
   uint32_t interval_s = 10;

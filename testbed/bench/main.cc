@@ -132,6 +132,32 @@ int run_appliances(const testbed::ApplianceBenchOptions& options, bool json) {
   return 0;
 }
 
+int run_live(const testbed::LiveOptions& options, bool json) {
+  const auto cases = testbed::bench_live(options);
+  if (!cases) return fail(cases.error());
+  nlohmann::ordered_json array = nlohmann::ordered_json::array();
+  if (!json)
+    std::printf("%-8s %-6s %-9s %9s %14s %14s %12s %11s\n", "what", "entry", "way", "flows", "rate",
+                "CPU ns/packet", "of redirect", "of around");
+  for (const auto& c : *cases) {
+    array.push_back({{"what", c.what},
+                     {"entry", c.entry},
+                     {"way", c.way},
+                     {"flows", c.flows},
+                     {"per_second", c.rate},
+                     {"cpu_ns_per_packet", c.cpu_ns},
+                     {"of_redirect", c.of_redirect},
+                     {"of_around", c.of_around}});
+    if (json) continue;
+    const bool tcp = c.what == "tcp";
+    std::printf("%-8s %-6s %-9s %9lu %7.2f %-6s %14.0f %12.2f %11.2f\n", c.what.c_str(),
+                c.entry.c_str(), c.way.c_str(), c.flows, c.rate / (tcp ? 1e9 : 1e6),
+                tcp ? "Gbit/s" : "Mpps", c.cpu_ns, c.of_redirect, c.of_around);
+  }
+  if (json) std::printf("%s\n", array.dump(1).c_str());
+  return 0;
+}
+
 int run_dpi(const testbed::DpiBenchOptions& options, bool json) {
   const auto b = testbed::bench_dpi(options);
   if (!b) return fail(b.error());
@@ -191,6 +217,14 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(10, 10'000));
   appliances->add_option("--rounds", appliance_options.rounds)->check(CLI::Range(1, 100));
   appliances->add_option("--policy", appliance_options.policy, "of sluice-dpi");
+  testbed::LiveOptions live_options;
+  CLI::App* live = app.add_subcommand(
+      "live", "packets/s and TCP through interfaces and an appliance, beside plain redirects");
+  live->add_flag("--json", json, "an array of cases instead of a table");
+  live->add_option("--seconds", live_options.seconds, "of one measurement")
+      ->check(CLI::Range(1, 60));
+  live->add_option("--rounds", live_options.rounds, "the median is shown")
+      ->check(CLI::Range(1, 100));
   testbed::DpiBenchOptions dpi_options;
   CLI::App* dpi = app.add_subcommand("dpi", "Mpps of flow table and classifier, one thread");
   dpi->add_flag("--json", json, "an array of cases instead of a table");
@@ -214,6 +248,7 @@ int main(int argc, char** argv) {
   if (health->parsed()) return run_health(health_options, json);
   if (control->parsed()) return run_control(control_options, json);
   if (appliances->parsed()) return run_appliances(appliance_options, json);
+  if (live->parsed()) return run_live(live_options, json);
   if (dpi->parsed()) return run_dpi(dpi_options, json);
   if (ids->parsed()) {
     const auto bench = testbed::bench_ids(ids_options);

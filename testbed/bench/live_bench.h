@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+// What the live benchmark's programs and their loader have in common.
+#pragma once
+
+#include "gateway/datapath/vocabulary.h"
+
+SLUICE_GATEWAY_BEGIN
+
+enum {
+  kLivePortsMax = 64,       // interface indexes of the benchmark's namespaces are below this
+  kLiveCpusMax = 128,
+  kLiveFrameLength = 60,    // UDP over IPv4, as short as Ethernet frames are
+  kLiveServerPort = 9999,   // where they go
+};
+
+// What the generator sends.
+struct live_traffic {
+  __u8 to[6];         // MAC addresses
+  __u8 from[6];
+  __u32 interface;    // to send by
+  __u32 flows;        // a power of two
+  __u64 step;         // packets so far
+};
+
+// What the sink of one CPU has seen.
+struct live_count {
+  __u64 packets;
+  __u64 zero[7];
+};
+
+SLUICE_ASSERT_SIZE(live_traffic, 32);
+SLUICE_ASSERT_SIZE(live_count, 64);
+
+SLUICE_END
