@@ -39,10 +39,10 @@ constexpr size_t kSightingPages = 512;
 constexpr size_t kTagPlace = 12;  // behind the MAC addresses
 
 // A frame whose outer tag has come beside it.
-std::vector<uint8_t> with_tag(std::span<const uint8_t> frame, uint32_t tag) {
-  std::vector<uint8_t> out(frame.begin(), frame.end());
-  const auto* bytes = reinterpret_cast<const uint8_t*>(&tag);
-  out.insert(out.begin() + kTagPlace, bytes, bytes + sizeof(tag));
+std::vector<uint8_t> with_tag(std::span<const uint8_t> bytes, uint32_t tag) {
+  std::vector<uint8_t> out(bytes.begin(), bytes.end());
+  const auto* its_bytes = reinterpret_cast<const uint8_t*>(&tag);
+  out.insert(out.begin() + kTagPlace, its_bytes, its_bytes + sizeof(tag));
   return out;
 }
 
@@ -227,9 +227,9 @@ Result<std::unique_ptr<Rings>> KernelHost::handed_over(TakeHandedOver taker) {
   return rings("handed_over", kHandedOverPages, [taker = std::move(taker)](auto padded) {
     handed_over_head head{};
     if (!take_head(padded, head) || head.length > padded.size()) return;
-    const auto frame = padded.first(head.length);
-    if (head.tag == 0 || head.length < kTagPlace) return taker(head.interface, head.mtu, frame);
-    taker(head.interface, head.mtu, with_tag(frame, head.tag));
+    const auto bytes = padded.first(head.length);
+    if (head.tag == 0 || bytes.size() < kTagPlace) return taker(head.interface, head.mtu, bytes);
+    taker(head.interface, head.mtu, with_tag(bytes, head.tag));
   });
 }
 
