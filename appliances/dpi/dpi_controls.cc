@@ -58,7 +58,7 @@ Result<ordered_json> top(const json& request, const Workers& workers) {
 }
 
 // The names are those of the running classifiers, their list files included.
-Result<> reload(const std::string& policy_file, const Workers& workers) {
+Result<ordered_json> reload(const std::string& policy_file, const Workers& workers) {
   if (policy_file.empty())
     return fail("there is no policy to read again: it runs without --policy");
   SLUICE_TRY(const auto names, workers.ask<inspect::DpiNames>([](sdk::Appliance& appliance) {
@@ -66,8 +66,9 @@ Result<> reload(const std::string& policy_file, const Workers& workers) {
   }));
   SLUICE_TRY(inspect::Policy read, inspect::Policy::load(policy_file, names.front()));
   const auto policy = std::make_shared<const inspect::Policy>(std::move(read));
-  return workers.each(
-      [policy](size_t, sdk::Appliance& appliance) { dpi_of(appliance).set_policy(policy); });
+  SLUICE_TRY_VOID(workers.each(
+      [policy](size_t, sdk::Appliance& appliance) { dpi_of(appliance).set_policy(policy); }));
+  return ordered_json::object();
 }
 
 ordered_json amount_fields(ordered_json row, const Amount& amount) {

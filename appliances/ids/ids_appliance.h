@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "appliances/ids/ids_counters.h"
 #include "appliances/sdk/appliance.h"
 #include "inspect/eve/sink.h"
 #include "inspect/match/engine.h"
@@ -17,14 +18,32 @@ struct IdsOptions {
   inspect::InspectorOptions inspection;
 };
 
+// What one worker holds now.
+struct MemoryReport {
+  uint64_t flows = 0;
+  uint64_t held = 0;      // bytes of streams and transactions
+  uint64_t held_max = 0;  // their limit
+  uint64_t scratch = 0;   // Hyperscan's
+};
+
+// What a worker's appliance can be asked and told between packets, on its thread.
+class IdsAppliance : public sdk::Appliance {
+ public:
+  // Takes other rules, created with the present engine as the previous; flows go on. On an error
+  // the old ones stay.
+  virtual Result<> use(std::shared_ptr<const inspect::Engine> engine) = 0;
+  virtual IdsNumbers numbers() = 0;
+  virtual MemoryReport memory() const = 0;
+};
+
 // Compiles the rules. One engine serves all workers.
 Result<std::shared_ptr<const inspect::Engine>> load_rules(const IdsOptions& options);
 
 // One worker's appliance. `eve` gets alert, drop and flow events, and `stats` at the end; it must
 // outlive the appliance.
-Result<std::unique_ptr<sdk::Appliance>> make_ids(std::shared_ptr<const inspect::Engine> engine,
-                                                 const IdsOptions& options, inspect::Sink& eve);
+Result<std::unique_ptr<IdsAppliance>> make_ids(std::shared_ptr<const inspect::Engine> engine,
+                                               const IdsOptions& options, inspect::Sink& eve);
 // With an engine of its own.
-Result<std::unique_ptr<sdk::Appliance>> make_ids(const IdsOptions& options, inspect::Sink& eve);
+Result<std::unique_ptr<IdsAppliance>> make_ids(const IdsOptions& options, inspect::Sink& eve);
 
 }  // namespace sluice::ids

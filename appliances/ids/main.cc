@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "appliances/ids/command.h"
+#include "appliances/ids/ids_controls.h"
 #include "appliances/ids/profile.h"
 #include "appliances/sdk/command_line.h"
 #include "appliances/sdk/eve_program.h"
@@ -33,7 +34,7 @@ void print_not_understood(const std::vector<std::string>& names) {
 
 Result<> run(const ids::IdsCommand& command) {
   print_not_understood(command.not_understood);
-  SLUICE_TRY(const auto engine, ids::load_rules(command.ids));
+  SLUICE_TRY(auto engine, ids::load_rules(command.ids));
   if (!command.profile_capture.empty()) {
     SLUICE_TRY(const std::string table,
                ids::profile_rules(engine, command.ids, command.profile_capture));
@@ -55,9 +56,11 @@ Result<> run(const ids::IdsCommand& command) {
                  "ignored, %lu not written\n",
                  cache.hits, cache.misses, cache.ignored, cache.not_written);
   }
+  const auto rules = std::make_shared<ids::RunningRules>(command.ids.rules, std::move(engine));
   return sdk::run_with_eve(
       command.eve_path(), command.capture_file, command.runner,
-      [&](inspect::Sink& eve) { return ids::make_ids(engine, command.ids, eve); });
+      [&](inspect::Sink& eve) { return ids::make_ids(rules->state().engine, command.ids, eve); },
+      ids::ids_controls(rules));
 }
 
 }  // namespace

@@ -4,7 +4,13 @@
 set -euo pipefail
 ids=$SLUICE_BIN/sluice-ids
 dir=$(mktemp -d "${TMPDIR:-/tmp}/ids_program_test.XXXXXX")
-trap 'rm -rf "$dir"' EXIT
+pid=
+# shellcheck disable=SC2329
+clean_up() {
+  [ -z "$pid" ] || kill -9 "$pid" 2>/dev/null || true
+  rm -rf "$dir"
+}
+trap clean_up EXIT
 
 fail() {
   echo "FAIL: $*" >&2
@@ -62,4 +68,39 @@ cached() {
 # Both directions ask for the same database.
 cached "1 came from the cache, 1 were not there, 0 ignored, 0 not written"
 cached "2 came from the cache, 0 were not there, 0 ignored, 0 not written"
+# A running one: other rules over its socket and by SIGHUP; a file that is not there changes nothing.
+ask() { "$ids" ctl --socket "$dir/ids.sock" --json "$@"; }
+wait_for() {
+  for _ in $(seq 600); do
+    "$@" && return
+    kill -0 "$pid" 2>/dev/null || break
+    sleep 0.1
+  done
+  fail "$*: $(cat "$dir/log")"
+}
+holds() { grep -q "$1" "$dir/log"; }
+# An address of its own, so that its ports are free.
+"$ids" -S "$dir/test.rules" --eve "$dir/live.json" --socket "$dir/ids.sock" \
+  --listen "127.$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1))" --workers 2 2>"$dir/log" &
+pid=$!
+wait_for holds "^ready: "
+ask failed-rules limit=1 | tr -d '\n ' | grep -q '"refused":2,"rules":\[{"file":"[^"]*/test.rules","line":2,"sid":2,"why":' ||
+  fail "failed-rules: $(ask failed-rules)"
+ask memory | grep -q '"database_bytes": [1-9]' || fail "memory: $(ask memory)"
+ask metrics | grep -q 'sluice_ids_rules_loaded 1\\n' || fail "metrics: $(ask metrics)"
+cp "$dir/many.rules" "$dir/test.rules"
+ask reload | tr -d '\n ' | grep -q '"loaded":100,"refused":0' || fail "reload: $(cat "$dir/log")"
+echo 'alert udp any any -> any 53 (content:"word"; sid:1;)' >"$dir/test.rules"
+kill -HUP "$pid"
+wait_for holds '^reloaded {"loaded":1,"refused":0}$'
+rm "$dir/test.rules"
+kill -HUP "$pid"
+wait_for holds "/test.rules: cannot read the rules: No such file or directory"
+ask reload 2>"$dir/why" && fail "a missing file was taken by a reload"
+grep -q "cannot read the rules" "$dir/why" || fail "$(cat "$dir/why")"
+ask stats | tr -d '\n ' | grep -q '"rules":{"loaded":1,"refused":0,"reloads":2,"reloads_failed":2}' ||
+  fail "stats: $(ask stats)"
+kill "$pid"
+wait "$pid" || fail "it ended with an error: $(cat "$dir/log")"
+pid=
 echo ok

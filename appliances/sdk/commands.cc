@@ -56,10 +56,7 @@ Result<ordered_json> Commands::perform(const json& request) {
     SLUICE_TRY(const std::string text, metrics_of(workers_));
     return ordered_json{{"text", text}};
   }
-  if (name == "reload") {
-    SLUICE_TRY_VOID(reload());
-    return ordered_json::object();
-  }
+  if (name == "reload") return reload();
   return perform_own(name, request);
 }
 
@@ -104,7 +101,7 @@ Result<std::string> Commands::metrics_of(const Workers& workers) const {
   return page.text();
 }
 
-Result<> Commands::reload() {
+Result<ordered_json> Commands::reload() {
   if (!controls_.reload) return fail("this appliance has nothing to reload");
   const std::lock_guard lock(reloading_);
   return controls_.reload(workers_);

@@ -26,7 +26,7 @@ class Commands {
   std::string stats() const;
   // Prometheus' text format. An error if the workers do not answer soon.
   Result<std::string> metrics() const;
-  Result<> reload();
+  Result<nlohmann::ordered_json> reload();
 
  private:
   Result<nlohmann::ordered_json> perform(const nlohmann::json& request);

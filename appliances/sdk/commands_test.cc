@@ -51,11 +51,12 @@ class CommandsTest : public testing::Test {
     controls.commands.push_back(
         {"numbers", "the number of each worker",
          [](const json&, const Workers& workers) { return numbers_of(workers); }});
-    controls.reload = [this](const Workers& workers) -> Result<> {
+    controls.reload = [this](const Workers& workers) -> Result<ordered_json> {
       if (next_ == 0) return fail("zero is refused", "numbers.yaml");
-      return workers.each([next = next_](size_t worker, Appliance& appliance) {
+      SLUICE_TRY_VOID(workers.each([next = next_](size_t worker, Appliance& appliance) {
         static_cast<Numbered&>(appliance).set(next + static_cast<int>(worker));
-      });
+      }));
+      return ordered_json{{"first", next_}};
     };
     controls.metrics = [](const Workers& workers, tunnels::MetricsPage& page) -> Result<> {
       SLUICE_TRY(const ordered_json numbers, numbers_of(workers));
@@ -92,7 +93,7 @@ TEST_F(CommandsTest, EveryWorkerAnswersOnItsThread) {
 
 TEST_F(CommandsTest, ReloadReachesEveryWorkerOrNone) {
   Commands c = commands(numbers());
-  EXPECT_EQ(c.answer(R"({"command":"reload"})"), R"({"ok":true})");
+  EXPECT_EQ(c.answer(R"({"command":"reload"})"), R"({"ok":true,"first":20})");
   EXPECT_EQ(c.answer(R"({"command":"numbers"})"), R"({"ok":true,"numbers":[20,21]})");
   next_ = 0;
   EXPECT_EQ(c.answer(R"({"command":"reload"})"),

@@ -28,8 +28,8 @@ struct Command {
 struct Controls {
   std::vector<Command> commands;
   // Builds the new state, then has every worker take it; one call at a time. On an error the old
-  // state stays.
-  std::function<Result<>(const Workers& workers)> reload;
+  // state stays. What it returns is an object: what there is to say about the new state.
+  std::function<Result<nlohmann::ordered_json>(const Workers& workers)> reload;
   // Adds the appliance's own numbers to /metrics.
   std::function<Result<>(const Workers& workers, tunnels::MetricsPage& page)> metrics;
   // Adds its own fields to `stats` and /stats.

@@ -3,9 +3,18 @@
 
 #include <csignal>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <system_error>
 
 namespace sluice::sdk {
+
+namespace {
+
+std::string news_of(const nlohmann::ordered_json& reloaded) {
+  return reloaded.empty() ? "reloaded" : "reloaded " + reloaded.dump();
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Runner>> Runner::start(const RunnerOptions& options,
                                               const ApplianceFactory& make, Controls controls) {
@@ -88,8 +97,9 @@ Result<> run(const RunnerOptions& options, const ApplianceFactory& make, Control
                unsigned{options.port}, unsigned{options.health_port},
                "stop with SIGTERM or SIGINT");
   for (int signal = 0; sigwait(&signals, &signal) == 0 && signal == SIGHUP;) {
-    const Result<> reloaded = runner->commands().reload();
-    std::fprintf(stderr, "%s\n", reloaded ? "reloaded" : reloaded.error().text().c_str());
+    const auto reloaded = runner->commands().reload();
+    std::fprintf(stderr, "%s\n",
+                 reloaded ? news_of(*reloaded).c_str() : reloaded.error().text().c_str());
   }
   const std::string stats = runner->commands().stats();
   runner.reset();

@@ -267,8 +267,9 @@ TEST_F(RunnerTest, MetricsThatCannotBeHadAreSaid) {
 TEST_F(RunnerTest, ReloadsUnderLoadLoseNoPacket) {
   std::atomic<unsigned> reloads{0};
   Controls controls;
-  controls.reload = [&](const Workers& workers) {
-    return workers.each([&](size_t, Appliance&) { reloads++; });
+  controls.reload = [&](const Workers& workers) -> Result<nlohmann::ordered_json> {
+    SLUICE_TRY_VOID(workers.each([&](size_t, Appliance&) { reloads++; }));
+    return nlohmann::ordered_json::object();
   };
   start(1, std::move(controls));
   std::atomic<bool> done{false};

@@ -6,9 +6,9 @@
 
 namespace sluice::inspect {
 
-AlertLimits::Key AlertLimits::key(uint32_t index, Track track, const Current& current) {
+AlertLimits::Key AlertLimits::key(const Rule& rule, Track track, const Current& current) {
   const tunnels::tuple& t = current.view.packet.tuple;
-  Key key{index, {}};
+  Key key{rule.id(), {}};
   const auto put = [&](const uint32_t(&address)[4], size_t at) {
     std::copy(std::begin(address), std::end(address), key.tracked.begin() + static_cast<int>(at));
   };
@@ -54,18 +54,18 @@ AlertLimits::Count& AlertLimits::count(const Key& key, uint32_t seconds, UniqueO
   return out;
 }
 
-bool AlertLimits::acts(uint32_t index, const Rule& rule, const Current& current) {
+bool AlertLimits::acts(const Rule& rule, const Current& current) {
   if (!rule.detection_filter) return true;
   const DetectionFilter& filter = *rule.detection_filter;
-  return count(key(index, filter.track, current), filter.seconds, filter.unique_on, current).count >
+  return count(key(rule, filter.track, current), filter.seconds, filter.unique_on, current).count >
          filter.count;
 }
 
-bool AlertLimits::speaks(uint32_t index, const Rule& rule, const Current& current) {
+bool AlertLimits::speaks(const Rule& rule, const Current& current) {
   if (!rule.threshold) return true;
   const Threshold& threshold = *rule.threshold;
   Count& counted =
-      count(key(index, threshold.track, current), threshold.seconds, threshold.unique_on, current);
+      count(key(rule, threshold.track, current), threshold.seconds, threshold.unique_on, current);
   switch (threshold.type) {
     case Threshold::Type::kLimit:
       return counted.count <= threshold.count;

@@ -23,16 +23,16 @@ inline constexpr size_t kUniqueMax = 1024;
 class AlertLimits {
  public:
   // The rule has matched; false: its detection_filter keeps it back.
-  bool acts(uint32_t index, const Rule& rule, const Current& current);
+  bool acts(const Rule& rule, const Current& current);
   // False: its threshold keeps the alert back.
-  bool speaks(uint32_t index, const Rule& rule, const Current& current);
+  bool speaks(const Rule& rule, const Current& current);
 
   void expire(int64_t now_us);
   uint64_t forgotten() const { return forgotten_; }
 
  private:
   struct Key {
-    uint32_t rule = 0;
+    uint64_t rule = 0;  // Rule::id(): a reload changes no count
     std::array<uint32_t, 8> tracked{};
     auto operator<=>(const Key&) const = default;
   };
@@ -43,7 +43,7 @@ class AlertLimits {
     std::set<uint16_t> unique;
   };
 
-  static Key key(uint32_t index, Track track, const Current& current);
+  static Key key(const Rule& rule, Track track, const Current& current);
   // Counts a match in its window of so many seconds.
   Count& count(const Key& key, uint32_t seconds, UniqueOn unique_on, const Current& current);
   void make_room();

@@ -2,6 +2,7 @@
 #include "inspect/match/engine.h"
 
 #include <algorithm>
+#include <map>
 
 #include "inspect/rules/condition.h"
 
@@ -83,20 +84,24 @@ Engine::Kind Engine::kind_of(uint8_t protocol) {
   }
 }
 
-Result<std::shared_ptr<const Engine>> Engine::create(const EngineOptions& options) {
+Result<std::shared_ptr<const Engine>> Engine::create(const EngineOptions& options,
+                                                     const Engine* previous) {
   Classification classification = default_classification();
   if (!options.classification_file.empty())
     SLUICE_TRY_VOID(load_classification(options.classification_file, classification));
-  RuleLoader loader(options.variables, std::move(classification), *options.names);
+  const auto names = previous != nullptr ? previous->names_ : std::make_shared<Names>();
+  RuleLoader loader(options.variables, std::move(classification), *names);
   for (const std::string& file : options.rule_files) SLUICE_TRY_VOID(loader.load_file(file));
   for (const auto& [name, text] : options.rule_texts) SLUICE_TRY_VOID(loader.load_text(text, name));
   RuleSet set = loader.take();
 
   std::shared_ptr<Engine> engine(new Engine);
-  engine->names_ = options.names;
+  engine->names_ = names;
+  if (previous != nullptr) engine->generation_ = previous->generation_ + 1;
   engine->refused_ = std::move(set.refused);
   engine->rules_.reserve(set.rules.size());
   for (Rule& rule : set.rules) engine->compile(std::move(rule));
+  if (previous != nullptr) engine->note_since(*previous);
   std::optional<DatabaseCache> cache;
   if (!options.cache_directory.empty()) {
     SLUICE_TRY(cache, DatabaseCache::open(options.cache_directory));
@@ -110,9 +115,21 @@ void Engine::compile(Rule rule) {
   CompiledRule& compiled = rules_.emplace_back();
   compiled.rule = std::move(rule);
   compiled.once_per_flow = looks_only_at_addresses(compiled.rule);
+  compiled.since = generation_;
   for (const RulePart& part : compiled.rule.parts) {
     const uint16_t view = is_packet_buffer(part.buffer) ? uint16_t{0} : view_number(part);
     compiled.parts.push_back({BufferPlan(part.matches), view});
+  }
+}
+
+// A flow that goes on is asked about rules that it has not met, not again about the others.
+void Engine::note_since(const Engine& previous) {
+  std::map<std::pair<uint64_t, uint32_t>, uint32_t> known;
+  for (const CompiledRule& old : previous.rules_)
+    if (old.once_per_flow) known[{old.rule.id(), old.rule.rev}] = old.since;
+  for (CompiledRule& compiled : rules_) {
+    const auto found = known.find({compiled.rule.id(), compiled.rule.rev});
+    if (found != known.end()) compiled.since = found->second;
   }
 }
 
@@ -199,6 +216,18 @@ Result<> Engine::build_view_groups(DatabaseCache* cache) {
     }
   }
   return {};
+}
+
+size_t Engine::database_bytes() const {
+  size_t bytes = 0;
+  for (const auto& groups : packet_groups_) {
+    for (const PortGroups& group : groups) bytes += group.database_bytes();
+  }
+  for (const PortGroups& group : stream_groups_) bytes += group.database_bytes();
+  for (const auto& groups : view_groups_) {
+    for (const RuleGroup& group : groups) bytes += group.database_bytes();
+  }
+  return bytes;
 }
 
 Result<> Engine::prepare(PrefilterScratch& scratch) const {

@@ -30,8 +30,6 @@ struct EngineOptions {
   Variables variables = default_variables();
   // Lines `config classification: ...` on top of the built-in ones; empty: none.
   std::string classification_file;
-  // Over a reload: those of the engine before, so that flows keep what rules noted about them.
-  std::shared_ptr<Names> names = std::make_shared<Names>();
   // Directory of compiled databases, for the next start; empty: none.
   std::string cache_directory;
 };
@@ -52,6 +50,8 @@ struct CompiledRule {
   std::vector<CompiledPart> parts;  // as in rule.parts
   // Only addresses to look at: decided once for each direction of a flow, and for the flow.
   bool once_per_flow = false;
+  // The generation that brought it; of rules with once_per_flow.
+  uint32_t since = 0;
 
   // Of a rule about packets or streams; nullptr: it does not look at the payload.
   const BufferPlan* payload_plan() const;
@@ -60,14 +60,20 @@ struct CompiledRule {
 class Engine {
  public:
   // An error if a file cannot be read. Rules that cannot be honoured are not an error: see
-  // refused().
-  static Result<std::shared_ptr<const Engine>> create(const EngineOptions& options);
+  // refused(). `previous` is what this one is going to replace: what rules noted goes on to mean
+  // the same.
+  static Result<std::shared_ptr<const Engine>> create(const EngineOptions& options,
+                                                      const Engine* previous = nullptr);
 
   size_t size() const { return rules_.size(); }
   // In the order in which rules win: by action, priority, as loaded.
   const CompiledRule& rule(uint32_t index) const { return rules_[index]; }
   std::span<const RefusedRule> refused() const { return refused_; }
-  const std::shared_ptr<Names>& names() const { return names_; }
+  // 1, and 1 more for each that replaced another. What belongs to an engine (streams of its
+  // databases, numbers of its rules and views) is kept with this number beside it.
+  uint32_t generation() const { return generation_; }
+  // Of all databases.
+  size_t database_bytes() const;
 
   // What the cache of databases did; all 0 without one.
   const CacheCounters& cache_counters() const { return cache_counters_; }
@@ -108,6 +114,7 @@ class Engine {
   static Kind kind_of(uint8_t protocol);
 
   Engine() = default;
+  void note_since(const Engine& previous);
   void compile(Rule rule);
   uint16_t view_number(const RulePart& part);
   Result<> build_groups(DatabaseCache* cache);
@@ -117,6 +124,7 @@ class Engine {
   Result<PortGroups> build_stream_groups(Direction direction, DatabaseCache* cache) const;
   Result<> build_view_groups(DatabaseCache* cache);
 
+  uint32_t generation_ = 1;
   std::vector<CompiledRule> rules_;
   std::vector<RefusedRule> refused_;
   std::shared_ptr<Names> names_;

@@ -29,6 +29,7 @@ struct FlowUser {
   AppProtocol app_protocol = AppProtocol::kUnknown;
   AppProtocol first_protocol = AppProtocol::kUnknown;  // if it has changed
   bool encrypted = false;                              // nothing more to find in payloads
+  uint32_t asked[2] = {};            // generation whose address rules were asked, by Direction
   uint64_t encrypted_bytes[2] = {};  // then: bytes of the streams so far, by Direction
   bool alerted = false;
   bool drop_reported = false;

@@ -12,6 +12,19 @@ bool is_midstream(const PacketView& view) {
   return view.is_tcp() && (view.packet.tcp_flags & (tunnels::kTcpSyn | tunnels::kTcpRst)) == 0;
 }
 
+// Takes the rules that came after a generation.
+struct Newer final : CandidateSink {
+  const Engine& engine;
+  uint32_t generation;
+  CandidateSink& newer;
+
+  Newer(const Engine& of, uint32_t than, CandidateSink& to)
+      : engine(of), generation(than), newer(to) {}
+  void candidate(uint32_t rule) override {
+    if (engine.rule(rule).since > generation) newer.candidate(rule);
+  }
+};
+
 }  // namespace
 
 Result<std::unique_ptr<Inspector>> Inspector::create(std::shared_ptr<const Engine> engine,
@@ -35,6 +48,21 @@ Inspector::Inspector(std::shared_ptr<const Engine> engine, const InspectorOption
       flows_(options.flows, [this](Flows::Record& flow, FlowEnd end) { on_flow_end(flow, end); }) {
   budget_.max = options.stream_memory_max;
   if (options.profile) check_.set_profile(&profile_.emplace(engine_->size()));
+}
+
+// The scratch first: if there is no memory for it, nothing changes.
+Result<> Inspector::use(std::shared_ptr<const Engine> engine) {
+  SLUICE_CHECK(engine->generation() > engine_->generation());
+  PrefilterScratch scratch;
+  SLUICE_TRY_VOID(engine->prepare(scratch));
+  scratch_.swap(scratch);
+  candidates_ = Candidates(engine->size());
+  check_.use(*engine);
+  transactions_.use(*engine);
+  verdicts_.use(*engine);
+  if (profile_) check_.set_profile(&profile_.emplace(engine->size()));
+  engine_ = std::move(engine);
+  return {};
 }
 
 Verdict Inspector::inspect(std::span<const uint8_t> ip, int64_t time_us, Responses& responses,
@@ -166,167 +194,6 @@ bool Inspector::established_for(const PacketView& view, Flows::Record& flow) {
   return view.is_tcp() && view.payload.empty() ? before : flow.user.established;
 }
 
-// --- the stream ---
-
-// The sequence number that the other end acknowledges is the one that it took. A SYN with another
-// one is only answered by it, and begins no stream.
-void Inspector::note_handshake(const Current& current) {
-  FlowUser& user = current.flow.user;
-  const size_t side = current.side();
-  const size_t other = 1 - side;
-  const uint8_t flags = current.view.packet.tcp_flags;
-  if ((flags & tunnels::kTcpSyn) && !user.acknowledged[side]) {
-    user.syn_seen[side] = true;
-    user.initial_sequence[side] = current.view.sequence;
-  }
-  if ((flags & tunnels::kTcpAck) && user.syn_seen[other] && !user.tcp) {
-    user.acknowledged[other] = true;
-    user.initial_sequence[other] = current.view.acknowledgement - 1;
-  }
-}
-
-StreamAccept Inspector::inspect_stream(const Current& current) {
-  const PacketView& view = current.view;
-  FlowUser& user = current.flow.user;
-  const bool syn = view.packet.tcp_flags & tunnels::kTcpSyn;
-  stop_if_encrypted(user);
-  if (user.encrypted) {
-    user.encrypted_bytes[current.side()] += view.payload.size();
-    return StreamAccept::kOk;
-  }
-  note_handshake(current);
-  if (syn && view.sequence != user.initial_sequence[current.side()])
-    return view.payload.empty() ? StreamAccept::kOk : StreamAccept::kConflict;
-  if (view.payload.empty() && !user.tcp) return StreamAccept::kOk;
-
-  TcpInspection& tcp = tcp_of(user);
-  if (view.packet.tcp_flags & tunnels::kTcpAck)
-    tcp.sides[1 - current.side()].stream.acknowledge(view.acknowledgement);
-  StreamInspection& side = tcp.sides[current.side()];
-  const StreamAccept accepted = side.stream.accept(view.sequence, syn, view.payload);
-  for (auto piece = side.stream.take(); !piece.empty(); piece = side.stream.take())
-    inspect_piece(current, side, piece);
-  inspect_end_of_stream(current, side);
-  return accepted;
-}
-
-// A direction that has ended says nothing more: what waited for its end is decided now.
-void Inspector::inspect_end_of_stream(const Current& current, const StreamInspection& side) {
-  AppSession* app = current.flow.user.app.get();
-  if (app == nullptr) return;
-  const uint8_t flags = current.view.packet.tcp_flags;
-  const uint32_t end = current.view.sequence + static_cast<uint32_t>(current.view.payload.size());
-  if ((flags & tunnels::kTcpFin) && side.stream.has_all_before(end))
-    app->end(current.direction, transactions_);
-  if (flags & tunnels::kTcpRst) {
-    for (const Direction direction : {Direction::kToServer, Direction::kToClient})
-      app->end(direction, transactions_);
-  }
-}
-
-void Inspector::inspect_datagram(const Current& current) {
-  AppSession& app = app_of(current);
-  if (app.finished()) return;
-  app.feed(current.direction, current.view.payload, transactions_);
-  current.flow.user.app_protocol = app.protocol();
-}
-
-AppSession& Inspector::app_of(const Current& current) {
-  FlowUser& user = current.flow.user;
-  if (!user.app)
-    user.app = std::make_unique<AppSession>(
-        current.view.is_tcp(), tunnels::swap_be16(current.flow.to_server.destination_port));
-  return *user.app;
-}
-
-// Made at the first payload, so that a flood of connections costs nothing here; the initial
-// sequence numbers were kept, so that the first byte is known even if it comes late.
-TcpInspection& Inspector::tcp_of(FlowUser& user) {
-  if (user.tcp) return *user.tcp;
-  user.tcp = std::make_unique<TcpInspection>(options_.stream, budget_, stream_counters_);
-  for (size_t side = 0; side < 2; side++) {
-    if (user.syn_seen[side])
-      (void)user.tcp->sides[side].stream.accept(user.initial_sequence[side], true, {});
-  }
-  return *user.tcp;
-}
-
-// New bytes in order. A rule whose fast pattern occurs stays pending until its other matches have
-// arrived too, or its pattern has left the window.
-void Inspector::inspect_piece(const Current& current, StreamInspection& side,
-                              std::span<const uint8_t> piece) {
-  const PortGroups& groups = engine_->stream_groups(current.direction);
-  const RuleGroup& any = groups.any();
-  const RuleGroup* const named = groups.named(current.server_port());
-  candidates_.clear();
-  if (any.prefilter) any.prefilter->scan_stream(side.prefilter, piece, scratch_, candidates_);
-  if (named != nullptr && named->prefilter)
-    named->prefilter->scan_stream(side.prefilter_named, piece, scratch_, candidates_);
-  for (const uint32_t index : candidates_.sorted()) {
-    // Nobody can fill the places with rules about other addresses and ports.
-    if (!check_.addresses_match(current, current.direction, engine_->rule(index).rule)) continue;
-    if (side.remember_pending(index, side.stream.next())) continue;
-    counters_.pending_full++;
-    (void)matches_in_stream(current, side, index);
-  }
-  std::erase_if(side.pending, [&](const StreamInspection::Pending& pending) {
-    return pending.hit <= side.stream.window_start() ||
-           matches_in_stream(current, side, pending.rule);
-  });
-  for (const RuleGroup* group : {&any, named}) {
-    if (group == nullptr) continue;
-    for (const uint32_t index : group->always) (void)matches_in_stream(current, side, index);
-  }
-  inspect_application(current, side, piece);
-}
-
-// The same bytes for the application's parser, which tells transactions_ what it finds.
-void Inspector::inspect_application(const Current& current, StreamInspection& side,
-                                    std::span<const uint8_t> piece) {
-  AppSession& app = app_of(current);
-  if (app.finished()) return;
-  const uint64_t position = side.stream.next() - piece.size();
-  if (position > side.parsed) app.gap(current.direction, position - side.parsed, transactions_);
-  side.parsed = side.stream.next();
-  app.feed(current.direction, piece, transactions_);
-  note_protocol(current.flow.user, app.protocol());
-}
-
-void Inspector::note_protocol(FlowUser& user, AppProtocol protocol) {
-  const bool changes = user.app_protocol != AppProtocol::kUnknown &&
-                       user.app_protocol != AppProtocol::kFailed && user.app_protocol != protocol;
-  if (changes && user.first_protocol == AppProtocol::kUnknown)
-    user.first_protocol = user.app_protocol;
-  user.app_protocol = protocol;
-}
-
-// From the packet on that follows the handshake: nothing can be found in what is encrypted, so that
-// nothing of it needs to be kept.
-void Inspector::stop_if_encrypted(FlowUser& user) {
-  if (!user.app || !user.app->encrypted()) return;
-  user.encrypted = true;
-  counters_.encrypted_flows++;
-  for (size_t side = 0; side < 2; side++)
-    user.encrypted_bytes[side] = user.tcp->sides[side].stream.next();
-  user.tcp.reset();
-  user.app.reset();
-}
-
-bool Inspector::matches_in_stream(const Current& current, StreamInspection& side, uint32_t index) {
-  const CompiledRule& compiled = engine_->rule(index);
-  if (!check_.asks_for(current, current.direction, compiled, nullptr)) return false;
-  const uint64_t start = std::max(side.stream.window_start(), side.fired_until(index));
-  const auto window = side.stream.window();
-  const Payload payload{window.subspan(start - side.stream.window_start()), start};
-  if (payload.bytes.empty()) return false;
-  const bool holds = check_.payload_matches(compiled, payload);
-  check_.tried(index, holds);
-  if (!holds) return false;
-  side.remember_fired(index, side.stream.next());
-  check_.matched(current, {index, true, {}}, nullptr);
-  return true;
-}
-
 // --- the packet ---
 
 void Inspector::inspect_payload(const Current& current) {
@@ -339,12 +206,18 @@ void Inspector::inspect_payload(const Current& current) {
       group->prefilter->scan(view.payload, scratch_, candidates_);
     for (const uint32_t index : group->always) candidates_.candidate(index);
   }
-  if (current.flow.packets[current.side()] == 1) {
-    const tunnels::tuple& t = view.packet.tuple;
-    engine_->address_rules(t.protocol, current.direction)
-        .find({t.source, t.version}, {t.destination, t.version}, candidates_);
-  }
+  ask_address_rules(current);
   for (const uint32_t index : candidates_.sorted()) match_in_packet(current, index);
+}
+
+// Once for each direction of a flow, and again about those that a reload brought.
+void Inspector::ask_address_rules(const Current& current) {
+  uint32_t& asked = current.flow.user.asked[current.side()];
+  if (asked == engine_->generation()) return;
+  Newer newer(*engine_, std::exchange(asked, engine_->generation()), candidates_);
+  const tunnels::tuple& t = current.view.packet.tuple;
+  engine_->address_rules(t.protocol, current.direction)
+      .find({t.source, t.version}, {t.destination, t.version}, newer);
 }
 
 void Inspector::match_in_packet(const Current& current, uint32_t index) {

@@ -52,6 +52,12 @@ class Inspector {
   static Result<std::unique_ptr<Inspector>> create(std::shared_ptr<const Engine> engine,
                                                    const InspectorOptions& options, Sink& events);
 
+  // Takes other rules between two packets: they were created with this one's engine as the
+  // previous. What is remembered of flows, streams, transactions and counts goes on; a flow meets
+  // the rules with its next packet, together with the bytes of it that are still held. On an error
+  // the old rules stay.
+  Result<> use(std::shared_ptr<const Engine> engine);
+
   // `ip` is a bare IP packet. `responses` is cleared, and filled when a reject rule matches.
   // `frame`: where it comes from, for events.
   Verdict inspect(std::span<const uint8_t> ip, int64_t time_us, Responses& responses,
@@ -74,6 +80,10 @@ class Inspector {
   // nullptr: not asked for.
   const RuleProfile* profile() const { return profile_ ? &*profile_ : nullptr; }
   uint32_t flows() const { return flows_.size(); }
+  // Bytes that streams and transactions hold.
+  size_t held() const { return budget_.used; }
+  size_t held_max() const { return budget_.max; }
+  size_t scratch_bytes() const { return scratch_.bytes(); }
 
  private:
   Inspector(std::shared_ptr<const Engine> engine, const InspectorOptions& options, Sink& events);
@@ -102,10 +112,11 @@ class Inspector {
   void stop_if_encrypted(FlowUser& user);
   bool matches_in_stream(const Current& current, StreamInspection& side, uint32_t index);
   void inspect_payload(const Current& current);
+  void ask_address_rules(const Current& current);
   void match_in_packet(const Current& current, uint32_t index);
   void on_flow_end(Flows::Record& flow, FlowEnd end);
 
-  const std::shared_ptr<const Engine> engine_;
+  std::shared_ptr<const Engine> engine_;
   const InspectorOptions options_;
   const Frame* frame_ = nullptr;  // of the packet in hand
   InspectorCounters counters_;

@@ -117,8 +117,18 @@ int on_match(unsigned id, unsigned long long, unsigned long long, unsigned, void
 
 PrefilterScratch::~PrefilterScratch() { hs_free_scratch(scratch_); }
 
-PrefilterStream::~PrefilterStream() {
+size_t PrefilterScratch::bytes() const {
+  size_t bytes = 0;
+  if (scratch_ != nullptr) SLUICE_CHECK(hs_scratch_size(scratch_, &bytes) == HS_SUCCESS);
+  return bytes;
+}
+
+PrefilterStream::~PrefilterStream() { close(); }
+
+// Without a handler for matches at the end the database is not looked at (a test holds it to that).
+void PrefilterStream::close() {
   if (stream_ != nullptr) hs_close_stream(stream_, nullptr, nullptr, nullptr);
+  stream_ = nullptr;
 }
 
 Result<Prefilter> Prefilter::compile(std::vector<Pattern> patterns, Mode mode,
@@ -140,6 +150,12 @@ Result<Prefilter> Prefilter::compile(std::vector<Pattern> patterns, Mode mode,
   }
   SLUICE_TRY(parts->database, database_of(expressions, cache));
   return Prefilter(std::move(parts));
+}
+
+size_t Prefilter::database_bytes() const {
+  size_t bytes = 0;
+  SLUICE_CHECK(hs_database_size(parts_->database, &bytes) == HS_SUCCESS);
+  return bytes;
 }
 
 Result<> Prefilter::prepare(PrefilterScratch& scratch) const {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "inspect/rules/buffer_match.h"
@@ -38,18 +39,25 @@ class PrefilterScratch {
   PrefilterScratch(const PrefilterScratch&) = delete;
   PrefilterScratch& operator=(const PrefilterScratch&) = delete;
 
+  void swap(PrefilterScratch& other) { std::swap(scratch_, other.scratch_); }
+  size_t bytes() const;
+
  private:
   friend class Prefilter;
   hs_scratch* scratch_ = nullptr;
 };
 
-// One direction of one connection in a streaming database; may be empty.
+// One direction of one connection in a streaming database; may be empty. It may outlive the
+// database: then it can only be closed.
 class PrefilterStream {
  public:
   PrefilterStream() = default;
   ~PrefilterStream();
   PrefilterStream(const PrefilterStream&) = delete;
   PrefilterStream& operator=(const PrefilterStream&) = delete;
+
+  // What is scanned next begins another stream, of any database.
+  void close();
 
  private:
   friend class Prefilter;
@@ -69,6 +77,7 @@ class Prefilter {
   static Result<Prefilter> compile(std::vector<Pattern> patterns, Mode mode,
                                    DatabaseCache* cache = nullptr);
 
+  size_t database_bytes() const;
   // Makes the scratch large enough; before the first scan with it.
   Result<> prepare(PrefilterScratch& scratch) const;
 

@@ -2,7 +2,10 @@
 #include "inspect/match/prefilter.h"
 
 #include <gtest/gtest.h>
+#include <hs.h>
+#include <sys/mman.h>
 
+#include <map>
 #include <set>
 
 #include "inspect/rules/parser.h"
@@ -68,6 +71,47 @@ TEST(FastPattern, MarkedElseRarest) {
   EXPECT_EQ(chosen("content:!\"abcdef\"; content:\"x\";"), "x");
   EXPECT_EQ(chosen("content:\"x" + std::string(20, 'A') + "\";"), "x" + std::string(7, 'A'));
   EXPECT_EQ(chosen("content:\"" + std::string(20, 'A') + "\";"), std::string(7, 'A'));
+}
+
+// Databases of their own pages, which nobody can read once they are free.
+std::map<void*, size_t> mapped_pages;
+void* map_pages(size_t bytes) {
+  void* const at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED) return nullptr;
+  mapped_pages[at] = bytes;
+  return at;
+}
+void unmap_pages(void* at) {
+  const auto found = mapped_pages.find(at);
+  if (found == mapped_pages.end()) return;
+  mprotect(at, found->second, PROT_NONE);  // the address stays taken
+  mapped_pages.erase(found);
+}
+
+TEST(Prefilter, AStreamIsClosedAfterItsDatabase) {
+  ASSERT_EQ(hs_set_database_allocator(map_pages, unmap_pages), HS_SUCCESS);
+  {
+    PrefilterStream stream;
+    PrefilterScratch scratch;
+    Found found;
+    {
+      const auto first = Prefilter::compile({{"abcdef", false, 1}}, Prefilter::Mode::kStream);
+      ASSERT_TRUE(first->prepare(scratch));
+      EXPECT_GT(first->database_bytes(), 0u);
+      first->scan_stream(stream, bytes("abc"), scratch, found);
+      EXPECT_EQ(mapped_pages.size(), 1u);
+    }
+    EXPECT_TRUE(mapped_pages.empty());
+    stream.close();
+    const auto second = Prefilter::compile({{"defghi", false, 2}}, Prefilter::Mode::kStream);
+    PrefilterScratch its_scratch;
+    ASSERT_TRUE(second->prepare(its_scratch));
+    its_scratch.swap(scratch);
+    EXPECT_GT(scratch.bytes(), 0u);
+    second->scan_stream(stream, bytes("abcdefghi"), scratch, found);
+    EXPECT_EQ(found.rules, (std::multiset<uint32_t>{2}));
+  }
+  ASSERT_EQ(hs_set_database_allocator(nullptr, nullptr), HS_SUCCESS);
 }
 
 }  // namespace

@@ -123,7 +123,7 @@ bool RuleCheck::payload_of_transaction_matches(const Current& current, const Buf
 }
 
 void RuleCheck::matched(const Current& current, Match match, const Transaction* transaction) {
-  const Rule& rule = engine_.rule(match.rule).rule;
+  const Rule& rule = engine_->rule(match.rule).rule;
   if (!rule.effects.empty()) {
     const RuleContext asked = context(current, current.direction, transaction);
     for (const auto& effect : rule.effects) effect->apply(asked);

@@ -27,7 +27,12 @@ struct Match {
 // One per worker.
 class RuleCheck {
  public:
-  explicit RuleCheck(const Engine& engine) : engine_(engine) { matched_.reserve(64); }
+  explicit RuleCheck(const Engine& engine) : engine_(&engine) { matched_.reserve(64); }
+
+  void use(const Engine& engine) {
+    engine_ = &engine;
+    matched_.clear();
+  }
 
   void begin_packet() { matched_.clear(); }
 
@@ -59,7 +64,7 @@ class RuleCheck {
  private:
   RuleContext context(const Current& current, Direction direction, const Transaction* transaction);
 
-  const Engine& engine_;
+  const Engine* engine_;
   BufferMatcher matcher_;
   HostBits host_bits_;
   std::vector<Match> matched_;

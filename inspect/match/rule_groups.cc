@@ -24,6 +24,12 @@ Result<RuleGroup> GroupBuilder::build(Prefilter::Mode mode, DatabaseCache* cache
   return std::move(group_);
 }
 
+size_t PortGroups::database_bytes() const {
+  size_t bytes = any_.database_bytes();
+  for (const RuleGroup& group : named_) bytes += group.database_bytes();
+  return bytes;
+}
+
 Result<> PortGroups::prepare(PrefilterScratch& scratch) const {
   for (const RuleGroup& group : named_) SLUICE_TRY_VOID(group.prepare(scratch));
   return any_.prepare(scratch);

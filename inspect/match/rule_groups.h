@@ -16,6 +16,7 @@ struct RuleGroup {
   std::vector<uint32_t> always;        // for the others
 
   bool empty() const { return !prefilter && always.empty(); }
+  size_t database_bytes() const { return prefilter ? prefilter->database_bytes() : 0; }
   Result<> prepare(PrefilterScratch& scratch) const;
 };
 
@@ -40,6 +41,7 @@ class PortGroups {
     return class_of_.empty() || class_of_[port] == 0 ? nullptr : &named_[class_of_[port]];
   }
 
+  size_t database_bytes() const;
   Result<> prepare(PrefilterScratch& scratch) const;
 
  private:

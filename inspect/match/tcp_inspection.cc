@@ -5,6 +5,13 @@
 
 namespace sluice::inspect {
 
+void StreamInspection::begin_again(uint32_t its_generation) {
+  prefilter.close();
+  prefilter_named.close();
+  pending.clear();
+  generation = its_generation;
+}
+
 bool StreamInspection::remember_pending(uint32_t rule, uint64_t hit) {
   const auto found = std::find_if(pending.begin(), pending.end(),
                                   [&](const Pending& p) { return p.rule == rule; });
@@ -17,13 +24,13 @@ bool StreamInspection::remember_pending(uint32_t rule, uint64_t hit) {
   return true;
 }
 
-uint64_t StreamInspection::fired_until(uint32_t rule) const {
+uint64_t StreamInspection::fired_until(uint64_t rule) const {
   const auto found =
       std::find_if(fired.begin(), fired.end(), [&](const Fired& f) { return f.rule == rule; });
   return found == fired.end() ? 0 : found->until;
 }
 
-void StreamInspection::remember_fired(uint32_t rule, uint64_t until) {
+void StreamInspection::remember_fired(uint64_t rule, uint64_t until) {
   const auto found =
       std::find_if(fired.begin(), fired.end(), [&](const Fired& f) { return f.rule == rule; });
   if (found != fired.end()) {

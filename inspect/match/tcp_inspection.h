@@ -26,7 +26,7 @@ struct StreamInspection {
     uint64_t hit;  // stream position at which its pattern occurred last
   };
   struct Fired {
-    uint32_t rule;
+    uint64_t rule;   // Rule::id(): it holds over a reload
     uint64_t until;  // bytes before this position belong to a match that was reported
   };
 
@@ -36,13 +36,16 @@ struct StreamInspection {
   PrefilterStream prefilter_named;  // of those that name the server's
   std::vector<Pending> pending;
   std::vector<Fired> fired;
+  uint32_t generation = 0;  // of the engine that `prefilter` and `pending` belong to
 
+  // Other rules: nothing has been searched for them.
+  void begin_again(uint32_t its_generation);
   // Adds or renews; false if there is no room.
   bool remember_pending(uint32_t rule, uint64_t hit);
   // Where a further match of the rule may begin.
-  uint64_t fired_until(uint32_t rule) const;
+  uint64_t fired_until(uint64_t rule) const;
   // Without room it is not remembered: the rule may report the same bytes again.
-  void remember_fired(uint32_t rule, uint64_t until);
+  void remember_fired(uint64_t rule, uint64_t until);
 };
 
 struct TcpInspection {

@@ -22,13 +22,16 @@ inline constexpr uint8_t kRst = tunnels::kTcpRst;
 class Harness {
  public:
   explicit Harness(const std::string& rules, InspectorOptions options = {}) {
-    EngineOptions engine_options;
-    engine_options.rule_texts = {{"test", rules}};
-    auto engine = Engine::create(engine_options);
-    EXPECT_TRUE(engine) << engine.error().text();
-    for (const RefusedRule& refused : (*engine)->refused()) ADD_FAILURE() << refused.text();
+    engine_ = engine_of(rules);
     options.events.types = options.events.types.without(EventType::kFlow);
-    inspector_ = std::move(*Inspector::create(*engine, options, sink_));
+    inspector_ = std::move(*Inspector::create(engine_, options, sink_));
+  }
+
+  // Other rules take the place of those that are there.
+  void reload(const std::string& rules) {
+    engine_ = engine_of(rules);
+    const auto used = inspector_->use(engine_);
+    EXPECT_TRUE(used) << used.error().text();
   }
 
   // True if the packet passed.
@@ -69,10 +72,21 @@ class Harness {
   void forget_events() { sink_.clear(); }
 
   Inspector& inspector() { return *inspector_; }
+  const std::shared_ptr<const Engine>& engine() const { return engine_; }
   const Responses& responses() const { return responses_; }
 
  private:
+  std::shared_ptr<const Engine> engine_of(const std::string& rules) {
+    EngineOptions options;
+    options.rule_texts = {{"test", rules}};
+    auto engine = Engine::create(options, engine_.get());
+    EXPECT_TRUE(engine) << engine.error().text();
+    for (const RefusedRule& refused : (*engine)->refused()) ADD_FAILURE() << refused.text();
+    return *engine;
+  }
+
   MemorySink sink_;
+  std::shared_ptr<const Engine> engine_;
   std::unique_ptr<Inspector> inspector_;
   Responses responses_;
   int64_t time_us_ = 1'700'000'000'000'000;

@@ -20,7 +20,7 @@ TransactionInspection::TransactionInspection(const Engine& engine, RuleCheck& ch
                                              Candidates& candidates, PrefilterScratch& scratch,
                                              StreamBudget& budget, Reports& reports,
                                              const FileHashes& hashes)
-    : engine_(engine),
+    : engine_(&engine),
       check_(check),
       candidates_(candidates),
       scratch_(scratch),
@@ -30,10 +30,33 @@ TransactionInspection::TransactionInspection(const Engine& engine, RuleCheck& ch
 
 TransactionInspection::Notes& TransactionInspection::notes_of(Transaction& transaction) {
   if (!transaction.notes) {
-    transaction.notes = std::make_unique<Notes>(budget_);
+    transaction.notes = std::make_unique<Notes>(budget_, engine_->generation());
     counters_.transactions++;
   }
-  return static_cast<Notes&>(*transaction.notes);
+  auto& notes = static_cast<Notes&>(*transaction.notes);
+  if (notes.generation != engine_->generation()) bring_over(transaction, notes);
+  return notes;
+}
+
+// As if the new rules had been there from the start, but for what the old ones did not want: it was
+// not kept. Of views of one buffer the first has what is told again.
+void TransactionInspection::bring_over(Transaction& transaction, Notes& notes) {
+  const auto arrived = std::exchange(notes.arrived, {});
+  const auto bodies = std::exchange(notes.bodies, {});
+  const auto transformed = std::exchange(notes.transformed, {});
+  const bool was_finished[2] = {notes.finished[0], notes.finished[1]};
+  notes.finished[0] = notes.finished[1] = false;
+  notes.waiting.clear();
+  notes.release();
+  notes.generation = engine_->generation();
+
+  for (const Arrived& told : arrived)
+    if (told.told) buffer(transaction, told.direction, told.buffer, told.untransformed);
+  for (const Body& body : bodies)
+    if (body.is_first)
+      continue_bodies(transaction, notes, body.direction, body.buffer, body.bytes, true);
+  for (const Direction direction : {Direction::kToServer, Direction::kToClient})
+    if (was_finished[static_cast<size_t>(direction)]) finished(transaction, direction);
 }
 
 bool TransactionInspection::hold(Notes& notes, size_t bytes) {
@@ -51,47 +74,52 @@ bool TransactionInspection::hold(Notes& notes, size_t bytes) {
 void TransactionInspection::buffer(Transaction& transaction, Direction direction, Buffer buffer,
                                    std::span<const uint8_t> bytes) {
   Notes& notes = notes_of(transaction);
-  for (const uint16_t view : engine_.views_of(buffer)) {
-    const auto& transforms = engine_.view(view).transforms;
-    if (transforms.empty()) {
-      arrive(transaction, notes, view, direction, bytes);
-      continue;
+  const auto views = engine_->views_of(buffer);
+  for (const uint16_t view : views) {
+    Arrived arrived{buffer, view, direction, view == views.front(), bytes, bytes};
+    const auto& transforms = engine_->view(view).transforms;
+    if (!transforms.empty()) {
+      auto& changed = notes.transformed.emplace_back(transformed(bytes, transforms));
+      if (!hold(notes, changed.size())) continue;
+      arrived.bytes = changed;
     }
-    auto& changed = notes.transformed.emplace_back(transformed(bytes, transforms));
-    if (hold(notes, changed.size())) arrive(transaction, notes, view, direction, changed);
+    arrive(transaction, notes, arrived);
   }
 }
 
-void TransactionInspection::arrive(Transaction& transaction, Notes& notes, uint16_t view,
-                                   Direction direction, std::span<const uint8_t> bytes) {
+void TransactionInspection::arrive(Transaction& transaction, Notes& notes, const Arrived& arrived) {
   if (notes.arrived.size() == kBuffersMax) {
     counters_.buffers_full++;
     return;
   }
-  notes.arrived.push_back({view, direction, bytes});
-  const RuleGroup& group = engine_.view_group(view, direction);
+  notes.arrived.push_back(arrived);
+  const RuleGroup& group = engine_->view_group(arrived.view, arrived.direction);
   candidates_.clear();
-  if (group.prefilter && !bytes.empty()) group.prefilter->scan(bytes, scratch_, candidates_);
+  if (group.prefilter && !arrived.bytes.empty())
+    group.prefilter->scan(arrived.bytes, scratch_, candidates_);
   for (const uint32_t rule : group.always) candidates_.candidate(rule);
-  call(transaction, notes, direction);
-  try_waiting(transaction, notes, view);
+  call(transaction, notes, arrived.direction);
+  try_waiting(transaction, notes, arrived.view);
 }
 
 // --- bodies ---
 
-TransactionInspection::Body* TransactionInspection::body_of(Notes& notes, uint16_t view,
-                                                            Direction direction, bool begins) {
+// nullptr: there is no room, or its beginning was not kept, without which no position is right.
+TransactionInspection::Body* TransactionInspection::body_of(Notes& notes, Buffer buffer,
+                                                            uint16_t view, Direction direction,
+                                                            bool begins) {
   const auto same = [&](const Body& body) {
     return body.view == view && body.direction == direction && !body.whole;
   };
   const auto open = std::find_if(notes.bodies.begin(), notes.bodies.end(), same);
-  if (open != notes.bodies.end() && !begins) return &*open;
+  if (!begins) return open != notes.bodies.end() ? &*open : nullptr;
   if (open != notes.bodies.end()) open->whole = true;
   if (notes.bodies.size() == kBuffersMax) {
     counters_.buffers_full++;
     return nullptr;
   }
-  return &notes.bodies.emplace_back(view, direction);
+  return &notes.bodies.emplace_back(buffer, view, direction,
+                                    view == engine_->views_of(buffer).front());
 }
 
 void TransactionInspection::piece(Transaction& transaction, Direction direction, Buffer buffer,
@@ -99,8 +127,14 @@ void TransactionInspection::piece(Transaction& transaction, Direction direction,
   Notes& notes = notes_of(transaction);
   auto& file = notes.file[static_cast<size_t>(direction)];
   if (file && buffer == Buffer::kFileData) file->content(bytes);
-  for (const uint16_t view : engine_.views_of(buffer)) {
-    if (Body* body = body_of(notes, view, direction, begins))
+  continue_bodies(transaction, notes, direction, buffer, bytes, begins);
+}
+
+void TransactionInspection::continue_bodies(Transaction& transaction, Notes& notes,
+                                            Direction direction, Buffer buffer,
+                                            std::span<const uint8_t> bytes, bool begins) {
+  for (const uint16_t view : engine_->views_of(buffer)) {
+    if (Body* body = body_of(notes, buffer, view, direction, begins))
       extend(transaction, notes, *body, bytes);
   }
 }
@@ -118,8 +152,8 @@ void TransactionInspection::extend(Transaction& transaction, Notes& notes, Body&
     return;
   }
   body.bytes.insert(body.bytes.end(), bytes.begin(), bytes.end());
-  if (!engine_.view(body.view).transforms.empty()) return;  // of the whole one, at its end
-  const RuleGroup& group = engine_.view_group(body.view, body.direction);
+  if (!engine_->view(body.view).transforms.empty()) return;  // of the whole one, at its end
+  const RuleGroup& group = engine_->view_group(body.view, body.direction);
   candidates_.clear();
   if (group.prefilter && !bytes.empty())
     group.prefilter->scan_stream(body.prefilter, bytes, scratch_, candidates_);
@@ -137,10 +171,11 @@ void TransactionInspection::finish_bodies(Transaction& transaction, Notes& notes
   for (Body& body : notes.bodies) {
     if (body.direction != direction) continue;
     body.whole = true;
-    const auto& transforms = engine_.view(body.view).transforms;
+    const auto& transforms = engine_->view(body.view).transforms;
     if (transforms.empty()) continue;
     auto& changed = notes.transformed.emplace_back(transformed(body.bytes, transforms));
-    if (hold(notes, changed.size())) arrive(transaction, notes, body.view, direction, changed);
+    if (hold(notes, changed.size()))
+      arrive(transaction, notes, {body.buffer, body.view, direction, false, changed, {}});
   }
 }
 
@@ -189,7 +224,7 @@ void TransactionInspection::call(Transaction& transaction, Notes& notes, Directi
 void TransactionInspection::try_waiting(Transaction& transaction, Notes& notes, uint16_t view) {
   if (current_ == nullptr) return;
   std::erase_if(notes.waiting, [&](const Waiting& waiting) {
-    return asks_about(engine_.rule(waiting.rule), view) && try_rule(transaction, notes, waiting);
+    return asks_about(engine_->rule(waiting.rule), view) && try_rule(transaction, notes, waiting);
   });
 }
 
@@ -199,14 +234,15 @@ void TransactionInspection::try_all_waiting(Transaction& transaction, Notes& not
 }
 
 bool TransactionInspection::try_rule(Transaction& transaction, Notes& notes, const Waiting& rule) {
-  if (std::find(notes.done.begin(), notes.done.end(), rule) != notes.done.end()) return true;
-  const CompiledRule& compiled = engine_.rule(rule.rule);
+  const CompiledRule& compiled = engine_->rule(rule.rule);
+  const Done done{compiled.rule.id(), rule.direction};
+  if (std::find(notes.done.begin(), notes.done.end(), done) != notes.done.end()) return true;
   if (!check_.asks_for(*current_, rule.direction, compiled, &transaction)) return false;
   check_.matcher().begin_rule();
   const bool holds = parts_hold(notes, compiled, rule.direction);
   check_.tried(rule.rule, holds);
   if (!holds) return false;
-  notes.done.push_back(rule);
+  notes.done.push_back(done);
   check_.matched(*current_, {rule.rule, true, members_of(transaction)}, &transaction);
   return true;
 }
@@ -231,7 +267,7 @@ bool TransactionInspection::part_holds(const Notes& notes, const RulePart& part,
     if (check_.matcher().matches(compiled.plan, {arrived.bytes, 0})) return true;
   }
   for (const Body& body : notes.bodies) {
-    if (body.view != compiled.view || !engine_.view(body.view).transforms.empty()) continue;
+    if (body.view != compiled.view || !engine_->view(body.view).transforms.empty()) continue;
     there = true;
     if (part.absent && !part.or_else) return false;
     if (compiled.plan.needs_end() && !body.whole) continue;
@@ -247,7 +283,7 @@ void TransactionInspection::finished(Transaction& transaction, Direction directi
   finish_bodies(transaction, notes, direction);
   if (current_ == nullptr) return;
   candidates_.clear();
-  for (const uint32_t rule : engine_.last_rules(transaction.protocol(), direction))
+  for (const uint32_t rule : engine_->last_rules(transaction.protocol(), direction))
     candidates_.candidate(rule);
   call(transaction, notes, direction);
   try_all_waiting(transaction, notes);

@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "inspect/app/tracked_file.h"
@@ -49,6 +50,10 @@ class TransactionInspection final : public TransactionSink {
                         PrefilterScratch& scratch, StreamBudget& budget, Reports& reports,
                         const FileHashes& hashes);
 
+  // Takes other rules. A transaction in progress meets them when its parser tells more: what was
+  // kept of it is told again, and rules that have held do not hold again.
+  void use(const Engine& engine) { engine_ = &engine; }
+
   // What parsers tell from now on is about this packet, or about none: the end of a flow.
   void begin(const Current* current) { current_ = current; }
   // What is logged without a packet belongs to this flow.
@@ -59,7 +64,7 @@ class TransactionInspection final : public TransactionSink {
   }
 
   bool wants(Buffer buffer) const override {
-    return !engine_.views_of(buffer).empty() || (buffer == Buffer::kFileData && tracks_files());
+    return !engine_->views_of(buffer).empty() || (buffer == Buffer::kFileData && tracks_files());
   }
   void buffer(Transaction& transaction, Direction direction, Buffer buffer,
               std::span<const uint8_t> bytes) override;
@@ -78,15 +83,21 @@ class TransactionInspection final : public TransactionSink {
  private:
   // A buffer that has arrived, as one view sees it.
   struct Arrived {
+    Buffer buffer;
     uint16_t view;
     Direction direction;
+    bool told;  // by the parser, and this is the buffer's first view
     std::span<const uint8_t> bytes;
+    std::span<const uint8_t> untransformed;  // if it was told
   };
   // A body, as far as it has arrived.
   struct Body {
-    Body(uint16_t its_view, Direction its_direction) : view(its_view), direction(its_direction) {}
+    Body(Buffer its_buffer, uint16_t its_view, Direction its_direction, bool first)
+        : buffer(its_buffer), view(its_view), direction(its_direction), is_first(first) {}
+    Buffer buffer;
     uint16_t view;
     Direction direction;
+    bool is_first;  // of the views of its buffer
     bool whole = false;
     bool full = false;
     std::vector<uint8_t> bytes;
@@ -98,17 +109,26 @@ class TransactionInspection final : public TransactionSink {
     Direction direction;
     bool operator==(const Waiting&) const = default;
   };
+  // One that has held, by Rule::id(): over a reload too.
+  struct Done {
+    uint64_t rule;
+    Direction direction;
+    bool operator==(const Done&) const = default;
+  };
   struct Notes final : TransactionNotes {
-    explicit Notes(StreamBudget& shared) : budget(shared) {}
-    ~Notes() override { budget.used -= held; }
+    Notes(StreamBudget& shared, uint32_t its_generation)
+        : budget(shared), generation(its_generation) {}
+    ~Notes() override { release(); }
+    void release() { budget.used -= std::exchange(held, 0); }
     StreamBudget& budget;
     size_t held = 0;
+    uint32_t generation;  // of the engine that views, rules and streams belong to
     std::vector<Arrived> arrived;
     // Lists: they stay where they are, and most transactions have none.
     std::list<Body> bodies;
     std::list<std::vector<uint8_t>> transformed;
     std::vector<Waiting> waiting;
-    std::vector<Waiting> done;  // that have held
+    std::vector<Done> done;
     bool finished[2] = {};
     std::optional<TrackedFile> file[2];  // that is passing
   };
@@ -116,11 +136,13 @@ class TransactionInspection final : public TransactionSink {
   // A file is looked at when its event is written.
   bool tracks_files() const { return reports_.writes(EventType::kFileinfo); }
   Notes& notes_of(Transaction& transaction);
+  void bring_over(Transaction& transaction, Notes& notes);
   // Counts bytes that a transaction keeps; false: no memory.
   bool hold(Notes& notes, size_t bytes);
-  void arrive(Transaction& transaction, Notes& notes, uint16_t view, Direction direction,
-              std::span<const uint8_t> bytes);
-  Body* body_of(Notes& notes, uint16_t view, Direction direction, bool begins);
+  void arrive(Transaction& transaction, Notes& notes, const Arrived& arrived);
+  void continue_bodies(Transaction& transaction, Notes& notes, Direction direction, Buffer buffer,
+                       std::span<const uint8_t> bytes, bool begins);
+  Body* body_of(Notes& notes, Buffer buffer, uint16_t view, Direction direction, bool begins);
   void extend(Transaction& transaction, Notes& notes, Body& body, std::span<const uint8_t> bytes);
   void finish_bodies(Transaction& transaction, Notes& notes, Direction direction);
   void call(Transaction& transaction, Notes& notes, Direction direction);
@@ -135,7 +157,7 @@ class TransactionInspection final : public TransactionSink {
   const Flow& flow() const { return current_ != nullptr ? current_->flow : *ended_flow_; }
   int64_t time_us() const { return current_ != nullptr ? current_->time_us : time_us_; }
 
-  const Engine& engine_;
+  const Engine* engine_;
   RuleCheck& check_;
   Candidates& candidates_;
   PrefilterScratch& scratch_;

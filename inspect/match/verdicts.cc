@@ -40,15 +40,15 @@ Verdict Verdicts::conclude(const Current& current, std::vector<Match>& matches,
   const Rule* deciding = nullptr;
   size_t alerts = 0;
   for (const Match& match : matches) {
-    const Rule& rule = engine_.rule(match.rule).rule;
-    if (!limits_.acts(match.rule, rule, current)) continue;
+    const Rule& rule = engine_->rule(match.rule).rule;
+    if (!limits_.acts(rule, current)) continue;
     if (rule.bypass) current.flow.user.decision = Decision::kPass;
     if (rule.action == Action::kPass) {
       if (rule.alerts_on_pass) alert(current, match, alerts);
       return pass_by_rule(current, match);
     }
     if (rule.action != Action::kAlert && deciding == nullptr) deciding = &rule;
-    if (!rule.noalert && limits_.speaks(match.rule, rule, current)) alert(current, match, alerts);
+    if (!rule.noalert && limits_.speaks(rule, current)) alert(current, match, alerts);
   }
   if (deciding != nullptr) return drop_by_rule(current, *deciding, responses);
   counters_.passed++;
@@ -66,13 +66,13 @@ void Verdicts::alert(const Current& current, const Match& match, size_t& alerts)
   const auto& tcp = current.flow.user.tcp;
   const bool in_stream = match.in_stream && tcp;
   reports_.alert(
-      current.about(), engine_.rule(match.rule).rule,
+      current.about(), engine_->rule(match.rule).rule,
       {match.about_transaction,
        in_stream ? tcp->sides[current.side()].stream.window() : current.view.payload, in_stream});
 }
 
 Verdict Verdicts::pass_by_rule(const Current& current, const Match& match) {
-  if (match.in_stream || engine_.rule(match.rule).once_per_flow)
+  if (match.in_stream || engine_->rule(match.rule).once_per_flow)
     current.flow.user.decision = Decision::kPass;
   counters_.passed++;
   return Verdict::kPass;

@@ -26,11 +26,13 @@ class Verdicts {
  public:
   Verdicts(const Engine& engine, Reports& reports, InspectorCounters& counters, size_t alerts_max,
            const ExceptionPolicies& policies)
-      : engine_(engine),
+      : engine_(&engine),
         reports_(reports),
         counters_(counters),
         alerts_max_(alerts_max),
         policies_(policies) {}
+
+  void use(const Engine& engine) { engine_ = &engine; }
 
   // `matches` are all rules that hold; they are put in order.
   Verdict conclude(const Current& current, std::vector<Match>& matches, Responses& responses);
@@ -56,7 +58,7 @@ class Verdicts {
   void report_error(const Current& current, std::string_view reason);
   static void keep_open(Flows::Record& flow);
 
-  const Engine& engine_;
+  const Engine* engine_;
   Reports& reports_;
   InspectorCounters& counters_;
   const size_t alerts_max_;  // of a packet

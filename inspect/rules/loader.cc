@@ -2,6 +2,7 @@
 #include "inspect/rules/loader.h"
 
 #include <algorithm>
+#include <charconv>
 #include <fstream>
 #include <map>
 #include <tuple>
@@ -17,6 +18,19 @@ std::string_view take_line(std::string_view& text) {
   text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
   const size_t last = line.find_last_not_of(" \t\r");
   return last == std::string_view::npos ? std::string_view{} : line.substr(0, last + 1);
+}
+
+// Of a rule that could not be parsed: what stands behind the first option `sid`; else 0.
+uint32_t sid_in(std::string_view text) {
+  constexpr std::string_view kSid = "sid:";
+  for (size_t at = text.find(kSid); at != std::string_view::npos; at = text.find(kSid, at + 1)) {
+    if (at == 0 || std::string_view("(; \t").find(text[at - 1]) == std::string_view::npos) continue;
+    const size_t begin = std::min(text.find_first_not_of(' ', at + kSid.size()), text.size());
+    uint32_t sid = 0;
+    const auto read = std::from_chars(text.data() + begin, text.data() + text.size(), sid);
+    if (read.ec == std::errc{}) return sid;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -58,7 +72,7 @@ Result<> RuleLoader::load_text(std::string_view text, const std::string& name) {
 void RuleLoader::add(std::string_view text, const std::string& name, int line) {
   auto rule = parse_rule(text, variables_, classification_, names_);
   if (!rule) {
-    set_.refused.push_back({name, line, rule.error().what});
+    set_.refused.push_back({name, line, rule.error().what, sid_in(text)});
     return;
   }
   rule->file = name;
@@ -79,7 +93,7 @@ RuleSet RuleLoader::take() {
     } else {
       out.refused.push_back(
           {rule.file, rule.line,
-           "sid " + std::to_string(rule.sid) + " is already used at " + place->second});
+           "sid " + std::to_string(rule.sid) + " is already used at " + place->second, rule.sid});
     }
   }
   std::stable_sort(kept.begin(), kept.end(), [](const Rule& a, const Rule& b) {

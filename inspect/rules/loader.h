@@ -21,6 +21,7 @@ struct RefusedRule {
   std::string file;
   int line = 0;
   std::string reason;
+  uint32_t sid = 0;  // 0: it could not be told
 
   // "file:line: reason"
   std::string text() const { return file + ":" + std::to_string(line) + ": " + reason; }

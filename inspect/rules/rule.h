@@ -87,6 +87,9 @@ struct Rule {
   std::string file;
   int line = 0;
 
+  // Of all revisions of the rule; what is remembered about it outlives a reload under this number.
+  uint64_t id() const { return uint64_t{gid} << 32 | sid; }
+
   // The part about the bytes that packets and streams carry; nullptr: none.
   const RulePart* payload() const;
 };

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "appliances/ids/ids_controls.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "appliances/ids/ids_counters.h"
+
+namespace sluice::ids {
+namespace {
+
+using inspect::Engine;
+using nlohmann::json;
+using nlohmann::ordered_json;
+using sdk::Workers;
+using tunnels::MetricsPage;
+
+IdsAppliance& ids_of(sdk::Appliance& appliance) { return static_cast<IdsAppliance&>(appliance); }
+
+Result<IdsNumbers> numbers_of(const Workers& workers) {
+  SLUICE_TRY(const auto parts, workers.ask<IdsNumbers>([](sdk::Appliance& appliance) {
+    return ids_of(appliance).numbers();
+  }));
+  IdsNumbers sum;
+  for (const IdsNumbers& part : parts) sum += part;
+  return sum;
+}
+
+Result<MemoryReport> memory_of(const Workers& workers) {
+  SLUICE_TRY(const auto parts, workers.ask<MemoryReport>([](sdk::Appliance& appliance) {
+    return ids_of(appliance).memory();
+  }));
+  MemoryReport sum;
+  for (const MemoryReport& part : parts) {
+    sum.flows += part.flows;
+    sum.held += part.held;
+    sum.held_max += part.held_max;
+    sum.scratch += part.scratch;
+  }
+  return sum;
+}
+
+Result<ordered_json> failed_rules(const json& request, const Engine& engine) {
+  const auto limit = request.value("limit", int64_t{kFailedRulesDefault});
+  if (limit < 1 || limit > int64_t{kFailedRulesMax})
+    return fail("must be 1 to " + std::to_string(kFailedRulesMax), "limit");
+  const auto offset = request.value("offset", int64_t{0});
+  if (offset < 0) return fail("must not be negative", "offset");
+  const auto refused = engine.refused();
+  const size_t first = std::min(static_cast<size_t>(offset), refused.size());
+  ordered_json rules = ordered_json::array();
+  for (const auto& rule :
+       refused.subspan(first, std::min(static_cast<size_t>(limit), refused.size() - first)))
+    rules.push_back(
+        {{"file", rule.file}, {"line", rule.line}, {"sid", rule.sid}, {"why", rule.reason}});
+  return ordered_json{{"refused", refused.size()}, {"rules", rules}};
+}
+
+Result<ordered_json> memory(const Workers& workers, const Engine& engine) {
+  SLUICE_TRY(const MemoryReport report, memory_of(workers));
+  return ordered_json{{"flows", report.flows},
+                      {"bytes_held", report.held},
+                      {"bytes_held_max", report.held_max},
+                      {"database_bytes", engine.database_bytes()},
+                      {"scratch_bytes", report.scratch}};
+}
+
+void add_rules(const RunningRules::State& state, MetricsPage& page) {
+  page.gauge("sluice_ids_rules_loaded", "Rules that run.").sample(state.engine->size());
+  page.gauge("sluice_ids_rules_refused", "Rules that could not be honoured.")
+      .sample(state.engine->refused().size());
+  page.gauge("sluice_ids_database_bytes", "Bytes of the compiled patterns of the rules.")
+      .sample(state.engine->database_bytes());
+  auto reloads = page.counter("sluice_ids_reloads_total", "Reloads, by whether they succeeded.");
+  reloads.sample(state.reloads, {{"result", "ok"}});
+  reloads.sample(state.reloads_failed, {{"result", "failed"}});
+}
+
+ordered_json rules_of(const RunningRules::State& state) {
+  return {{"loaded", state.engine->size()},
+          {"refused", state.engine->refused().size()},
+          {"reloads", state.reloads},
+          {"reloads_failed", state.reloads_failed}};
+}
+
+}  // namespace
+
+RunningRules::State RunningRules::state() const {
+  const std::lock_guard lock(mutex_);
+  return state_;
+}
+
+Result<ordered_json> RunningRules::reload(const Workers& workers) {
+  // Held to the end, so that no worker has to free all that it was.
+  const auto before = state().engine;
+  auto taken = replace(*before, workers);
+  const std::lock_guard lock(mutex_);
+  (taken ? state_.reloads : state_.reloads_failed)++;
+  return taken;
+}
+
+Result<ordered_json> RunningRules::replace(const Engine& before, const Workers& workers) {
+  SLUICE_TRY(const auto engine, Engine::create(options_, &before));
+  {
+    // Also if a worker is late: it will take them.
+    const std::lock_guard lock(mutex_);
+    state_.engine = engine;
+  }
+  SLUICE_TRY(const auto taken, workers.ask<Result<>>([engine](sdk::Appliance& appliance) {
+    return ids_of(appliance).use(engine);
+  }));
+  for (const Result<>& by_worker : taken) SLUICE_TRY_VOID(by_worker);
+  return ordered_json{{"loaded", engine->size()}, {"refused", engine->refused().size()}};
+}
+
+sdk::Controls ids_controls(const std::shared_ptr<RunningRules>& rules) {
+  sdk::Controls controls;
+  controls.commands.push_back({"failed-rules",
+                               "rules that could not be honoured, and why; limit=100, offset=0",
+                               [rules](const json& request, const Workers&) {
+                                 return failed_rules(request, *rules->state().engine);
+                               }});
+  controls.commands.push_back({"memory", "bytes of flows, streams and databases",
+                               [rules](const json&, const Workers& workers) {
+                                 return memory(workers, *rules->state().engine);
+                               }});
+  controls.reload = [rules](const Workers& workers) { return rules->reload(workers); };
+  controls.metrics = [rules](const Workers& workers, MetricsPage& page) -> Result<> {
+    SLUICE_TRY(const IdsNumbers numbers, numbers_of(workers));
+    add_rules(rules->state(), page);
+    add_numbers(numbers, page);
+    return {};
+  };
+  controls.stats = [rules](const Workers& workers, ordered_json& stats) -> Result<> {
+    SLUICE_TRY(const IdsNumbers numbers, numbers_of(workers));
+    stats["ids"] = stats_of(numbers);
+    stats["ids"]["rules"] = rules_of(rules->state());
+    return {};
+  };
+  return controls;
+}
+
+}  // namespace sluice::ids

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "appliances/ids/ids_controls.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <thread>
+
+#include "appliances/sdk/commands.h"
+#include "inspect/stream/test_packets.h"
+
+namespace sluice::ids {
+namespace {
+
+using inspect::testing::Bytes;
+using inspect::testing::Ends;
+using inspect::testing::tcp;
+using nlohmann::json;
+using sdk::Answer;
+
+constexpr const char* kDropBad =
+    "drop tcp any any -> any any (msg:\"bad\"; content:\"badword\"; sid:1;)\n";
+
+struct Nowhere : sdk::Injector {
+  void inject(std::span<const uint8_t>) override {}
+};
+
+// Two workers' appliances; a thread does their errands while a command is answered.
+class IdsControlsTest : public testing::Test {
+ protected:
+  void start(const std::string& text) {
+    write(text);
+    IdsOptions options;
+    options.rules.rule_files = {file_};
+    auto engine = load_rules(options);
+    ASSERT_TRUE(engine) << engine.error().text();
+    for (auto& appliance : appliances_) appliance = std::move(*make_ids(*engine, options, eve_));
+    rules_ = std::make_shared<RunningRules>(options.rules, std::move(*engine));
+    commands_ = std::make_unique<sdk::Commands>(ids_controls(rules_),
+                                                sdk::Workers({&errands_[0], &errands_[1]}, 60'000),
+                                                std::vector<const sdk::Counters*>{});
+  }
+  void TearDown() override { std::remove(file_.c_str()); }
+
+  void write(const std::string& text) const { std::ofstream(file_) << text; }
+
+  json ask(const std::string& request) {
+    std::atomic<bool> done{false};
+    std::thread worker([&] {
+      while (!done)
+        for (int i = 0; i < 2; i++) errands_[i].run(*appliances_[i]);
+    });
+    const std::string reply = commands_->answer(request);
+    done = true;
+    worker.join();
+    return json::parse(reply);
+  }
+
+  bool show(int worker, Bytes ip) {
+    sdk::Packet packet{ip, 1, 2, time_us_ += 1000};
+    Nowhere nowhere;
+    return appliances_[worker]->handle(packet, nowhere) == Answer::kReturn;
+  }
+  void connect(int worker, const Ends& c) {
+    show(worker, tcp(c, tunnels::kTcpSyn, 100, 0));
+    show(worker, tcp(c.turned(), tunnels::kTcpSyn | tunnels::kTcpAck, 500, 101));
+    show(worker, tcp(c, tunnels::kTcpAck, 101, 501));
+  }
+  bool data(int worker, const Ends& c, uint32_t offset, std::string_view text) {
+    return show(worker, tcp(c, tunnels::kTcpAck, 101 + offset, 501, text));
+  }
+
+  std::string file_ = testing::TempDir() + "ids_controls_" + std::to_string(getpid()) + ".rules";
+  inspect::MemorySink eve_;
+  std::unique_ptr<IdsAppliance> appliances_[2];
+  sdk::Errands errands_[2];
+  std::shared_ptr<RunningRules> rules_;
+  std::unique_ptr<sdk::Commands> commands_;
+  int64_t time_us_ = 1'700'000'000'000'000;
+};
+
+TEST_F(IdsControlsTest, AReloadReachesFlowsOfEveryWorker) {
+  start("alert tcp any any -> any any (content:\"other\"; sid:9;)");
+  const std::weak_ptr<const inspect::Engine> first = rules_->state().engine;
+  const Ends c{"10.0.0.1", "10.0.0.2", 40000, 81};
+  for (int worker = 0; worker < 2; worker++) {
+    connect(worker, c);
+    EXPECT_TRUE(data(worker, c, 0, "badw"));
+  }
+  write(kDropBad + std::string("alert gopher any any -> any any (sid:2;)\n"));
+  EXPECT_EQ(ask(R"({"command":"reload"})"), (json{{"ok", true}, {"loaded", 1}, {"refused", 1}}));
+  EXPECT_TRUE(first.expired());
+  for (int worker = 0; worker < 2; worker++) EXPECT_FALSE(data(worker, c, 4, "ord"));
+  EXPECT_EQ(ask(R"({"command":"stats"})")["ids"]["ips"]["drop_reason"]["rules"], 2);
+}
+
+TEST_F(IdsControlsTest, AFileThatCannotBeReadKeepsTheOldRules) {
+  start(kDropBad);
+  std::remove(file_.c_str());
+  const json refused = ask(R"({"command":"reload"})");
+  EXPECT_EQ(refused["ok"], false);
+  EXPECT_NE(refused["error"].get<std::string>().find(file_), std::string::npos) << refused;
+  const Ends c{"10.0.0.1", "10.0.0.2", 40000, 81};
+  connect(0, c);
+  EXPECT_FALSE(data(0, c, 0, "badword"));
+  const json rules = ask(R"({"command":"stats"})")["ids"]["rules"];
+  EXPECT_EQ(rules, (json{{"loaded", 1}, {"refused", 0}, {"reloads", 0}, {"reloads_failed", 1}}));
+}
+
+TEST_F(IdsControlsTest, FailedRulesAreNamed) {
+  std::string text = kDropBad;
+  for (int i = 0; i < 150; i++)
+    text += "alert tcp any any -> any any (lua:x; sid:" + std::to_string(1000 + i) + ";)\n";
+  text += "alert tcp any any -> any any (content:\"x\"; sid:1;)\nnonsense\n";
+  start(text);
+  const json first = ask(R"({"command":"failed-rules"})");
+  EXPECT_EQ(first["refused"], 152);
+  ASSERT_EQ(first["rules"].size(), 100u);
+  EXPECT_EQ(
+      first["rules"][0],
+      (json{
+          {"file", file_}, {"line", 2}, {"sid", 1000}, {"why", "keyword 'lua' is not supported"}}));
+  const json rest = ask(R"({"command":"failed-rules","limit":1000,"offset":150})")["rules"];
+  ASSERT_EQ(rest.size(), 2u);
+  EXPECT_EQ(rest[0]["sid"], 0) << rest;
+  EXPECT_EQ(rest[1]["sid"], 1) << "used twice";
+  EXPECT_EQ(ask(R"({"command":"failed-rules","offset":9999})")["rules"], json::array());
+  for (const char* bad : {R"("limit":0)", R"("limit":1001)", R"("limit":"x")", R"("offset":-1)"})
+    EXPECT_EQ(ask(std::string(R"({"command":"failed-rules",)") + bad + "}")["ok"], false) << bad;
+}
+
+TEST_F(IdsControlsTest, MemoryIsThatOfAllWorkers) {
+  start(kDropBad);
+  for (int worker = 0; worker < 2; worker++) {
+    const Ends c{"10.0.0.1", "10.0.0.2", 40000, 81};
+    connect(worker, c);
+    data(worker, c, 0, "some bytes");
+  }
+  const json memory = ask(R"({"command":"memory"})");
+  EXPECT_EQ(memory["flows"], 2);
+  EXPECT_GE(memory["bytes_held"], 20);
+  EXPECT_EQ(memory["bytes_held_max"], 2 * inspect::InspectorOptions{}.stream_memory_max);
+  EXPECT_EQ(memory["database_bytes"], rules_->state().engine->database_bytes());
+  EXPECT_GT(memory["database_bytes"], 0);
+  EXPECT_GT(memory["scratch_bytes"], 0);
+}
+
+TEST_F(IdsControlsTest, MetricsHaveEveryCounter) {
+  start(kDropBad);
+  const Ends c{"10.0.0.1", "10.0.0.2", 40000, 81};
+  connect(0, c);
+  data(0, c, 0, "badword");
+  data(1, c, 0, "badword");  // in the middle of a connection
+  ask(R"({"command":"reload"})");
+  const std::string page = ask(R"({"command":"metrics"})")["text"];
+  for (const char* line :
+       {"sluice_ids_decoder_pkts_total 5\n", "sluice_ids_drops_total{reason=\"rules\"} 2\n",
+        "sluice_ids_exceptions_total{cause=\"midstream\",policy=\"ignore\"} 1\n",
+        "sluice_ids_rules_loaded 1\n", "sluice_ids_rules_refused 0\n",
+        "sluice_ids_reloads_total{result=\"ok\"} 1\n",
+        "sluice_ids_reloads_total{result=\"failed\"} 0\n", "sluice_ids_flow_active 2\n"})
+    EXPECT_NE(page.find(line), std::string::npos) << line << page;
+  for (const IdsCounter& counter : ids_counters()) {
+    std::string path = counter.path;
+    const bool reason = path.starts_with("ips.drop_reason.");
+    std::ranges::replace(path, '.', '_');
+    const std::string name = reason ? "reason=\"" + path.substr(16) + "\"" : "sluice_ids_" + path;
+    EXPECT_NE(page.find(name), std::string::npos) << name;
+  }
+  if (std::system("command -v promtool >/dev/null") != 0) return;
+  const std::string path = testing::TempDir() + "ids_page_" + std::to_string(getpid());
+  std::ofstream(path) << page;
+  EXPECT_EQ(std::system(("promtool check metrics <" + path).c_str()), 0) << page;
+  std::remove(path.c_str());
+}
+
+// What the `stats` event says is what is counted, under the same names.
+TEST_F(IdsControlsTest, TheEventSaysWhatTheSocketSays) {
+  start(kDropBad);
+  const Ends c{"10.0.0.1", "10.0.0.2", 40000, 81};
+  connect(0, c);
+  data(0, c, 0, "badword");
+  json asked = ask(R"({"command":"stats"})")["ids"];
+  asked.erase("rules");
+  asked["flow"].erase("active");
+  asked["tcp"].erase("memuse");
+  appliances_[0]->finish(time_us_);
+  json last;
+  std::istringstream lines(eve_.text());
+  for (std::string line; std::getline(lines, line);) last = json::parse(line);
+  ASSERT_EQ(last["event_type"], "stats");
+  last["stats"]["flow"].erase("active");
+  last["stats"]["tcp"].erase("memuse");
+  EXPECT_EQ(last["stats"], asked);
+}
+
+}  // namespace
+}  // namespace sluice::ids

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "appliances/ids/ids_counters.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "inspect/match/inspector.h"
+#include "tunnels/metrics_page.h"
+
+namespace sluice::ids {
+namespace {
+
+using inspect::Inspector;
+using nlohmann::ordered_json;
+using tunnels::MetricsPage;
+
+constexpr std::string_view kDropReason = "ips.drop_reason.";
+
+constexpr IdsCounter kCounters[] = {
+    {"decoder.pkts", "Packets that came in.", [](Inspector& i) { return i.counters().packets; }},
+    {"decoder.bytes", "Bytes of IP packets that came in.",
+     [](Inspector& i) { return i.counters().bytes; }},
+    {"decoder.invalid", "Packets that are no well-formed IP, TCP or UDP.",
+     [](Inspector& i) { return i.counters().dropped_malformed; }},
+    {"ips.accepted", "Packets that passed.",
+     [](Inspector& i) { return i.counters().passed + i.counters().passed_by_flow; }},
+    {"ips.blocked", "Packets that were dropped.",
+     [](Inspector& i) {
+       return i.counters().packets - i.counters().passed - i.counters().passed_by_flow;
+     }},
+    {"ips.rejected", "Packets whose ends were told that they were dropped.",
+     [](Inspector& i) { return i.counters().rejected; }},
+    {"ips.drop_reason.decode_error", "",
+     [](Inspector& i) { return i.counters().dropped_malformed; }},
+    {"ips.drop_reason.rules", "", [](Inspector& i) { return i.counters().dropped_by_rules; }},
+    {"ips.drop_reason.flow_drop", "", [](Inspector& i) { return i.counters().dropped_by_flow; }},
+    {"ips.drop_reason.stream_error", "",
+     [](Inspector& i) { return i.counters().dropped_stream_error; }},
+    {"ips.drop_reason.stream_memcap", "",
+     [](Inspector& i) { return i.counters().dropped_stream_memory; }},
+    {"ips.drop_reason.defrag_error", "",
+     [](Inspector& i) { return i.counters().dropped_fragment_error; }},
+    {"ips.drop_reason.defrag_memcap", "",
+     [](Inspector& i) { return i.counters().dropped_fragment_memory; }},
+    {"ips.drop_reason.exception", "",
+     [](Inspector& i) { return i.counters().dropped_by_exception; }},
+    {"detect.alert", "Alerts written.", [](Inspector& i) { return i.counters().alerts; }},
+    {"detect.alert_queue_overflow", "Alerts over what is written for one packet.",
+     [](Inspector& i) { return i.counters().alerts_suppressed; }},
+    {"detect.pending_full", "Rules over what one direction of a connection may wait for.",
+     [](Inspector& i) { return i.counters().pending_full; }},
+    {"detect.match_limit", "Payloads on which a rule spent all it may.",
+     [](Inspector& i) { return i.matcher().cost_limit_hits(); }},
+    {"detect.pcre_limit", "Regular expressions that were given up.",
+     [](Inspector& i) { return i.matcher().regex_limit_hits(); }},
+    {"detect.counts_forgotten", "Counts of thresholds that made room for others.",
+     [](Inspector& i) { return i.alert_limits().forgotten(); }},
+    {"flow.total", "Flows since the start.",
+     [](Inspector& i) { return i.flow_counters().created; }},
+    {"flow.active", "Flows that are known now.", [](Inspector& i) { return uint64_t{i.flows()}; },
+     true},
+    {"flow.timed_out", "Flows that were idle too long.",
+     [](Inspector& i) { return i.flow_counters().timed_out; }},
+    {"flow.evicted", "Flows that made room for others.",
+     [](Inspector& i) { return i.flow_counters().evicted; }},
+    {"flow.encrypted", "Flows that are not searched behind their handshake.",
+     [](Inspector& i) { return i.counters().encrypted_flows; }},
+    {"tcp.bytes_delivered", "Bytes of streams, each inspected once.",
+     [](Inspector& i) { return i.stream_counters().bytes_delivered; }},
+    {"tcp.memuse", "Bytes that streams and transactions hold.",
+     [](Inspector& i) { return uint64_t{i.held()}; }, true},
+    {"tcp.segments_held", "Segments that came early.",
+     [](Inspector& i) { return i.stream_counters().segments_held; }},
+    {"tcp.gaps", "Bytes that were acknowledged and never seen.",
+     [](Inspector& i) { return i.stream_counters().gaps; }},
+    {"tcp.overlap_conflicts", "Segments with other bytes for a place in their stream.",
+     [](Inspector& i) { return i.stream_counters().conflicts; }},
+    {"tcp.held_full", "Early segments over what one direction may hold.",
+     [](Inspector& i) { return i.stream_counters().held_full; }},
+    {"tcp.depth_reached", "Directions that are inspected no further as a stream.",
+     [](Inspector& i) { return i.stream_counters().depth_reached; }},
+    {"app_layer.transactions", "Transactions of application protocols.",
+     [](Inspector& i) { return i.transaction_counters().transactions; }},
+    {"app_layer.events", "What an honest peer does not do.",
+     [](Inspector& i) { return i.transaction_counters().events; }},
+    {"app_layer.files", "Files that were looked at.",
+     [](Inspector& i) { return i.transaction_counters().files; }},
+    {"app_layer.waiting_full", "Rules over what one transaction may wait for.",
+     [](Inspector& i) { return i.transaction_counters().waiting_full; }},
+    {"app_layer.buffers_full", "Buffers over what is kept of one transaction.",
+     [](Inspector& i) { return i.transaction_counters().buffers_full; }},
+    {"app_layer.body_limit", "Bodies that are longer than what is looked at.",
+     [](Inspector& i) { return i.transaction_counters().body_limit; }},
+    {"app_layer.no_memory", "Buffers and bodies without memory.",
+     [](Inspector& i) { return i.transaction_counters().no_memory; }},
+};
+
+bool is_drop_reason(const IdsCounter& counter) {
+  return std::string_view(counter.path).starts_with(kDropReason);
+}
+
+std::string with(std::string_view path, char separator) {
+  std::string out(path);
+  std::ranges::replace(out, '.', separator);
+  return out;
+}
+
+uint64_t value_of(const IdsNumbers& numbers, size_t i) {
+  return numbers.values.empty() ? 0 : numbers.values[i];
+}
+
+template <class Take>
+void for_each_exception(const IdsNumbers& numbers, Take take) {
+  for (size_t c = 0; c < inspect::kExceptionCauses; c++) {
+    const auto cause = static_cast<inspect::ExceptionCause>(c);
+    for (size_t p = 0; p < inspect::kExceptionPolicies; p++) {
+      const auto policy = static_cast<inspect::ExceptionPolicy>(p);
+      if (can_be(cause, policy))
+        take(std::string(cause_name(cause)), std::string(policy_name(policy)),
+             numbers.exceptions.get(cause, policy));
+    }
+  }
+}
+
+}  // namespace
+
+std::span<const IdsCounter> ids_counters() { return kCounters; }
+
+IdsNumbers& IdsNumbers::operator+=(const IdsNumbers& other) {
+  values.resize(std::max(values.size(), other.values.size()));
+  for (size_t i = 0; i < other.values.size(); i++) values[i] += other.values[i];
+  for (size_t c = 0; c < inspect::kExceptionCauses; c++) {
+    for (size_t p = 0; p < inspect::kExceptionPolicies; p++)
+      exceptions.of[c][p] += other.exceptions.of[c][p];
+  }
+  return *this;
+}
+
+IdsNumbers numbers_of(Inspector& inspector) {
+  IdsNumbers out;
+  for (const IdsCounter& counter : kCounters) out.values.push_back(counter.value(inspector));
+  out.exceptions = inspector.exception_counters();
+  return out;
+}
+
+ordered_json stats_of(const IdsNumbers& numbers) {
+  ordered_json out;
+  for (size_t i = 0; i < std::size(kCounters); i++)
+    out[ordered_json::json_pointer("/" + with(kCounters[i].path, '/'))] = value_of(numbers, i);
+  ordered_json& exceptions = out["ips"]["exception_policy"];
+  for_each_exception(numbers, [&](const std::string& cause, const std::string& policy,
+                                  uint64_t value) { exceptions[cause][policy] = value; });
+  return out;
+}
+
+void add_numbers(const IdsNumbers& numbers, MetricsPage& page) {
+  for (size_t i = 0; i < std::size(kCounters); i++) {
+    const IdsCounter& counter = kCounters[i];
+    if (is_drop_reason(counter)) continue;
+    const std::string name = "sluice_ids_" + with(counter.path, '_');
+    MetricsPage::Family family = counter.now
+                                     ? page.gauge(name.c_str(), counter.help)
+                                     : page.counter((name + "_total").c_str(), counter.help);
+    family.sample(value_of(numbers, i));
+  }
+  MetricsPage::Family drops =
+      page.counter("sluice_ids_drops_total", "Packets that were dropped, by reason.");
+  for (size_t i = 0; i < std::size(kCounters); i++) {
+    if (is_drop_reason(kCounters[i]))
+      drops.sample(value_of(numbers, i), {{"reason", kCounters[i].path + kDropReason.size()}});
+  }
+  MetricsPage::Family exceptions = page.counter(
+      "sluice_ids_exceptions_total",
+      "Packets that could not be inspected as they should be, by what became of them.");
+  for_each_exception(numbers,
+                     [&](const std::string& cause, const std::string& policy, uint64_t value) {
+                       exceptions.sample(value, {{"cause", cause}, {"policy", policy}});
+                     });
+}
+
+}  // namespace sluice::ids
