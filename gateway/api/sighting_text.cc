@@ -96,7 +96,8 @@ void add(std::string& list, const std::string& word) {
 // Why the packet went there: its flow, and who decided about that.
 std::string reasons(const Controller& controller, const sighting& seen, const std::string& hop) {
   if (seen.tuple.version == 0) return {};
-  if (!seen.flow.found) return "no flow";
+  if (!seen.flow.found)
+    return caused(seen, kEventUnrecordedSent) ? "a flow without record" : "no flow";
   std::string out = std::string(flow_word(seen)) + " flow";
   if (caused(seen, kEventMidFlow)) out += " from its middle on";
   if (caused(seen, kEventFlowMoved)) {
