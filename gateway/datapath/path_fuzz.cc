@@ -116,7 +116,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     require(created.has_value());
     fixture::configure((*created)->tables());
     add_chain((*created)->tables());
-    (*created)->tables().attachments[0].new_flows_per_second = 10;
     (*created)->tables().watches[0].watch[1] = {0, {}, 0xff, 100, kNone16, 0, kWatchAnyProtocol,
                                                 0, 0};
     (*created)->tables().settings[0].watching = 2;
@@ -129,6 +128,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     require((outcome.verdict == kVerdictDrop || outcome.verdict == kVerdictAnswered) ==
             (outcome.reason != kDropNone));
   });
+  tables.attachments[0].new_flows_per_second = size % 2;  // flows of every other input go without
   Bytes last;
   sluice::tunnels::Reader reader({data, size});
   for (int step = 0; step < 64 && reader.remaining() >= 3; step++) {
