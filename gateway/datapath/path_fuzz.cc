@@ -6,6 +6,7 @@
 //
 // Input: records of one byte (0 outside, 1 inside, 2 tunnel, 3 tunnel with what was last
 // encapsulated around these bytes as its change mask), two bytes of length, and the bytes.
+#include <algorithm>
 #include <cstdlib>
 
 #include "gateway/datapath/chain.h"
@@ -57,27 +58,43 @@ bool is_last_hop(const Tables& tables, const flow_record& record, uint32_t hop, 
 }
 
 // Whether a cookie is that of a flow without record which has gone to `target`.
-bool is_unrecorded(const Tables& tables, uint32_t target, const geneve& header) {
+bool fits_unrecorded(const Tables& tables, const unrecorded_flow& flow, const flow_query& query,
+                     uint32_t target, uint32_t cookie) {
+  return unrecorded_target(&flow) == target &&
+         tables.attachments[unrecorded_attachment(&flow)].endpoint_id == query.endpoint_id &&
+         unrecorded_cookie_fits(&tables, &query, cookie, target, static_cast<uint32_t>(flow.seen));
+}
+
+// The same for a datagram, whose inner packet is `inner` bytes from its start.
+bool is_unrecorded(const Tables& tables, const Bytes& datagram, size_t inner, uint32_t target,
+                   const geneve& header, uint32_t now_ms) {
+  packet p{};
+  if (parse_ip(datagram.data() + inner, datagram.data() + datagram.size(),
+               header.protocol == kEtherTypeIpv4 ? 4 : 6, &p) != kDropNone)
+    return false;
+  flow_query query{};
+  flow_query_from_tuple(&query, tables.settings, &p.tuple, kNone16, header.endpoint_id);
+  const uint32_t place = unrecorded_find(&tables, &query, now_ms);
+  if (place != kFlowNotFound)
+    return fits_unrecorded(tables, *unrecorded_at(&tables, place), query, target,
+                           header.flow_cookie);
+  if (!(p.flags & kPacketFragment)) return false;
+  // Its ports are not in it: all flows are tried, and the ten bits of their hashes that are not in
+  // the table.
   for (uint32_t i = 0; i < kUnrecordedBuckets * kUnrecordedWays; i++) {
     const unrecorded_flow& flow = *unrecorded_at(&tables, i);
-    if (flow.way == 0 || unrecorded_target(&flow) != target) continue;
-    flow_query query{};
-    query.endpoint_id = tables.attachments[unrecorded_attachment(&flow)].endpoint_id;
-    if (query.endpoint_id != header.endpoint_id) continue;
-    // All but ten bits of the hash are in the table, and where they stand there.
+    if (flow.way == 0) continue;
     query.hash =
         (flow.seen >> 32 << 32) | (flow.way >> kUnrecordedCheckShift << 24) | i / kUnrecordedWays;
     for (int missing = 0; missing < 1 << 10; missing++, query.hash += kUnrecordedBuckets)
-      if (unrecorded_cookie_fits(&tables, &query, header.flow_cookie, target,
-                                 static_cast<uint32_t>(flow.seen)))
-        return true;
+      if (fits_unrecorded(tables, flow, query, target, header.flow_cookie)) return true;
   }
   return false;
 }
 
 // Whether a datagram carries the cookie of a record of the table, for a target at its source; or
 // one that was made for that target, which only the path can do, under the key.
-bool cookie_is_known(const Tables& tables, const Bytes& datagram) {
+bool cookie_is_known(const Tables& tables, const Bytes& datagram, uint32_t now_ms) {
   const geneve_profile profile = SLUICE_GENEVE_AWS;
   geneve header{};
   const size_t udp = 14 + (datagram[14] & 15) * 4u;
@@ -95,7 +112,7 @@ bool cookie_is_known(const Tables& tables, const Bytes& datagram) {
         tables.targets[record.target].address[0] == load_u32(&datagram[26]))
       return true;
   }
-  return is_unrecorded(tables, maker, header);
+  return is_unrecorded(tables, datagram, udp + 8 + header.header_length, maker, header, now_ms);
 }
 
 // What is told is there, and has one verdict at most.
@@ -128,7 +145,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     require((outcome.verdict == kVerdictDrop || outcome.verdict == kVerdictAnswered) ==
             (outcome.reason != kDropNone));
   });
-  tables.attachments[0].new_flows_per_second = size % 2;  // flows of every other input go without
+  // Flows of every other input go without a record.
+  tables.attachments[0].new_flows_per_second = size % 2;
+  if (size % 2 != 0)  // what is_unrecorded() looks through
+    std::fill_n(tables.unrecorded_buckets, int{kUnrecordedBuckets}, unrecorded_bucket{});
   Bytes last;
   sluice::tunnels::Reader reader({data, size});
   for (int step = 0; step < 64 && reader.remaining() >= 3; step++) {
@@ -156,7 +176,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
               outcome.verdict == kVerdictSlowPath || outcome.verdict == kVerdictInside ||
               outcome.verdict == kVerdictOutside || outcome.verdict == kVerdictTarget);
       if (outcome.verdict == kVerdictInside || outcome.verdict == kVerdictOutside)
-        require(cookie_is_known(tables, in));
+        require(cookie_is_known(tables, in, static_cast<uint32_t>(host->now_ms())));
       if (outcome.verdict == kVerdictTarget)
         last.assign(buffer.bytes().begin(), buffer.bytes().end());
     } else {
