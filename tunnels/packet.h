@@ -243,9 +243,9 @@ SLUICE_INLINE enum DropReason parse_ipv6(const __u8* data, const __u8* end, __u3
   return kDropNone;
 }
 
-// The IP packet at l3_offset, which the caller has set (at most kL3OffsetMax), in a frame of `length` bytes,
-// of which those up to `end` are at hand. `version` is 4 or 6, from the EtherType. Bytes after the
-// IP packet (Ethernet padding) are ignored.
+// The IP packet at l3_offset, which the caller has set (at most kL3OffsetMax), in a frame of
+// `length` bytes, of which those up to `end` are at hand. `version` is 4 or 6, from the EtherType.
+// Bytes after the IP packet (Ethernet padding) are ignored.
 SLUICE_INLINE enum DropReason parse_ip_within(const __u8* data, const __u8* end, __u32 length,
                                               __u8 version, struct packet* p) {
   p->flags = 0;

@@ -55,6 +55,18 @@ std::string with(const std::string& before, const std::string& after) {
   return yaml.replace(at, before.size(), after);
 }
 
+TEST(Config, EntriesExampleIsValid) {
+  auto config = read_config(SLUICE_SOURCE_DIR "/docs/features/examples/entries.yaml");
+  ASSERT_TRUE(config) << config.error()[0].text();
+  EXPECT_EQ(config->attachments[0].entry, EntryChoice::kTc);
+  EXPECT_EQ(config->attachments[1].entry, EntryChoice::kAuto);
+  EXPECT_EQ(config->gateway.tunnel_entry, EntryChoice::kXdp);
+  EXPECT_NE(
+      errors_of(with("inside: in0", "inside: in0, entry: native")).find("'auto', 'xdp', 'tc'"),
+      std::string::npos)
+      << errors_of(with("inside: in0", "inside: in0, entry: native"));
+}
+
 TEST(Config, NlbExampleIsValid) {
   auto config = read_config(SLUICE_SOURCE_DIR "/docs/features/examples/nlb.yaml");
   ASSERT_TRUE(config) << config.error()[0].text();

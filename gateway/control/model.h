@@ -190,9 +190,9 @@ struct Attachment : Resource {
   std::string outside;         // interface towards the clients
   std::string inside;          // interface towards the applications
   EntryChoice entry = EntryChoice::kAuto;
-  std::string load_balancer;   // type gateway
-  std::string subnet;          // of `network`, for an endpoint made over the EC2 API; may be empty
-  std::string service;         // the endpoint service that it was made through; may be empty
+  std::string load_balancer;  // type gateway
+  std::string subnet;         // of `network`, for an endpoint made over the EC2 API; may be empty
+  std::string service;        // the endpoint service that it was made through; may be empty
   bool operator==(const Attachment&) const = default;
 };
 

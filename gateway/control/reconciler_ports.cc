@@ -19,14 +19,13 @@ Result<> Reconciler::attach(uint32_t interface_index, Entry entry) {
   return {};
 }
 
-// Both interfaces of an attachment at one entry. What could not be had at XDP stays at TC until its
-// interfaces or its entry change: trying again could take the link of a card down.
-Result<> Reconciler::attach_both(Interfaces::Pair both, EntryChoice choice) {
-  const auto at_tc = [&](uint32_t index) {
-    const auto at = ports_.find(index);
-    return at != ports_.end() && at->second == Entry::kTc;
-  };
-  const bool stays = choice == EntryChoice::kAuto && at_tc(both.outside) && at_tc(both.inside);
+// Both interfaces of an attachment at one entry. What `auto` could not have at XDP stays at TC
+// until its interfaces or its entry change: trying again could take the link of a card down.
+Result<> Reconciler::attach_both(Interfaces::Pair both, const Attachment& attachment) {
+  const EntryChoice choice = attachment.entry;
+  const Attachment* before = last_.attachments.find(attachment.name);
+  const bool stays = before && before->entry == choice && choice == EntryChoice::kAuto &&
+                     entry_of(both.outside) == Entry::kTc && entry_of(both.inside) == Entry::kTc;
   if (choice != EntryChoice::kTc && !stays) {
     Result<> attached = attach(both.outside, Entry::kXdp);
     if (attached) attached = attach(both.inside, Entry::kXdp);
@@ -69,7 +68,7 @@ Result<> Reconciler::write_ports(const Config& config, World& world) {
   const bool whole = config.gateway.tunnel_entry == EntryChoice::kTc;
   for (uint32_t index : interfaces_.tunnels) keep(attach(index, whole ? Entry::kTc : Entry::kXdp));
   for (size_t i = 0; i < config.attachments.size(); i++)
-    keep(attach_both(interfaces_.attachments[i], config.attachments[i].entry));
+    keep(attach_both(interfaces_.attachments[i], config.attachments[i]));
   for (uint32_t index : wanted)
     if (index != 0 && !ports_.contains(index)) tables_.ports[index] = {};
   keep(finish_packets(config, world));

@@ -2,9 +2,9 @@
 // The macro layer between the packet path and its host: what a frame is, and how a table is
 // reached.
 //
-// In the kernel host a frame is the context of XDP (frame_xdp.h) or of TC (frame_skb.h), and a table
-// is a map of the same name. In the process host a frame is a buffer with room in front, and a table
-// is a pointer.
+// In the kernel host a frame is the context of XDP (frame_xdp.h) or of TC (frame_skb.h), and a
+// table is a map of the same name. In the process host a frame is a buffer with room in front, and
+// a table is a pointer.
 #pragma once
 
 #include "gateway/datapath/tables.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 // What an XDP frame and a frame in memory have in common: it is one packet, all of it is at hand,
-// its tags are in it, and nothing is known about it that is not. frame_skb.h has these functions for
-// a kernel's packet, of which none of that is true, and says what they are for.
+// its tags are in it, and nothing is known about it that is not. frame_skb.h has these functions
+// for a kernel's packet, of which none of that is true, and says what they are for.
 #pragma once
 
 SLUICE_INLINE int frame_pull(frame* f) {

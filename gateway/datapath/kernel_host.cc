@@ -244,6 +244,10 @@ Result<std::unique_ptr<Rings>> KernelHost::sightings(TakeSighting taker) {
 Result<KernelHost::TestRun> KernelHost::test_run(std::span<const uint8_t> bytes,
                                                  const char* program_name, uint32_t repeat) {
   const bpf_program* program = bpf_object__find_program_by_name(object_, program_name);
+  if (!program) {
+    SLUICE_TRY_VOID(program_of(Entry::kTc));
+    program = bpf_object__find_program_by_name(tc_object_, program_name);
+  }
   if (!program) return fail("there is no such program", program_name);
   TestRun run;
   run.bytes.resize(bytes.size() + kTestRunRoom);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel host: the packet path as an XDP program in the drivers and as a TC program behind them,
-// its tables as maps that this process has in its memory. Needs root (CAP_BPF, CAP_NET_ADMIN) and a
-// kernel of 6.1 or later; of 6.6 for TC.
+// The kernel host: the packet path as an XDP program in the drivers and as a TC program behind
+// them, its tables as maps that this process has in its memory. Needs root (CAP_BPF, CAP_NET_ADMIN)
+// and a kernel of 6.1 or later; of 6.6 for TC.
 #pragma once
 
 #include <chrono>
@@ -48,10 +48,10 @@ class KernelHost final : public DataPathHost {
   // Ends the path that is kept in `pins`, whoever made it. Nothing there is no error.
   static Result<> remove_pins(const std::string& pins);
 
-  // Runs a program of the object on a frame (BPF_PROG_TEST_RUN), `repeat` times without restoring
-  // it.
+  // Runs a program of the object, or the TC entry's, on a frame (BPF_PROG_TEST_RUN), `repeat` times
+  // without restoring it.
   struct TestRun {
-    int action = 0;  // XDP_PASS, XDP_DROP, XDP_REDIRECT
+    int action = 0;  // XDP_PASS, XDP_DROP, XDP_REDIRECT; TC_ACT_...
     std::vector<uint8_t> bytes;
     std::chrono::nanoseconds duration{};  // mean of one repetition
   };

@@ -11,8 +11,8 @@ SEC("tc")
 int sluice_tc(struct __sk_buff* context) {
   struct departure departure = {0};
   const __u32 now_ms = (__u32)(bpf_ktime_get_coarse_ns() / 1000000);
-  switch (path_enter(0, context, context->ifindex, bpf_get_smp_processor_id(), now_ms,
-                     &departure)) {
+  switch (
+      path_enter(0, context, context->ifindex, bpf_get_smp_processor_id(), now_ms, &departure)) {
     case kVerdictStack:
       return kTcNext;
     case kVerdictDrop:

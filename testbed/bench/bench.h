@@ -31,10 +31,12 @@ struct LiveCase {
   std::string entry;  // "xdp" | "tc"
   std::string way;    // "redirect" | "around" | "gateway": live_bench.cc
   uint64_t flows = 0;
-  double rate = 0;         // per second: packets, or bits of TCP payload; median of the rounds
-  double cpu_ns = 0;       // per packet, of everything but the sender
-  double of_redirect = 0;  // the rate as a part of a plain redirect's,
-  double of_around = 0;    // and of one by way of the appliance
+  double rate = 0;    // per second: packets, or bits of TCP payload; median of the rounds
+  double cpu_ns = 0;  // per packet, of everything but the sender
+  // What a CPU does, as a part of what it does in a plain redirect, and in one by way of the
+  // appliance: packets per CPU time, so that other programs do not count, and bits per second.
+  double of_redirect = 0;
+  double of_around = 0;
 };
 
 struct LiveOptions {

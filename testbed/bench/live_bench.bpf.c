@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-// What stands around the gateway in the live benchmark: a generator, a sink, appliances that echo in
-// the kernel, and forwarders that do nothing but forward.
+// What stands around the gateway in the live benchmark: a generator, a sink, appliances that echo
+// in the kernel, and forwarders that do nothing but forward.
 #include <linux/bpf.h>
+// libbpf's helpers use the types of linux/types.h above.
 #include <bpf/bpf_helpers.h>
 
 #include "testbed/bench/live_bench.h"
@@ -12,8 +13,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 enum { kTcNext = -1, kTcDrop = 2 };
 
-// Where what comes in at an interface leaves: below for an even destination MAC address, above 32 bits
-// for an odd one; 0: it goes to the kernel.
+// Where what comes in at an interface leaves: below for an even destination MAC address, above 32
+// bits for an odd one; 0: it goes to the kernel.
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(map_flags, BPF_F_MMAPABLE);
@@ -94,9 +95,7 @@ int live_bounce_xdp(struct xdp_md* context) {
 }
 
 SEC("tc")
-int live_bounce_tc(struct __sk_buff* context) {
-  return (int)bpf_redirect(context->ifindex, 0);
-}
+int live_bounce_tc(struct __sk_buff* context) { return (int)bpf_redirect(context->ifindex, 0); }
 
 SLUICE_INLINE int is_ours(const __u8* data, const __u8* end) {
   return data + 42 <= end && load_be16(data + 12) == kEtherTypeIpv4 && data[23] == kProtocolUdp &&

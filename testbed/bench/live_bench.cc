@@ -107,8 +107,8 @@ Result<> measure_packets(LiveLab& lab, Entry entry, uint32_t flows, uint64_t sho
   bench.clear();
   for (const auto& [way, start] : kWays)
     cases.push_back({"packets", entry_name(entry), way, shown, median(rates[way]),
-                     median(costs[way]), median(rates[way]) / median(rates["redirect"]),
-                     median(rates[way]) / median(rates["around"])});
+                     median(costs[way]), median(costs["redirect"]) / median(costs[way]),
+                     median(costs["around"]) / median(costs[way])});
   return {};
 }
 
@@ -122,7 +122,8 @@ Result<double> transfer(LiveLab& lab, double seconds) {
   Result<std::string> out = fail("not tried");
   for (int i = 0; i < kTriesMax; i++) {
     out = shell(client);
-    if (out || out.error().text().find("refused") == std::string::npos) break;
+    const std::string said = out ? *out : out.error().text();
+    if (said.find("refused") == std::string::npos) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   if (!out) return ::tl::make_unexpected(out.error());

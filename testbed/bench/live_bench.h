@@ -7,19 +7,19 @@
 SLUICE_GATEWAY_BEGIN
 
 enum {
-  kLivePortsMax = 64,       // interface indexes of the benchmark's namespaces are below this
+  kLivePortsMax = 64,  // interface indexes of the benchmark's namespaces are below this
   kLiveCpusMax = 128,
-  kLiveFrameLength = 60,    // UDP over IPv4, as short as Ethernet frames are
-  kLiveServerPort = 9999,   // where they go
+  kLiveFrameLength = 60,   // UDP over IPv4, as short as Ethernet frames are
+  kLiveServerPort = 9999,  // where they go
 };
 
 // What the generator sends.
 struct live_traffic {
-  __u8 to[6];         // MAC addresses
+  __u8 to[6];  // MAC addresses
   __u8 from[6];
-  __u32 interface;    // to send by
-  __u32 flows;        // a power of two
-  __u64 step;         // packets so far
+  __u32 interface;  // to send by
+  __u32 flows;      // a power of two
+  __u64 step;       // packets so far
 };
 
 // What the sink of one CPU has seen.

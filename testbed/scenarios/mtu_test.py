@@ -16,6 +16,7 @@ DIRECT = ("10.1.0.21", 7000), ("fd01::21", 7000)
 LISTENERS = ("10.1.0.100", 80), ("fd01::100", 80)
 IP_MTU_DISCOVER, IP_PMTUDISC_DONT = 10, 0  # of <linux/in.h>: packets without DF
 servers = {}
+CLAMP = ("  tunnel: {interface", "  mss_clamp: true\n  tunnel: {interface")
 SMALL = ("{name: fabric, mtu: 1600}", "{name: fabric, mtu: 1500}")
 
 
@@ -90,6 +91,5 @@ def cut(lab):
 
 if __name__ == "__main__":
     YAML = "testbed/scenarios/nlb.yaml"
-    CLAMP = ("  tunnel: {interface", "  mss_clamp: true\n  tunnel: {interface")
     harness.run(harness.Lab(YAML, [SMALL]), ready, cut, told)
     harness.run(harness.Lab(YAML, [SMALL, CLAMP]), ready, clamped)
