@@ -13,8 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   PcapngBlocks whole, cut;
   std::string from_whole, from_cut;
   const bool good = read(whole, all, from_whole);
-  const bool both = read(cut, all.substr(0, size / 2), from_cut) &&
-                    read(cut, all.substr(size / 2), from_cut);
+  const bool both =
+      read(cut, all.substr(0, size / 2), from_cut) && read(cut, all.substr(size / 2), from_cut);
   if (good != both || from_whole != from_cut || !all.starts_with(from_whole)) std::abort();
   if (whole.packets() != cut.packets() || whole.lost() != cut.lost()) std::abort();
   return 0;

@@ -49,7 +49,7 @@ enum Verdict {
     "unrecorded_sent") /* a packet of a flow without record went to its target */                 \
   X(kEventUnrecordedReturned, "unrecorded_returned") /* and one was delivered */                  \
   X(kEventUnrecordedEvicted,                                                                      \
-    "unrecorded_evicted") /* a flow without record was forgotten for another */                   \
+    "unrecorded_evicted")                /* a flow without record was forgotten for another */    \
   X(kEventSightingLost, "sighting_lost") /* what somebody wanted to see, and could not be told */
 
 enum PathEvent {
