@@ -114,8 +114,10 @@ Result<> measure_packets(LiveLab& lab, Entry entry, uint32_t flows, uint64_t sho
 
 // Bits per second of one TCP connection.
 Result<double> transfer(LiveLab& lab, double seconds) {
-  const std::string server = "ip netns exec " + lab.name(LiveLab::kServer) + " ";
-  SLUICE_TRY_VOID(shell(server + "iperf3 --server --one-off --daemon"));
+  // It ends with the connection, or, if none comes, soon after.
+  SLUICE_TRY_VOID(shell("ip netns exec " + lab.name(LiveLab::kServer) + " timeout " +
+                        std::to_string(static_cast<int>(seconds) + 30) +
+                        " iperf3 --server --one-off >/dev/null 2>&1 </dev/null &"));
   const std::string client = "ip netns exec " + lab.name(LiveLab::kClient) +
                              " iperf3 --client 10.1.0.11 --json --connect-timeout 5000 --time " +
                              std::to_string(static_cast<int>(seconds));
