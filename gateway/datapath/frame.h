@@ -89,6 +89,7 @@ struct {
 SLUICE_INLINE int frame_tell(const struct path_tables* tables, frame* f, struct sighting* s) {
   (void)tables;
   const __u64 captured = s->captured;
+  s->tag = frame_tag(f);
   return (int)bpf_perf_event_output(f, &sightings, BPF_F_CURRENT_CPU | captured << 32, s,
                                     sizeof(*s));
 }

@@ -236,8 +236,12 @@ Result<std::unique_ptr<Rings>> KernelHost::handed_over(TakeHandedOver taker) {
 Result<std::unique_ptr<Rings>> KernelHost::sightings(TakeSighting taker) {
   return rings("sightings", kSightingPages, [taker = std::move(taker)](auto padded) {
     sighting seen{};
-    if (take_head(padded, seen) && seen.captured <= padded.size())
-      taker(seen, padded.first(seen.captured));
+    if (!take_head(padded, seen) || seen.captured > padded.size()) return;
+    const auto bytes = padded.first(seen.captured);
+    if (seen.tag == 0 || bytes.size() < kTagPlace) return taker(seen, bytes);
+    seen.length += sizeof(seen.tag);
+    seen.captured += sizeof(seen.tag);
+    taker(seen, with_tag(bytes, seen.tag));
   });
 }
 

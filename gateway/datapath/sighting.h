@@ -82,6 +82,8 @@ struct sighting {
   __u8 verdict;    // from here on: at the end of its way
   __u8 reason;     // DropReason
   __u8 direction;  // 0: from the end that is the first one of its flow's key
+  __u32 tag;  // VLAN tag that the frame has beside it (frame_tag()); the kernel host puts it back
+  __u32 zero;
 };
 
 // One per CPU, for the packet that is on its way there.
@@ -94,7 +96,7 @@ struct watch_state {
 SLUICE_ASSERT_SIZE(watch, 40);
 SLUICE_ASSERT_SIZE(watch_list, 320);
 SLUICE_ASSERT_SIZE(seen_flow, 16);
-SLUICE_ASSERT_SIZE(sighting, 112);
-SLUICE_ASSERT_SIZE(watch_state, 112 + 256 + 64);
+SLUICE_ASSERT_SIZE(sighting, 120);
+SLUICE_ASSERT_SIZE(watch_state, 120 + 256 + 64);
 
 SLUICE_END
