@@ -15,6 +15,7 @@
 #pragma once
 
 #include "gateway/datapath/counters.h"
+#include "gateway/datapath/fragment_tables.h"
 #include "gateway/datapath/new_flow_tables.h"
 #include "gateway/datapath/policy_tables.h"
 #include "gateway/datapath/sighting.h"
@@ -50,8 +51,6 @@ enum {
   kLayer2Max = 4096,  // distinct MAC and VLAN pairs in use
   kLayer2Ways = 8,
   kFlowWays = 8,  // signatures in a 64-byte bucket
-  kTrailWays = 4,
-  kTrailBuckets = 4096,  // 16,384 fragmented datagrams on their way at once
   kCpusMax = 128,
   kSlowPathCpu = kCpusMax - 1,  // the slow path's place among them
   kGateShift = 4,               // milliseconds >> this: windows of what a CPU may do
@@ -267,28 +266,6 @@ struct flow_bucket {
   struct flow_usage usage[kFlowWays];
 };
 
-// What is known of a datagram that comes in fragments: enough to send all of them one way, and to
-// let no two of them overlap.
-enum TrailFlags {
-  kTrailBegun = 1,     // its first fragment has passed: the ports are known
-  kTrailEnds = 2,      // its last one has: `end` is its length
-  kTrailReturned = 4,  // made of what a target returned: nothing was counted
-};
-
-struct fragment_trail {
-  __u64 name;  // keyed hash of endpoint, addresses, protocol and identification; 0: an empty place
-  __u32 last_seen_ms;
-  __u16 port[2];  // source, destination; packet byte order
-  __u32 passed;   // bytes of its fragments
-  __u32 end;      // past the last byte that one of them had
-  __u32 flags;    // TrailFlags
-  __u32 zero;
-};
-
-struct trail_bucket {
-  struct fragment_trail trail[kTrailWays];
-};
-
 // How much of what is limited by rate a CPU has done in the present window. One cache line.
 struct gate {
   __u32 window;  // now_ms >> kGateShift
@@ -332,7 +309,6 @@ SLUICE_ASSERT_SIZE(layer2, 32);
 SLUICE_ASSERT_SIZE(flow_record, 64);
 SLUICE_ASSERT_SIZE(flow_usage, 24);
 SLUICE_ASSERT_SIZE(flow_bucket, 768);
-SLUICE_ASSERT_SIZE(trail_bucket, 128);
 SLUICE_ASSERT_SIZE(gate, 64);
 SLUICE_ASSERT_SIZE(tunnel_probe, 16);
 

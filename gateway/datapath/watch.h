@@ -106,7 +106,10 @@ SLUICE_STAGE int watch_read_frame(const struct path_tables* tables, frame* f, st
                                   __u32 attachment) {
   const struct attachment* at = table_attachments(tables, attachment);
   struct packet p;
-  if (!s || !at || frame_parse(f, &p) != kDropNone || p.tuple.version == 0) return 0;
+  if (!s || !at) return 0;
+  enum DropReason reason = frame_parse(f, &p);
+  if (reason != kDropNone && frame_pull(f)) reason = frame_parse(f, &p);
+  if (reason != kDropNone || p.tuple.version == 0) return 0;
   struct fragment piece;
   if ((p.flags & kPacketFragment) && fragment_read(f, &p, &piece) == kDropNone) {
     fragment_name(tables, &p.tuple, at->endpoint_id, &piece);
@@ -126,7 +129,8 @@ SLUICE_STAGE int watch_read_datagram(const struct path_tables* tables, frame* f,
   if (!s) return 0;
   d.inner.tuple.version = 0;
   d.inner.flags = 0;
-  const enum DropReason reason = datagram_parse(tables, f, &d);
+  enum DropReason reason = datagram_parse(tables, f, &d);
+  if ((!d.ours || reason != kDropNone) && frame_pull(f)) reason = datagram_parse(tables, f, &d);
   if (!d.ours) return 0;
   if (reason != kDropNone) return 1;
   struct fragment piece;
