@@ -30,7 +30,7 @@ class HostForTest final : public DataPathHost {
   };
 
   Tables& tables() override { return host_->tables(); }
-  Result<> attach(uint32_t) override { return {}; }
+  Result<> attach(uint32_t, Entry) override { return {}; }
   Result<> detach(uint32_t) override { return {}; }
   uint64_t now_ms() const override { return 0; }
   Result<std::unique_ptr<Rings>> sightings(TakeSighting taker) override {
