@@ -203,6 +203,21 @@ TEST(Http, GoesOnForAnyNumberOfTransactions) {
   EXPECT_TRUE(sink.events().empty());
 }
 
+// An answer that nobody has asked for ends with the line before a line end: that one is the first
+// of another connection.
+TEST(Http, ALineEndMayOutliveItsConnection) {
+  for (const std::string_view bytes : {"\xc8\n0\r\x01"
+                                       "2\r",
+                                       "\xc8\n0\r\x01"
+                                       "2\n"}) {
+    RecordingSink sink;
+    const auto parser = make();
+    EXPECT_EQ(parser->feed(kToClient, bytes_of(bytes), sink), Parsed::kMore);
+    parser->end(kToServer, sink);
+    parser->end(kToClient, sink);
+  }
+}
+
 TEST(Http, IsRecognised) {
   const std::string long_line = "FOO /" + std::string(kHttpProbeLineMax, 'a');
   const struct {

@@ -33,7 +33,6 @@ Parsed HttpParser::feed(Direction direction, std::span<const uint8_t> bytes,
                         TransactionSink& sink) {
   sink_ = &sink;
   if (outcome_ != Parsed::kMore || bytes.empty()) return outcome_;
-  if (!open()) return leave(Parsed::kFailed);
   std::string& pending = pending_[static_cast<int>(direction)];
   std::string all;
   if (!pending.empty()) {
@@ -91,6 +90,10 @@ Parsed HttpParser::advance(Direction direction, std::span<const uint8_t> bytes) 
 
 // Returns how many bytes libhtp took; sets outcome_.
 size_t HttpParser::give(Direction direction, const uint8_t* bytes, size_t length) {
+  if (!open()) {  // it may have ended with what was given just before
+    outcome_ = Parsed::kFailed;
+    return length;
+  }
   direction_ = direction;
   std::string& last = last_given_[static_cast<int>(direction)];
   if (bytes != nullptr) last.append(all_of({bytes, length}).substr(length < 2 ? 0 : length - 2));
@@ -121,7 +124,7 @@ size_t HttpParser::give(Direction direction, const uint8_t* bytes, size_t length
 Parsed HttpParser::gap(Direction direction, uint64_t length, TransactionSink& sink) {
   sink_ = &sink;
   if (outcome_ != Parsed::kMore || length == 0) return outcome_;
-  if (!open() || !flush(direction)) return leave(Parsed::kFailed);
+  if (!flush(direction)) return leave(Parsed::kFailed);
   give(direction, nullptr, length);
   if (outcome_ != Parsed::kMore) return leave(outcome_);
   after_feed();
