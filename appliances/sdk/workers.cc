@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <optional>
 #include <string>
 
 namespace sluice::sdk {
@@ -20,6 +21,7 @@ struct Tally {
 Result<> Workers::each(const Task& task) const {
   const auto tally = std::make_shared<Tally>();
   tally->left = count();
+  std::optional<size_t> refused;  // the others do it all the same
   for (size_t worker = 0; worker < count(); worker++) {
     const bool taken = errands_[worker]->add([tally, task, worker](Appliance& appliance) {
       task(worker, appliance);
@@ -27,8 +29,9 @@ Result<> Workers::each(const Task& task) const {
       tally->left--;
       tally->changed.notify_one();
     });
-    if (!taken) return fail("too many requests wait already", "worker " + std::to_string(worker));
+    if (!taken) refused = worker;
   }
+  if (refused) return fail("too many requests wait already", "worker " + std::to_string(*refused));
   std::unique_lock lock(tally->mutex);
   const auto wait = std::chrono::milliseconds(wait_ms_);
   if (tally->changed.wait_for(lock, wait, [&] { return tally->left == 0; })) return {};

@@ -102,6 +102,7 @@ Result<std::shared_ptr<const Engine>> Engine::create(const EngineOptions& option
   engine->rules_.reserve(set.rules.size());
   for (Rule& rule : set.rules) engine->compile(std::move(rule));
   if (previous != nullptr) engine->note_since(*previous);
+  engine->note_wanted(previous);
   std::optional<DatabaseCache> cache;
   if (!options.cache_directory.empty()) {
     SLUICE_TRY(cache, DatabaseCache::open(options.cache_directory));
@@ -130,6 +131,13 @@ void Engine::note_since(const Engine& previous) {
   for (CompiledRule& compiled : rules_) {
     const auto found = known.find({compiled.rule.id(), compiled.rule.rev});
     if (found != known.end()) compiled.since = found->second;
+  }
+}
+
+void Engine::note_wanted(const Engine* previous) {
+  for (size_t b = 0; b < kBuffers; b++) {
+    const bool before = previous != nullptr && !previous->views_of_[b].empty();
+    wanted_since_[b] = before ? previous->wanted_since_[b] : generation_;
   }
 }
 

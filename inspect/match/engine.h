@@ -72,6 +72,9 @@ class Engine {
   // 1, and 1 more for each that replaced another. What belongs to an engine (streams of its
   // databases, numbers of its rules and views) is kept with this number beside it.
   uint32_t generation() const { return generation_; }
+  // The generation from which on rules have looked at a buffer all the time: a connection whose
+  // parsing began before it may have had the buffer, and nobody knows.
+  uint32_t wanted_since(Buffer buffer) const { return wanted_since_[static_cast<size_t>(buffer)]; }
   // Of all databases.
   size_t database_bytes() const;
 
@@ -116,6 +119,7 @@ class Engine {
   Engine() = default;
   void note_since(const Engine& previous);
   void compile(Rule rule);
+  void note_wanted(const Engine* previous);
   uint16_t view_number(const RulePart& part);
   Result<> build_groups(DatabaseCache* cache);
   void build_address_rules(Kind kind, Direction direction);
@@ -125,6 +129,7 @@ class Engine {
   Result<> build_view_groups(DatabaseCache* cache);
 
   uint32_t generation_ = 1;
+  std::array<uint32_t, kBuffers> wanted_since_{};
   std::vector<CompiledRule> rules_;
   std::vector<RefusedRule> refused_;
   std::shared_ptr<Names> names_;

@@ -31,6 +31,7 @@ struct FlowUser {
   bool encrypted = false;                              // nothing more to find in payloads
   uint32_t asked[2] = {};            // generation whose address rules were asked, by Direction
   uint64_t encrypted_bytes[2] = {};  // then: bytes of the streams so far, by Direction
+  uint32_t app_since = 0;            // generation of the engine when `app` began
   bool alerted = false;
   bool drop_reported = false;
   bool error_reported = false;

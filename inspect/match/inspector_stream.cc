@@ -72,9 +72,11 @@ void Inspector::inspect_datagram(const Current& current) {
 
 AppSession& Inspector::app_of(const Current& current) {
   FlowUser& user = current.flow.user;
-  if (!user.app)
+  if (!user.app) {
     user.app = std::make_unique<AppSession>(
         current.view.is_tcp(), tunnels::swap_be16(current.flow.to_server.destination_port));
+    user.app_since = engine_->generation();
+  }
   return *user.app;
 }
 

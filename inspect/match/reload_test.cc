@@ -162,6 +162,30 @@ TEST(Reload, NewRulesSeeOfATransactionWhatWasKept) {
   EXPECT_EQ(h.alerts(), (Sids{2, 3})) << "half of a body is not taken for a whole one";
 }
 
+// Whether a request had a header that no rule has looked at, nobody knows.
+TEST(Reload, WhatNobodyLookedAtIsNotAbsent) {
+  const std::string absent = "drop http any any -> any any (http.referer; absent; sid:5;)";
+  const auto answers = [](Harness& h, const Ends& c, std::string_view request) {
+    return h.send(tcp(c.turned(), kAck, 5001, 1001 + static_cast<uint32_t>(request.size()),
+                      "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+  };
+  for (const std::string_view request :
+       {"GET / HTTP/1.1\r\nHost: h\r\nReferer: r\r\n\r\n", "GET / HTTP/1.1\r\nHost: h\r\n\r\n"}) {
+    Harness h("alert http any any -> any any (http.uri; content:\"nothing\"; sid:1;)");
+    const Ends c;
+    h.connect(c);
+    h.data(c, 0, request);
+    h.reload(absent);
+    answers(h, c, request);
+    EXPECT_EQ(h.alerts(), Sids{});
+    // In a connection of the new rules it is known.
+    const Ends later{"10.0.0.9", "10.0.0.2", 40009, 80};
+    h.connect(later);
+    h.data(later, 0, request);
+    EXPECT_EQ(h.alerts(), request.find("Referer") == std::string_view::npos ? Sids{5} : Sids{});
+  }
+}
+
 // --- many of them ---
 
 TEST(Reload, NothingKeepsRulesThatWereReplaced) {

@@ -53,10 +53,20 @@ void TransactionInspection::bring_over(Transaction& transaction, Notes& notes) {
   for (const Arrived& told : arrived)
     if (told.told) buffer(transaction, told.direction, told.buffer, told.untransformed);
   for (const Body& body : bodies)
-    if (body.is_first)
-      continue_bodies(transaction, notes, body.direction, body.buffer, body.bytes, true);
+    if (body.is_first) bring_over_body(transaction, notes, body);
   for (const Direction direction : {Direction::kToServer, Direction::kToClient})
     if (was_finished[static_cast<size_t>(direction)]) finished(transaction, direction);
+}
+
+// What did not fit, or is over, stays so.
+void TransactionInspection::bring_over_body(Transaction& transaction, Notes& notes,
+                                            const Body& former) {
+  continue_bodies(transaction, notes, former.direction, former.buffer, former.bytes, true);
+  for (Body& body : notes.bodies) {
+    if (body.buffer != former.buffer || body.direction != former.direction || body.whole) continue;
+    body.full |= former.full;
+    body.whole = former.whole;
+  }
 }
 
 bool TransactionInspection::hold(Notes& notes, size_t bytes) {
@@ -273,7 +283,8 @@ bool TransactionInspection::part_holds(const Notes& notes, const RulePart& part,
     if (compiled.plan.needs_end() && !body.whole) continue;
     if (check_.matcher().matches(compiled.plan, {body.bytes, 0})) return true;
   }
-  return part.absent && !there && notes.finished[static_cast<size_t>(direction)];
+  return part.absent && !there && notes.finished[static_cast<size_t>(direction)] &&
+         engine_->wanted_since(part.buffer) <= current_->flow.user.app_since;
 }
 
 void TransactionInspection::finished(Transaction& transaction, Direction direction) {

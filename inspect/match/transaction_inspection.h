@@ -136,6 +136,7 @@ class TransactionInspection final : public TransactionSink {
   // A file is looked at when its event is written.
   bool tracks_files() const { return reports_.writes(EventType::kFileinfo); }
   Notes& notes_of(Transaction& transaction);
+  void bring_over_body(Transaction& transaction, Notes& notes, const Body& former);
   void bring_over(Transaction& transaction, Notes& notes);
   // Counts bytes that a transaction keeps; false: no memory.
   bool hold(Notes& notes, size_t bytes);
