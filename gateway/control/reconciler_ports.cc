@@ -21,7 +21,8 @@ Result<> Reconciler::attach(uint32_t interface_index, Entry entry) {
 
 // Both interfaces of an attachment at one entry. What `auto` could not have at XDP stays at TC
 // until its interfaces or its entry change: trying again could take the link of a card down.
-Result<> Reconciler::attach_both(Interfaces::Pair both, const Attachment& attachment) {
+Result<> Reconciler::attach_both(Interfaces::Pair both, const Attachment& attachment,
+                                 EntryChoice tunnel) {
   const EntryChoice choice = attachment.entry;
   const Attachment* before = last_.attachments.find(attachment.name);
   const bool stays = before && before->entry == choice && choice == EntryChoice::kAuto &&
@@ -30,6 +31,10 @@ Result<> Reconciler::attach_both(Interfaces::Pair both, const Attachment& attach
     Result<> attached = attach(both.outside, Entry::kXdp);
     if (attached) attached = attach(both.inside, Entry::kXdp);
     if (attached || choice == EntryChoice::kXdp) return attached;
+    // What XDP at the tunnel sends to an interface without XDP is lost.
+    if (tunnel == EntryChoice::kXdp)
+      return fail(attached.error().text() +
+                  "; TC would do, but what comes back needs `gateway.tunnel.entry: tc` then");
   }
   SLUICE_TRY_VOID(attach(both.outside, Entry::kTc));
   return attach(both.inside, Entry::kTc);
@@ -41,10 +46,10 @@ void Reconciler::detach_all_but(const std::set<uint32_t>& wanted) {
       ++at;
       continue;
     }
+    finished_.erase(at->first);
     // An interface that was taken away is detached already; there is nobody to tell.
     (void)host_.detach(at->first);
     tables_.ports[at->first] = {};
-    finished_.erase(at->first);
     at = ports_.erase(at);
   }
 }
@@ -68,7 +73,8 @@ Result<> Reconciler::write_ports(const Config& config, World& world) {
   const bool whole = config.gateway.tunnel_entry == EntryChoice::kTc;
   for (uint32_t index : interfaces_.tunnels) keep(attach(index, whole ? Entry::kTc : Entry::kXdp));
   for (size_t i = 0; i < config.attachments.size(); i++)
-    keep(attach_both(interfaces_.attachments[i], config.attachments[i]));
+    keep(attach_both(interfaces_.attachments[i], config.attachments[i],
+                     config.gateway.tunnel_entry));
   for (uint32_t index : wanted)
     if (index != 0 && !ports_.contains(index)) tables_.ports[index] = {};
   keep(finish_packets(config, world));

@@ -79,10 +79,13 @@ TEST_F(ReconcilerPorts, EveryInterfaceIsAtTheEntryThatIsAskedFor) {
 
 TEST_F(ReconcilerPorts, AutoTakesTcWhereThereIsNoXdpAndStaysThere) {
   ports.without_xdp = {kIn};
-  ASSERT_TRUE(with("auto"));
-  EXPECT_EQ(ports.attached, (At{{kOut, Entry::kTc}, {kIn, Entry::kTc}, {kGen, Entry::kXdp}}));
+  const auto refused = with("auto");
+  ASSERT_FALSE(refused) << "what the tunnel sends there by XDP would be lost";
+  EXPECT_NE(refused.error().text().find("no XDP; TC would do"), std::string::npos);
+  ASSERT_TRUE(with("auto", "tc"));
+  EXPECT_EQ(ports.attached, (At{{kOut, Entry::kTc}, {kIn, Entry::kTc}, {kGen, Entry::kTc}}));
   ports.without_xdp.clear();
-  ASSERT_TRUE(with("auto", "tc"));  // looks at all ports again
+  ASSERT_TRUE(with("auto", "tc"));
   EXPECT_EQ(ports.attached[kIn], Entry::kTc);
   ASSERT_TRUE(with("xdp"));
   EXPECT_EQ(ports.attached[kIn], Entry::kXdp);
