@@ -95,6 +95,11 @@ SLUICE_INLINE int packet_is_mid_flow(const struct packet* p) {
   return packet_is_tcp(p) && (p->tcp_flags & (kTcpSyn | kTcpAck)) != kTcpSyn;
 }
 
+// The first packet of a connection, which says which end began.
+SLUICE_INLINE int packet_is_syn(const struct packet* p) {
+  return packet_is_tcp(p) && !packet_is_mid_flow(p);
+}
+
 // The target that a new flow goes to. kNone16: its group fails open.
 SLUICE_INLINE enum DropReason flow_steer(const struct passage* way, const struct flow_query* query,
                                          __u32 group_index, int mid_flow, __u32* target) {
@@ -166,10 +171,15 @@ enum {
 
 // The rule of the policy for a flow that a packet begins.
 SLUICE_INLINE __u32 flow_rule(const struct path_tables* tables, const struct packet* p,
-                              const struct flow_query* query, const struct attachment* attachment) {
+                              struct flow_query* query, const struct attachment* attachment,
+                              __u32 now_ms) {
   if (!(attachment->flags & kAttachmentPolicy)) return 0;
-  const int either_way = packet_is_mid_flow(p) || (p->flags & kPacketIcmpError);
-  return policy_find(tables, query, &p->tuple, either_way);
+  const int goes_on =
+      !packet_is_syn(p) && unrecorded_former(tables, query, now_ms) != (__u32)kNone16;
+  const int either_way = goes_on || packet_is_mid_flow(p) || (p->flags & kPacketIcmpError);
+  const __u32 rule = policy_find(tables, query, &p->tuple, either_way);
+  // A flow that goes on keeps its target, whatever else a rule would do.
+  return goes_on && !policy_is_plain(tables, rule) ? 0 : rule;
 }
 
 // Where the flow goes that a packet begins, which has none or whose flow is over: a drop reason, or
@@ -182,23 +192,18 @@ SLUICE_STAGE __u32 flow_decide(const struct path_tables* tables, const struct pa
   const struct attachment* attachment = table_attachments(tables, query->attachment);
   if (!way.settings || !attachment) return kDropFlowTableFull;
   const int mid_flow = packet_is_mid_flow(p);
+  if (mid_flow && query->place != kFlowNotFound) return kDropFlowExpired;
   __u32 target = kNone16;
-  if (mid_flow) {
-    if (query->place != kFlowNotFound) return kDropFlowExpired;
-    target = unrecorded_former(tables, query, now_ms);
-    if (target == kNone16 && (attachment->flags & kAttachmentDropsUnknown))
-      return kDropFlowNotBegun;
-  }
+  if (!packet_is_syn(p)) target = unrecorded_former(tables, query, now_ms);
+  if (target != kNone16) return target << 16;
+  if (mid_flow && (attachment->flags & kAttachmentDropsUnknown)) return kDropFlowNotBegun;
   const __u32 rule = where >> kWhereRule & 0xff;
   const enum PolicyAction action = policy_action(tables, way.settings, rule);
   if (action == kPolicyDrop) return policy_drop(tables, rule);
   if (action != kPolicyForward) return (__u32)kUninspected << 16;
-  if (target == kNone16) {
-    const __u32 group = flow_group(tables, attachment, query, rule);
-    const enum DropReason reason = flow_steer(&way, query, group, mid_flow, &target);
-    if (reason != kDropNone) return reason;
-  }
-  return target << 16;
+  const __u32 group = flow_group(tables, attachment, query, rule);
+  const enum DropReason reason = flow_steer(&way, query, group, mid_flow, &target);
+  return reason != kDropNone ? (__u32)reason : target << 16;
 }
 
 // Makes that flow, at query->place, or where there is room if that is kFlowNotFound, and picks the
@@ -314,7 +319,7 @@ SLUICE_INLINE enum DropReason flow_revise(struct passage* way, const struct pack
     turn = flow_turn(way->tables, p, query, where | i << kWhereHops, way->now_ms);
   way->fails_open = turn & kTurnFailsOpen;
   if (!(turn & kTurnBegins)) return (enum DropReason)(turn & 0xff);
-  const __u32 rule = flow_rule(way->tables, p, query, attachment);
+  const __u32 rule = flow_rule(way->tables, p, query, attachment, way->now_ms);
   __u64 chain = 0;
   if (rule != 0) chain = chain_choose(way->tables, query, rule, packet_is_mid_flow(p), way->now_ms);
   if (chain & 0xff) return (enum DropReason)(chain & 0xff);

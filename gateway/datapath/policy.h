@@ -122,6 +122,14 @@ SLUICE_INLINE enum DropReason policy_drop(const struct path_tables* tables, __u3
 }
 
 // What is to be done with a flow, by its rule.
+// Whether a rule does no more than say which target group a flow's one appliance is of; so does
+// none (0).
+SLUICE_INLINE int policy_is_plain(const struct path_tables* tables, __u32 rule) {
+  const struct settings* settings = table_settings(tables, 0);
+  const struct policy_rule* r = settings && rule != 0 ? policy_rule_at(tables, settings, rule) : 0;
+  return !r || (r->action == kPolicyForward && r->hops < 2);
+}
+
 SLUICE_INLINE enum PolicyAction policy_action(const struct path_tables* tables,
                                               const struct settings* settings, __u32 rule) {
   if (rule == 0) return kPolicyForward;

@@ -18,22 +18,22 @@ SLUICE_INLINE void count_flow(const struct passage* way, __u32 target) {
 }
 
 // A packet of a client, translated to the NLB target.
-SLUICE_INLINE void count_to_backend(const struct passage* way, __u32 target,
+SLUICE_INLINE void count_to_backend(const struct passage* way, const frame* f, __u32 target,
                                     const struct packet* p) {
   struct target_counters* count = table_target_counters(way->tables, target);
   if (!count) return;
-  count->packets_sent++;
-  count->bytes_sent += p->l3_length;
+  count->packets_sent += frame_packets(f, p);
+  count->bytes_sent += frame_bytes(f, p);
   if (is_tcp_reset(p)) count->resets_sent++;
 }
 
 // An answer of the NLB target.
-SLUICE_INLINE void count_from_backend(const struct passage* way, __u32 target,
+SLUICE_INLINE void count_from_backend(const struct passage* way, const frame* f, __u32 target,
                                       const struct packet* p) {
   struct target_counters* count = table_target_counters(way->tables, target);
   if (!count) return;
-  count->packets_returned++;
-  count->bytes_returned += p->l3_length;
+  count->packets_returned += frame_packets(f, p);
+  count->bytes_returned += frame_bytes(f, p);
   if (is_tcp_reset(p)) count->resets_returned++;
 }
 

@@ -53,9 +53,8 @@ SLUICE_INLINE int unrecorded_is(__u64 seen, __u64 way, __u64 hash) {
 // A flow is remembered for as long as one with a record.
 SLUICE_INLINE int unrecorded_is_alive(const struct settings* settings, __u64 seen, __u8 protocol,
                                       __u32 now_ms) {
-  const __u32 silence_ms = settings->idle_ms[protocol == kProtocolTcp ? kIdleTcp : kIdleOther];
-  // Signed: another CPU may have seen it a moment after `now_ms`.
-  return (__s32)(now_ms - (__u32)seen) <= (__s32)silence_ms;
+  const __u32 idle_ms = settings->idle_ms[protocol == kProtocolTcp ? kIdleTcp : kIdleOther];
+  return silence_ms((__u32)seen, now_ms) <= idle_ms;
 }
 
 // The place of a flow that is remembered and alive, or kFlowNotFound.

@@ -129,7 +129,55 @@ TEST_F(Unrecorded, TheRuleIsTheSameForBothDirections) {
   EXPECT_NE(appliance(from_outside(request())), appliance(out)) << "the rule's group is another";
   rule(kPolicyDrop);
   EXPECT_EQ(from_outside(request()).outcome.reason, kDropPolicy);
+  EXPECT_EQ(appliance(from_inside(reply())), appliance(from_inside(reply())))
+      << "what has begun goes on";
+  forget_flows();
   EXPECT_EQ(from_inside(reply()).outcome.reason, kDropPolicy);
+}
+
+// A SYN says which end began: a rule that only its answer fits is not its rule.
+TEST_F(Unrecorded, ARuleAboutTheOtherEndDoesNotTakeASyn) {
+  rule(kPolicyDrop);
+  tables().policy_entries[0].port_first = tables().policy_entries[0].port_last = 4242;
+  close_guard();
+  const Step out = from_outside(request());
+  ASSERT_EQ(out.outcome.verdict, kVerdictTarget);
+  EXPECT_EQ(appliance(from_inside(reply())), appliance(out));
+}
+
+// The answer of a flow without a record gets one for it: at the same target, and inspected, also
+// if a rule would let pass what begins like that.
+TEST_F(Unrecorded, AnAnswerDoesNotBeginAnotherFlow) {
+  const auto packet = [](bool back) {
+    const Bytes client = {10, 0, 0, 1};
+    const Bytes server = {10, 0, 0, 2};
+    return ethernet(
+        kEtherTypeIpv4, {},
+        back ? ipv4(kProtocolUdp, udp(53, 1234), {.source = server, .destination = client})
+             : ipv4(kProtocolUdp, udp(1234, 53), {.source = client, .destination = server}));
+  };
+  for (const auto action : {kPolicyBypass, kPolicyDrop, kPolicyForward}) {
+    SCOPED_TRACE(action);
+    forget_flows();
+    tables().settings[0].policy = 0;
+    guard(1);
+    from_outside(syn_of(0x8000u + action));
+    from_outside(syn_of(0x9000u + action));
+    const Step out = from_outside(packet(false));
+    ASSERT_EQ(out.outcome.verdict, kVerdictTarget);
+    const uint64_t created = events(kEventFlowCreated);
+    rule(action);
+    tables().policy_entries[0].port_first = tables().policy_entries[0].port_last = 1234;
+    rows_to(static_cast<uint16_t>((appliance(out) + 1) % kAppliances));
+    open_guard();
+    const Step answer = from_inside(packet(true));
+    ASSERT_EQ(answer.outcome.verdict, kVerdictTarget);
+    EXPECT_EQ(events(kEventFlowCreated), created + 1);
+    EXPECT_EQ(appliance(answer), appliance(out));
+    EXPECT_EQ(from_tunnel(returned(answer.bytes)).outcome.verdict, kVerdictOutside);
+    // Another one for the next round.
+    for (uint32_t i = 0; i < tables().flow_buckets_count; i++) tables().flow_buckets[i] = {};
+  }
 }
 
 TEST_F(Unrecorded, AGroupWithoutTargetsFailsAsItIsTold) {

@@ -12,9 +12,10 @@
 SLUICE_GATEWAY_BEGIN
 
 // The target for a packet, above 16 bits, kNone16 if its group fails open; or a drop reason: what
-// `otherwise` says if its flow cannot do without a record. The packet does not tell which end
-// began, so a rule for either is its rule. One that lets a flow pass uninspected is not enough
-// then: from the wrong end, anybody could choose it.
+// `otherwise` says if its flow cannot do without a record. A flow that goes on stays with its
+// target. But for a SYN a packet does not tell which end began, so a rule for either is its rule.
+// One that lets a flow pass uninspected is not enough then: from the wrong end, anybody could
+// choose it.
 SLUICE_STAGE __u32 unrecorded_steer(const struct path_tables* tables, const struct packet* p,
                                     struct flow_query* query, __u32 otherwise, __u32 now_ms) {
   if (!p || !query) return otherwise;
@@ -22,19 +23,18 @@ SLUICE_STAGE __u32 unrecorded_steer(const struct path_tables* tables, const stru
   passage_begin(&way, tables, 0, now_ms);
   const struct attachment* attachment = table_attachments(tables, query->attachment);
   if (!way.settings || !attachment) return otherwise;
+  const int begins = packet_is_syn(p);
+  __u32 target = kNone16;
+  if (!begins) target = unrecorded_former(tables, query, now_ms);
+  if (target != kNone16) return target << 16;
   __u32 rule = 0;
-  if (attachment->flags & kAttachmentPolicy) rule = policy_find(tables, query, &p->tuple, 1);
+  if (attachment->flags & kAttachmentPolicy) rule = policy_find(tables, query, &p->tuple, !begins);
   const struct policy_rule* r = rule != 0 ? policy_rule_at(tables, way.settings, rule) : 0;
   if (r && r->action == kPolicyDrop) return policy_drop(tables, rule);
   if (r && (r->action != kPolicyForward || r->hops > 1)) return otherwise;
-  __u32 target = kNone16;
-  if (!packet_is_tcp(p) || packet_is_mid_flow(p)) target = unrecorded_former(tables, query, now_ms);
-  if (target == kNone16) {
-    const __u32 group = flow_group(tables, attachment, query, rule);
-    const enum DropReason reason = flow_steer(&way, query, group, packet_is_mid_flow(p), &target);
-    if (reason != kDropNone) return reason;
-  }
-  return target << 16;
+  const __u32 group = flow_group(tables, attachment, query, rule);
+  const enum DropReason reason = flow_steer(&way, query, group, packet_is_mid_flow(p), &target);
+  return reason != kDropNone ? (__u32)reason : target << 16;
 }
 
 // Keeps the frame's own header for the flow's direction, and where its packets go.
@@ -96,10 +96,12 @@ SLUICE_INLINE enum Verdict unrecorded_forward(struct passage* way, frame* f, __u
   if ((p.tcp_flags & kTcpSyn) && way->settings->mss_clamp &&
       mss_clamp(f, &p, target->mtu - kEncapsulationOverhead))
     way->counters->event[kEventMssClamped]++;
-  way->counters->event[kEventUnrecordedSent]++;
+  const __u32 packets = frame_packets(f, &p);
   const __u32 cookie = unrecorded_cookie(way->tables, query.hash, query.endpoint_id, index,
                                          way->now_ms >> kUnrecordedEpochShift);
-  return path_send(way, f, &p, target, index, attachment, query.hash, cookie);
+  const enum Verdict verdict = path_send(way, f, &p, target, index, attachment, query.hash, cookie);
+  if (verdict == kVerdictTarget) way->counters->event[kEventUnrecordedSent] += packets;
+  return verdict;
 }
 
 // A datagram from a target that path_return found no record for.
@@ -132,7 +134,7 @@ SLUICE_INLINE enum Verdict unrecorded_return(struct passage* way, frame* f,
   reason = restore_layer2(way, f, &d.inner, unrecorded_layer2(flow, query.direction),
                           unrecorded_layer2(flow, query.direction ^ 1));
   if (reason != kDropNone) return path_drop(way, reason);
-  way->counters->event[kEventUnrecordedReturned]++;
+  way->counters->event[kEventUnrecordedReturned] += frame_packets(f, &d.inner);
   count_return(way, f, &d);
   way->departure.interface = attachment->interface[from_outside ? 1 : 0];
   return from_outside ? kVerdictInside : kVerdictOutside;

@@ -32,7 +32,7 @@ SLUICE_INLINE enum DropReason nlb_return_to_listener(struct passage* way, frame*
   *index = flow_find(way->tables, query);
   const struct flow_record* record = table_flow_records(way->tables, *index);
   if (!record) return kDropFlowUnknown;
-  if (record->flags & kFlowNlb) count_from_backend(way, record->backend, p);
+  if (record->flags & kFlowNlb) count_from_backend(way, f, record->backend, p);
   return kDropNone;
 }
 
@@ -97,7 +97,7 @@ SLUICE_INLINE enum DropReason nlb_send_to_target(struct passage* way, frame* f, 
   reason = nlb_keep_alias(way->tables, query, way->cpu << kWhereCpu, listener_index, way->now_ms);
   if (reason != kDropNone) return reason;
   way->counters->event[kEventNlbTranslated]++;
-  count_to_backend(way, record->backend, p);
+  count_to_backend(way, f, record->backend, p);
 
   const __u8* mac = target->mac;
   if (load_u32(mac) == 0 && load_u16(mac + 4) == 0) return kDropNone;
