@@ -5,10 +5,9 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "appliances/dpi/dpi_appliance.h"
-#include "appliances/sdk/commands.h"
+#include "appliances/sdk/two_workers_for_test.h"
 #include "inspect/stream/test_packets.h"
 
 namespace sluice::dpi {
@@ -33,35 +32,24 @@ class DpiControlsTest : public testing::Test {
     write(policy);
     DpiOptions options;
     if (!policy.empty()) options.policy_file = file_;
-    for (auto& appliance : appliances_) {
+    for (auto& appliance : two_.appliances) {
       auto made = make_dpi(options, eve_);
       ASSERT_TRUE(made) << made.error().text();
       appliance = std::move(*made);
     }
-    commands_ = std::make_unique<sdk::Commands>(dpi_controls(options.policy_file),
-                                                sdk::Workers({&errands_[0], &errands_[1]}, 60'000),
+    commands_ = std::make_unique<sdk::Commands>(dpi_controls(options.policy_file), two_.workers(),
                                                 std::vector<const sdk::Counters*>{});
   }
   void TearDown() override { std::remove(file_.c_str()); }
 
   void write(const std::string& policy) const { std::ofstream(file_) << policy; }
 
-  json ask(const std::string& request) {
-    std::atomic<bool> done{false};
-    std::thread worker([&] {
-      while (!done)
-        for (int i = 0; i < 2; i++) errands_[i].run(*appliances_[i]);
-    });
-    const std::string reply = commands_->answer(request);
-    done = true;
-    worker.join();
-    return json::parse(reply);
-  }
+  json ask(const std::string& request) { return two_.ask(*commands_, request); }
 
   Answer show(int worker, Bytes ip) {
     sdk::Packet packet{ip, 1, 2, time_us_ += 1000};
     Nowhere nowhere;
-    return appliances_[worker]->handle(packet, nowhere);
+    return two_.appliances[worker]->handle(packet, nowhere);
   }
   // A connection up to its request; what became of the request.
   Answer request(int worker, const Ends& ends, const std::string& text) {
@@ -77,13 +65,12 @@ class DpiControlsTest : public testing::Test {
                                               "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
   }
   void end_flows() {
-    for (auto& appliance : appliances_) appliance->finish(time_us_);
+    for (auto& appliance : two_.appliances) appliance->finish(time_us_);
   }
 
   std::string file_ = testing::TempDir() + "dpi_controls_" + std::to_string(getpid()) + ".yaml";
   inspect::MemorySink eve_;
-  std::unique_ptr<DpiAppliance> appliances_[2];
-  sdk::Errands errands_[2];
+  sdk::testing::TwoWorkers two_;
   std::unique_ptr<sdk::Commands> commands_;
   int64_t time_us_ = 1'700'000'000'000'000;
 };

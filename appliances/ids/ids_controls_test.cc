@@ -3,13 +3,11 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
-#include <thread>
 
-#include "appliances/sdk/commands.h"
+#include "appliances/sdk/two_workers_for_test.h"
 #include "inspect/stream/test_packets.h"
 
 namespace sluice::ids {
@@ -37,32 +35,22 @@ class IdsControlsTest : public testing::Test {
     options.rules.rule_files = {file_};
     auto engine = load_rules(options);
     ASSERT_TRUE(engine) << engine.error().text();
-    for (auto& appliance : appliances_) appliance = std::move(*make_ids(*engine, options, eve_));
+    for (auto& appliance : two_.appliances)
+      appliance = std::move(*make_ids(*engine, options, eve_));
     rules_ = std::make_shared<RunningRules>(options.rules, std::move(*engine));
-    commands_ = std::make_unique<sdk::Commands>(ids_controls(rules_),
-                                                sdk::Workers({&errands_[0], &errands_[1]}, 60'000),
+    commands_ = std::make_unique<sdk::Commands>(ids_controls(rules_), two_.workers(),
                                                 std::vector<const sdk::Counters*>{});
   }
   void TearDown() override { std::remove(file_.c_str()); }
 
   void write(const std::string& text) const { std::ofstream(file_) << text; }
 
-  json ask(const std::string& request) {
-    std::atomic<bool> done{false};
-    std::thread worker([&] {
-      while (!done)
-        for (int i = 0; i < 2; i++) errands_[i].run(*appliances_[i]);
-    });
-    const std::string reply = commands_->answer(request);
-    done = true;
-    worker.join();
-    return json::parse(reply);
-  }
+  json ask(const std::string& request) { return two_.ask(*commands_, request); }
 
   bool show(int worker, Bytes ip) {
     sdk::Packet packet{ip, 1, 2, time_us_ += 1000};
     Nowhere nowhere;
-    return appliances_[worker]->handle(packet, nowhere) == Answer::kReturn;
+    return two_.appliances[worker]->handle(packet, nowhere) == Answer::kReturn;
   }
   void connect(int worker, const Ends& c) {
     show(worker, tcp(c, tunnels::kTcpSyn, 100, 0));
@@ -75,8 +63,7 @@ class IdsControlsTest : public testing::Test {
 
   std::string file_ = testing::TempDir() + "ids_controls_" + std::to_string(getpid()) + ".rules";
   inspect::MemorySink eve_;
-  std::unique_ptr<IdsAppliance> appliances_[2];
-  sdk::Errands errands_[2];
+  sdk::testing::TwoWorkers two_;
   std::shared_ptr<RunningRules> rules_;
   std::unique_ptr<sdk::Commands> commands_;
   int64_t time_us_ = 1'700'000'000'000'000;
@@ -187,7 +174,7 @@ TEST_F(IdsControlsTest, TheEventSaysWhatTheSocketSays) {
   asked.erase("rules");
   asked["flow"].erase("active");
   asked["tcp"].erase("memuse");
-  appliances_[0]->finish(time_us_);
+  two_.appliances[0]->finish(time_us_);
   json last;
   std::istringstream lines(eve_.text());
   for (std::string line; std::getline(lines, line);) last = json::parse(line);
