@@ -9,6 +9,7 @@ SLUICE_GATEWAY_BEGIN
 
 enum {
   kBenchAppliances = 4,     // row i belongs to appliance i % 4 (path_fixture.h)
+  kBenchNoVerdict = 15,     // the place beside the verdicts where frames without one are counted
   kBenchFrameLength = 144,  // room for a GENEVE datagram around the shortest TCP packet
 };
 
@@ -21,7 +22,7 @@ struct bench_state {
   __u32 step;       // repetitions so far
   __u32 length;     // of the template
   __u8 frame[kBenchFrameLength];
-  __u64 verdicts[16];
+  __u64 verdicts[kBenchNoVerdict + 1];
 };
 
 // Repetition `step` takes this flow: a walk that visits every one and that no prefetcher follows.
