@@ -17,9 +17,10 @@ enum FlowHashForm {
   kFlowHash2Tuple = 2,  // source_ip_dest_ip
 };
 
-// 40 bytes, none hidden; all in packet byte order.
+// 40 bytes, none hidden; all in packet byte order. `rest` means nothing in IPv4.
 struct flow_key {
-  __u32 address[2][4];
+  __u32 address[2];  // of each end: IPv4, or the first word of IPv6
+  __u32 rest[2][3];  // the other words of IPv6
   __u16 port[2];
   __u8 protocol;
   __u8 version;
@@ -41,21 +42,31 @@ SLUICE_INLINE __u32 flow_key_from_tuple(struct flow_key* key, const struct tuple
   key->version = t->version;
   key->zero = 0;
   if (tuple_is_reversed(t)) {
-    for (int i = 0; i < 4; i++) {
-      key->address[0][i] = t->destination[i];
-      key->address[1][i] = t->source[i];
+    key->address[0] = t->destination[0];
+    key->address[1] = t->source[0];
+    for (int i = 0; i < 3; i++) {
+      key->rest[0][i] = t->destination[i + 1];
+      key->rest[1][i] = t->source[i + 1];
     }
     key->port[0] = t->destination_port;
     key->port[1] = t->source_port;
     return 1;
   }
-  for (int i = 0; i < 4; i++) {
-    key->address[0][i] = t->source[i];
-    key->address[1][i] = t->destination[i];
+  key->address[0] = t->source[0];
+  key->address[1] = t->destination[0];
+  for (int i = 0; i < 3; i++) {
+    key->rest[0][i] = t->source[i + 1];
+    key->rest[1][i] = t->destination[i + 1];
   }
   key->port[0] = t->source_port;
   key->port[1] = t->destination_port;
   return 0;
+}
+
+// The address of an end, as struct tuple has it.
+SLUICE_INLINE void flow_key_address(const struct flow_key* key, __u32 end, __u32 address[4]) {
+  address[0] = key->address[end & 1];
+  for (int i = 0; i < 3; i++) address[i + 1] = key->version == 4 ? 0 : key->rest[end & 1][i];
 }
 
 // What flow_hash() is keyed with: flow_hash_key_from() a key of 128 bits.
@@ -90,15 +101,15 @@ SLUICE_INLINE __u64 flow_hash(const struct flow_hash_key* hash_key, const struct
   if (form != kFlowHash2Tuple) ends |= key->protocol;
   __u32 ports = 0;
   if (form == kFlowHash5Tuple) ports = (__u32)key->port[0] | (__u32)key->port[1] << 16;
-  __u64 x = flow_hash_step(k[0], key->address[0][0], key->address[1][0]) +
-            flow_hash_step(k[1], ports, ends);
-  __u64 y = flow_hash_step(k[1], key->address[0][0], key->address[1][0]) +
-            flow_hash_step(k[2], ports, ends);
+  __u64 x =
+      flow_hash_step(k[0], key->address[0], key->address[1]) + flow_hash_step(k[1], ports, ends);
+  __u64 y =
+      flow_hash_step(k[1], key->address[0], key->address[1]) + flow_hash_step(k[2], ports, ends);
   if (key->version != 4) {
 #pragma GCC unroll 3
     for (int i = 1; i < 4; i++) {
-      x += flow_hash_step(k[i + 1], key->address[0][i], key->address[1][i]);
-      y += flow_hash_step(k[i + 2], key->address[0][i], key->address[1][i]);
+      x += flow_hash_step(k[i + 1], key->rest[0][i - 1], key->rest[1][i - 1]);
+      y += flow_hash_step(k[i + 2], key->rest[0][i - 1], key->rest[1][i - 1]);
     }
   }
   x ^= y << 32 | y >> 32;
@@ -109,14 +120,13 @@ SLUICE_INLINE __u64 flow_hash(const struct flow_hash_key* hash_key, const struct
 
 // `zero` may differ: a record keeps something there.
 SLUICE_INLINE int flow_key_equal(const struct flow_key* a, const struct flow_key* b) {
-  if (((a->address[0][0] ^ b->address[0][0]) | (a->address[1][0] ^ b->address[1][0])) != 0)
-    return 0;
+  if (((a->address[0] ^ b->address[0]) | (a->address[1] ^ b->address[1])) != 0) return 0;
   if (a->port[0] != b->port[0] || a->port[1] != b->port[1] || a->protocol != b->protocol ||
       a->version != b->version)
     return 0;
   if (a->version == 4) return 1;
-  for (int i = 1; i < 4; i++)
-    if (a->address[0][i] != b->address[0][i] || a->address[1][i] != b->address[1][i]) return 0;
+  for (int i = 0; i < 3; i++)
+    if (a->rest[0][i] != b->rest[0][i] || a->rest[1][i] != b->rest[1][i]) return 0;
   return 1;
 }
 

@@ -47,8 +47,8 @@ bool matches(const Tables& tables, const flow_record& record, const FlowFilter& 
   if (filter.port != 0 && swap_be16(key.port[0]) != filter.port &&
       swap_be16(key.port[1]) != filter.port)
     return false;
-  if (filter.address && ip_address(key.address[0], key.version) != *filter.address &&
-      ip_address(key.address[1], key.version) != *filter.address)
+  if (filter.address && ip_address(key, 0) != *filter.address &&
+      ip_address(key, 1) != *filter.address)
     return false;
   return !filter.target || std::ranges::any_of(appliances_of(record), [&](uint16_t index) {
     return target_address(tables, index) == filter.target->text();
@@ -63,9 +63,9 @@ json describe_flow(const Controller& controller, const flow_record& record, cons
   const int server = client ^ 1;
   const auto now_ms = static_cast<uint32_t>(controller.now_ms());
   json out{{"protocol", protocol_text(record.key.protocol)},
-           {"source", ip_address(record.key.address[client], record.key.version).text()},
+           {"source", ip_address(record.key, client).text()},
            {"source_port", swap_be16(record.key.port[client])},
-           {"destination", ip_address(record.key.address[server], record.key.version).text()},
+           {"destination", ip_address(record.key, server).text()},
            {"destination_port", swap_be16(record.key.port[server])},
            {"attachment", controller.reconciler().attachment_name(record.attachment)},
            {"appliance", appliances_text(tables, record)},
@@ -97,7 +97,7 @@ json describe_flows(const Controller& controller, const FlowFilter& filter) {
       if (entry == 0 || flow_entry_state(entry) == kFlowEmpty) continue;
       // A copy: the packet path may give the place to another flow meanwhile.
       const flow_record record = tables.flow_buckets[bucket].record[way];
-      const flow_usage usage = tables.flow_buckets[bucket].usage[way];
+      const flow_usage usage = *flow_usage_in(&tables.flow_buckets[bucket], way);
       if (record.flags & kFlowAlias) continue;
       const bool expired =
           flow_is_expired(tables.settings, &record, static_cast<uint32_t>(controller.now_ms()));

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "tunnels/flow_key.h"
+
 namespace sluice::gateway {
 
 std::string IpAddress::text() const {
@@ -66,6 +68,12 @@ IpAddress ip_address(const uint32_t words[4], uint8_t version) {
   out.version = version;
   std::memcpy(out.words, words, version == 4 ? 4 : 16);
   return out;
+}
+
+IpAddress ip_address(const tunnels::flow_key& key, uint32_t end) {
+  uint32_t words[4];
+  flow_key_address(&key, end, words);
+  return ip_address(words, key.version);
 }
 
 }  // namespace sluice::gateway

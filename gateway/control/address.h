@@ -9,6 +9,10 @@
 
 #include "tunnels/result.h"
 
+namespace sluice::tunnels {
+struct flow_key;
+}
+
 namespace sluice::gateway {
 
 struct IpAddress {
@@ -42,5 +46,7 @@ bool is_host_address(const IpAddress& address);
 
 // From the words of a table.
 IpAddress ip_address(const uint32_t words[4], uint8_t version);
+// Of an end of a flow, 0 or 1.
+IpAddress ip_address(const tunnels::flow_key& key, uint32_t end);
 
 }  // namespace sluice::gateway

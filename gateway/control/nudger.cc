@@ -20,8 +20,8 @@ bool is_from_client(const flow_record& record, uint32_t direction) {
 struct tuple tuple_of(const Tables& tables, const flow_record& record, uint32_t direction) {
   struct tuple out {};
   const flow_key& key = record.key;
-  std::memcpy(out.source, key.address[direction], sizeof(out.source));
-  std::memcpy(out.destination, key.address[direction ^ 1], sizeof(out.destination));
+  flow_key_address(&key, direction, out.source);
+  flow_key_address(&key, direction ^ 1, out.destination);
   out.source_port = key.port[direction];
   out.destination_port = key.port[direction ^ 1];
   out.protocol = key.protocol;

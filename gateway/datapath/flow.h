@@ -45,9 +45,9 @@ SLUICE_INLINE __u32 flow_place(const struct passage* way, const struct flow_quer
 }
 
 // Fills the record of a new flow, or of a tuple that is used again.
-SLUICE_INLINE void flow_start(const struct passage* way, struct flow_record* record,
-                              struct flow_usage* usage, const struct flow_query* query,
-                              __u32 generation, __u32 target, __u16 flags, __u16 backend) {
+SLUICE_INLINE void flow_start(const struct passage* way, struct flow_record* record, __u32 place,
+                              const struct flow_query* query, __u32 generation, __u32 target,
+                              __u16 flags, __u16 backend) {
   record->key = query->key;
   record->flags = flags | (__u16)flow_idle_class(way->tables, &query->key);
   record->attachment = (__u8)query->attachment;
@@ -59,8 +59,9 @@ SLUICE_INLINE void flow_start(const struct passage* way, struct flow_record* rec
   record->cookie = flow_cookie_apart(way->tables, query->hash, target, generation, 0);
   record->last_seen_ms = way->now_ms;
   record->delivered = 0;
+  struct flow_usage* usage = table_flow_usages(way->tables, place);
   const struct flow_usage unused = {{0, 0}, {0, 0}, {0, 0}, way->now_ms};
-  *usage = unused;
+  if (usage) *usage = unused;
 }
 
 // Whether a packet of a flow that is in the table begins a new one: the old one idled out, or had
@@ -234,9 +235,8 @@ SLUICE_STAGE enum DropReason flow_open(const struct path_tables* tables, const s
   __u32 generation;
   query->place = flow_place(&way, query, query->place, &generation);
   struct flow_record* record = table_flow_records(tables, query->place);
-  struct flow_usage* usage = table_flow_usages(tables, query->place);
-  if (!record || !usage) return kDropFlowTableFull;
-  flow_start(&way, record, usage, query, generation, target, flags, (__u16)backend);
+  if (!record) return kDropFlowTableFull;
+  flow_start(&way, record, query->place, query, generation, target, flags, (__u16)backend);
   record->rule = (__u8)rule;
   way.counters->event[kEventFlowCreated]++;
   if (packet_is_mid_flow(p)) way.counters->event[kEventMidFlow]++;
@@ -350,33 +350,39 @@ SLUICE_INLINE enum DropReason flow_remember_layer2(const struct passage* way, co
   return *reference == 0 ? kDropLayer2TableFull : kDropNone;
 }
 
-// Lets the flow be found, with the state that it has now.
-SLUICE_INLINE void flow_stamp(const struct passage* way, __u32 index, struct flow_record* record,
-                              const struct flow_usage* usage, __u64 hash) {
-  if (record->last_seen_ms != way->now_ms) record->last_seen_ms = way->now_ms;
+// Lets the flow be found, with the state and age that it has now: its name among those of its
+// bucket, which a packet that changes neither need not write.
+SLUICE_STAGE int flow_stamp(const struct path_tables* tables, __u32 place, __u64 hash,
+                            __u32 now_ms) {
+  const struct settings* settings = table_settings(tables, 0);
+  struct flow_record* record = table_flow_records(tables, place);
+  const struct flow_usage* usage = table_flow_usages(tables, place);
+  if (!settings || !record || !usage) return 0;
   const int both = usage->packets[0] != 0 && usage->packets[1] != 0;
   const __u32 state = flow_is_closed(record) ? kFlowClosed
                       : both                 ? kFlowEstablished
                                              : kFlowHalfOpen;
-  flow_publish(way->tables, way->settings, index, hash, state, way->now_ms);
+  record->last_seen_ms = now_ms;
+  flow_publish(tables, settings, place, hash, state, now_ms);
+  return 1;
 }
 
-// The same of a flow of which nothing is counted now.
-SLUICE_INLINE void flow_stamp_alone(const struct passage* way, __u32 index,
-                                    struct flow_record* record, __u64 hash) {
-  const struct flow_usage* usage = table_flow_usages(way->tables, index);
-  if (usage) flow_stamp(way, index, record, usage, hash);
-}
-
-SLUICE_INLINE void flow_account(const struct passage* way, __u32 index, struct flow_record* record,
+// Counts a packet that came in from outside or inside, or several in one frame.
+SLUICE_INLINE void flow_account(const struct passage* way, struct flow_record* record,
                                 const struct flow_query* query, __u32 packets, __u32 bytes) {
-  struct flow_usage* usage = table_flow_usages(way->tables, index);
+  struct flow_usage* usage = table_flow_usages(way->tables, query->place);
   if (!usage) return;
   const __u32 direction = query->direction & 1;
-  usage->packets[direction] += packets;
+  const __u32 before = usage->packets[direction];
+  usage->packets[direction] = before + packets;
   usage->bytes_low[direction] += bytes;
   if (usage->bytes_low[direction] < bytes) usage->bytes_high[direction]++;
-  flow_stamp(way, index, record, usage, query->hash);
+  const __u32 seen = record->last_seen_ms;
+  if (before == 0 || flow_is_closed(record) ||
+      flow_epoch(way->settings, seen) != flow_epoch(way->settings, way->now_ms))
+    flow_stamp(way->tables, query->place, query->hash, way->now_ms);
+  else if (seen != way->now_ms)
+    record->last_seen_ms = way->now_ms;
 }
 
 // Follows a TCP flow by what was approved, the appliance's own resets included.

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 // Finding and making flows.
 //
-// A bucket is one cache line with the names of eight flows; a record is another. A hit costs those
-// two. A flow stands at its home in the bucket if that is free, and there it is looked for first:
-// the processor guesses so and fetches the record before the name has come. A full bucket gives up
-// its least valuable flow: closed, then idle, then the oldest that only one end has spoken in. If
-// all eight are established and alive, the newcomer is refused: what works keeps working.
+// A bucket is one cache line with the names of eight flows; a record is another, with all that a
+// packet of IPv4 reads and writes. A hit costs those two, and writes the first only when a flow's
+// state or age changes. A flow stands at its home in the bucket if that is free, and there it is
+// looked for first: the processor guesses so and fetches the record before the name has come. A
+// full bucket gives up its least valuable flow: closed, then idle, then the oldest that only one
+// end has spoken in. If all eight are established and alive, the newcomer is refused: what works
+// keeps working.
 //
 // All CPUs share the table without a lock. A writer claims a place with one compare-and-swap (state
 // 0: nobody finds it yet), fills the record, then publishes the entry. Two CPUs that meet the first

@@ -183,7 +183,7 @@ SLUICE_INLINE struct flow_usage* table_flow_usages(const struct path_tables* tab
   struct flow_bucket* bucket = table_flow_buckets(tables, index / kFlowWays);
   if (!bucket) return 0;
   SLUICE_OPAQUE(bucket);  // no arithmetic on it before the check
-  return &bucket->usage[index & (kFlowWays - 1)];
+  return flow_usage_in(bucket, index);
 }
 
 SLUICE_INLINE __u64 compare_and_swap(__u64* place, __u64 expected, __u64 desired) {

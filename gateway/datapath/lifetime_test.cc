@@ -30,9 +30,9 @@ class Lifetime : public Path {
     t.version = 4;
     flow_query_from_tuple(&query, tables().settings, &t, 0, 0);
     const uint32_t index = flow_find(&tables(), &query);
-    const flow_bucket& bucket = tables().flow_buckets[index / kFlowWays];
+    flow_bucket& bucket = tables().flow_buckets[index / kFlowWays];
     const uint32_t way = index % kFlowWays;
-    return {bucket.record[way], bucket.usage[way], flow_entry_state(bucket.entry[way])};
+    return {bucket.record[way], *flow_usage_in(&bucket, way), flow_entry_state(bucket.entry[way])};
   }
 };
 

@@ -133,11 +133,11 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
   }
   const int inspected = !(record->flags & kFlowBypass) && !way->fails_open;
   if (inspected && target && (target->flags & kTargetInUse) && path_may_cut(f, &p, mtu)) {
-    flow_stamp_alone(way, query.place, record, query.hash);
+    flow_stamp(way->tables, query.place, query.hash, way->now_ms);
     return path_cut(way, f, attachment->interface[side & 1], mtu);
   }
   reason = flow_remember_layer2(way, f, p.l3_offset, record, query.direction);
-  flow_account(way, query.place, record, &query, frame_packets(f, &p), frame_bytes(f, &p));
+  flow_account(way, record, &query, frame_packets(f, &p), frame_bytes(f, &p));
   if (reason != kDropNone) return path_drop(way, reason);
 
   if (!inspected) return path_bypass(way, f, &p, record, attachment, &query, side);

@@ -19,9 +19,10 @@ SLUICE_INLINE __u32 policy_draw(const struct settings* settings, const struct fl
   if (form != kFlowHash5Tuple) {
     x = settings->hash_key.word[0];
     if (form == kFlowHash3Tuple) x += query->key.protocol;
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++)
-      x = ((x ^ query->key.address[0][i]) * factor ^ query->key.address[1][i]) * factor;
+    x = ((x ^ query->key.address[0]) * factor ^ query->key.address[1]) * factor;
+#pragma GCC unroll 3
+    for (int i = 0; i < 3; i++)
+      x = ((x ^ query->key.rest[0][i]) * factor ^ query->key.rest[1][i]) * factor;
     x ^= x >> 32;
   }
   x = (x ^ salt) * factor;

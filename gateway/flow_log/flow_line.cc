@@ -125,9 +125,9 @@ std::string flow_json_line(const FlowReport& report, const FlowPlace& place, ToU
                              {"event", report.end == FlowEnd::kOpen ? "open" : "end"}};
   if (report.end != FlowEnd::kOpen) out["end"] = end_text(report.end);
   out["protocol"] = protocol_text(record.key.protocol);
-  out["source"] = ip_address(record.key.address[client], record.key.version).text();
+  out["source"] = ip_address(record.key, client).text();
   out["source_port"] = swap_be16(record.key.port[client]);
-  out["destination"] = ip_address(record.key.address[server], record.key.version).text();
+  out["destination"] = ip_address(record.key, server).text();
   out["destination_port"] = swap_be16(record.key.port[server]);
   out["from_outside"] = ((record.flags & kFlowFirstEndOutside) != 0) == (client == 0);
   out["attachment"] = place.attachment;
@@ -169,8 +169,8 @@ std::string flow_vpc_lines(const FlowReport& report, const FlowPlace& place, ToU
     const uint32_t packets = report.usage.packets[from] - report.told.packets[from];
     if (packets == 0) continue;
     const uint64_t bytes = flow_bytes(&report.usage, way) - flow_bytes(&report.told, way);
-    const std::string source = ip_address(key.address[from], key.version).text();
-    const std::string destination = ip_address(key.address[to], key.version).text();
+    const std::string source = ip_address(key, from).text();
+    const std::string destination = ip_address(key, to).text();
     const bool fin = record.flags & (from == 0 ? kFlowFin0 : kFlowFin1);
     const bool reset = record.flags & (from == 0 ? kFlowReset0 : kFlowReset1);
     // What the packet has on the far side of the gateway.

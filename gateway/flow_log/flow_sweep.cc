@@ -70,7 +70,7 @@ void FlowSweep::look(uint32_t buckets, uint64_t now_ms) {
 }
 
 void FlowSweep::look_at(uint32_t bucket_index, uint64_t now_ms) {
-  const flow_bucket& bucket = tables_.flow_buckets[bucket_index];
+  flow_bucket& bucket = tables_.flow_buckets[bucket_index];
   for (uint32_t way = 0; way < kFlowWays; way++) {
     const uint32_t index = bucket_index * kFlowWays + way;
     const uint64_t name = name_in(bucket, way);
@@ -79,7 +79,7 @@ void FlowSweep::look_at(uint32_t bucket_index, uint64_t now_ms) {
       continue;
     }
     const flow_record record = bucket.record[way];
-    const flow_usage usage = bucket.usage[way];
+    const flow_usage usage = *flow_usage_in(&bucket, way);
     if (name_in(bucket, way) != name) continue;  // another flow's by now: the next sweep's
     if (record.flags & kFlowAlias) {
       if (is_known(index)) replaced(index);

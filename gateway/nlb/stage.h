@@ -68,11 +68,10 @@ SLUICE_STAGE enum DropReason nlb_keep_alias(const struct path_tables* tables,
   __u32 generation;
   index = flow_place(&way, query, index, &generation);
   record = table_flow_records(tables, index);
-  struct flow_usage* usage = table_flow_usages(tables, index);
-  if (!record || !usage) return kDropFlowTableFull;
+  if (!record) return kDropFlowTableFull;
   const __u16 flags =
       kFlowAlias | (query->direction == 0 ? kFlowClientFirst | kFlowFirstEndOutside : 0);
-  flow_start(&way, record, usage, query, generation, 0, flags, (__u16)listener_index);
+  flow_start(&way, record, index, query, generation, 0, flags, (__u16)listener_index);
   flow_publish(tables, way.settings, index, query->hash, kFlowEstablished, now_ms);
   return kDropNone;
 }
