@@ -88,6 +88,37 @@ TEST_F(ReconcilerTest, FlowsOfADrainedTargetMoveOrEnd) {
   EXPECT_EQ(tables.targets[leaving].flags, 0) << "gone: its flows move";
 }
 
+// Taking a dead appliance out does not send flows back to it for the time of its delay.
+TEST_F(ReconcilerTest, FlowsGoOnLeavingAnUnhealthyTargetThatIsDeregistered) {
+  const struct {
+    Attributes attributes;
+    uint16_t marks;
+  } cases[] = {
+      {{{"target_failover.on_deregistration", "rebalance"},
+        {"target_failover.on_unhealthy", "rebalance"}},
+       kTargetMoves},
+      {{{"send_tcp_reset.on_unhealthy.enabled", "true"}}, kTargetResets},
+      {{{"send_tcp_reset.on_deregistration.enabled", "true"}}, 0},
+      {{}, 0},
+  };
+  for (const auto& c : cases) {
+    ids().attributes = c.attributes;
+    reconcile();
+    const uint16_t leaving = index_of("10.9.0.11");
+    const Target target = ids().targets.front();
+    world.sick = {"10.9.0.11"};
+    reconcile();
+    ids().targets.erase(ids().targets.begin());
+    reconcile();
+    EXPECT_EQ(tables.targets[leaving].flags & (kTargetMoves | kTargetResets), c.marks);
+    EXPECT_EQ(reconciler.draining_ms(leaving), kDelayMs);
+    world.sick = {};
+    ids().targets.insert(ids().targets.begin(), target);
+    reconcile();
+    EXPECT_EQ(tables.targets[leaving].flags, kTargetInUse | kTargetResolved | kTargetAppliance);
+  }
+}
+
 TEST_F(ReconcilerTest, DrainedTargetsGiveWayWhenPlacesRunOut) {
   for (int i = 3; i < kAppliancesMax; i++)
     tables.targets[i].flags = kTargetInUse;  // somebody else's

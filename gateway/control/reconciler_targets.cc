@@ -54,7 +54,8 @@ void Reconciler::leave_target(TargetMap::iterator at, std::string_view group, co
   const bool again = slot.left_in == turn_;
   slot.delay_ms = again ? std::max(slot.delay_ms, left.delay_ms) : left.delay_ms;
   slot.failover = again ? slot.failover | left.failover : left.failover;
-  slot.marks = 0;
+  // Nobody checks it any more. If it is dead, flows that were to leave it had better not come back.
+  slot.marks = left.marks;
   slot.left_in = turn_;
   write_target(slot, at->first, config, world);
   drain(slot, slot.delay_ms);
@@ -90,8 +91,8 @@ void Reconciler::free_drained() {
     drains_.erase(drains_.begin());
     if (!places_[index] || (*places_[index])->second.drain_until_ms != until_ms) continue;
     TargetSlot& slot = (*places_[index])->second;
-    slot.marks = marks_when_drained(slot.failover);
-    if (!(*places_[index])->first.appliance || slot.marks & kTargetMoves) {
+    slot.marks |= marks_when_drained(slot.failover);
+    if (!(*places_[index])->first.appliance || slot.failover & kDrainedMoves) {
       free_target(*places_[index]);
       continue;
     }
