@@ -13,7 +13,8 @@
   X(kDropIpInvalid, "ip_invalid",                                                                 \
     "The IP header contradicts itself: version, header length or total length.")                  \
   X(kDropExtensionHeaders, "extension_headers",                                                   \
-    "More than 8 IPv6 extension headers, or one that runs past the packet.")                      \
+    "More than 8 IPv6 extension headers, or 512 bytes of them, or one that runs past the "        \
+    "packet.")                                                                                    \
   X(kDropTransportTruncated, "transport_truncated",                                               \
     "The packet is not a fragment but ends inside its TCP or UDP header.")                        \
   X(kDropNoTargetGroup, "no_target_group",                                                        \
@@ -73,10 +74,11 @@
   X(kDropProbeStale, "probe_stale",                                                               \
     "A probe through the tunnel came back that is not the one its target was sent last.")         \
   X(kDropFragmentInvalid, "fragment_invalid",                                                     \
-    "An IP fragment without payload, that ends past 65,535 bytes, or that is not the last and "   \
-    "not a multiple of 8 bytes.")                                                                 \
+    "An IP fragment without payload, that ends past 65,535 bytes, that is itself in fragments, "  \
+    "or that is not the last and not a multiple of 8 bytes.")                                     \
   X(kDropFragmentTiny, "fragment_tiny",                                                           \
-    "The first fragment of a TCP or UDP packet is too short for its header.")                     \
+    "The first fragment of a packet is too short for its extension headers, or for its TCP or "   \
+    "UDP header.")                                                                                \
   X(kDropFragmentOverlap, "fragment_overlap",                                                     \
     "An IP fragment that overlaps another of its datagram, or repeats it.")                       \
   X(kDropFragmentEarly, "fragment_early",                                                         \

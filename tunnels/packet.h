@@ -22,7 +22,8 @@ enum {
   kEtherTypeVlan = 0x8100,
   kEtherTypeQinQ = 0x88a8,
   kExtensionHeadersMax = 8,
-  kL3OffsetMax = 512,  // of the IP header: behind the longest header of a tunnel
+  kExtensionBytesMax = 512,  // that they may have together
+  kL3OffsetMax = 512,        // of the IP header: behind the longest header of a tunnel
   // No header is looked for further into a frame than this; it bounds every offset.
   kHeaderOffsetMax = 4095,
 };
@@ -64,7 +65,7 @@ struct tuple {
 struct packet {
   __u32 l3_offset;  // 14, 18 or 22; 0 for a bare IP packet
   __u32 l3_length;  // of the IP packet, by its own length field
-  __u32 l4_offset;  // of the transport header (or of the fragment's payload)
+  __u32 l4_offset;  // of the transport header (or of what a later fragment carries)
   __u8 flags;       // PacketFlags
   __u8 tcp_flags;
   __u16 vlan_tags;  // how many
@@ -187,7 +188,52 @@ SLUICE_INLINE enum DropReason parse_ipv4(const __u8* data, const __u8* end, __u3
   return kDropNone;
 }
 
-// Walks at most kExtensionHeadersMax extension headers (RFC 8200 section 4.1).
+// Walks over the extension headers of the IPv6 packet at l3_offset (RFC 8200 section 4.1), at most
+// kExtensionHeadersMax and kExtensionBytesMax; sets l4_offset, protocol and the flags of a
+// fragment. It stops behind the header of a fragment; but of a first one, `beyond` it, too, at the
+// transport header. *payload becomes the offset of what the fragment carries.
+SLUICE_INLINE enum DropReason parse_extensions(const __u8* data, const __u8* end, struct packet* p,
+                                               int beyond, __u32* payload) {
+  const __u8* ip = data + p->l3_offset;
+  if (ip + 40 > end) return kDropFrameTruncated;
+  __u8 next = ip[6];
+  const __u32 first = p->l3_offset + 40;
+  __u32 offset = first;
+  *payload = 0;
+  for (int headers = 0; headers <= kExtensionHeadersMax; headers++) {
+    if (!is_extension_header(next)) break;
+    if (headers == kExtensionHeadersMax || offset > kHeaderOffsetMax ||
+        offset - first > kExtensionBytesMax)
+      return kDropExtensionHeaders;
+    const __u8* header = data + offset;
+    if (header + 8 > end || !packet_has_room(p, offset, 8))
+      return *payload != 0 ? kDropFragmentTiny : kDropExtensionHeaders;
+    const __u8 current = next;
+    next = header[0];
+    if (current == 44) {
+      if (*payload != 0) return kDropFragmentInvalid;  // fragments of a fragment
+      const __u16 fragment = load_be16(header + 2);
+      offset += 8;
+      if ((fragment & 0xfff9) == 0) continue;  // an atomic one (RFC 6946) is a whole packet
+      p->flags |= kPacketFragment;
+      *payload = offset;
+      if ((fragment & 0xfff8) != 0) break;
+      p->flags |= kPacketFirstFragment;
+      if (!beyond) break;
+    } else if (current == 51) {
+      offset += (header[1] + 2u) * 4;
+    } else {
+      offset += (header[1] + 1u) * 8;
+    }
+  }
+  if (offset - first > kExtensionBytesMax) return kDropExtensionHeaders;
+  if (!packet_has_room(p, offset, 0))
+    return *payload != 0 ? kDropFragmentTiny : kDropExtensionHeaders;
+  p->l4_offset = offset;
+  p->tuple.protocol = next;
+  return kDropNone;
+}
+
 SLUICE_INLINE enum DropReason parse_ipv6(const __u8* data, const __u8* end, __u32 length,
                                          struct packet* p) {
   const __u8* ip = data + p->l3_offset;
@@ -201,37 +247,16 @@ SLUICE_INLINE enum DropReason parse_ipv6(const __u8* data, const __u8* end, __u3
   }
   p->tuple.version = 6;
 
-  __u8 next = ip[6];
   const __u8 hop_limit = ip[7];
-  __u32 offset = p->l3_offset + 40;
-  for (int headers = 0; headers <= kExtensionHeadersMax; headers++) {
-    if (!is_extension_header(next)) break;
-    if (headers == kExtensionHeadersMax || offset > kHeaderOffsetMax) return kDropExtensionHeaders;
-    const __u8* header = data + offset;
-    if (header + 8 > end || !packet_has_room(p, offset, 8)) return kDropExtensionHeaders;
-    const __u8 current = next;
-    next = header[0];
-    if (current == 44) {
-      const __u16 fragment = load_be16(header + 2);
-      if ((fragment & 0xfff9) != 0) {  // not an atomic fragment (RFC 6946)
-        p->flags |= kPacketFragment;
-        if ((fragment & 0xfff8) == 0) p->flags |= kPacketFirstFragment;
-        offset += 8;
-        break;
-      }
-      offset += 8;
-    } else if (current == 51) {
-      offset += (header[1] + 2u) * 4;
-    } else {
-      offset += (header[1] + 1u) * 8;
-    }
-  }
-  if (offset > kHeaderOffsetMax || !packet_has_room(p, offset, 0)) return kDropExtensionHeaders;
-  p->l4_offset = offset;
-  p->tuple.protocol = next;
+  __u32 payload;
+  const enum DropReason reason = parse_extensions(data, end, p, 0, &payload);
+  if (reason != kDropNone) return reason;
+  const __u8 next = p->tuple.protocol;
+  const __u32 offset = p->l4_offset;
   if (p->flags & kPacketFragment) return kDropNone;
   if (next == kProtocolTcp || next == kProtocolUdp) return parse_transport(data, end, p);
   if (next == kProtocolIcmpv6) {
+    if (offset > kHeaderOffsetMax) return kDropExtensionHeaders;
     const __u8* icmp = data + offset;
     if (icmp + 1 <= end && packet_has_room(p, offset, 1) && icmp[0] >= 133 && icmp[0] <= 137 &&
         hop_limit == 255) {
@@ -241,6 +266,23 @@ SLUICE_INLINE enum DropReason parse_ipv6(const __u8* data, const __u8* end, __u3
     parse_icmp_quote(data, end, p);
   }
   return kDropNone;
+}
+
+// Goes on where parse_ip has found a fragment. *payload becomes the offset of what it carries; of
+// the first one the ports are read, behind whatever extension headers it carries in front of them
+// (RFC 7112: all of them).
+SLUICE_INLINE enum DropReason parse_fragment(const __u8* data, const __u8* end, struct packet* p,
+                                             __u32* payload) {
+  *payload = p->l4_offset;
+  if (p->tuple.version == 6) {
+    if (p->l3_offset > kL3OffsetMax) return kDropFragmentInvalid;
+    const enum DropReason reason = parse_extensions(data, end, p, 1, payload);
+    if (reason != kDropNone) return reason;
+  }
+  if (!(p->flags & kPacketFirstFragment) ||
+      (p->tuple.protocol != kProtocolTcp && p->tuple.protocol != kProtocolUdp))
+    return kDropNone;
+  return parse_transport(data, end, p) == kDropNone ? kDropNone : kDropFragmentTiny;
 }
 
 // The IP packet at l3_offset, which the caller has set (at most kL3OffsetMax), in a frame of

@@ -41,6 +41,20 @@ void check_key(const tuple& t) {
   SLUICE_CHECK(to_itself ? there == back : there != back);
 }
 
+// The rest of a fragment stays inside, too, and a second look sees the same.
+void check_fragment(const uint8_t* data, size_t size, packet p) {
+  if (!(p.flags & kPacketFragment)) return;
+  uint32_t payload = 0;
+  if (parse_fragment(data, data + size, &p, &payload) != kDropNone) return;
+  const size_t packet_end = size_t{p.l3_offset} + p.l3_length;
+  SLUICE_CHECK(payload >= p.l3_offset + 20 && payload <= p.l4_offset);
+  SLUICE_CHECK(p.l4_offset <= packet_end && p.l4_offset <= kHeaderOffsetMax);
+  packet again = p;
+  uint32_t payload_again = 0;
+  SLUICE_CHECK(parse_fragment(data, data + size, &again, &payload_again) == kDropNone);
+  SLUICE_CHECK(payload == payload_again && std::memcmp(&p, &again, sizeof(p)) == 0);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -52,11 +66,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (parse_ip(data, data + size, version, &p) == kDropNone) {
       check_packet(p, size);
       check_key(p.tuple);
+      check_fragment(data, size, p);
     }
   }
   if (parse_ip_packet({data, size}, p) == kDropNone) {
     check_packet(p, size);
     check_key(p.tuple);
+    check_fragment(data, size, p);
   }
   return 0;
 }

@@ -116,6 +116,8 @@ std::vector<Case> good_cases() {
        ether6(ipv6(58, icmp(135, 0, Bytes(16, 1)), {.hop_limit = 254})), kDropNone, 14, 54, 58, 0},
       {"eight_extensions", extensions(8, 6, kTcp), kDropNone, 14, 118, 6, kPacketHasPorts, 1000,
        80},
+      {"extensions_of_512_bytes", ether6(ipv6(60, extension(6, kTcp, 63))), kDropNone, 14, 566, 6,
+       kPacketHasPorts, 1000, 80},
   };
   return cases;
 }
@@ -206,6 +208,7 @@ std::vector<Case> bad_cases() {
       {"udp_header_cut", ether4(ipv4(17, first(kUdp, 7))), kDropTransportTruncated},
       {"tcp6_header_cut", ether6(ipv6(6, first(kTcp, 19))), kDropTransportTruncated},
       {"nine_extensions", extensions(9, 6, kTcp), kDropExtensionHeaders},
+      {"extensions_of_520_bytes", ether6(ipv6(60, extension(6, kTcp, 64))), kDropExtensionHeaders},
       {"extension_cut", ether6(ipv6(0, first(extension(6, {}), 7))), kDropExtensionHeaders},
       {"extension_runs_past", ether6(ipv6(0, with_byte(extension(6, kTcp), 1, 9))),
        kDropExtensionHeaders},

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 // IP fragments go where their flow goes (RFC 791 section 3.2, RFC 8200 section 4.5).
 //
-// Only the first fragment of a datagram has the ports. It leaves a trail, found by the datagram's
-// name, from which the others take them. One that comes before its first is handed over to the slow
-// path and waits there (slow_path.h); the trail then says so, and the first follows it there, so
-// that nothing has to be told from here.
+// Only the first fragment of a datagram has the ports, and says what they are of. It leaves a
+// trail, found by the datagram's name, from which the others take them. One that comes before its
+// first is handed over to the slow path and waits there (slow_path.h); the trail then says so, and
+// the first follows it there, so that nothing has to be told from here.
 //
 // No two fragments that pass overlap (RFC 5722, RFC 1858): the trail counts their bytes and knows
 // the datagram's length so far. Together they may never have more bytes than that; so if they leave
@@ -34,30 +34,32 @@ SLUICE_STAGE enum DropReason fragment_read(frame* f, struct packet* p, struct fr
   if (!p || !out) return kDropFragmentInvalid;
   const __u8* data = frame_data(f);
   const __u8* end = frame_end(f);
+  __u32 payload;
+  const enum DropReason reason = parse_fragment(data, end, p, &payload);
+  if (reason != kDropNone) return reason;
   const __u32 l3 = p->l3_offset;
-  const __u32 l4 = p->l4_offset;
-  if (l3 > kHeaderOffsetMax || l4 > kHeaderOffsetMax || l4 < 8) return kDropFragmentInvalid;
+  if (l3 > kHeaderOffsetMax || payload > kHeaderOffsetMax || payload < 8)
+    return kDropFragmentInvalid;
   const int four = p->tuple.version == 4;
   // Flags, offset and identification: in the IPv4 header, or just before an IPv6 fragment's
   // payload.
-  const __u8* header = data + (four ? l3 + 4 : l4 - 8);
+  const __u8* header = data + (four ? l3 + 4 : payload - 8);
   if (header + 8 > end) return kDropFragmentInvalid;
   const __u16 field = load_be16(header + 2);
   const __u32 more = four ? field >> 13 & 1 : field & 1;
   const __u32 offset = four ? (field & 0x1fffu) * 8 : field & 0xfff8u;
-  const __u32 length = l3 + p->l3_length - l4;
+  const __u32 length = l3 + p->l3_length - payload;
   if (length == 0 || length > kDatagramMax || offset + length > kDatagramMax ||
       (more && length % 8 != 0))
     return kDropFragmentInvalid;
   out->id = four ? load_u16(header) : load_u32(header + 4);
   out->offset = (__u16)(offset | more);
   out->length = (__u16)length;
-  if (offset != 0 || (p->tuple.protocol != kProtocolTcp && p->tuple.protocol != kProtocolUdp))
-    return kDropNone;
-  return parse_transport(data, end, p) == kDropNone ? kDropNone : kDropFragmentTiny;
+  return kDropNone;
 }
 
-// Names the datagram of a fragment.
+// Names the datagram of a fragment. Of IPv6 without the protocol: a fragment that carries extension
+// headers begins with another header than the next one, and only the first one's counts.
 SLUICE_STAGE int fragment_name(const struct path_tables* tables, const struct tuple* t,
                                __u64 endpoint_id, struct fragment* piece) {
   const struct settings* settings = table_settings(tables, 0);
@@ -73,7 +75,8 @@ SLUICE_STAGE int fragment_name(const struct path_tables* tables, const struct tu
     siphash_word(&s, (__u64)t->destination[1] | (__u64)t->destination[2] << 32);
     length = 46;
   }
-  const __u64 last = (__u64)piece->id | (__u64)t->protocol << 32 | (__u64)t->version << 40;
+  const __u64 protocol = t->version == 6 ? 0 : t->protocol;
+  const __u64 last = (__u64)piece->id | protocol << 32 | (__u64)t->version << 40;
   const __u64 name = siphash_finish(&s, last, length);
   piece->name = name != 0 ? name : 1;  // 0 is an empty place
   return 1;
@@ -144,16 +147,24 @@ SLUICE_INLINE int trail_take(struct fragment_trail* trail, const struct fragment
   return 1;
 }
 
-// What a first fragment leaves.
+// What a first fragment leaves, ...
 SLUICE_INLINE void trail_begin(struct fragment_trail* trail, const struct packet* p,
                                const struct fragment* piece, __u32 now_ms, __u32 flags) {
   trail->port[0] = p->tuple.source_port;
   trail->port[1] = p->tuple.destination_port;
+  trail->protocol = p->tuple.protocol;
   trail->passed = piece->length;
   trail->end = piece->length;
   trail->flags = kTrailBegun | flags;
   trail->last_seen_ms = now_ms;
   trail->name = piece->name;
+}
+
+// ... and what the others take.
+SLUICE_INLINE void trail_follow(const struct fragment_trail* trail, struct packet* p) {
+  p->tuple.source_port = trail->port[0];
+  p->tuple.destination_port = trail->port[1];
+  if (trail->protocol != 0) p->tuple.protocol = (__u8)trail->protocol;
 }
 
 // The stages below take their CPU and the time as one number.
@@ -180,8 +191,7 @@ SLUICE_STAGE enum DropReason fragment_follow(const struct path_tables* tables, s
       return kDropNone;
     }
     if (!trail || !(trail->flags & kTrailBegun)) return kDropFragmentEarly;
-    p->tuple.source_port = trail->port[0];
-    p->tuple.destination_port = trail->port[1];
+    trail_follow(trail, p);
     return kDropNone;
   }
   if (p->flags & kPacketFirstFragment) {
@@ -193,8 +203,7 @@ SLUICE_STAGE enum DropReason fragment_follow(const struct path_tables* tables, s
   }
   if (!begun) return kDropFragmentEarly;
   if (!trail_take(trail, piece, now_ms)) return kDropFragmentOverlap;
-  p->tuple.source_port = trail->port[0];
-  p->tuple.destination_port = trail->port[1];
+  trail_follow(trail, p);
   return kDropNone;
 }
 
@@ -221,8 +230,7 @@ SLUICE_STAGE int fragment_recall(const struct path_tables* tables, struct packet
   struct trail_bucket* bucket = trail_bucket_of(tables, piece->name);
   const struct fragment_trail* trail = bucket ? trail_find(bucket, piece->name) : 0;
   if (!trail || !(trail->flags & kTrailBegun)) return 0;
-  p->tuple.source_port = trail->port[0];
-  p->tuple.destination_port = trail->port[1];
+  trail_follow(trail, p);
   return 1;
 }
 

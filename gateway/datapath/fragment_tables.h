@@ -20,13 +20,14 @@ enum TrailFlags {
 };
 
 struct fragment_trail {
-  __u64 name;  // keyed hash of endpoint, addresses, protocol and identification; 0: an empty place
+  // Keyed hash of endpoint, addresses, identification, and IPv4's protocol; 0: an empty place.
+  __u64 name;
   __u32 last_seen_ms;
-  __u16 port[2];  // source, destination; packet byte order
-  __u32 passed;   // bytes of its fragments
-  __u32 end;      // past the last byte that one of them had
-  __u32 flags;    // TrailFlags
-  __u32 zero;
+  __u16 port[2];   // source, destination; packet byte order
+  __u32 passed;    // bytes of its fragments
+  __u32 end;       // past the last byte that one of them had
+  __u32 flags;     // TrailFlags
+  __u32 protocol;  // of the first; 0: each fragment's own header says it
 };
 
 struct trail_bucket {

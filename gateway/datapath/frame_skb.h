@@ -13,7 +13,8 @@
 typedef struct __sk_buff frame;
 
 enum {
-  kFramePulled = 1024,  // as deep as headers can be expected
+  // As deep as parse_ip looks: the quote of an ICMPv6 error behind all extension headers.
+  kFramePulled = kL3OffsetMax + 40 + kExtensionBytesMax + 56,
   kFrameShed = 256,
   kFrameFixed = BPF_F_ADJ_ROOM_FIXED_GSO,
   kFrameDecapIpv6 = 1 << 8,  // BPF_F_ADJ_ROOM_DECAP_L3_IPV6, of Linux 6.3

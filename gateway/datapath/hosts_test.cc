@@ -250,6 +250,8 @@ std::vector<Bytes> corpus() {
       ethernet(kEtherTypeIpv4, {kEtherTypeVlan},
                ipv4(kProtocolUdp, Bytes(24, 7), {.destination = vip, .fragment = 0x0004})),
       ethernet(kEtherTypeIpv6, {}, ipv6(44, fragment6(kProtocolUdp, 24, Bytes(16, 5)))),
+      ethernet(kEtherTypeIpv6, {},
+               ipv6(44, fragment6(60, 1, extension(kProtocolUdp, udp(1, 3, Bytes(16, 5)))))),
       ethernet(kEtherTypeIpv4, {},
                ipv4(kProtocolUdp, udp(1, 2, Bytes(24, 9)), {.options = Bytes(40, 1)})),
       ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolIcmp, icmp(8, 0, Bytes(56, 1)))),

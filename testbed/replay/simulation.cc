@@ -142,9 +142,11 @@ void Simulation::enter_fragment(uint32_t port, const tunnels::packet& packet,
                                 const FlowLog::Seen& seen) {
   tunnels::packet named = packet;
   const std::span<const uint8_t> bytes = buffer_.bytes();
+  uint32_t payload = 0;
   const bool leads = (packet.flags & tunnels::kPacketFirstFragment) &&
-                     tunnels::parse_transport(bytes.data(), bytes.data() + bytes.size(), &named) ==
-                         tunnels::kDropNone;
+                     tunnels::parse_fragment(bytes.data(), bytes.data() + bytes.size(), &named,
+                                             &payload) == tunnels::kDropNone &&
+                     (named.flags & tunnels::kPacketHasPorts);
   leave(host_.run(buffer_, port), port, seen);
   if (leads && !seen.flow->known_to_gateway) learn_from_gateway(named, *seen.flow);
 }
