@@ -199,6 +199,30 @@ TEST_F(ApiTest, ExplainSaysWhatThePathThenDoes) {
   EXPECT_NE(alb.dump().find("application load balancer web-alb"), std::string::npos);
 }
 
+// A flow without a record stays where it was, whatever its row says now.
+TEST_F(ApiTest, ExplainKnowsFlowsWithoutARecord) {
+  Tables& tables = host->tables();
+  tables.attachments[0].new_flows_per_second = 1;
+  send(*host, kProtocolUdp, "10.1.0.2", 1, "10.1.0.5", 53);  // takes the record of this second
+  const json question{{"command", "explain"},      {"protocol", "udp"},
+                      {"source", "10.1.0.2"},      {"source_port", 2},
+                      {"destination", "10.1.0.5"}, {"destination_port", 53}};
+  const json before = ask(question);
+  EXPECT_FALSE(before["unrecorded"]);
+  EXPECT_EQ(send(*host, kProtocolUdp, "10.1.0.2", 2, "10.1.0.5", 53).verdict, kVerdictTarget);
+  ASSERT_EQ(tables.counters[0].event[kEventUnrecordedSent], 1u);
+  const uint16_t group = *plane.controller().reconciler().group_index("ids");
+  for (uint32_t i = 0; i < rows_of(group); i++) {
+    row& r = tables.rows[first_row(group) + i];
+    r.target = r.target == 0 ? 1 : 0;
+  }
+  const json after = ask(question);
+  EXPECT_TRUE(after["unrecorded"]);
+  EXPECT_FALSE(after["flow_exists"]);
+  EXPECT_EQ(after["appliance"], before["appliance"]);
+  EXPECT_NE(after.dump().find("a flow without a record"), std::string::npos);
+}
+
 TEST_F(ApiTest, ExplainNamesTheDrop) {
   for (const char* id : {"10.9.0.11", "10.9.0.12"})
     ask({{"command", "deregister"}, {"target_group", "ids"}, {"id", id}});

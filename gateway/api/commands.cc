@@ -223,6 +223,7 @@ Result<json> explain_packet(ControlPlane& plane, Fields& fields) {
       {"hash", told.hash},
       {"row", told.row ? json(*told.row) : json(nullptr)},
       {"flow_exists", told.flow_exists},
+      {"unrecorded", told.unrecorded},
       {"appliance", address(told.appliance)},
       {"backend", address(told.backend)},
       {"drop", told.drop == kDropNone ? json(nullptr) : json(tunnels::drop_reason_name(told.drop))},

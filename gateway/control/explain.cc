@@ -29,6 +29,7 @@ class Teller {
  private:
   bool stays(const flow_record& record, const flow_query& query) const;
   void tell_existing(const flow_record& record);
+  void tell_unrecorded(uint16_t appliance);
   void tell_new(const ExplainQuestion& question, const flow_query& query, const struct tuple& tuple,
                 const flow_record* record);
   bool tell_rule(uint8_t rule);
@@ -116,8 +117,13 @@ Result<Explanation> Teller::tell(const ExplainQuestion& question) {
   const uint8_t rule = record != nullptr ? record->rule : uint8_t{0};
   out_.target_group = names_.group_name(
       static_cast<uint16_t>(flow_group(&tables_, &tables_.attachments[index], &query, rule)));
+  const uint32_t former = record == nullptr
+                              ? unrecorded_former(&tables_, &query, static_cast<uint32_t>(now_ms_))
+                              : uint32_t{kNone16};
   if (record != nullptr && (record->flags & kFlowBypass || stays(*record, query)))
     tell_existing(*record);
+  else if (former != kNone16)
+    tell_unrecorded(static_cast<uint16_t>(former));
   else
     tell_new(question, query, tuple, record);
   if (out_.drop == kDropNone) tell_alb(question);
@@ -156,6 +162,13 @@ void Teller::tell_existing(const flow_record& record) {
                      "at once");
   if (flow_is_chain(&record)) return tell_chain(record);
   tell_appliance(record.target);
+}
+
+void Teller::tell_unrecorded(uint16_t appliance) {
+  out_.unrecorded = true;
+  say("belongs to a flow without a record; its packets stay with its target while that serves, but "
+      "for a SYN, which goes by its row");
+  tell_appliance(appliance);
 }
 
 // The appliances that a flow visits one after another.

@@ -29,6 +29,7 @@ struct Explanation {
   uint64_t hash = 0;            // of the five-tuple
   std::optional<uint32_t> row;  // within the group's table; not for a flow that exists
   bool flow_exists = false;
+  bool unrecorded = false;            // it is known, but has no record
   std::optional<uint16_t> appliance;  // index of its target; none: dropped
   std::optional<uint16_t> listener;   // the NLB listener at the destination
   std::optional<uint16_t> backend;    // index of the NLB target

@@ -30,10 +30,19 @@ SLUICE_STAGE int watch_fits(const struct watch* w, const struct sighting* s) {
          ((a[0] ^ to[0]) | (a[1] ^ to[1]) | (a[2] ^ to[2]) | (a[3] ^ to[3])) == 0;
 }
 
+// Where a flow without a record comes in, whatever knows of it. `query`: with the endpoint.
+SLUICE_STAGE __u32 watch_attachment(const struct path_tables* tables, struct flow_query* query,
+                                    __u32 now_ms) {
+  if (!query) return kNone16;
+  const struct unrecorded_flow* flow =
+      unrecorded_at(tables, unrecorded_find(tables, query, now_ms));
+  return flow ? unrecorded_attachment(flow) : (__u32)kNone16;
+}
+
 // Looks up the flow of the tuple. Of a tuple as an NLB target sees it, turns it into what the
 // client sees first. `attachment`: kNone16 if only the endpoint is known.
 SLUICE_STAGE int watch_flow(const struct path_tables* tables, struct sighting* s, __u32 attachment,
-                            __u64 endpoint_id) {
+                            __u64 endpoint_id, __u32 now_ms) {
   const struct settings* settings = table_settings(tables, 0);
   if (!s || !settings) return 0;
   s->flow.found = 0;
@@ -45,7 +54,11 @@ SLUICE_STAGE int watch_flow(const struct path_tables* tables, struct sighting* s
     s->hash = query.hash;
     s->direction = (__u8)query.direction;
     const struct flow_record* record = table_flow_records(tables, flow_find(tables, &query));
-    if (!record) return 0;
+    if (!record) {
+      if (attachment == kNone16)
+        s->flow.attachment = (__u16)watch_attachment(tables, &query, now_ms);
+      return 0;
+    }
     if (record->flags & kFlowAlias) {
       const struct listener* l = table_listeners(tables, record->backend);
       const int from_client = (query.direction == 0) == ((record->flags & kFlowClientFirst) != 0);
@@ -103,7 +116,7 @@ SLUICE_STAGE int watch_tell(const struct path_tables* tables, frame* f, __u32 st
 
 // A frame from outside or inside.
 SLUICE_STAGE int watch_read_frame(const struct path_tables* tables, frame* f, struct sighting* s,
-                                  __u32 attachment) {
+                                  __u32 attachment, __u32 now_ms) {
   const struct attachment* at = table_attachments(tables, attachment);
   struct packet p;
   if (!s || !at) return 0;
@@ -120,12 +133,12 @@ SLUICE_STAGE int watch_read_frame(const struct path_tables* tables, frame* f, st
   s->packet_length = p.l3_length;
   s->packet_flags = p.flags;
   s->tcp_flags = p.tcp_flags;
-  return watch_flow(tables, s, attachment, 0);
+  return watch_flow(tables, s, attachment, 0, now_ms);
 }
 
 // A frame from a tunnel. 0 if it is none of the gateway's.
-SLUICE_STAGE int watch_read_datagram(const struct path_tables* tables, frame* f,
-                                     struct sighting* s) {
+SLUICE_STAGE int watch_read_datagram(const struct path_tables* tables, frame* f, struct sighting* s,
+                                     __u32 now_ms) {
   struct datagram d;
   if (!s) return 0;
   d.inner.tuple.version = 0;
@@ -144,7 +157,7 @@ SLUICE_STAGE int watch_read_datagram(const struct path_tables* tables, frame* f,
   s->packet_length = d.inner.l3_length;
   s->packet_flags = d.inner.flags;
   s->tcp_flags = d.inner.tcp_flags;
-  watch_flow(tables, s, kNone16, d.geneve.endpoint_id);
+  watch_flow(tables, s, kNone16, d.geneve.endpoint_id, now_ms);
   return 1;
 }
 
@@ -163,9 +176,9 @@ SLUICE_STAGE int watch_begin(const struct path_tables* tables, frame* f, __u32 i
   s->former_target = kNone16;
   s->flow.attachment = port->role == kPortTunnel ? (__u16)kNone16 : port->attachment;
   if (port->role == kPortTunnel) {
-    if (!watch_read_datagram(tables, f, s)) return 0;
+    if (!watch_read_datagram(tables, f, s, now_ms)) return 0;
   } else {
-    watch_read_frame(tables, f, s, port->attachment);
+    watch_read_frame(tables, f, s, port->attachment, now_ms);
   }
   if (s->flow.found) s->former_target = s->flow.target;
   __u32 watches = 0;
@@ -225,9 +238,9 @@ SLUICE_STAGE int watch_end(const struct path_tables* tables, frame* f, __u64 end
   s->leaves_by = verdict == kVerdictDrop || verdict == kVerdictProbe ? 0 : (__u32)(end >> 32);
   const struct port* port = table_ports(tables, s->came_in);
   if (port && port->role != kPortTunnel)
-    watch_flow(tables, s, port->attachment, 0);
+    watch_flow(tables, s, port->attachment, 0, now_ms);
   else if (s->flow.found)
-    watch_flow(tables, s, s->flow.attachment, 0);
+    watch_flow(tables, s, s->flow.attachment, 0, now_ms);
   watch_tell(tables, f, watch_stage(verdict), cpu, now_ms);
   s->watches = 0;
   return 1;

@@ -254,6 +254,30 @@ TEST_F(Watches, FragmentsAreTheirFlows) {
   EXPECT_TRUE(seen[4].what.packet_flags & kPacketFragment);
 }
 
+// A flow without a record has its attachment on its way back, too.
+TEST_F(Watches, AnAttachmentIsThatOfFlowsWithoutARecord) {
+  tables().attachments[0].new_flows_per_second = 1;
+  from_outside(request());  // takes the only record of this second
+  look().attachment = 0;
+  const Bytes in = ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(1000, 53)));
+  round_trip(in, kOutside);
+  ASSERT_EQ(events(kEventUnrecordedReturned), 1u);
+  EXPECT_EQ(stages_of(seen),
+            1u << kSeenIn | 1u << kSeenEncapsulated | 1u << kSeenReturned | 1u << kSeenDelivered);
+  for (const Seen& s : seen) EXPECT_EQ(s.what.flow.attachment, 0u);
+  // Not that of what nobody knows.
+  look(1);
+  const Step out = from_outside(in);
+  for (uint32_t i = 0; i < kUnrecordedBuckets; i++) tables().unrecorded_buckets[i] = {};
+  seen.clear();
+  from_tunnel(returned(out.bytes));
+  ASSERT_EQ(seen.size(), 2u);
+  for (const Seen& s : seen) {
+    EXPECT_EQ(s.what.watches, 2u) << "only who looks at all";
+    EXPECT_EQ(s.what.flow.attachment, kNone16);
+  }
+}
+
 // It is seen once where it came in, however often the slow path looks at it.
 TEST_F(Watches, TheSlowPathIsSeen) {
   look();
