@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What the documents say is so: package lists agree, example bytes are the tests', links lead somewhere, the conformance list has its tests."""
+"""What the documents say is so: package lists agree, example bytes are the tests', links lead somewhere, the conformance list
+and the failure matrix have their tests."""
 import os
 import pathlib
 import re
@@ -77,7 +78,22 @@ def conformance_names_its_tests():
     demand(labelled == shown, f"docs/conformance.md: not as labelled in the build: {sorted(labelled ^ shown)}")
 
 
+# docs/features/failure-matrix.md has the cells of its scenario, and names tests that there are.
+def failure_matrix_is_the_tested_one():
+    sys.path.insert(0, str(ROOT / "testbed/scenarios"))
+    sys.dont_write_bytecode = True
+    from failure_matrix_test import table  # pylint: disable=import-outside-toplevel,import-error
+    page = (DOCS / "features/failure-matrix.md").read_text()
+    demand("\n".join(table()) in page, "docs/features/failure-matrix.md: not the cells of failure_matrix_test.py")
+    tests = "".join(path.read_text() for path in (ROOT / "gateway").rglob("*_test.cc"))
+    for suite, name in re.findall(r"`([A-Z]\w+)\.([A-Z]\w+)`", page):
+        demand(f"({suite}, {name})" in tests, f"docs/features/failure-matrix.md: no test {suite}.{name}")
+    for name in re.findall(r"`(testbed/\S+)`", page):
+        demand((ROOT / name).exists(), f"docs/features/failure-matrix.md: no {name}")
+
+
 packages_agree()
+failure_matrix_is_the_tested_one()
 conformance_names_its_tests()
 geneve_example_is_the_tested_one()
 links_lead_somewhere()
