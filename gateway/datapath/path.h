@@ -70,9 +70,7 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
   way->departure.interface = attachment->interface[(side ^ 1) & 1];
 
   struct packet p;
-  enum DropReason reason = frame_parse(f, &p);
-  if ((reason != kDropNone || !(p.flags & kPacketHasPorts)) && frame_pull(f))
-    reason = frame_parse(f, &p);
+  enum DropReason reason = frame_read(f, &p);
   if (reason != kDropNone) return path_drop(way, reason);
   if (p.tuple.version == 0 || (p.flags & kPacketNeighbourDiscovery)) return kVerdictCross;
   const int padding = (int)frame_length(f) - (int)(p.l3_offset + p.l3_length);
@@ -202,9 +200,7 @@ SLUICE_INLINE __u32 verify_return(const struct passage* way, const struct datagr
 // A frame from an interface that faces the appliances.
 SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
   struct datagram d;
-  enum DropReason reason = datagram_parse(way->tables, f, &d);
-  if ((!d.ours || reason != kDropNone || !(d.inner.flags & kPacketHasPorts)) && frame_pull(f))
-    reason = datagram_parse(way->tables, f, &d);
+  enum DropReason reason = datagram_read(way->tables, f, &d);
   if (!d.ours) return kVerdictStack;
   if (reason != kDropNone) return path_drop(way, reason);
 

@@ -24,6 +24,21 @@ SLUICE_STAGE enum DropReason frame_parse(frame* f, struct packet* p) {
   return parse_ip_within(data, end, frame_length(f), ether_type == kEtherTypeIpv4 ? 4 : 6, p);
 }
 
+// The same with as much of the frame at hand as it takes; pointers into the frame are void.
+SLUICE_INLINE enum DropReason frame_read(frame* f, struct packet* p) {
+  enum DropReason reason = frame_parse(f, p);
+  if ((reason != kDropNone || !(p->flags & kPacketHasPorts)) && frame_pull(f))
+    reason = frame_parse(f, p);
+  return reason;
+}
+SLUICE_INLINE enum DropReason datagram_read(const struct path_tables* tables, frame* f,
+                                            struct datagram* d) {
+  enum DropReason reason = datagram_parse(tables, f, d);
+  if ((!d->ours || reason != kDropNone || !(d->inner.flags & kPacketHasPorts)) && frame_pull(f))
+    reason = datagram_parse(tables, f, d);
+  return reason;
+}
+
 // A packet that does not fit the tunnel with its new headers: its sender is told what does.
 SLUICE_INLINE enum Verdict path_too_big(struct passage* way, frame* f, struct packet* p,
                                         const struct flow_record* record, int from_backend,

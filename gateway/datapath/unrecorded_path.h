@@ -59,9 +59,7 @@ SLUICE_INLINE enum Verdict unrecorded_forward(struct passage* way, frame* f, __u
   const struct attachment* attachment = table_attachments(way->tables, attachment_index);
   struct packet p;
   if (!attachment) return path_drop(way, otherwise);
-  enum DropReason reason = frame_parse(f, &p);
-  if ((reason != kDropNone || !(p.flags & kPacketHasPorts)) && frame_pull(f))
-    reason = frame_parse(f, &p);
+  enum DropReason reason = frame_read(f, &p);
   if (reason != kDropNone) return path_drop(way, otherwise);
   if (p.flags & kPacketFragment) {
     struct fragment piece;

@@ -120,9 +120,7 @@ SLUICE_STAGE int watch_read_frame(const struct path_tables* tables, frame* f, st
   const struct attachment* at = table_attachments(tables, attachment);
   struct packet p;
   if (!s || !at) return 0;
-  enum DropReason reason = frame_parse(f, &p);
-  if ((reason != kDropNone || !(p.flags & kPacketHasPorts)) && frame_pull(f))
-    reason = frame_parse(f, &p);
+  const enum DropReason reason = frame_read(f, &p);
   if (reason != kDropNone || p.tuple.version == 0) return 0;
   struct fragment piece;
   if ((p.flags & kPacketFragment) && fragment_read(f, &p, &piece) == kDropNone) {
@@ -143,9 +141,7 @@ SLUICE_STAGE int watch_read_datagram(const struct path_tables* tables, frame* f,
   if (!s) return 0;
   d.inner.tuple.version = 0;
   d.inner.flags = 0;
-  enum DropReason reason = datagram_parse(tables, f, &d);
-  if ((!d.ours || reason != kDropNone || !(d.inner.flags & kPacketHasPorts)) && frame_pull(f))
-    reason = datagram_parse(tables, f, &d);
+  const enum DropReason reason = datagram_read(tables, f, &d);
   if (!d.ours) return 0;
   if (reason != kDropNone) return 1;
   struct fragment piece;
