@@ -85,8 +85,9 @@ TEST_F(ApiTest, MalformedRequestsAreAnsweredWithAReason) {
   EXPECT_EQ(error_of("{\"a\": "), "a request is one JSON object on one line");
   EXPECT_EQ(error_of("{}"), "'command' is missing");
   EXPECT_EQ(error_of(R"({"command": 1})"), "'command' is missing");
-  EXPECT_NE(error_of(R"({"command": "reboot"})").find("known are: apply, attach, capture, changes"),
-            std::string::npos);
+  EXPECT_NE(
+      error_of(R"({"command": "reboot"})").find("known are: apply, attach, attachments, capture"),
+      std::string::npos);
   EXPECT_EQ(error_of(R"({"command": "flows", "limit": -1})"),
             "limit: expected a number of at most 10000");
   EXPECT_EQ(error_of(R"({"command": "flows", "limit": "9"})"),
@@ -236,6 +237,24 @@ TEST_F(ApiTest, ExplainNamesTheDrop) {
   EXPECT_EQ(error_of(R"({"command": "explain", "source": "10.1.0.2", "destination": "10.1.0.3",)"
                      R"( "attachment": "x"})"),
             "there is no attachment 'x'");
+}
+
+TEST_F(ApiTest, AttachmentsSayWhereTheirPacketsAreTaken) {
+  ASSERT_TRUE(plane.commit("test", [](Config& next) -> Result<> {
+    next.attachments[0].entry = EntryChoice::kTc;
+    return {};
+  }));
+  const json told = ask({{"command", "attachments"}});
+  ASSERT_EQ(told["attachments"].size(), 1u);
+  const json& front = told["attachments"][0];
+  EXPECT_EQ(front["name"], "front");
+  EXPECT_EQ(front["outside"], "out0");
+  EXPECT_EQ(front["entry"], "tc");
+  EXPECT_EQ(front["taken_at"], "tc");
+  EXPECT_EQ(told["tunnel"], json::parse(R"([{"interface": "gen0", "taken_at": "xdp"}])"));
+  const std::string text = print_attachments(told);
+  EXPECT_NE(text.find("front"), std::string::npos);
+  EXPECT_NE(text.find("tunnel interface gen0: xdp\n"), std::string::npos) << text;
 }
 
 TEST_F(ApiTest, AttachmentsCanBeInsertedAndSurviveAReload) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "gateway/api/attachments.h"
 #include "gateway/api/fields.h"
 #include "gateway/api/flows.h"
 #include "gateway/api/stat_csv.h"
@@ -167,6 +168,11 @@ Result<json> detach(ControlPlane& plane, Fields& fields) {
   }));
 }
 
+Result<json> attachments(ControlPlane& plane, Fields& fields) {
+  SLUICE_TRY_VOID(fields.finish());
+  return describe_attachments(plane.controller());
+}
+
 Result<json> counters(ControlPlane& plane, Fields& fields) {
   SLUICE_TRY_VOID(fields.finish());
   return describe_counters(plane.controller().tables());
@@ -248,6 +254,7 @@ const std::map<std::string, Command, std::less<>>& commands() {
       {"history", describe_history},
       {"changes", describe_changes},
       {"rollback", roll_back},
+      {"attachments", attachments},
       {"attach", attach},
       {"detach", detach},
   };

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "gateway/api/attachments.h"
 #include "gateway/api/commands.h"
 #include "gateway/api/event_stream.h"
 #include "gateway/api/flows.h"
@@ -39,6 +40,17 @@ void add_data_path(MetricsPage& page, const Controller& controller, const Active
                                "What happened in the packet path besides verdicts.");
   for (size_t i = 0; i < kEventCount; i++)
     happened.sample(sum.event[i], {{"event", path_event_name(static_cast<PathEvent>(i))}});
+}
+
+void add_interfaces(MetricsPage& page, const Controller& controller) {
+  auto info = page.gauge("sluice_interface_info",
+                         "1 for each interface where packets are taken, with the entry there.");
+  for (const TakenInterface& one : taken_interfaces(controller))
+    if (!one.entry.empty())
+      info.sample(1, {{"interface", one.name},
+                      {"role", std::string(one.role)},
+                      {"attachment", one.attachment},
+                      {"entry", std::string(one.entry)}});
 }
 
 // Without a policy, no lines.
@@ -339,6 +351,7 @@ std::string metrics_text(const MetricsSources& sources) {
   const ActiveFlows flows = active_flows(sources.controller);
   add_data_path(page, sources.controller, flows);
   add_load_balancers(page, sources.controller, flows);
+  add_interfaces(page, sources.controller);
   add_policy(page, sources.controller);
   add_targets(page, sources.controller);
   add_hosts(page, sources.controller);

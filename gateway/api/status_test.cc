@@ -118,6 +118,11 @@ TEST_F(StatusTest, MetricsHaveTheNumbersOfTheTables) {
            "\nsluice_target_group_new_flows_total{load_balancer=\"\",target_group=\"spare\"} 0\n",
            "\nsluice_load_balancer_active_flows{load_balancer=\"gwy/inspect/",
            "\nsluice_healthy_hosts{target_group=\"ids\"} 0\n",
+           "\nsluice_interface_info{interface=\"in0\",role=\"inside\",attachment=\"front\",entry="
+           "\"xdp\"} 1\n",
+           "\nsluice_interface_info{interface=\"gen0\",role=\"tunnel\",attachment=\"\",entry="
+           "\"xdp\"}"
+           " 1\n",
            "\nsluice_events_total{kind=\"health\"} 1\n",  // dns became unavailable
            "\nsluice_health_checks_total{result=\"timeout\"} 0\n",
        })

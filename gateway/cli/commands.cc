@@ -124,6 +124,17 @@ void add_policy(CLI::App& app) {
   });
 }
 
+void add_attachments(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("attachments", "where packets come in, and at which entry");
+  auto asking = std::make_shared<Asking>();
+  asking->add_options(*command);
+  command->callback([=] {
+    asking->request = {{"command", "attachments"}};
+    asking->ask(print_attachments);
+  });
+}
+
 void add_counters(CLI::App& app) {
   CLI::App* command = app.add_subcommand("counters", "verdicts, events and drops by reason");
   auto asking = std::make_shared<Asking>();
@@ -192,6 +203,7 @@ Result<Endpoint> parse_endpoint(const std::string& text) {
 
 void add_gateway_commands(CLI::App& app) {
   add_targets(app);
+  add_attachments(app);
   add_flows(app);
   add_policy(app);
   add_explain(app);

@@ -71,6 +71,24 @@ std::string print_flows(const json& reply) {
   return out;
 }
 
+std::string print_attachments(const json& reply) {
+  const auto taken = [](const json& one) {
+    const std::string entry = text(one, "taken_at");
+    return entry == "-" ? "not there" : entry;
+  };
+  std::vector<std::vector<std::string>> rows;
+  for (const json& a : reply.at("attachments"))
+    rows.push_back({text(a, "name"), text(a, "endpoint_id"), text(a, "outside"), text(a, "inside"),
+                    text(a, "load_balancer"), text(a, "entry"), taken(a)});
+  std::string out = rows.empty() ? "the gateway has no attachment\n"
+                                 : format_table({"ATTACHMENT", "ENDPOINT", "OUTSIDE", "INSIDE",
+                                                 "LOAD BALANCER", "ENTRY", "TAKEN AT"},
+                                                rows);
+  for (const json& t : reply.at("tunnel"))
+    out += "tunnel interface " + text(t, "interface") + ": " + taken(t) + "\n";
+  return out;
+}
+
 std::string print_policy(const json& reply) {
   const auto join = [](const json& list, const char* between) {
     std::string out;

@@ -8,6 +8,7 @@
 namespace sluice::gateway {
 
 std::string print_targets(const nlohmann::json& reply);
+std::string print_attachments(const nlohmann::json& reply);
 std::string print_flows(const nlohmann::json& reply);
 std::string print_policy(const nlohmann::json& reply);
 std::string print_counters(const nlohmann::json& reply, bool zeros);

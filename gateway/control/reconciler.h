@@ -77,6 +77,9 @@ class Reconciler {
 
   // Where an interface's packets are taken; nothing if they are not.
   std::optional<Entry> entry_of(uint32_t interface_index) const;
+  // The same of both interfaces of an attachment, and of one of `tunnel_interfaces`.
+  std::optional<Entry> entry_of_attachment(std::string_view name) const;
+  std::optional<Entry> entry_of_tunnel(size_t place) const;
 
   // For those who show the tables to people.
   std::string_view attachment_name(uint16_t index) const;

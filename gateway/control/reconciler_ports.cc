@@ -107,4 +107,16 @@ std::optional<Entry> Reconciler::entry_of(uint32_t interface_index) const {
   return at->second;
 }
 
+std::optional<Entry> Reconciler::entry_of_attachment(std::string_view name) const {
+  const auto at = attachments_.find(name);
+  if (at == attachments_.end()) return {};
+  const auto& both = tables_.attachments[at->second].interface;
+  const std::optional<Entry> outside = entry_of(both[0]);
+  return outside == entry_of(both[1]) ? outside : std::nullopt;
+}
+
+std::optional<Entry> Reconciler::entry_of_tunnel(size_t place) const {
+  return place < interfaces_.tunnels.size() ? entry_of(interfaces_.tunnels[place]) : std::nullopt;
+}
+
 }  // namespace sluice::gateway

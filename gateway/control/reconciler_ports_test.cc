@@ -71,6 +71,10 @@ TEST_F(ReconcilerPorts, EveryInterfaceIsAtTheEntryThatIsAskedFor) {
   ASSERT_TRUE(with("tc"));
   EXPECT_EQ(ports.attached, (At{{kOut, Entry::kTc}, {kIn, Entry::kTc}, {kGen, Entry::kXdp}}));
   EXPECT_EQ(reconciler.entry_of(kOut), Entry::kTc);
+  EXPECT_EQ(reconciler.entry_of_attachment("front"), Entry::kTc);
+  EXPECT_EQ(reconciler.entry_of_tunnel(0), Entry::kXdp);
+  EXPECT_FALSE(reconciler.entry_of_attachment("nobody"));
+  EXPECT_FALSE(reconciler.entry_of_tunnel(1));
   ASSERT_TRUE(with("xdp", "tc"));
   EXPECT_EQ(ports.attached, (At{{kOut, Entry::kXdp}, {kIn, Entry::kXdp}, {kGen, Entry::kTc}}));
   reconciler.detach_all();

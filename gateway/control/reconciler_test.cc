@@ -238,6 +238,7 @@ TEST_F(ReconcilerTest, AnInterfaceThatGoesAwayDoesNotStopTheRest) {
   EXPECT_EQ(tables.ports[5].role, kPortOutside);
   EXPECT_EQ(tables.ports[6].role, kPortUnused);
   EXPECT_EQ(tables.ports[0].role, kPortUnused);
+  EXPECT_FALSE(reconciler.entry_of_attachment("front"));
 
   // It comes back, with another number.
   world.interfaces["in0"] = 7;
@@ -245,6 +246,7 @@ TEST_F(ReconcilerTest, AnInterfaceThatGoesAwayDoesNotStopTheRest) {
   EXPECT_TRUE(reconciler.missing());
   EXPECT_EQ(tables.ports[7].role, kPortInside);
   EXPECT_EQ(tables.attachments[0].interface[1], 7u);
+  EXPECT_EQ(reconciler.entry_of_attachment("front"), Entry::kXdp);
 }
 
 TEST_F(ReconcilerTest, AMissingInterfaceChangesNothing) {
