@@ -193,6 +193,27 @@ TEST_F(ReconcilerTest, TheFailureMatrix) {
   EXPECT_TRUE(reconciler.lost_groups().empty());
 }
 
+// Taking the dead targets out, and others in that nobody has checked, is no recovery.
+TEST_F(ReconcilerTest, AGroupIsLostUntilItHasAHealthyTarget) {
+  world.sick = {"10.9.0.11", "10.9.0.12", "10.9.0.13"};
+  reconcile();
+  const Reconciler::Lost ids_is_lost{"ids", ""};
+  EXPECT_TRUE(reconciler.lost_groups().contains(ids_is_lost));
+  const auto targets = ids().targets;
+  ids().targets.clear();
+  reconcile();
+  EXPECT_TRUE(reconciler.lost_groups().contains(ids_is_lost));
+  EXPECT_EQ(tables.groups[*reconciler.group_index("ids")].flags, 0u) << "it drops all";
+  ids().targets = targets;
+  world.unknown = true;
+  reconcile();
+  EXPECT_TRUE(reconciler.lost_groups().contains(ids_is_lost));
+  world.unknown = false;
+  world.sick = {"10.9.0.11", "10.9.0.12"};
+  reconcile();
+  EXPECT_FALSE(reconciler.lost_groups().contains(ids_is_lost));
+}
+
 // Before anything is known, nothing is lost: a restart must not let packets pass by.
 TEST_F(ReconcilerTest, TargetsThatWereNotCheckedYetAreNotUnhealthy) {
   ids().attributes = {{"sluice.all_unhealthy", "bypass"}};

@@ -222,10 +222,11 @@ void Reconciler::write_rows(Rows& rows, const TargetGroup& group, std::string_vi
     if (unknown) return;
     rows.kept = false;
   }
-  const bool lost = !group.targets.empty() && group_health(group, world) == GroupHealth::kLost;
+  const GroupHealth health = group_health(group, world);
+  const bool lost = !group.targets.empty() && health == GroupHealth::kLost;
   if (lost)
     lost_groups_.insert({group.name, std::string(zone)});
-  else
+  else if (health == GroupHealth::kHealthy)  // neither without targets, nor with unknown ones
     lost_groups_.erase({group.name, std::string(zone)});
   const bool fails_open = lost && failover_of(group).all_unhealthy == AllUnhealthy::kBypass;
   struct group& place = tables_.groups[rows.index];
