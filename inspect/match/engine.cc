@@ -190,9 +190,11 @@ Result<PortGroups> Engine::build_stream_groups(Direction direction, DatabaseCach
   PortGroupsBuilder builder;
   for (uint32_t i = 0; i < rules_.size(); i++) {
     const Rule& rule = rules_[i].rule;
-    if ((rule.protocol == 0 || rule.protocol == tunnels::kProtocolTcp) && goes(rule, direction) &&
-        (rule.scope == Scope::kStream || rule.scope == Scope::kBoth))
-      builder.add(server_ports(rule, direction), payload_pattern(rule), i);
+    const bool tcp = rule.protocol == 0 || rule.protocol == tunnels::kProtocolTcp;
+    const Content* content = payload_pattern(rule);
+    const bool of_packet = rule.scope == Scope::kPacket && content == nullptr;
+    if (tcp && goes(rule, direction) && rule.scope != Scope::kTransaction && !of_packet)
+      builder.add(server_ports(rule, direction), content, i);
   }
   return builder.build(Prefilter::Mode::kStream, cache);
 }

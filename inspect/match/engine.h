@@ -88,6 +88,8 @@ class Engine {
   const AddressIndex& address_rules(uint8_t protocol, Direction direction) const {
     return address_rules_[static_cast<size_t>(kind_of(protocol))][static_cast<size_t>(direction)];
   }
+  // Also rules about TCP packets with a content: most payloads are the next bytes of their stream,
+  // and one search does for both.
   const PortGroups& stream_groups(Direction direction) const {
     return stream_groups_[static_cast<size_t>(direction)];
   }

@@ -41,6 +41,7 @@ Inspector::Inspector(std::shared_ptr<const Engine> engine, const InspectorOption
       options_(options),
       reports_(events, options.events),
       candidates_(engine_->size()),
+      stream_candidates_(engine_->size()),
       check_(*engine_),
       transactions_(*engine_, check_, candidates_, scratch_, budget_, reports_,
                     options.file_hashes),
@@ -57,6 +58,7 @@ Result<> Inspector::use(std::shared_ptr<const Engine> engine) {
   SLUICE_TRY_VOID(engine->prepare(scratch));
   scratch_.swap(scratch);
   candidates_ = Candidates(engine->size());
+  stream_candidates_ = Candidates(engine->size());
   check_.use(*engine);
   transactions_.use(*engine);
   verdicts_.use(*engine);
@@ -140,6 +142,7 @@ Verdict Inspector::decide(const Current& current, bool created, Responses& respo
   }
   check_.begin_packet();
   transactions_.begin(&current);
+  payload_searched_ = false;
   if (view.is_tcp()) {
     const StreamAccept accepted = inspect_stream(current);
     if (accepted == StreamAccept::kConflict) return verdicts_.drop_by_conflict(current);
@@ -199,11 +202,16 @@ bool Inspector::established_for(const PacketView& view, Flows::Record& flow) {
 void Inspector::inspect_payload(const Current& current) {
   const PacketView& view = current.view;
   const PortGroups& groups = engine_->packet_groups(view.packet.tuple.protocol, current.direction);
+  const bool search = !payload_searched_ && !view.payload.empty() && !current.flow.user.encrypted;
   candidates_.clear();
+  if (payload_searched_) {
+    for (const uint32_t index : stream_candidates_.sorted()) {
+      if (engine_->rule(index).rule.scope != Scope::kStream) candidates_.candidate(index);
+    }
+  }
   for (const RuleGroup* group : {&groups.any(), groups.named(current.server_port())}) {
     if (group == nullptr) continue;
-    if (group->prefilter && !view.payload.empty() && !current.flow.user.encrypted)
-      group->prefilter->scan(view.payload, scratch_, candidates_);
+    if (group->prefilter && search) group->prefilter->scan(view.payload, scratch_, candidates_);
     for (const uint32_t index : group->always) candidates_.candidate(index);
   }
   ask_address_rules(current);

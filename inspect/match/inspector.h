@@ -107,6 +107,7 @@ class Inspector {
   AppSession& app_of(const Current& current);
   void inspect_piece(const Current& current, StreamInspection& side,
                      std::span<const uint8_t> piece);
+  void remember_candidates(const Current& current, StreamInspection& side, bool fired);
   void inspect_application(const Current& current, StreamInspection& side,
                            std::span<const uint8_t> piece);
   void stop_if_encrypted(FlowUser& user);
@@ -123,6 +124,8 @@ class Inspector {
   Reports reports_;
   PrefilterScratch scratch_;
   Candidates candidates_;
+  Candidates stream_candidates_;   // of the bytes that the packet in hand has added to its stream
+  bool payload_searched_ = false;  // together with those bytes
   RuleCheck check_;
   Defragmenter defragmenter_;
   StreamBudget budget_;

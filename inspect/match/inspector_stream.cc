@@ -6,6 +6,14 @@
 #include "inspect/match/inspector.h"
 
 namespace sluice::inspect {
+namespace {
+
+bool begins_with(std::span<const uint8_t> bytes, std::span<const uint8_t> beginning) {
+  return bytes.size() >= beginning.size() &&
+         std::equal(beginning.begin(), beginning.end(), bytes.begin());
+}
+
+}  // namespace
 
 // The sequence number that the other end acknowledges is the one that it took. A SYN with another
 // one is only answered by it, and begins no stream.
@@ -105,17 +113,13 @@ void Inspector::inspect_piece(const Current& current, StreamInspection& side,
     side.begin_again(engine_->generation());
     bytes = side.stream.window();
   }
-  candidates_.clear();
-  if (any.prefilter) any.prefilter->scan_stream(side.prefilter, bytes, scratch_, candidates_);
+  stream_candidates_.clear();
+  if (any.prefilter)
+    any.prefilter->scan_stream(side.prefilter, bytes, scratch_, stream_candidates_);
   if (named != nullptr && named->prefilter)
-    named->prefilter->scan_stream(side.prefilter_named, bytes, scratch_, candidates_);
-  for (const uint32_t index : candidates_.sorted()) {
-    // Nobody can fill the places with rules about other addresses and ports.
-    if (!check_.addresses_match(current, current.direction, engine_->rule(index).rule)) continue;
-    if (side.remember_pending(index, side.stream.next())) continue;
-    counters_.pending_full++;
-    (void)matches_in_stream(current, side, index);
-  }
+    named->prefilter->scan_stream(side.prefilter_named, bytes, scratch_, stream_candidates_);
+  payload_searched_ = begins_with(piece, current.view.payload);
+  for (const bool fired : {false, true}) remember_candidates(current, side, fired);
   std::erase_if(side.pending, [&](const StreamInspection::Pending& pending) {
     return pending.hit <= side.stream.window_start() ||
            matches_in_stream(current, side, pending.rule);
@@ -125,6 +129,21 @@ void Inspector::inspect_piece(const Current& current, StreamInspection& side,
     for (const uint32_t index : group->always) (void)matches_in_stream(current, side, index);
   }
   inspect_application(current, side, piece);
+}
+
+// Rules that have matched before come after the others, because they are not missed if there is no
+// place left: after a reload the whole window names rules.
+void Inspector::remember_candidates(const Current& current, StreamInspection& side, bool fired) {
+  for (const uint32_t index : stream_candidates_.sorted()) {
+    const Rule& rule = engine_->rule(index).rule;
+    if (rule.scope == Scope::kPacket) continue;
+    if ((side.fired_until(rule.id()) != 0) != fired) continue;
+    // Nobody can fill the places with rules about other addresses and ports.
+    if (!check_.addresses_match(current, current.direction, rule)) continue;
+    if (side.remember_pending(index, side.stream.next())) continue;
+    counters_.pending_full++;
+    (void)matches_in_stream(current, side, index);
+  }
 }
 
 // The same bytes for the application's parser, which tells transactions_ what it finds.

@@ -42,7 +42,7 @@ struct StreamInspection {
   void begin_again(uint32_t its_generation);
   // Adds or renews; false if there is no room.
   bool remember_pending(uint32_t rule, uint64_t hit);
-  // Where a further match of the rule may begin.
+  // Where a further match of the rule may begin; 0: it has not matched.
   uint64_t fired_until(uint64_t rule) const;
   // Without room it is not remembered: the rule may report the same bytes again.
   void remember_fired(uint64_t rule, uint64_t until);
