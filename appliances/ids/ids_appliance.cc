@@ -38,8 +38,9 @@ class InspectingAppliance final : public IdsAppliance {
     eve_.flush();
   }
 
-  Result<> use(std::shared_ptr<const inspect::Engine> engine) override {
-    return inspector_->use(std::move(engine));
+  void use(std::shared_ptr<const inspect::Engine> engine,
+           inspect::PrefilterScratch& scratch) override {
+    inspector_->use(std::move(engine), scratch);
   }
   IdsNumbers numbers() override { return numbers_of(*inspector_); }
   MemoryReport memory() const override {

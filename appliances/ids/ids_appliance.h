@@ -29,9 +29,10 @@ struct MemoryReport {
 // What a worker's appliance can be asked and told between packets, on its thread.
 class IdsAppliance : public sdk::Appliance {
  public:
-  // Takes other rules, created with the present engine as the previous; flows go on. On an error
-  // the old ones stay.
-  virtual Result<> use(std::shared_ptr<const inspect::Engine> engine) = 0;
+  // Takes other rules, created with the present engine as the previous, and a scratch that they
+  // have prepared; flows go on.
+  virtual void use(std::shared_ptr<const inspect::Engine> engine,
+                   inspect::PrefilterScratch& scratch) = 0;
   virtual IdsNumbers numbers() = 0;
   virtual MemoryReport memory() const = 0;
 };

@@ -76,6 +76,17 @@ void add_rules(const RunningRules::State& state, MetricsPage& page) {
   reloads.sample(state.reloads_failed, {{"result", "failed"}});
 }
 
+using Scratches = std::vector<std::unique_ptr<inspect::PrefilterScratch>>;
+
+Result<std::shared_ptr<const Scratches>> scratches_for(const Engine& engine, size_t workers) {
+  auto scratches = std::make_shared<Scratches>();
+  for (size_t i = 0; i < workers; i++) {
+    scratches->push_back(std::make_unique<inspect::PrefilterScratch>());
+    SLUICE_TRY_VOID(engine.prepare(*scratches->back()));
+  }
+  return scratches;
+}
+
 ordered_json rules_of(const RunningRules::State& state) {
   return {{"loaded", state.engine->size()},
           {"refused", state.engine->refused().size()},
@@ -100,16 +111,17 @@ Result<ordered_json> RunningRules::reload(const Workers& workers) {
 }
 
 Result<ordered_json> RunningRules::replace(const Engine& before, const Workers& workers) {
+  // All that can fail comes first, so that no worker has other rules than another.
   SLUICE_TRY(const auto engine, Engine::create(options_, &before));
+  SLUICE_TRY(const auto scratches, scratches_for(*engine, workers.count()));
   {
     // Also if a worker is late: it will take them.
     const std::lock_guard lock(mutex_);
     state_.engine = engine;
   }
-  SLUICE_TRY(const auto taken, workers.ask<Result<>>([engine](sdk::Appliance& appliance) {
-    return ids_of(appliance).use(engine);
+  SLUICE_TRY_VOID(workers.each([engine, scratches](size_t worker, sdk::Appliance& appliance) {
+    ids_of(appliance).use(engine, *(*scratches)[worker]);
   }));
-  for (const Result<>& by_worker : taken) SLUICE_TRY_VOID(by_worker);
   return ordered_json{{"loaded", engine->size()}, {"refused", engine->refused().size()}};
 }
 

@@ -2,6 +2,7 @@
 #include "appliances/ids/ids_controls.h"
 
 #include <gtest/gtest.h>
+#include <hs.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -97,23 +98,48 @@ TEST_F(IdsControlsTest, AFileThatCannotBeReadKeepsTheOldRules) {
   EXPECT_EQ(rules, (json{{"loaded", 1}, {"refused", 0}, {"reloads", 0}, {"reloads_failed", 1}}));
 }
 
+// Memory for Hyperscan's scratch, so many times.
+int allocations_left = 0;
+void* allocate_some(size_t bytes) { return allocations_left-- > 0 ? std::malloc(bytes) : nullptr; }
+
+TEST_F(IdsControlsTest, NoWorkerHasNewRulesIfThereIsNoMemoryForOne) {
+  start("alert tcp any any -> any any (content:\"other\"; sid:9;)");
+  write(kDropBad);
+  bool reloaded = false;
+  for (int memory = 0; memory < 64 && !reloaded; memory++) {
+    allocations_left = memory;
+    ASSERT_EQ(hs_set_scratch_allocator(allocate_some, std::free), HS_SUCCESS);
+    reloaded = ask(R"({"command":"reload"})")["ok"];
+    ASSERT_EQ(hs_set_scratch_allocator(nullptr, nullptr), HS_SUCCESS);
+    for (int worker = 0; worker < 2; worker++) {
+      const Ends c{"10.0.0.1", "10.0.0.2", static_cast<uint16_t>(40000 + memory), 81};
+      connect(worker, c);
+      EXPECT_EQ(data(worker, c, 0, "badword"), !reloaded) << memory;
+    }
+  }
+  EXPECT_TRUE(reloaded);
+  EXPECT_GE(rules_->state().reloads_failed, 2u);
+}
+
 TEST_F(IdsControlsTest, FailedRulesAreNamed) {
   std::string text = kDropBad;
   for (int i = 0; i < 150; i++)
     text += "alert tcp any any -> any any (lua:x; sid:" + std::to_string(1000 + i) + ";)\n";
   text += "alert tcp any any -> any any (content:\"x\"; sid:1;)\nnonsense\n";
+  text += "alert tcp any any -> any any (" + std::string(8000, 'k') + ":1; sid:3;)\n";
   start(text);
   const json first = ask(R"({"command":"failed-rules"})");
-  EXPECT_EQ(first["refused"], 152);
+  EXPECT_EQ(first["refused"], 153);
   ASSERT_EQ(first["rules"].size(), 100u);
   EXPECT_EQ(
       first["rules"][0],
       (json{
           {"file", file_}, {"line", 2}, {"sid", 1000}, {"why", "keyword 'lua' is not supported"}}));
   const json rest = ask(R"({"command":"failed-rules","limit":1000,"offset":150})")["rules"];
-  ASSERT_EQ(rest.size(), 2u);
+  ASSERT_EQ(rest.size(), 3u);
   EXPECT_EQ(rest[0]["sid"], 0) << rest;
-  EXPECT_EQ(rest[1]["sid"], 1) << "used twice";
+  EXPECT_EQ(rest[1]["why"].get<std::string>().size(), inspect::kRefusedReasonMax);
+  EXPECT_EQ(rest[2]["sid"], 1) << "used twice";
   EXPECT_EQ(ask(R"({"command":"failed-rules","offset":9999})")["rules"], json::array());
   for (const char* bad : {R"("limit":0)", R"("limit":1001)", R"("limit":"x")", R"("offset":-1)"})
     EXPECT_EQ(ask(std::string(R"({"command":"failed-rules",)") + bad + "}")["ok"], false) << bad;

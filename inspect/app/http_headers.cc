@@ -79,11 +79,17 @@ std::string_view http_header(const htp_table_t* table, const char* name) {
   return header == nullptr ? std::string_view() : view_of(header->value);
 }
 
+void HttpHeaders::add_raw(std::string_view bytes, const TransactionSink& sink) {
+  if (raw_state_ == Raw::kUndecided)
+    raw_state_ = sink.wants(Buffer::kHttpHeaderRaw) ? Raw::kKept : Raw::kNotKept;
+  if (raw_state_ == Raw::kKept) raw_.append(bytes);
+}
+
 void HttpHeaders::forget_before(std::string_view line) {
-  const size_t at = raw.rfind(line);
+  const size_t at = raw_.rfind(line);
   if (at == std::string::npos) return;
-  const size_t newline = raw.find('\n', at + line.size());
-  if (newline != std::string::npos) raw.erase(0, newline + 1);
+  const size_t newline = raw_.find('\n', at + line.size());
+  if (newline != std::string::npos) raw_.erase(0, newline + 1);
 }
 
 void HttpHeaders::tell(Transaction& transaction, Direction direction,
@@ -124,7 +130,7 @@ void HttpHeaders::tell(Transaction& transaction, Direction direction,
     const std::string_view visible = std::string_view(text_).substr(0, visible_);
     sink.buffer(transaction, direction, Buffer::kHttpHeader, bytes_of(visible));
   }
-  if (!raw.empty()) sink.buffer(transaction, direction, Buffer::kHttpHeaderRaw, bytes_of(raw));
+  if (!raw_.empty()) sink.buffer(transaction, direction, Buffer::kHttpHeaderRaw, bytes_of(raw_));
   if (wants_names) {
     names_ += "\r\n";
     sink.buffer(transaction, direction, Buffer::kHttpHeaderNames, bytes_of(names_));

@@ -23,10 +23,11 @@ std::vector<HttpField> http_fields(const htp_table_t& table);
 // Owns what the buffers point into, because a trailer can make libhtp move its own copy.
 class HttpHeaders {
  public:
-  // The bytes as they came, while kHttpHeaderRaw is wanted.
-  std::string raw;
-
-  // `raw` began with another header, that of "100 Continue"; the real one comes after `line`.
+  // The next bytes as they came. They are kept if kHttpHeaderRaw is wanted at the first of them:
+  // half a header is none.
+  void add_raw(std::string_view bytes, const TransactionSink& sink);
+  // What was kept began with another header, that of "100 Continue"; the real one comes after
+  // `line`.
   void forget_before(std::string_view line);
 
   // Once, when all headers are known, each name once. `line` is the request or response line,
@@ -41,6 +42,10 @@ class HttpHeaders {
  private:
   void write_all(std::span<const HttpField> fields, std::string_view cookie);
 
+  enum class Raw : uint8_t { kUndecided, kKept, kNotKept };
+
+  Raw raw_state_ = Raw::kUndecided;
+  std::string raw_;
   size_t count_ = 0;    // of headers, before the trailer
   size_t visible_ = 0;  // the bytes of text_ that are not of a cookie
   std::string text_;    // "Name: value\r\n" ..., cookies last

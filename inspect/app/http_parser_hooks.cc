@@ -60,9 +60,8 @@ int HttpParser::on_request_line(htp_tx_t* tx) {
 int HttpParser::on_header_data(const htp_tx_data_t& data, Direction direction) {
   HttpTransaction* const transaction = transaction_of(data.tx);
   if (transaction == nullptr || data.len == 0) return HTP_OK;
-  if (sink_->wants(Buffer::kHttpHeaderRaw)) {
-    transaction->headers(direction).raw.append(reinterpret_cast<const char*>(data.data), data.len);
-  }
+  transaction->headers(direction).add_raw({reinterpret_cast<const char*>(data.data), data.len},
+                                          *sink_);
   return hold(transaction, data.len);
 }
 

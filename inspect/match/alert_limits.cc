@@ -5,14 +5,26 @@
 #include <iterator>
 
 namespace sluice::inspect {
+namespace {
 
-AlertLimits::Key AlertLimits::key(const Rule& rule, Track track, const Current& current) {
+template <class Limit>
+UniqueOn unique_on(const Limit& limit) {
+  if constexpr (requires { limit.unique_on; }) return limit.unique_on;
+  return UniqueOn::kNone;
+}
+
+}  // namespace
+
+template <class Limit>
+AlertLimits::Key AlertLimits::key(const Rule& rule, const Limit& limit, const Current& current) {
   const tunnels::tuple& t = current.view.packet.tuple;
-  Key key{rule.id(), {}};
+  auto kinds = static_cast<uint32_t>(limit.track) << 8 | static_cast<uint32_t>(unique_on(limit));
+  if constexpr (requires { limit.type; }) kinds |= (static_cast<uint32_t>(limit.type) + 1) << 16;
+  Key key{rule.id(), {limit.count, limit.seconds, kinds}, {}};
   const auto put = [&](const uint32_t(&address)[4], size_t at) {
     std::copy(std::begin(address), std::end(address), key.tracked.begin() + static_cast<int>(at));
   };
-  switch (track) {
+  switch (limit.track) {
     case Track::kBySource:
       put(t.source, 0);
       break;
@@ -33,22 +45,24 @@ AlertLimits::Key AlertLimits::key(const Rule& rule, Track track, const Current& 
   return key;
 }
 
-AlertLimits::Count& AlertLimits::count(const Key& key, uint32_t seconds, UniqueOn unique_on,
+template <class Limit>
+AlertLimits::Count& AlertLimits::count(const Rule& rule, const Limit& limit,
                                        const Current& current) {
+  const Key key = AlertLimits::key(rule, limit, current);
   if (counts_.size() == kCountsMax && !counts_.contains(key)) make_room();
   const auto [place, is_new] = counts_.try_emplace(key);
   Count& out = place->second;
   if (is_new || current.time_us >= out.end_us) {
     if (!is_new) by_end_.erase({out.end_us, key});
-    out = Count{current.time_us, current.time_us + int64_t{seconds} * 1'000'000, 0, {}};
+    out = Count{current.time_us, current.time_us + int64_t{limit.seconds} * 1'000'000, 0, {}};
     by_end_.emplace(out.end_us, key);
   }
-  if (unique_on == UniqueOn::kNone) {
+  if (unique_on(limit) == UniqueOn::kNone) {
     out.count++;
     return out;
   }
-  const uint16_t port =
-      unique_on == UniqueOn::kSourcePort ? current.view.source_port : current.view.destination_port;
+  const uint16_t port = unique_on(limit) == UniqueOn::kSourcePort ? current.view.source_port
+                                                                  : current.view.destination_port;
   if (out.unique.size() < kUniqueMax) out.unique.insert(port);
   out.count = static_cast<uint32_t>(out.unique.size());
   return out;
@@ -56,16 +70,13 @@ AlertLimits::Count& AlertLimits::count(const Key& key, uint32_t seconds, UniqueO
 
 bool AlertLimits::acts(const Rule& rule, const Current& current) {
   if (!rule.detection_filter) return true;
-  const DetectionFilter& filter = *rule.detection_filter;
-  return count(key(rule, filter.track, current), filter.seconds, filter.unique_on, current).count >
-         filter.count;
+  return count(rule, *rule.detection_filter, current).count > rule.detection_filter->count;
 }
 
 bool AlertLimits::speaks(const Rule& rule, const Current& current) {
   if (!rule.threshold) return true;
   const Threshold& threshold = *rule.threshold;
-  Count& counted =
-      count(key(rule, threshold.track, current), threshold.seconds, threshold.unique_on, current);
+  Count& counted = count(rule, threshold, current);
   switch (threshold.type) {
     case Threshold::Type::kLimit:
       return counted.count <= threshold.count;

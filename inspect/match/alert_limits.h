@@ -33,6 +33,8 @@ class AlertLimits {
  private:
   struct Key {
     uint64_t rule = 0;  // Rule::id(): a reload changes no count
+    // What is counted and for how long: other numbers begin another count.
+    std::array<uint32_t, 3> window{};
     std::array<uint32_t, 8> tracked{};
     auto operator<=>(const Key&) const = default;
   };
@@ -43,9 +45,12 @@ class AlertLimits {
     std::set<uint16_t> unique;
   };
 
-  static Key key(const Rule& rule, Track track, const Current& current);
-  // Counts a match in its window of so many seconds.
-  Count& count(const Key& key, uint32_t seconds, UniqueOn unique_on, const Current& current);
+  // `Limit`: Threshold or DetectionFilter.
+  template <class Limit>
+  static Key key(const Rule& rule, const Limit& limit, const Current& current);
+  // Counts a match in its window.
+  template <class Limit>
+  Count& count(const Rule& rule, const Limit& limit, const Current& current);
   void make_room();
 
   std::map<Key, Count> counts_;

@@ -125,11 +125,11 @@ void Engine::compile(Rule rule) {
 
 // A flow that goes on is asked about rules that it has not met, not again about the others.
 void Engine::note_since(const Engine& previous) {
-  std::map<std::pair<uint64_t, uint32_t>, uint32_t> known;
+  std::map<std::pair<uint64_t, uint64_t>, uint32_t> known;
   for (const CompiledRule& old : previous.rules_)
-    if (old.once_per_flow) known[{old.rule.id(), old.rule.rev}] = old.since;
+    if (old.once_per_flow) known[{old.rule.id(), old.rule.text_hash}] = old.since;
   for (CompiledRule& compiled : rules_) {
-    const auto found = known.find({compiled.rule.id(), compiled.rule.rev});
+    const auto found = known.find({compiled.rule.id(), compiled.rule.text_hash});
     if (found != known.end()) compiled.since = found->second;
   }
 }

@@ -51,11 +51,8 @@ Inspector::Inspector(std::shared_ptr<const Engine> engine, const InspectorOption
   if (options.profile) check_.set_profile(&profile_.emplace(engine_->size()));
 }
 
-// The scratch first: if there is no memory for it, nothing changes.
-Result<> Inspector::use(std::shared_ptr<const Engine> engine) {
+void Inspector::use(std::shared_ptr<const Engine> engine, PrefilterScratch& scratch) {
   SLUICE_CHECK(engine->generation() > engine_->generation());
-  PrefilterScratch scratch;
-  SLUICE_TRY_VOID(engine->prepare(scratch));
   scratch_.swap(scratch);
   candidates_ = Candidates(engine->size());
   stream_candidates_ = Candidates(engine->size());
@@ -64,7 +61,6 @@ Result<> Inspector::use(std::shared_ptr<const Engine> engine) {
   verdicts_.use(*engine);
   if (profile_) check_.set_profile(&profile_.emplace(engine->size()));
   engine_ = std::move(engine);
-  return {};
 }
 
 Verdict Inspector::inspect(std::span<const uint8_t> ip, int64_t time_us, Responses& responses,

@@ -53,10 +53,10 @@ class Inspector {
                                                    const InspectorOptions& options, Sink& events);
 
   // Takes other rules between two packets: they were created with this one's engine as the
-  // previous. What is remembered of flows, streams, transactions and counts goes on; a flow meets
-  // the rules with its next packet, together with the bytes of it that are still held. On an error
-  // the old rules stay.
-  Result<> use(std::shared_ptr<const Engine> engine);
+  // previous, and have prepared `scratch`, which gets what is no longer needed. What is remembered
+  // of flows, streams, transactions and counts goes on; a flow meets the rules with its next
+  // packet, together with the bytes of it that are still held.
+  void use(std::shared_ptr<const Engine> engine, PrefilterScratch& scratch);
 
   // `ip` is a bare IP packet. `responses` is cleared, and filled when a reject rule matches.
   // `frame`: where it comes from, for events.

@@ -102,6 +102,49 @@ TEST(Reload, CountsBitsAndDecisionsGoOn) {
   EXPECT_EQ(h.alerts(), Sids{3});
 }
 
+TEST(Reload, AnotherWindowBeginsAnotherCount) {
+  const auto rule = [](const std::string& window) {
+    return "alert udp any any -> any any (content:\"x\"; threshold:type limit, track by_src, " +
+           window + "; sid:1;)";
+  };
+  Harness h(rule("count 1, seconds 60"));
+  const auto say_x = [&] { h.send(udp({"10.0.0.1", "10.0.0.2", 5, 6}, "x")); };
+  say_x();
+  say_x();
+  EXPECT_EQ(h.alerts(), Sids{1});
+  h.reload(rule("count 1, seconds 1"));
+  say_x();
+  EXPECT_EQ(h.alerts(), (Sids{1, 1})) << "not what is left of the minute";
+  h.pass_time(2'000'000);
+  say_x();
+  EXPECT_EQ(h.alerts(), (Sids{1, 1, 1}));
+  h.reload(rule("count 2, seconds 1"));
+  say_x();
+  say_x();
+  say_x();
+  EXPECT_EQ(h.alerts(), (Sids{1, 1, 1, 1, 1}));
+}
+
+// More rules than there are places have matched before; the one that waits gets a place.
+TEST(Reload, WhatHasMatchedKeepsNoPlaceFromWhatHasNot) {
+  std::string many;
+  for (size_t i = 0; i < kPendingMax + 8; i++)
+    many +=
+        "alert tcp any any -> any any (content:\"common\"; sid:" + std::to_string(100 + i) + ";)\n";
+  const std::string waits =
+      "alert tcp any any -> any any (content:\"common word\"; content:\"later\"; sid:1;)\n";
+  Harness h(many + waits);
+  const Ends c;
+  h.connect(c);
+  h.data(c, 0, "common word ");
+  EXPECT_EQ(h.alerts().size(), kAlertsPerPacketMax);
+  h.forget_events();
+  h.reload("alert tcp any any -> any any (content:\"never\"; sid:9;)\n" + many + waits);
+  h.data(c, 12, "... ");
+  h.data(c, 16, "later");
+  EXPECT_EQ(h.alerts(), Sids{1});
+}
+
 TEST(Reload, RulesAboutAddressesMeetFlowsThatGoOnOnce) {
   const std::string old = "alert tcp 10.0.0.1 any -> any any (sid:1;)\n";
   Harness h(old);
@@ -111,9 +154,12 @@ TEST(Reload, RulesAboutAddressesMeetFlowsThatGoOnOnce) {
   h.reload("alert tcp any any -> 10.0.0.2 any (sid:2;)\n" + old);
   h.data(c, 0, "a");
   EXPECT_EQ(h.alerts(), (Sids{1, 2}));
+  h.reload("alert tcp any any -> 10.0.0.0/30 any (sid:2;)\n" + old);
+  h.data(c, 1, "b");
+  EXPECT_EQ(h.alerts(), (Sids{1, 2, 2})) << "a rule with other addresses is another, whatever rev";
   h.reload("drop tcp 10.0.0.1 any -> any any (sid:3;)\n" + old);
-  EXPECT_FALSE(h.data(c, 1, "b"));
-  EXPECT_EQ(h.alerts(), (Sids{1, 2, 3}));
+  EXPECT_FALSE(h.data(c, 2, "b"));
+  EXPECT_EQ(h.alerts(), (Sids{1, 2, 2, 3}));
 }
 
 // --- transactions ---
@@ -160,6 +206,23 @@ TEST(Reload, NewRulesSeeOfATransactionWhatWasKept) {
       "alert http any any -> any any (http.request_body; content:\"attack\"; startswith; sid:4;)");
   h.data(c, static_cast<uint32_t>(kHead.size()) + 6, "attack");
   EXPECT_EQ(h.alerts(), (Sids{2, 3})) << "half of a body is not taken for a whole one";
+}
+
+TEST(Reload, HalfARawHeaderIsNone) {
+  const std::string raw =
+      "alert http any any -> any any (http.header.raw; content:\"B: 2\"; sid:1;)";
+  const std::string_view first = "GET / HTTP/1.1\r\nA: 1\r\n";
+  const std::string_view rest = "B: 2\r\n\r\n";
+  for (const bool wanted_before : {false, true}) {
+    Harness h(wanted_before ? raw
+                            : "alert http any any -> any any (http.uri; content:\"x\"; sid:2;)");
+    const Ends c;
+    h.connect(c);
+    h.data(c, 0, first);
+    h.reload(raw);
+    h.data(c, static_cast<uint32_t>(first.size()), rest);
+    EXPECT_EQ(h.alerts(), wanted_before ? Sids{1} : Sids{});
+  }
 }
 
 // Whether a request had a header that no rule has looked at, nobody knows.

@@ -30,8 +30,10 @@ class Harness {
   // Other rules take the place of those that are there.
   void reload(const std::string& rules) {
     engine_ = engine_of(rules);
-    const auto used = inspector_->use(engine_);
-    EXPECT_TRUE(used) << used.error().text();
+    PrefilterScratch scratch;
+    const auto prepared = engine_->prepare(scratch);
+    EXPECT_TRUE(prepared) << prepared.error().text();
+    inspector_->use(engine_, scratch);
   }
 
   // True if the packet passed.

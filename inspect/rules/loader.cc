@@ -33,6 +33,13 @@ uint32_t sid_in(std::string_view text) {
   return 0;
 }
 
+std::string cut(std::string reason) {
+  if (reason.size() <= kRefusedReasonMax) return reason;
+  constexpr std::string_view kMore = " ...";
+  reason.resize(kRefusedReasonMax - kMore.size());
+  return reason.append(kMore);
+}
+
 }  // namespace
 
 Result<> RuleLoader::load_file(const std::string& path) {
@@ -72,9 +79,10 @@ Result<> RuleLoader::load_text(std::string_view text, const std::string& name) {
 void RuleLoader::add(std::string_view text, const std::string& name, int line) {
   auto rule = parse_rule(text, variables_, classification_, names_);
   if (!rule) {
-    set_.refused.push_back({name, line, rule.error().what, sid_in(text)});
+    set_.refused.push_back({name, line, cut(std::move(rule.error().what)), sid_in(text)});
     return;
   }
+  rule->text_hash = std::hash<std::string_view>{}(text);
   rule->file = name;
   rule->line = line;
   set_.rules.push_back(std::move(*rule));

@@ -16,6 +16,8 @@ namespace sluice::inspect {
 
 inline constexpr size_t kRulesMax = 200'000;
 inline constexpr size_t kRuleFileMax = 256u << 20;
+// Bytes of a reason, which may quote the rule.
+inline constexpr size_t kRefusedReasonMax = 512;
 
 struct RefusedRule {
   std::string file;

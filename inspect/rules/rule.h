@@ -86,6 +86,7 @@ struct Rule {
 
   std::string file;
   int line = 0;
+  uint64_t text_hash = 0;  // of the rule as it is written
 
   // Of all revisions of the rule; what is remembered about it outlives a reload under this number.
   uint64_t id() const { return uint64_t{gid} << 32 | sid; }
