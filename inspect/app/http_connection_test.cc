@@ -203,6 +203,30 @@ TEST(Http, GoesOnForAnyNumberOfTransactions) {
   EXPECT_TRUE(sink.events().empty());
 }
 
+TEST(Http, MayRestAnywhere) {
+  const std::string request = get("/a") + get("/b");
+  const std::string answer = kOk + "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc";
+  RecordingSink sink;
+  const auto parser = make();
+  const auto feed_slowly = [&](Direction direction, const std::string& text) {
+    for (const char c : text) {
+      ASSERT_EQ(parser->feed(direction, bytes_of(std::string(1, c)), sink), Parsed::kMore);
+      parser->rest();
+    }
+  };
+  feed_slowly(kToServer, request);
+  feed_slowly(kToClient, answer);
+  parser->rest();
+  feed_slowly(kToServer, get("/c"));
+  feed_slowly(kToClient, kOk);
+  for (size_t i = 0; i < 3; i++) {
+    EXPECT_EQ(sink.get(i, kToServer, "http.uri"), "/" + std::string(1, static_cast<char>('a' + i)));
+    EXPECT_EQ(sink.get(i, kToClient, "http.stat_code"), "200");
+  }
+  EXPECT_EQ(sink.get(1, kToClient, "http.response_body"), "abc");
+  EXPECT_TRUE(sink.events().empty());
+}
+
 // An answer that nobody has asked for ends with the line before a line end: that one is the first
 // of another connection.
 TEST(Http, ALineEndMayOutliveItsConnection) {

@@ -206,9 +206,18 @@ void HttpParser::after_feed() {
     const bool in_use = tx == htp_connp_get_in_tx(c) || tx == htp_connp_get_out_tx(c);
     return !in_use && htp_tx_destroy(tx) == HTP_OK;
   });
-  const bool idle = open_.empty() && pending_[0].empty() && pending_[1].empty();
-  if (idle && (started_ >= kHttpTransactionsPerParser || unmatched_ != 0)) connection_.reset();
+  if (idle() && (started_ >= kHttpTransactionsPerParser || unmatched_ != 0)) connection_.reset();
   if (connection_ == nullptr) done_.clear();
+}
+
+// Between two transactions libhtp remembers nothing that the next one needs.
+void HttpParser::rest() {
+  if (outcome_ == Parsed::kMore && idle()) {
+    done_.clear();
+    connection_.reset();
+  }
+  open_.shrink_to_fit();
+  done_.shrink_to_fit();
 }
 
 void HttpParser::end_all() {

@@ -21,6 +21,7 @@ class HttpParser final : public Parser {
   Parsed feed(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) override;
   Parsed gap(Direction direction, uint64_t length, TransactionSink& sink) override;
   void end(Direction direction, TransactionSink& sink) override;
+  void rest() override;
   AppProtocol next_protocol() const override { return next_; }
   std::span<const uint8_t> rest(Direction direction) const override;
 
@@ -62,6 +63,7 @@ class HttpParser final : public Parser {
   void close(Direction direction);
   void tell_event(HttpTransaction* transaction, HttpEvent event);
   void after_feed();
+  bool idle() const { return open_.empty() && pending_[0].empty() && pending_[1].empty(); }
   void end_all();
   Parsed leave(Parsed outcome);
 

@@ -33,6 +33,9 @@ class Parser {
   // ended when both directions are.
   virtual void end(Direction direction, TransactionSink& sink) = 0;
 
+  // The connection is silent: gives back what can be made again.
+  virtual void rest() {}
+
   virtual AppProtocol next_protocol() const { return AppProtocol::kUnknown; }
   // After kChange: what was fed and is of the next protocol, e.g. because both came in one segment.
   // It comes before what is fed next; valid as long as the parser.

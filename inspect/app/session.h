@@ -33,6 +33,10 @@ class AppSession {
   // Bytes that the receiver has and nobody here saw.
   void gap(Direction direction, uint64_t length, TransactionSink& sink);
   void end(Direction direction, TransactionSink& sink);
+  // The connection is silent.
+  void rest() {
+    if (parser_) parser_->rest();
+  }
 
   // The last one that was found; kFailed when it is none of ours.
   AppProtocol protocol() const { return protocol_; }

@@ -28,6 +28,9 @@
 
 namespace sluice::inspect {
 
+// A flow that is silent for so long gives back what memory it can do without.
+inline constexpr int64_t kRestAfterUs = 2'000'000;
+
 struct InspectorOptions {
   FlowTableOptions flows;
   StreamLimits stream;
@@ -115,6 +118,7 @@ class Inspector {
   void inspect_payload(const Current& current);
   void ask_address_rules(const Current& current);
   void match_in_packet(const Current& current, uint32_t index);
+  static void rest(Flows::Record& flow);
   void on_flow_end(Flows::Record& flow, FlowEnd end);
 
   std::shared_ptr<const Engine> engine_;

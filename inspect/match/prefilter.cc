@@ -123,12 +123,30 @@ size_t PrefilterScratch::bytes() const {
   return bytes;
 }
 
+// What Hyperscan makes of a stream: mostly a few bytes instead of hundreds.
+struct PrefilterStream::Resting {
+  std::vector<char> bytes;
+};
+
+PrefilterStream::PrefilterStream() = default;
 PrefilterStream::~PrefilterStream() { close(); }
 
 // Without a handler for matches at the end the database is not looked at (a test holds it to that).
 void PrefilterStream::close() {
   if (stream_ != nullptr) hs_close_stream(stream_, nullptr, nullptr, nullptr);
   stream_ = nullptr;
+  resting_.reset();
+}
+
+void PrefilterStream::rest() {
+  if (stream_ == nullptr) return;
+  size_t length = 0;
+  if (hs_compress_stream(stream_, nullptr, 0, &length) != HS_INSUFFICIENT_SPACE) return;
+  auto resting = std::make_unique<Resting>();
+  resting->bytes.resize(length);
+  if (hs_compress_stream(stream_, resting->bytes.data(), length, &length) != HS_SUCCESS) return;
+  close();
+  resting_ = std::move(resting);
 }
 
 Result<Prefilter> Prefilter::compile(std::vector<Pattern> patterns, Mode mode,
@@ -175,8 +193,14 @@ void Prefilter::scan(std::span<const uint8_t> bytes, PrefilterScratch& scratch,
 
 void Prefilter::scan_stream(PrefilterStream& stream, std::span<const uint8_t> bytes,
                             PrefilterScratch& scratch, CandidateSink& sink) const {
-  if (stream.stream_ == nullptr)
+  if (stream.resting_) {
+    const std::vector<char>& rest = stream.resting_->bytes;
+    SLUICE_CHECK(hs_expand_stream(parts_->database, &stream.stream_, rest.data(), rest.size()) ==
+                 HS_SUCCESS);
+    stream.resting_.reset();
+  } else if (stream.stream_ == nullptr) {
     SLUICE_CHECK(hs_open_stream(parts_->database, 0, &stream.stream_) == HS_SUCCESS);
+  }
   Scan scan{parts_->first, parts_->rules, sink};
   const auto status =
       hs_scan_stream(stream.stream_, reinterpret_cast<const char*>(bytes.data()),

@@ -51,17 +51,22 @@ class PrefilterScratch {
 // database: then it can only be closed.
 class PrefilterStream {
  public:
-  PrefilterStream() = default;
+  PrefilterStream();
   ~PrefilterStream();
   PrefilterStream(const PrefilterStream&) = delete;
   PrefilterStream& operator=(const PrefilterStream&) = delete;
 
   // What is scanned next begins another stream, of any database.
   void close();
+  // Takes as little memory as it can until the next scan, which goes on where it was.
+  void rest();
 
  private:
   friend class Prefilter;
+  struct Resting;
+
   hs_stream* stream_ = nullptr;
+  std::unique_ptr<Resting> resting_;  // then there is no stream_
 };
 
 class Prefilter {

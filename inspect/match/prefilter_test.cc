@@ -53,24 +53,24 @@ TEST(Prefilter, FindsPatternsCutAnywhereInAStream) {
   }
 }
 
-std::string chosen(const std::string& options) {
-  Names names;
-  const auto rule =
-      parse_rule("alert tcp any any -> any any (" + options + " sid:1;)", {}, {}, names);
-  EXPECT_TRUE(rule) << rule.error().what;
-  const Content* content = fast_pattern_of(rule->payload()->matches);
-  return content == nullptr ? "none" : fast_pattern_bytes(*content);
-}
-
-TEST(FastPattern, MarkedElseRarest) {
-  EXPECT_EQ(chosen("content:\"ab\"; content:\"abcd\"; content:\"abc\";"), "abcd");
-  EXPECT_EQ(chosen("content:\"ab\"; fast_pattern; content:\"abcd\";"), "ab");
-  EXPECT_EQ(chosen("content:\"abcdef\"; fast_pattern:2,3;"), "cde");
-  EXPECT_EQ(chosen("content:\"|00 00 00 00 00|\"; content:\"xy\";"), "xy");
-  EXPECT_EQ(chosen("content:!\"abcdef\"; pcre:\"/x/\";"), "none");
-  EXPECT_EQ(chosen("content:!\"abcdef\"; content:\"x\";"), "x");
-  EXPECT_EQ(chosen("content:\"x" + std::string(20, 'A') + "\";"), "x" + std::string(7, 'A'));
-  EXPECT_EQ(chosen("content:\"" + std::string(20, 'A') + "\";"), std::string(7, 'A'));
+TEST(Prefilter, AStreamMayRestAnywhere) {
+  const auto prefilter =
+      Prefilter::compile({{"attack", false, 7}, {"tac", false, 8}}, Prefilter::Mode::kStream);
+  ASSERT_TRUE(prefilter);
+  PrefilterScratch scratch;
+  ASSERT_TRUE(prefilter->prepare(scratch));
+  PrefilterStream stream;
+  Found found;
+  stream.rest();
+  for (const char c : std::string_view("an attack here")) {
+    prefilter->scan_stream(stream, bytes({&c, 1}), scratch, found);
+    stream.rest();
+    stream.rest();
+  }
+  EXPECT_EQ(found.rules, (std::multiset<uint32_t>{7, 8}));
+  stream.close();
+  prefilter->scan_stream(stream, bytes("tac"), scratch, found);
+  EXPECT_EQ(found.rules.count(8), 2u);
 }
 
 // Databases of their own pages, which nobody can read once they are free.

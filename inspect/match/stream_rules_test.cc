@@ -31,6 +31,28 @@ TEST(StreamRules, APatternCutAnywhereIsFound) {
   }
 }
 
+TEST(StreamRules, ASilentConnectionForgetsNothing) {
+  const std::string rules =
+      "alert tcp any any -> any any (content:\"attack\"; sid:1;)\n"
+      "alert tcp any any -> any 80 (content:\"first\"; content:\"later\"; sid:2;)\n"
+      "alert http any any -> any any (http.uri; content:\"/attack\"; http.user_agent; "
+      "content:\"later\"; sid:3;)";
+  const std::string text =
+      "GET /first HTTP/1.1\r\nHost: h\r\n\r\nGET /attack HTTP/1.1\r\nUser-Agent: later\r\n\r\n";
+  for (size_t cut = 1; cut < text.size(); cut++) {
+    Harness h(rules);
+    const Ends c{"10.0.0.1", "10.0.0.2", 40000, 80};
+    h.connect(c);
+    h.data(c, 0, text.substr(0, cut));
+    h.pass_time(kRestAfterUs);
+    h.pass_time(kRestAfterUs);
+    h.data(c, static_cast<uint32_t>(cut), text.substr(cut));
+    auto alerts = h.alerts();
+    std::sort(alerts.begin(), alerts.end());
+    EXPECT_EQ(alerts, (Sids{1, 2, 3})) << cut;
+  }
+}
+
 TEST(StreamRules, ByteByByteAndBackwards) {
   const std::string_view text = "xxattack";
   Harness forwards(kAttack);

@@ -12,6 +12,14 @@ void StreamInspection::begin_again(uint32_t its_generation) {
   generation = its_generation;
 }
 
+void StreamInspection::rest() {
+  stream.rest();
+  prefilter.rest();
+  prefilter_named.rest();
+  pending.shrink_to_fit();
+  fired.shrink_to_fit();
+}
+
 bool StreamInspection::remember_pending(uint32_t rule, uint64_t hit) {
   const auto found = std::find_if(pending.begin(), pending.end(),
                                   [&](const Pending& p) { return p.rule == rule; });

@@ -38,6 +38,8 @@ struct StreamInspection {
   std::vector<Fired> fired;
   uint32_t generation = 0;  // of the engine that `prefilter` and `pending` belong to
 
+  // Takes as little memory as it can; nothing is forgotten.
+  void rest();
   // Other rules: nothing has been searched for them.
   void begin_again(uint32_t its_generation);
   // Adds or renews; false if there is no room.

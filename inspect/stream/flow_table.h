@@ -25,8 +25,9 @@
 namespace sluice::inspect {
 
 inline constexpr uint32_t kFlowsMaxLimit = 1u << 24;
-// Of one expire() call, so that a tick is never long.
+// Of one expire() or rest() call, so that a tick is never long.
 inline constexpr uint32_t kExpirePerCallMax = 4096;
+inline constexpr uint32_t kRestPerCallMax = 1024;
 
 struct FlowTableOptions {
   // Flows at once; beyond it the least valuable and longest idle one is evicted. At most
@@ -118,6 +119,22 @@ class FlowTable {
     }
   }
 
+  // Tells of flows that have been silent for so long, each once until its next packet; at most
+  // kRestPerCallMax of them.
+  template <class OnRest>
+  void rest(int64_t time_us, int64_t silent_us, OnRest on_rest) {
+    uint32_t left = kRestPerCallMax;
+    for (List& list : lists_) {
+      uint32_t next = list.resting == kNone ? list.oldest : at(list.resting).newer_;
+      while (left != 0 && next != kNone && time_us - at(next).last_us >= silent_us) {
+        on_rest(at(next));
+        list.resting = next;
+        next = at(next).newer_;
+        left--;
+      }
+    }
+  }
+
   // Ends every flow, in the order of the records.
   void end_all(FlowEnd reason) {
     for (uint32_t i = 0; i < records_made_; i++) {
@@ -135,6 +152,7 @@ class FlowTable {
   struct List {
     uint32_t oldest = kNone;
     uint32_t newest = kNone;
+    uint32_t resting = kNone;  // the newest of those that rest: they are the oldest ones
   };
 
   static Direction direction_of(const Record& record, bool reversed) {
@@ -232,6 +250,7 @@ class FlowTable {
 
   void unlink(Record& record) {
     List& list = lists_[record.list_];
+    if (list.resting == record.index_) list.resting = record.older_;
     (record.older_ == kNone ? list.oldest : at(record.older_).newer_) = record.newer_;
     (record.newer_ == kNone ? list.newest : at(record.newer_).older_) = record.older_;
   }

@@ -144,6 +144,45 @@ TEST(FlowTable, ManyFlowsComeAndGo) {
   EXPECT_EQ(ended, table.counters().created);
 }
 
+TEST(FlowTable, SilentFlowsRestOnceUntilTheirNextPacket) {
+  Table table({}, nullptr);
+  const auto resting = [&](int64_t seconds) {
+    std::vector<int> ports;
+    table.rest(seconds * kSecond, 2 * kSecond, [&](Table::Record& r) {
+      ports.push_back(tunnels::swap_be16(r.to_server.source_port));
+    });
+    return ports;
+  };
+  const auto see = [&](uint16_t port, int64_t seconds) {
+    table.see(parsed(udp(client(port), "")), seconds * kSecond);
+  };
+  using Ports = std::vector<int>;
+  for (uint16_t port = 1; port <= 4; port++) see(port, port);
+  EXPECT_EQ(resting(2), Ports{});
+  EXPECT_EQ(resting(4), (Ports{1, 2}));
+  EXPECT_EQ(resting(4), Ports{});
+  see(2, 5);  // the newest of those that rest
+  see(1, 6);
+  EXPECT_EQ(resting(6), (Ports{3, 4}));
+  EXPECT_EQ(resting(8), (Ports{2, 1}));
+  table.expire(36 * kSecond);
+  EXPECT_EQ(table.size(), 0u);
+  see(9, 40);
+  EXPECT_EQ(resting(42), Ports{9});
+}
+
+TEST(FlowTable, NotAllRestAtOnce) {
+  Table table({}, nullptr);
+  for (uint32_t i = 0; i < kRestPerCallMax + 5; i++)
+    table.see(parsed(udp(client(static_cast<uint16_t>(i + 1)), "")), 1);
+  size_t rested = 0;
+  const auto rest = [&] { table.rest(kSecond, kSecond / 2, [&](Table::Record&) { rested++; }); };
+  rest();
+  EXPECT_EQ(rested, kRestPerCallMax);
+  rest();
+  EXPECT_EQ(rested, kRestPerCallMax + 5);
+}
+
 TEST(FlowTable, ShutdownEndsAllInOneFixedOrder) {
   const auto run = [] {
     std::vector<uint64_t> order;

@@ -62,6 +62,9 @@ class TcpStream {
   // All new bytes in order; empty when there are none. Valid until the next call.
   std::span<const uint8_t> take();
 
+  // Takes as little memory as it can until the next segment; nothing is forgotten.
+  void rest() { buffer_.shrink_to_fit(); }
+
   // What the receiver has acknowledged. Bytes that it has and we never saw are a gap, and are
   // skipped.
   void acknowledge(uint32_t sequence);

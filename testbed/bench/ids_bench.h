@@ -35,8 +35,9 @@ struct IdsTraffic {
 // Bytes of memory for each flow: all that the heap has grown by.
 struct IdsMemory {
   double handshake = 0;
-  double http = 0;  // after a request and its answer
-  double tls = 0;   // encrypted
+  double http = 0;         // after a request and its answer
+  double http_silent = 0;  // ... and a silence of three seconds
+  double tls = 0;          // encrypted
 };
 
 struct IdsBench {

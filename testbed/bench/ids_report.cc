@@ -30,6 +30,7 @@ void print_json(const IdsBench& bench) {
                                    {"bytes_per_flow",
                                     {{"handshake", bench.memory.handshake},
                                      {"http", bench.memory.http},
+                                     {"http_silent", bench.memory.http_silent},
                                      {"tls", bench.memory.tls}}}};
   std::printf("%s\n", nlohmann::ordered_json::array({out}).dump(1).c_str());
 }
@@ -44,8 +45,11 @@ void print_table(const IdsBench& bench) {
                 t.bytes_per_packet, t.mpps, t.gbit_per_s, t.hyperscan_gbit_per_s, t.alerts,
                 t.dropped);
   if (bench.open_flows == 0) return;
-  std::printf("memory of a flow, of %lu: %.0f bytes after the handshake, %.0f HTTP, %.0f TLS\n",
-              bench.open_flows, bench.memory.handshake, bench.memory.http, bench.memory.tls);
+  std::printf(
+      "memory of a flow, of %lu: %.0f bytes after the handshake, %.0f HTTP, %.0f HTTP and "
+      "silent, %.0f TLS\n",
+      bench.open_flows, bench.memory.handshake, bench.memory.http, bench.memory.http_silent,
+      bench.memory.tls);
 }
 
 }  // namespace
