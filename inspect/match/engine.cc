@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "inspect/match/fast_pattern.h"
 #include "inspect/rules/condition.h"
 
 namespace sluice::inspect {
@@ -31,7 +32,8 @@ bool looks_only_at_addresses(const Rule& rule) {
 
 const Content* payload_pattern(const Rule& rule) {
   const RulePart* part = rule.payload();
-  return part == nullptr ? nullptr : fast_pattern_of(part->matches);
+  const Content* content = part == nullptr ? nullptr : fast_pattern_of(part->matches);
+  return content != nullptr && is_worth_searching(*content) ? content : nullptr;
 }
 
 // The buffer that calls a rule, and the content there; part -1: none, it is asked at the end.

@@ -11,11 +11,6 @@
 namespace sluice::inspect {
 namespace {
 
-// More of a literal makes the tables larger and the candidates no fewer.
-constexpr size_t kPatternMax = 32;
-// Hyperscan is a hundred times slower on runs of the byte that ends a literal eight times or more.
-constexpr size_t kEqualTailMax = 7;
-
 std::string escaped(std::string_view bytes) {
   static constexpr char kHex[] = "0123456789abcdef";
   std::string out;
@@ -25,16 +20,6 @@ std::string escaped(std::string_view bytes) {
     out += kHex[static_cast<uint8_t>(c) & 15];
   }
   return out;
-}
-
-// Bytes that are everywhere in binary protocols tell little.
-int rarity(const Content& content) {
-  int score = 0;
-  for (const char c : content.bytes.substr(0, kPatternMax)) {
-    const auto byte = static_cast<uint8_t>(c);
-    score += byte == 0 || byte == 0xff ? 1 : byte == ' ' ? 2 : 4;
-  }
-  return score;
 }
 
 }  // namespace
@@ -206,32 +191,6 @@ void Prefilter::scan_stream(PrefilterStream& stream, std::span<const uint8_t> by
       hs_scan_stream(stream.stream_, reinterpret_cast<const char*>(bytes.data()),
                      static_cast<unsigned>(bytes.size()), 0, scratch.scratch_, on_match, &scan);
   SLUICE_CHECK(status == HS_SUCCESS);
-}
-
-bool is_better_pattern(const Content* content, const Content* other) {
-  if (content == nullptr || other == nullptr) return content != nullptr;
-  if (content->fast_pattern != other->fast_pattern) return content->fast_pattern;
-  return rarity(*content) > rarity(*other);
-}
-
-const Content* fast_pattern_of(const std::vector<BufferMatch>& matches) {
-  const Content* best = nullptr;
-  for (const BufferMatch& match : matches) {
-    const auto* content = std::get_if<Content>(&match);
-    if (content != nullptr && !content->negated && is_better_pattern(content, best)) best = content;
-  }
-  return best;
-}
-
-std::string fast_pattern_bytes(const Content& content) {
-  std::string bytes = content.chop_length == 0
-                          ? content.bytes
-                          : content.bytes.substr(content.chop_offset, content.chop_length);
-  if (bytes.size() > kPatternMax) bytes.resize(kPatternMax);
-  size_t tail = 1;
-  while (tail < bytes.size() && bytes[bytes.size() - 1 - tail] == bytes.back()) tail++;
-  if (tail > kEqualTailMax) bytes.resize(bytes.size() - (tail - kEqualTailMax));
-  return bytes;
 }
 
 }  // namespace sluice::inspect

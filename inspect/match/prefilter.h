@@ -10,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include "inspect/rules/buffer_match.h"
 #include "tunnels/result.h"
 
 struct hs_database;
@@ -96,13 +95,5 @@ class Prefilter {
   explicit Prefilter(std::shared_ptr<const Parts> parts) : parts_(std::move(parts)) {}
   std::shared_ptr<const Parts> parts_;
 };
-
-// The content that a buffer must hold for these matches, as rare as possible: the one marked
-// fast_pattern or the best positive one. nullptr if there is none.
-const Content* fast_pattern_of(const std::vector<BufferMatch>& matches);
-// Whether searching for `content` names fewer rules in vain than for `other`; either may be null.
-bool is_better_pattern(const Content* content, const Content* other);
-// The bytes of it to look for: as the rule chops it, or the part that suits the search best.
-std::string fast_pattern_bytes(const Content& content);
 
 }  // namespace sluice::inspect

@@ -8,8 +8,6 @@
 #include <map>
 #include <set>
 
-#include "inspect/rules/parser.h"
-
 namespace sluice::inspect {
 namespace {
 

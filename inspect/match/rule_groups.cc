@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/match/rule_groups.h"
 
+#include "inspect/match/fast_pattern.h"
 #include "inspect/match/port_classes.h"
 
 namespace sluice::inspect {

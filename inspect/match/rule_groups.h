@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "inspect/match/prefilter.h"
+#include "inspect/rules/buffer_match.h"
 #include "inspect/rules/header.h"
 
 namespace sluice::inspect {

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "inspect/match/fast_pattern.h"
 #include "inspect/match/inspector.h"
 #include "testbed/bench/ids_rules.h"
 #include "testbed/bench/ids_traffic.h"
