@@ -6,6 +6,7 @@
 
 #include "inspect/eve/event.h"
 #include "inspect/eve/json_line.h"
+#include "inspect/stream/urgent.h"
 
 namespace sluice::ids {
 namespace {
@@ -27,7 +28,9 @@ class InspectingAppliance final : public IdsAppliance {
     const auto verdict =
         inspector_->inspect(packet.ip, packet.time_us, responses_, frame_of(packet));
     for (size_t i = 0; i < responses_.count(); i++) injector.inject(responses_[i]);
-    return verdict == Inspector::Verdict::kPass ? sdk::Answer::kReturn : sdk::Answer::kDrop;
+    if (verdict == Inspector::Verdict::kDrop) return sdk::Answer::kDrop;
+    inspect::clear_urgent(packet.ip);
+    return sdk::Answer::kReturn;
   }
 
   void tick(int64_t time_us) override { inspector_->tick(time_us); }

@@ -98,6 +98,7 @@ Applied apply_fixed(std::string_view name, std::string_view value) {
       {"stream.inline", "true"},
       {"stream.inline", "yes"},
       {"stream.inline", "auto"},
+      {"stream.reassembly.urgent.policy", "inline"},
       {"stream.midstream", "true"},
       {"stream.midstream", "yes"},
       {"app-layer.protocols.http2.enabled", "true"},

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "inspect/stream/urgent.h"
+
 namespace sluice::inspect {
 namespace {
 
@@ -104,6 +106,11 @@ Verdict Inspector::inspect_fragment(const PacketView& fragment, int64_t time_us,
     counters_.dropped_malformed++;
     defragmenter_.refuse_last();
     return Verdict::kDrop;
+  }
+  // Of a segment in fragments clear_urgent() can change nothing.
+  if (is_urgent(whole->packet)) {
+    defragmenter_.refuse_last();
+    return verdicts_.except_fragment(fragment, time_us, FragmentState::kInvalid);
   }
   const Verdict verdict = inspect_view(*whole, time_us, responses);
   if (verdict == Verdict::kDrop) defragmenter_.refuse_last();

@@ -50,14 +50,18 @@ StreamAccept Inspector::inspect_stream(const Current& current) {
   if (view.packet.tcp_flags & tunnels::kTcpAck)
     tcp.sides[1 - current.side()].stream.acknowledge(view.acknowledgement);
   StreamInspection& side = tcp.sides[current.side()];
-  const StreamAccept accepted = side.stream.accept(view.sequence, syn, view.payload);
+  // What comes with a reset nobody takes for a part of the stream.
+  const bool reset = view.packet.tcp_flags & tunnels::kTcpRst;
+  const StreamAccept accepted =
+      reset ? StreamAccept::kOk : side.stream.accept(view.sequence, syn, view.payload);
   for (auto piece = side.stream.take(); !piece.empty(); piece = side.stream.take())
     inspect_piece(current, side, piece);
   inspect_end_of_stream(current, side);
   return accepted;
 }
 
-// A direction that has ended says nothing more: what waited for its end is decided now.
+// A direction that has ended says nothing more: what waited for its end is decided now. A reset
+// that is not at the end of what was said its receiver does not believe (RFC 5961 section 3.2).
 void Inspector::inspect_end_of_stream(const Current& current, const StreamInspection& side) {
   AppSession* app = current.flow.user.app.get();
   if (app == nullptr) return;
@@ -65,7 +69,7 @@ void Inspector::inspect_end_of_stream(const Current& current, const StreamInspec
   const uint32_t end = current.view.sequence + static_cast<uint32_t>(current.view.payload.size());
   if ((flags & tunnels::kTcpFin) && side.stream.has_all_before(end))
     app->end(current.direction, transactions_);
-  if (flags & tunnels::kTcpRst) {
+  if ((flags & tunnels::kTcpRst) && side.stream.has_all_before(current.view.sequence)) {
     for (const Direction direction : {Direction::kToServer, Direction::kToClient})
       app->end(direction, transactions_);
   }

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Segments and fragments. Each function makes the frames of one trick that hides `word`."""
+from connection import Connection, answer, asked, case, get
+from frames import CLIENT6, SERVER6, to_server
+from scapy.all import UDP, IPv6ExtHdrFragment, fragment, fragment6
+
+
+@case
+def tiny_segments(word):
+    return asked(get(b"/" + word + b"/path"), size=1)
+
+
+@case
+def segments_backwards(word):
+    c = Connection()
+    text = b"a " + word + b"-word in pieces"
+    for at in reversed(range(len(text))):
+        c.segment(0, at, text[at:at + 1])
+    c.sent[0] = len(text)
+    c.segment(1, 0)
+    return c.close()
+
+
+@case
+def overlap_same_bytes(word):
+    c = Connection()
+    text = b"a " + word + b"-word twice"
+    for at in range(0, len(text), 3):
+        c.segment(0, at, text[at:at + 6])
+    c.sent[0] = len(text)
+    c.segment(1, 0)
+    return c.close()
+
+
+@case
+def overlap_decoy_last(word):
+    """The bytes first, then others for the same place: the second copy is kept back."""
+    c = Connection()
+    c.segment(0, 0, word + b"-")
+    c.segment(0, 0, b"decoy--")
+    c.segment(0, 7, b"word")
+    c.sent[0] = 11
+    c.segment(1, 0)
+    return c.close()
+
+
+@case
+def overlap_decoy_first(word):
+    """A decoy first: the server has that, and what comes for its place never arrives."""
+    c = Connection()
+    c.segment(0, 0, b"decoy--")
+    c.segment(0, 0, word + b"-word")
+    c.segment(0, 7, b"word")
+    c.sent[0] = 11
+    c.segment(1, 0)
+    return c.close()
+
+
+@case
+def overlap_early(word):
+    """Segments that arrive early, the later ones with other bytes at their ends."""
+    c = Connection()
+    c.segment(0, 6, b"-word")
+    c.segment(0, 2, b"tackXX")
+    c.segment(0, 2, word[2:] + b"-w")
+    c.segment(0, 0, word[:2])
+    c.sent[0] = 11
+    c.segment(1, 0)
+    return c.close()
+
+
+@case
+def out_of_window(word):
+    """Bytes that no receiver takes, far before and far behind the stream."""
+    c = Connection()
+    c.say(0, word[:3])
+    c.segment(0, 2**30, b"decoy-word")
+    c.segment(0, -2**30, b"decoy-word")
+    c.say(0, word[3:] + b"-word")
+    return c.close()
+
+
+@case
+def short_ttl(word):
+    """A decoy that dies before the server; the engine cannot know, so the stream goes no further."""
+    c = Connection()
+    c.segment(0, 0, b"decoy-words", ttl=2)
+    c.segment(0, 0, word + b"-word")
+    c.segment(0, 0, word + b"-word")
+    return c.frames
+
+
+@case
+def bad_checksum(word):
+    c = Connection()
+    c.segment(0, 0, b"decoy-words", chksum=0x1234)
+    c.segment(0, 0, word + b"-word")
+    return c.frames
+
+
+@case
+def urgent_byte(word):
+    """To some receivers the urgent byte is not part of the stream: here it is, for everybody."""
+    c = Connection()
+    c.segment(0, 0, word + b"-", flags="AU", urgptr=3)
+    c.segment(0, 7, b"word")
+    c.sent[0] = 11
+    c.segment(1, 0)
+    return c.close()
+
+
+@case
+def urgent_in_fragments(word):
+    c = Connection()
+    c.segment(0, 0, word + b"-word", flags="AU", urgptr=3)
+    return [*c.frames[:-1], *fragment(c.frames[-1], fragsize=16)]
+
+
+@case
+def reset_outside(word):
+    """A reset that the server does not believe: the connection goes on, and so does the search."""
+    c = Connection()
+    c.say(0, word[:3])
+    c.segment(0, 2**29, flags="R")
+    c.say(0, word[3:] + b"-word")
+    return c.frames
+
+
+@case
+def reset_outside_http(word):
+    c = Connection()
+    c.say(0, get(b"/first"))
+    c.say(1, answer(b"ok"))
+    c.segment(0, 2**29, flags="R", ack=None)
+    c.segment(0, c.sent[0] + 5, flags="RA")
+    c.say(0, get(b"/" + word + b"/path"))
+    c.say(1, answer(b"ok"))
+    return c.close()
+
+
+@case
+def second_syn(word):
+    c = Connection()
+    c.say(0, word[:3])
+    c.segment(0, 70000, flags="S", ack=None)
+    c.say(0, word[3:] + b"-word")
+    return c.close()
+
+
+@case
+def data_with_the_syn(word):
+    c = Connection()
+    c.frames.clear()
+    c.segment(0, -1, word[:3], flags="S", ack=None)
+    c.sent[0] = 3
+    c.segment(1, -1, flags="SA")
+    c.say(0, word[3:] + b"-word")
+    return c.close()
+
+
+@case
+def gap(word):
+    """Bytes that went another way, in a body; what follows is another request."""
+    c = Connection()
+    c.say(0, get(b"/first"))
+    c.say(1, answer(b"x" * 3000)[:1000])
+    c.skip(1, 1000)
+    c.say(1, answer(b"x" * 3000)[2000:])
+    c.say(0, get(b"/" + word + b"/path"))
+    c.say(1, answer(word + b"-body"))
+    return c.close()
+
+
+# --- fragments ---
+
+
+@case
+def tiny_fragments(word):
+    return fragment(to_server(UDP(sport=4000, dport=4000), b"an " + word + b"-datagram", id=1), fragsize=8)
+
+
+@case
+def fragments_backwards(word):
+    return tiny_fragments(word)[::-1]
+
+
+@case
+def fragments_of_a_tcp_header(word):
+    c = Connection()
+    c.say(0, b"an " + word + b"-word")
+    return [piece for whole in c.close() for piece in fragment(whole, fragsize=8)]
+
+
+@case
+def fragments_overlap(word):
+    """Two copies of one place: the whole datagram is refused."""
+    whole = to_server(UDP(sport=4000, dport=4000), b"an " + word + b"-datagram", id=2)
+    pieces = fragment(whole, fragsize=8)
+    decoy = pieces[1].copy()
+    decoy.load = b"-decoy-!"
+    return [pieces[0], decoy, *pieces[1:]]
+
+
+@case
+def fragments_overlap_same(word):
+    pieces = fragment(to_server(UDP(sport=4000, dport=4000), b"an " + word + b"-datagram", id=3), fragsize=8)
+    return [pieces[0], pieces[1], pieces[1], *pieces[2:]]
+
+
+@case
+def fragments_ipv6(word):
+    ends = dict(source=CLIENT6, destination=SERVER6)
+    text = b"x" * 2000 + word + b"-datagram"
+    pieces = fragment6(to_server(IPv6ExtHdrFragment(id=4), UDP(sport=4000, dport=4000), text, **ends), 1280)
+    alone = to_server(IPv6ExtHdrFragment(id=5), UDP(sport=4001, dport=4000), word + b"-datagram", **ends)
+    return [*pieces[::-1], alone]
