@@ -3,7 +3,6 @@
 
 #include <charconv>
 #include <optional>
-#include <string_view>
 
 #include "tunnels/yaml.h"
 
@@ -224,7 +223,11 @@ Applied apply_one(std::string_view name, std::string_view value, IdsOptions& opt
 
 Result<Settings> read_settings(const std::string& file) {
   SLUICE_TRY(const std::string text, tunnels::read_yaml_file(file));
-  tunnels::YamlErrors errors(file);
+  return settings_of(text, file);
+}
+
+Result<Settings> settings_of(std::string_view text, const std::string& name) {
+  tunnels::YamlErrors errors(name);
   const tunnels::YamlNode root = tunnels::parse_yaml(text, errors);
   if (!errors.empty()) return Failure(errors.take().front());
   Settings out;

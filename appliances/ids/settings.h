@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,8 @@ namespace sluice::ids {
 using Settings = std::vector<std::pair<std::string, std::string>>;
 
 Result<Settings> read_settings(const std::string& file);
+// The same of a file's text; `name` stands for the file in messages.
+Result<Settings> settings_of(std::string_view text, const std::string& name);
 
 // Takes over what is understood and gives the names of the others. An error: a value that is
 // understood and cannot be honoured.
