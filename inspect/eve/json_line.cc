@@ -2,11 +2,32 @@
 #include "inspect/eve/json_line.h"
 
 #include <charconv>
+#include <cstring>
 
 namespace sluice::inspect {
 namespace {
 
 bool plain(uint8_t c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
+
+// Whether eight characters are plain, all at once: a bit of `odd` is set for each that is not (and
+// maybe for others behind one).
+bool plain8(const char* text) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  constexpr uint64_t kHigh = 0x80 * kOnes;
+  uint64_t eight = 0;
+  std::memcpy(&eight, text, sizeof(eight));
+  const auto zeros = [](uint64_t bytes) { return (bytes - kOnes) & ~bytes; };
+  const uint64_t odd = (eight - 0x20 * kOnes) | eight | (eight + kOnes) |
+                       zeros(eight ^ '"' * kOnes) | zeros(eight ^ '\\' * kOnes);
+  return (odd & kHigh) == 0;
+}
+
+// Where the characters from `at` on that stand for themselves end.
+size_t plain_end(std::string_view text, size_t at, size_t end) {
+  while (at + 8 <= end && plain8(text.data() + at)) at += 8;
+  while (at < end && plain(static_cast<uint8_t>(text[at]))) at++;
+  return at;
+}
 
 template <class Number>
 void append_number(std::string& text, Number value) {
@@ -87,8 +108,7 @@ void JsonLine::quote(std::string_view text) {
   text_ += '"';
   const size_t end = text.size() < kJsonStringMax ? text.size() : kJsonStringMax;
   for (size_t i = 0; i < end;) {
-    size_t run = i;
-    while (run < end && plain(static_cast<uint8_t>(text[run]))) run++;
+    const size_t run = plain_end(text, i, end);
     text_.append(text.substr(i, run - i));
     if (run == end) break;
     i = run;

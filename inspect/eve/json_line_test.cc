@@ -65,6 +65,19 @@ TEST(JsonLine, RandomBytesAreAlwaysValidJson) {
   }
 }
 
+TEST(JsonLine, EveryByteAtEveryPlace) {
+  for (int byte = 0; byte < 256; byte++) {
+    for (size_t at = 0; at < 18; at++) {
+      std::string value(18, 'x');
+      value[at] = static_cast<char>(byte);
+      const std::string expected =
+          byte < 0x80 ? value : value.substr(0, at) + "\xef\xbf\xbd" + value.substr(at + 1);
+      const auto parsed = nlohmann::json::parse(one_string(value));
+      EXPECT_EQ(parsed.begin()->get<std::string>(), expected) << byte << " at " << at;
+    }
+  }
+}
+
 TEST(JsonLine, LongStringsAreCutAtAWholeCharacter) {
   std::string value(kJsonStringMax - 1, 'x');
   value += "\xe2\x82\xac";

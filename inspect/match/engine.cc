@@ -119,10 +119,13 @@ void Engine::compile(Rule rule) {
   compiled.rule = std::move(rule);
   compiled.once_per_flow = looks_only_at_addresses(compiled.rule);
   compiled.since = generation_;
+  uint64_t asked = 0;
   for (const RulePart& part : compiled.rule.parts) {
     const uint16_t view = is_packet_buffer(part.buffer) ? uint16_t{0} : view_number(part);
     compiled.parts.push_back({BufferPlan(part.matches), view});
+    if (!is_packet_buffer(part.buffer)) asked |= uint64_t{1} << (view % 64);
   }
+  asked_views_.push_back(asked);
 }
 
 // A flow that goes on is asked about rules that it has not met, not again about the others.

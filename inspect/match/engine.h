@@ -105,6 +105,10 @@ class Engine {
   const RuleGroup& view_group(uint16_t view, Direction direction) const {
     return view_groups_[view][static_cast<size_t>(direction)];
   }
+  // False: no part of the rule is about the view.
+  bool may_ask_about(uint32_t rule, uint16_t view) const {
+    return (asked_views_[rule] >> (view % 64) & 1) != 0;
+  }
   // Rules that no buffer calls: they are asked when a direction of a transaction is over.
   std::span<const uint32_t> last_rules(AppProtocol protocol, Direction direction) const {
     return last_rules_[static_cast<size_t>(protocol)][static_cast<size_t>(direction)];
@@ -133,6 +137,7 @@ class Engine {
   uint32_t generation_ = 1;
   std::array<uint32_t, kBuffers> wanted_since_{};
   std::vector<CompiledRule> rules_;
+  std::vector<uint64_t> asked_views_;  // by rule: bits of its views, modulo 64
   std::vector<RefusedRule> refused_;
   std::shared_ptr<Names> names_;
   CacheCounters cache_counters_;

@@ -6,6 +6,9 @@
 namespace sluice::inspect {
 namespace {
 
+// Of an HTTP request with its answer.
+constexpr size_t kBuffersUsual = 32;
+
 bool asks_about(const CompiledRule& compiled, uint16_t view) {
   for (size_t i = 0; i < compiled.parts.size(); i++) {
     if (!is_packet_buffer(compiled.rule.parts[i].buffer) && compiled.parts[i].view == view)
@@ -31,6 +34,7 @@ TransactionInspection::TransactionInspection(const Engine& engine, RuleCheck& ch
 TransactionInspection::Notes& TransactionInspection::notes_of(Transaction& transaction) {
   if (!transaction.notes) {
     transaction.notes = std::make_unique<Notes>(budget_, engine_->generation());
+    static_cast<Notes&>(*transaction.notes).arrived.reserve(kBuffersUsual);
     counters_.transactions++;
   }
   auto& notes = static_cast<Notes&>(*transaction.notes);
@@ -234,7 +238,8 @@ void TransactionInspection::call(Transaction& transaction, Notes& notes, Directi
 void TransactionInspection::try_waiting(Transaction& transaction, Notes& notes, uint16_t view) {
   if (current_ == nullptr) return;
   std::erase_if(notes.waiting, [&](const Waiting& waiting) {
-    return asks_about(engine_->rule(waiting.rule), view) && try_rule(transaction, notes, waiting);
+    return engine_->may_ask_about(waiting.rule, view) &&
+           asks_about(engine_->rule(waiting.rule), view) && try_rule(transaction, notes, waiting);
   });
 }
 
