@@ -99,6 +99,15 @@ function(sluice_program name)
   add_dependencies(programs ${name})
 endfunction()
 
+# jemalloc for a program that makes and frees records with every packet. Not with sanitizers, which watch the heap
+# themselves.
+function(sluice_jemalloc name)
+  if(NOT SLUICE_SANITIZE)
+    find_library(JEMALLOC_LIBRARY jemalloc REQUIRED)
+    target_link_libraries(${name} PRIVATE ${JEMALLOC_LIBRARY})
+  endif()
+endfunction()
+
 # sluice_test(NAME [LABEL unit] SOURCES a_test.cc DEPENDS x): one GoogleTest program, one ctest entry.
 # Labels: unit golden netns bench. A test that cannot run here prints SKIP and exits 77, or uses GTEST_SKIP.
 function(sluice_test name)

@@ -5,9 +5,14 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <ctime>
 #include <functional>
 #include <vector>
+
+// jemalloc's; nullptr: the program has another allocator.
+extern "C" __attribute__((weak)) int mallctl(const char* name, void* old, size_t* old_length,
+                                             void* value, size_t length);
 
 namespace sluice::testbed {
 
@@ -29,7 +34,17 @@ inline double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+// What is allocated now, by jemalloc if the program has it.
 inline double heap_bytes() {
+  if (mallctl != nullptr) {
+    uint64_t epoch = 1;
+    size_t length = sizeof(epoch);
+    mallctl("epoch", &epoch, &length, &epoch, length);  // brings the numbers up to date
+    size_t allocated = 0;
+    length = sizeof(allocated);
+    mallctl("stats.allocated", &allocated, &length, nullptr, 0);
+    return static_cast<double>(allocated);
+  }
   const auto info = mallinfo2();
   return static_cast<double>(info.uordblks + info.hblkhd);
 }
