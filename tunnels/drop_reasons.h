@@ -29,7 +29,8 @@
   X(kDropNeighbourUnresolved, "neighbour_unresolved",                                             \
     "The MAC address of the target, or of the router to it, is not known yet.")                   \
   X(kDropTooBig, "too_big",                                                                       \
-    "The packet with its 68 bytes of encapsulation does not fit the MTU towards the target.")     \
+    "The packet with its encapsulation (68 bytes in the profile aws) does not fit the MTU "       \
+    "towards the target.")                                                                        \
   X(kDropNoRoom, "no_room", "The frame's buffer has no head room left for the new headers.")      \
   X(kDropOuterInvalid, "outer_invalid",                                                           \
     "A datagram to the GENEVE port with a bad outer IP or UDP header, or a fragment of one.")     \
@@ -55,7 +56,7 @@
   X(kDropCookieExpired, "cookie_expired",                                                         \
     "A returned packet with the cookie before its flow's current one, too late.")                 \
   X(kDropEndpointMismatch, "endpoint_mismatch",                                                   \
-    "A returned packet with an endpoint or attachment id that is not its flow's.")                \
+    "A returned packet with an endpoint, network or attachment id that is not its flow's.")       \
   X(kDropLayer2Gone, "layer2_gone",                                                               \
     "The MAC pair to deliver with was replaced while the packet was at the appliance.")           \
   X(kDropNlbNoTarget, "nlb_no_target", "The NLB listener's target group has no healthy target.")  \

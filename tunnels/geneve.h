@@ -23,7 +23,15 @@ enum {
 enum GeneveField {
   kGeneveEndpointId = 0,    // 8 bytes: the endpoint (attachment) that the packet came in at
   kGeneveAttachmentId = 1,  // 8 bytes: customer visible attachment id, 0 unless configured
-  kGeneveFlowCookie = 2,    // 4 bytes: opaque to the appliance
+  kGeneveWord = 2,          // 4 bytes: the flow's cookie, or what else the profile's flags say
+};
+
+// What a profile says besides its options, and what the gateway does without.
+enum GeneveProfileFlags {
+  kGeneveHasCookie = 1,      // its word is the flow's cookie: opaque to the appliance
+  kGeneveHasNetwork = 2,     // its word is a network: 28 bits, 3 of zeros, 1 of the direction
+  kGeneveHasAttachment = 4,  // it has an attachment id
+  kGeneveVniIsEndpoint = 8,  // the VNI is the endpoint, whose id has 24 bits then
 };
 
 struct geneve_option {
@@ -35,37 +43,38 @@ struct geneve_option {
 
 struct geneve_profile {
   __u16 option_class;
-  __u16 options;        // how many
+  __u8 options;         // how many
+  __u8 flags;           // GeneveProfileFlags
   __u32 header_length;  // base header and options, bytes
   struct geneve_option option[kGeneveProfileOptionsMax];
 };
 
 // AWS Gateway Load Balancer: class 0x0108, types 1, 2, 3, always all three in this order: 40 bytes.
-#define SLUICE_GENEVE_AWS                                                                         \
-  {                                                                                               \
-    0x0108, 3, 40, {                                                                              \
-      {1, 2, kGeneveEndpointId, 0}, {2, 2, kGeneveAttachmentId, 0}, {3, 1, kGeneveFlowCookie, 0}, \
-      {                                                                                           \
-        0, 0, 0, 0                                                                                \
-      }                                                                                           \
-    }                                                                                             \
+#define SLUICE_GENEVE_AWS                                                                     \
+  {                                                                                           \
+    0x0108, 3, kGeneveHasCookie | kGeneveHasAttachment, 40, {                                 \
+      {1, 2, kGeneveEndpointId, 0}, {2, 2, kGeneveAttachmentId, 0}, {3, 1, kGeneveWord, 0}, { \
+        0, 0, 0, 0                                                                            \
+      }                                                                                       \
+    }                                                                                         \
   }
 
 // A decoded header. Numbers in host order.
 struct geneve {
   __u64 endpoint_id;
   __u64 attachment_id;
-  __u32 flow_cookie;
+  __u32 flow_cookie;    // or what else the profile's word is
   __u32 header_length;  // base header and all options, bytes
   __u32 vni;
   __u16 protocol;  // EtherType of the inner packet
   __u16 hint;      // an appliance's advice about the flow; 0 for none. Never encoded.
 };
 
-// Writes profile->header_length bytes. `out` must have that much room (at most 8 + 4 * (4 + 8)
-// bytes).
-SLUICE_INLINE void geneve_encode(__u8* out, const struct geneve_profile* profile,
-                                 const struct geneve* header) {
+// Writes profile->header_length bytes, if they fit in front of `end`. 0 if they do not.
+SLUICE_INLINE int geneve_encode_within(__u8* out, const __u8* end,
+                                       const struct geneve_profile* profile,
+                                       const struct geneve* header) {
+  if (out + kGeneveBaseLength > end) return 0;
   out[0] = (__u8)((profile->header_length - kGeneveBaseLength) / 4);  // Ver 0, Opt Len
   out[1] = 0;                                                         // O, C, reserved
   store_be16(out + 2, header->protocol);
@@ -74,24 +83,35 @@ SLUICE_INLINE void geneve_encode(__u8* out, const struct geneve_profile* profile
   for (int i = 0; i < kGeneveProfileOptionsMax; i++) {
     if (i >= profile->options) break;
     const struct geneve_option* option = &profile->option[i];
-    store_be16(out + at, profile->option_class);
-    out[at + 2] = option->type;
-    out[at + 3] = option->words;
-    at += 4;
-    if (option->field == kGeneveFlowCookie) {
-      store_be32(out + at, header->flow_cookie);
+    at = forget(at);
+    if (at > kGeneveOptionsLengthMax) return 0;
+    __u8* place = out + at;
+    if (place + 8 > end) return 0;
+    store_be16(place, profile->option_class);
+    place[2] = option->type;
+    place[3] = option->words;
+    if (option->field == kGeneveWord) {
+      store_be32(place + 4, header->flow_cookie);
     } else {
-      store_be64(out + at,
+      if (place + 12 > end) return 0;
+      store_be64(place + 4,
                  option->field == kGeneveEndpointId ? header->endpoint_id : header->attachment_id);
     }
-    at += option->words * 4u;
+    at += 4 + option->words * 4u;
   }
+  return 1;
+}
+
+// The same where there is that much room (at most 8 + 4 * (4 + 8) bytes).
+SLUICE_INLINE void geneve_encode(__u8* out, const struct geneve_profile* profile,
+                                 const struct geneve* header) {
+  (void)geneve_encode_within(out, out + profile->header_length, profile, header);
 }
 
 // The value of an option of the profile. 0 if it does not fit.
 SLUICE_INLINE int geneve_take(struct geneve* out, const struct geneve_option* option,
                               const __u8* value, const __u8* end) {
-  if (option->field == kGeneveFlowCookie) {
+  if (option->field == kGeneveWord) {
     if (value + 4 > end) return 0;
     out->flow_cookie = load_be32(value);
     return 1;
@@ -161,12 +181,9 @@ SLUICE_INLINE enum DropReason geneve_walk_options(const __u8* data, const __u8* 
   return found == (1u << profile->options) - 1 ? kDropNone : kDropGeneveOptionMissing;
 }
 
-// Reads the header at `data`. Options may come in any order and with unknown ones between them; an
-// unknown critical one refuses the packet. Every field of the profile must be there, once or more
-// (the last counts), with its exact length.
-SLUICE_INLINE enum DropReason geneve_decode(const __u8* data, const __u8* end,
-                                            const struct geneve_profile* profile,
-                                            struct geneve* out) {
+// The base header; what the options say is 0 then.
+SLUICE_INLINE enum DropReason geneve_decode_base(const __u8* data, const __u8* end,
+                                                 struct geneve* out) {
   if (data + kGeneveBaseLength > end) return kDropGeneveTruncated;
   if (data[0] >> 6 != 0) return kDropGeneveVersion;
   if (data[1] & 0x80) return kDropGeneveControl;
@@ -181,6 +198,17 @@ SLUICE_INLINE enum DropReason geneve_decode(const __u8* data, const __u8* end,
   out->attachment_id = 0;
   out->flow_cookie = 0;
   out->hint = 0;
+  return kDropNone;
+}
+
+// Reads the header at `data`. Options may come in any order and with unknown ones between them; an
+// unknown critical one refuses the packet. Every field of the profile must be there, once or more
+// (the last counts), with its exact length.
+SLUICE_INLINE enum DropReason geneve_decode(const __u8* data, const __u8* end,
+                                            const struct geneve_profile* profile,
+                                            struct geneve* out) {
+  const enum DropReason reason = geneve_decode_base(data, end, out);
+  if (reason != kDropNone) return reason;
   if (geneve_decode_as_encoded(data, end, profile, out)) return kDropNone;
   return geneve_walk_options(data, end, profile, out);
 }

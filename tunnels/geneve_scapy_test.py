@@ -2,13 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scapy's GENEVE layer as a second reader and a second writer of our header: geneve_scapy_test.py TOOL"""
 import random
+import shutil
 import subprocess
 import sys
+import tempfile
 
 try:
     from scapy.contrib.geneve import GENEVE, GeneveOptions
     from scapy.layers.inet import IP, UDP
     from scapy.layers.inet6 import IPv6
+    from scapy.layers.l2 import Ether
+    from scapy.packet import Raw
+    from scapy.utils import wrpcap
 except ImportError as error:
     print(f"SKIP: {error}")
     sys.exit(77)
@@ -69,6 +74,46 @@ def cases():
                rng.choice(list(INNER)))
 
 
+def other_profiles():
+    """What Scapy reads in the headers of the other profiles."""
+    rng = random.Random(132)
+    for _ in range(100):
+        endpoint, profile_id, leaving = rng.getrandbits(64), rng.getrandbits(64), rng.getrandbits(1)
+        google, plain = (bytes.fromhex(line) for line in tool(
+            f"say {name} {endpoint:x} {profile_id:x} {leaving} 800" for name in ("google", "plain")))
+        layer = GENEVE(google + bytes(INNER[0x0800]))
+        options = {(o.classid, o.type): int.from_bytes(o.data, "big") for o in options_of(layer)}
+        assert options == {(0x0132, 1): (endpoint & 0xfffffff) << 4 | leaving, (0x0132, 2): endpoint,
+                           (0x0132, 3): profile_id}, google.hex()
+        assert (layer.version, layer.oam, layer.critical, layer.vni, layer.proto) == (0, 0, 0, 0, 0x0800)
+        assert layer.haslayer(IP) and len(google) == 40
+        layer = GENEVE(plain + bytes(INNER[0x0800]))
+        assert (layer.optionlen, layer.vni, layer.proto, list(layer.options)) == (0, endpoint & 0xffffff, 0x0800, [])
+        assert layer.haslayer(IP) and len(plain) == 8
+
+
+def google_by_wireshark():
+    """Wireshark has a decoder of its own for the options of Google."""
+    if not shutil.which("tshark"):
+        return "no tshark"
+    rng = random.Random(133)
+    wanted, frames = [], []
+    for _ in range(20):
+        endpoint, profile_id, leaving = rng.getrandbits(64), rng.getrandbits(64), rng.getrandbits(1)
+        header = bytes.fromhex(tool([f"say google {endpoint:x} {profile_id:x} {leaving} 800"])[0])
+        frames.append(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / IP(src="10.9.0.1", dst="10.9.0.11") /
+                      UDP(sport=40000, dport=6081, chksum=0) / Raw(header + bytes(INNER[0x0800])))
+        wanted.append(["0x000000", str(endpoint & 0xfffffff), str(leaving), f"{endpoint:016x}", str(profile_id)])
+    fields = ["vni", "option.gcp.vnid", "option.gcp.direction", "option.gcp.endpoint", "option.gcp.profile"]
+    with tempfile.NamedTemporaryFile(suffix=".pcap") as file:
+        wrpcap(file.name, frames)
+        done = subprocess.run(["tshark", "-r", file.name, "-T", "fields", *[w for f in fields for w in ("-e", f"geneve.{f}")]],
+                              text=True, capture_output=True, check=True)
+    got = [[field.replace(":", "") for field in line.split("\t")] for line in done.stdout.splitlines()]
+    assert got == wanted, (got, wanted)
+    return f"{len(got)} read by Wireshark"
+
+
 def main():
     rng = random.Random(1)
     values = list(cases())
@@ -91,7 +136,8 @@ def main():
         "geneve_critical_option": bytes(GENEVE(proto=0x0800, options=[option(0x80, b"")])),
     }
     assert tool("decode " + data.hex() for data in refusals.values()) == list(refusals)
-    print(f"{len(values)} headers each way, {len(refusals)} refusals")
+    other_profiles()
+    print(f"{len(values)} headers each way, {len(refusals)} refusals, {google_by_wireshark()}")
 
 
 main()

@@ -95,8 +95,9 @@ TEST(Geneve, AnotherProfileIsOnlyData) {
   const geneve_profile profile = {
       0x0132,
       2,
+      kGeneveHasCookie,
       28,
-      {{9, 1, kGeneveFlowCookie, 0}, {4, 2, kGeneveEndpointId, 0}, {0, 0, 0, 0}, {0, 0, 0, 0}}};
+      {{9, 1, kGeneveWord, 0}, {4, 2, kGeneveEndpointId, 0}, {0, 0, 0, 0}, {0, 0, 0, 0}}};
   geneve sent = kExample;
   sent.header_length = 28;
   Bytes out(28);

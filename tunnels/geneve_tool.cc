@@ -2,6 +2,7 @@
 // The GENEVE codec as a filter of lines, so that a program in another language can try it
 // (geneve_scapy_test.py). All numbers are hexadecimal:
 //   encode ENDPOINT ATTACHMENT COOKIE VNI PROTOCOL -> the header's bytes
+//   say PROFILE ENDPOINT ATTACHMENT LEAVING PROTOCOL -> the bytes in another profile, by its name
 //   decode BYTES -> "ENDPOINT ATTACHMENT COOKIE VNI PROTOCOL LENGTH", or the drop reason's name
 #include <charconv>
 #include <cinttypes>
@@ -11,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "tunnels/geneve.h"
+#include "tunnels/geneve_profiles.h"
 
 namespace sluice::tunnels {
 namespace {
@@ -25,6 +26,23 @@ void encode(std::istream& in) {
   uint8_t out[40];
   geneve_encode(out, &kProfile, &header);
   for (uint8_t byte : out) std::printf("%02x", byte);
+  std::printf("\n");
+}
+
+void say(std::istream& in) {
+  std::string name;
+  geneve header{};
+  uint32_t leaving = 0;
+  in >> name >> std::hex >> header.endpoint_id >> header.attachment_id >> leaving >>
+      header.protocol;
+  for (unsigned i = 0; i < kProfiles; i++) {
+    if (profile_name(i) != name) continue;
+    const geneve_profile& profile = kGeneveProfiles[i];
+    geneve_say(&profile, &header, leaving);
+    std::vector<uint8_t> out(profile.header_length);
+    geneve_encode(out.data(), &profile, &header);
+    for (uint8_t byte : out) std::printf("%02x", byte);
+  }
   std::printf("\n");
 }
 
@@ -57,10 +75,12 @@ int main() {
     in >> verb;
     if (verb == "encode") {
       sluice::tunnels::encode(in);
+    } else if (verb == "say") {
+      sluice::tunnels::say(in);
     } else if (verb == "decode") {
       sluice::tunnels::decode(in);
     } else {
-      std::fprintf(stderr, "geneve_tool: \"%s\" is neither encode nor decode\n", verb.c_str());
+      std::fprintf(stderr, "geneve_tool: \"%s\" is none of encode, say and decode\n", verb.c_str());
       return 1;
     }
   }

@@ -45,6 +45,8 @@ GENEVE = {
     "critical_option": "09" + BASE + ENDPOINT + ATTACHMENT + COOKIE + "01098100",
     "twice": "0a" + BASE + COOKIE + ENDPOINT + ATTACHMENT + COOKIE,
     "missing": "06" + BASE + ENDPOINT + ATTACHMENT,
+    "google": "08" + BASE + "01320101a1b2c341" + "0132020200000000a1b2c3d4" + "013203020000000000000009",
+    "plain": "00000800a1b2c300" + "45000014",
     "control": "0880" + BASE[2:] + ENDPOINT + ATTACHMENT + COOKIE,
 }
 
