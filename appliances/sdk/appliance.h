@@ -27,7 +27,7 @@ struct CapturedFrame {
 struct Packet {
   std::span<uint8_t> ip;
   uint64_t endpoint_id;  // the gateway endpoint (attachment) that it came in at
-  uint32_t flow_cookie;  // names the flow at the gateway; opaque
+  uint32_t flow_cookie;  // names the flow at the gateway; opaque. 0 in a profile without one
   int64_t time_us;       // when it arrived, microseconds since 1970 (virtual in replay)
   // Set by the appliance: advice about the flow that the gateway finds in the GENEVE header of the
   // returned packet, and maps by its configuration to another way for the flow. 0 is none.

@@ -8,10 +8,6 @@ namespace sluice::sdk {
 
 namespace {
 
-using namespace tunnels;  // SLUICE_GENEVE_AWS and the wire's constants
-
-constexpr geneve_profile kProfile = SLUICE_GENEVE_AWS;
-
 // The EtherType of a bare IP packet; 0 for what is none.
 uint16_t protocol_type(std::span<const uint8_t> ip) {
   if (ip.empty()) return 0;
@@ -50,9 +46,12 @@ class BoundedInjector : public Injector {
 Result<Datagram, tunnels::DropReason> open_datagram(std::span<uint8_t> bytes) {
   if (bytes.empty()) return tl::make_unexpected(tunnels::kDropGeneveTruncated);
   Datagram datagram{};
-  const tunnels::DropReason reason = tunnels::geneve_decode(
-      bytes.data(), bytes.data() + bytes.size(), &kProfile, &datagram.fields);
+  const tunnels::geneve_profile& profile =
+      tunnels::kGeneveProfiles[tunnels::profile_of_header(bytes)];
+  const tunnels::DropReason reason =
+      tunnels::geneve_decode(bytes.data(), bytes.data() + bytes.size(), &profile, &datagram.fields);
   if (reason != tunnels::kDropNone) return tl::make_unexpected(reason);
+  (void)tunnels::geneve_hear(&profile, &datagram.fields);
   datagram.header = bytes.first(datagram.fields.header_length);
   datagram.ip = bytes.subspan(datagram.fields.header_length);
   if (datagram.ip.empty()) return tl::make_unexpected(tunnels::kDropGeneveTruncated);

@@ -13,7 +13,7 @@
 
 #include "appliances/sdk/appliance.h"
 #include "appliances/sdk/counters.h"
-#include "tunnels/geneve.h"
+#include "tunnels/geneve_profiles.h"
 #include "tunnels/result.h"
 
 namespace sluice::sdk {
@@ -31,7 +31,7 @@ struct Datagram {
   tunnels::geneve fields;
 };
 
-// Reads a received UDP payload. A bad one is refused with the reason.
+// Reads a received UDP payload, in the profile that it is in. A bad one is refused with the reason.
 Result<Datagram, tunnels::DropReason> open_datagram(std::span<uint8_t> bytes);
 
 // Writes `header`, its protocol type set for `ip`, and `ip`. Returns the length written; 0 if `ip`

@@ -102,6 +102,38 @@ TEST(GeneveReply, EchoesUnknownOptionsAndReservedBits) {
   EXPECT_EQ(recorder.replies[0], before);
 }
 
+// In every profile, what comes in goes back in it.
+TEST(GeneveReply, EchoesEveryProfile) {
+  for (unsigned profile = 0; profile < tunnels::kProfiles; profile++) {
+    SCOPED_TRACE(tunnels::profile_name(profile));
+    tunnels::geneve fields{};
+    fields.endpoint_id = 0xa1b2c3;
+    fields.flow_cookie = 0xc00c1e01;
+    fields.protocol = tunnels::kEtherTypeIpv4;
+    const tunnels::geneve_profile& row = tunnels::kGeneveProfiles[profile];
+    tunnels::geneve_say(&row, &fields, 0);
+    Bytes header(row.header_length);
+    tunnels::geneve_encode(header.data(), &row, &fields);
+    const bool has_cookie = row.flags & tunnels::kGeneveHasCookie;
+    Scripted appliance([&](Packet& packet, Injector& injector) {
+      EXPECT_EQ(packet.endpoint_id, 0xa1b2c3u);
+      EXPECT_EQ(packet.flow_cookie, has_cookie ? 0xc00c1e01u : 0u);
+      injector.inject(ipv4(40));
+      packet.hint = 9;
+      return Answer::kReturn;
+    });
+    Recorder recorder;
+    Counters counters;
+    answer(header + ipv4(28), 0, appliance, recorder, counters);
+    ASSERT_EQ(recorder.replies.size(), 2u);
+    EXPECT_EQ(recorder.replies[0], header + ipv4(40));
+    header[0] += 2;
+    const Bytes hint = {0xff, 0x53, 1, 1, 0, 0, 0, 9};
+    EXPECT_EQ(recorder.replies[1], header + hint + ipv4(28));
+    EXPECT_TRUE(open_datagram(recorder.replies[1]));
+  }
+}
+
 TEST(GeneveReply, DropSendsNothing) {
   Bytes datagram = kHeader + ipv4(28);
   Scripted appliance([](Packet&, Injector&) { return Answer::kDrop; });
