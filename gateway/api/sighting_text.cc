@@ -32,9 +32,10 @@ Outer read_outer(std::span<const uint8_t> bytes) {
   const uint32_t destination[4] = {load_u32(&bytes[ip + 16])};
   out.source = ip_address(source, 4).text();
   out.destination = ip_address(destination, 4).text();
-  const geneve_profile profile = SLUICE_GENEVE_AWS;
+  if (bytes.size() <= udp + 8) return out;
+  const geneve_profile& profile = kGeneveProfiles[profile_of_header(bytes.subspan(udp + 8))];
   geneve header{};
-  if (bytes.size() > udp + 8 &&
+  if ((profile.flags & kGeneveHasCookie) &&
       geneve_decode(&bytes[udp + 8], bytes.data() + bytes.size(), &profile, &header) == kDropNone)
     out.cookie = header.flow_cookie;
   return out;

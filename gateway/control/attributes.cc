@@ -101,6 +101,7 @@ constexpr AttributeRow kRows[] = {
      "so do those of a deregistered target when its delay has passed"},
     {kTg, kGwlb, "sluice.all_unhealthy", "last_resort", "fail_closed|bypass|last_resort", "",
      "without a healthy target packets go to all targets, as AWS; drop; or pass uninspected"},
+    {kTg, kGwlb, kProfile, "aws", "aws|google|plain", "", "the GENEVE options of its appliances"},
     {kTg, kGwlb, "sluice.health_check.tunnel.interval_ms", "off", "off|100-60000", "",
      "how often an appliance is sent a probe through the tunnel that it must return"},
     {kTg, kGwlb, "sluice.health_check.tunnel.unhealthy_threshold", "3", "2-10", "",
@@ -310,6 +311,13 @@ tunnels::FlowHashForm stickiness_of(const TargetGroup& group) {
     return tunnels::kFlowHash5Tuple;
   return value("stickiness.type") == "source_ip_dest_ip" ? tunnels::kFlowHash2Tuple
                                                          : tunnels::kFlowHash3Tuple;
+}
+
+uint8_t profile_of(const TargetGroup& group) {
+  const auto at = group.attributes.find(kProfile);
+  for (uint8_t i = 0; at != group.attributes.end() && i < tunnels::kProfiles; i++)
+    if (tunnels::profile_name(i) == at->second) return i;
+  return tunnels::kProfileAws;
 }
 
 uint64_t deregistration_delay_ms(const TargetGroup& group) {

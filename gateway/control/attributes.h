@@ -11,6 +11,7 @@
 
 #include "gateway/control/model.h"
 #include "tunnels/flow_key.h"
+#include "tunnels/geneve_profiles.h"
 #include "tunnels/result.h"
 
 namespace sluice::gateway {
@@ -40,6 +41,9 @@ struct AttributeRow {
 // Of listeners with TCP flows, which all have the same: the data path has one.
 inline constexpr const char* kTcpIdleTimeout = "tcp.idle_timeout.seconds";
 
+// Of a group of appliances: what they are sent packets in.
+inline constexpr const char* kProfile = "sluice.profile";
+
 std::span<const AttributeRow> attribute_rows();
 const AttributeRow* find_attribute(AttributeScope scope, LoadBalancerType type,
                                    std::string_view name);
@@ -56,6 +60,8 @@ Attributes all_attributes(const TargetGroup& group);
 // What the attributes mean for those who act on them.
 LoadBalancerType balancer_type(Protocol group_protocol);
 tunnels::FlowHashForm stickiness_of(const TargetGroup& group);
+// Its encapsulation profile (sluice.profile): a place of tunnels::kGeneveProfiles.
+uint8_t profile_of(const TargetGroup& group);
 uint64_t deregistration_delay_ms(const TargetGroup& group);
 // Who gets packets of a group without a healthy target (sluice.all_unhealthy).
 enum class AllUnhealthy {

@@ -77,6 +77,7 @@ class ConfigReader {
   // config_target_groups.cc
   void read_target_group(const YamlNode& node);
   void read_stickiness(const YamlNode& node, TargetGroup& group);
+  void read_profile(const YamlNode& node, TargetGroup& group);
   void read_health_check(const YamlNode& node, TargetGroup& group);
   void read_target(const YamlNode& node, TargetGroup& group);
   void read_discover(const YamlNode& node, TargetGroup& group);

@@ -30,6 +30,7 @@ void ConfigReader::read_target_group(const YamlNode& node) {
   if (const YamlNode* check = map.find("health_check")) read_health_check(*check, group);
   map.each("targets", kTargetsPerGroupMax, [&](const YamlNode& n) { read_target(n, group); });
   read_words(map.find("attributes"), group.attributes);
+  if (const YamlNode* profile = map.find("profile")) read_profile(*profile, group);
   if (const YamlNode* discover = map.find("discover")) read_discover(*discover, group);
   map.read_choice("target_type", group.target_type, {"ip", "instance"});
   if (int six = 0; map.read_choice("ip_address_type", six, {"ipv4", "ipv6"}))
@@ -56,6 +57,20 @@ void ConfigReader::read_stickiness(const YamlNode& node, TargetGroup& group) {
         type == 0 ? "source_ip_dest_ip" : "source_ip_dest_ip_proto";
   }
   map.finish();
+}
+
+// Short for an attribute.
+void ConfigReader::read_profile(const YamlNode& node, TargetGroup& group) {
+  std::string name;
+  if (!read_yaml(node, errors_, name)) return;
+  const auto good =
+      check_attribute(AttributeScope::kTargetGroup, balancer_type(group.protocol), kProfile, name);
+  if (group.protocol != Protocol::kGeneve)
+    errors_.add(node, "profiles are for GENEVE target groups");
+  else if (!good)
+    errors_.add(node, good.error().what);
+  else
+    group.attributes[kProfile] = name;
 }
 
 void ConfigReader::read_health_check(const YamlNode& node, TargetGroup& group) {

@@ -272,8 +272,9 @@ void Teller::tell_appliance(uint16_t index) {
   out_.appliance = index;
   if (!(t.flags & kTargetResolved)) return drop(kDropNeighbourUnresolved);
   say("is encapsulated and sent to " + target_text(index) + " by interface " +
-      std::to_string(t.interface) + "; packets of up to " +
-      std::to_string(t.mtu - kEncapsulationOverhead) + " bytes fit");
+      std::to_string(t.interface) +
+      (t.profile == kProfileAws ? "" : " in the profile " + std::string(profile_name(t.profile))) +
+      "; packets of up to " + std::to_string(t.mtu) + " bytes fit");
 }
 
 void Teller::tell_nlb(const flow_query& query, const struct tuple& tuple) {

@@ -127,6 +127,7 @@ class Reconciler {
     uint64_t delay_ms;
     uint8_t failover;    // DrainedFailover
     uint16_t marks = 0;  // TargetFlags of failover
+    uint8_t profile = 0;
   };
   struct TargetSlot {
     uint16_t index;
@@ -136,6 +137,7 @@ class Reconciler {
     uint64_t delay_ms = 0;
     uint8_t failover = 0;
     uint16_t marks = 0;
+    uint8_t profile = 0;   // all of them agree
     uint64_t left_in = 0;  // the number of the reconcile() in which a share was lost last
     std::optional<uint64_t> drain_until_ms;
     // After that: since when nothing has been sent to it, and how much until then.
@@ -224,7 +226,7 @@ class Reconciler {
                     World& world);
   void sum_up(TargetMap::iterator at, const Config& config, World& world);
   void drain(TargetSlot& slot, uint64_t delay_ms);
-  Result<uint16_t> take_place(const TargetKey& key);
+  Result<uint16_t> take_place(const TargetKey& key, uint8_t profile);
   void free_drained();
   bool has_become_quiet(TargetSlot& slot);
   bool free_quietest();
@@ -232,6 +234,7 @@ class Reconciler {
   void write_target(const TargetSlot& slot, const TargetKey& key, const Config& config,
                     World& world);
   void look_at_next_hops(const Config& config, World& world);
+  // `target`: with its profile, as in the table. One that is there already is replaced.
   Result<> add_source(uint32_t address, uint16_t target);
   void remove_source(uint32_t address);
   Result<> write_listeners(const Config& config);

@@ -141,7 +141,7 @@ Result<> Reconciler::take_members(GroupMap::iterator at, const SharedGroup& grou
                                   const Config& config, World& world) {
   GroupSlot& slot = at->second;
   const Share share{at->first, deregistration_delay_ms(*group),
-                    drained_failover(failover_of(*group))};
+                    drained_failover(failover_of(*group)), 0, profile_of(*group)};
   const bool appliances = is_for_appliances(slot.rows.index);
   Result<> refused;
   std::vector<Target> placed;

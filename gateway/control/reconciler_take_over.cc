@@ -31,7 +31,8 @@ void Reconciler::take_over_targets() {
     const TargetSlot slot{.index = index,
                           .id = id,
                           .delay_ms = place.delay_s * uint64_t{1000},
-                          .failover = place.failover};
+                          .failover = place.failover,
+                          .profile = place.profile};
     const auto [at, first] = targets_.try_emplace(key, slot);
     if (first)
       places_[i] = at;
@@ -52,9 +53,10 @@ void Reconciler::take_over_sources() {
   for (uint32_t i = 0; i < kSourcesMax; i++) {
     source& entry = tables_.sources[i];
     if (!entry.in_use || entry.target == kNone16) continue;
-    const target& place = tables_.targets[entry.target % kTargetsMax];
+    const target& place = tables_.targets[entry.target % kAppliancesMax];
     const bool right = (place.flags & kTargetInUse) && (place.flags & kTargetAppliance) &&
-                       place.address[0] == entry.address;
+                       place.address[0] == entry.address &&
+                       entry.target >> kSourceProfile == place.profile;
     if (right && known.insert(entry.address).second) continue;
     entry.target = kNone16;
     ProbedTable<source>({tables_.sources, kSourcesMax}, [](const source& s) {
@@ -63,7 +65,8 @@ void Reconciler::take_over_sources() {
   }
   for (const auto& [key, slot] : targets_)
     if (key.appliance && !known.contains(key.target.address.words[0]))
-      (void)add_source(key.target.address.words[0], slot.index);
+      (void)add_source(key.target.address.words[0],
+                       static_cast<uint16_t>(slot.index | slot.profile << kSourceProfile));
 }
 
 void Reconciler::take_over_groups() {

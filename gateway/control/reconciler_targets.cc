@@ -12,6 +12,10 @@
 namespace sluice::gateway {
 namespace {
 
+uint16_t source_of(uint16_t index, uint8_t profile) {
+  return static_cast<uint16_t>(index | profile << kSourceProfile);
+}
+
 bool source_is_gravestone(const source& entry) { return entry.target == kNone16; }
 // Keeps address and port: answers of the flows it had still get them back.
 bool listener_is_gravestone(const listener& entry) { return entry.protocol == 0; }
@@ -25,10 +29,13 @@ Result<Reconciler::TargetMap::iterator> Reconciler::take_target(const TargetKey&
                                                                 World& world) {
   auto at = targets_.find(key);
   if (at == targets_.end()) {
-    SLUICE_TRY(const uint16_t index, take_place(key));
+    SLUICE_TRY(const uint16_t index, take_place(key, share.profile));
     const uint64_t id = rendezvous_id(rendezvous_key_, key.target.address.words, key.target.port);
-    const TargetSlot slot{
-        .index = index, .id = id, .delay_ms = share.delay_ms, .failover = share.failover};
+    const TargetSlot slot{.index = index,
+                          .id = id,
+                          .delay_ms = share.delay_ms,
+                          .failover = share.failover,
+                          .profile = share.profile};
     at = targets_.emplace(key, slot).first;
     places_[index] = at;
     write_target(at->second, key, config, world);
@@ -63,15 +70,19 @@ void Reconciler::leave_target(TargetMap::iterator at, std::string_view group, co
 
 // What the groups say together reaches the table.
 void Reconciler::sum_up(TargetMap::iterator at, const Config& config, World& world) {
-  Share sum{{}, 0, 0};
+  Share sum{{}, 0, 0, 0, at->second.shares.back().profile};
   for (const Share& share : at->second.shares) {
     sum.delay_ms = std::max(sum.delay_ms, share.delay_ms);
     sum.failover |= share.failover;
     sum.marks |= share.marks;
   }
   TargetSlot& slot = at->second;
-  if (sum.delay_ms == slot.delay_ms && sum.failover == slot.failover && sum.marks == slot.marks)
+  if (sum.delay_ms == slot.delay_ms && sum.failover == slot.failover && sum.marks == slot.marks &&
+      sum.profile == slot.profile)
     return;
+  if (sum.profile != slot.profile)
+    (void)add_source(at->first.target.address.words[0], source_of(slot.index, sum.profile));
+  slot.profile = sum.profile;
   slot.delay_ms = sum.delay_ms;
   slot.failover = sum.failover;
   slot.marks = sum.marks;
@@ -124,7 +135,7 @@ bool Reconciler::free_quietest() {
   return true;
 }
 
-Result<uint16_t> Reconciler::take_place(const TargetKey& key) {
+Result<uint16_t> Reconciler::take_place(const TargetKey& key, uint8_t profile) {
   const uint32_t first = key.appliance ? 0 : kAppliancesMax;
   const uint32_t count = key.appliance ? kAppliancesMax : kNetworkTargetsMax;
   uint16_t& next = key.appliance ? next_appliance_ : next_network_target_;
@@ -132,11 +143,12 @@ Result<uint16_t> Reconciler::take_place(const TargetKey& key) {
     const auto index = static_cast<uint16_t>(first + (next - first + i) % count);
     if (tables_.targets[index].flags & kTargetInUse) continue;
     next = static_cast<uint16_t>(first + (index - first + 1) % count);
-    if (key.appliance) SLUICE_TRY_VOID(add_source(key.target.address.words[0], index));
+    if (key.appliance)
+      SLUICE_TRY_VOID(add_source(key.target.address.words[0], source_of(index, profile)));
     tables_.target_counters[index] = {};
     return index;
   }
-  if (key.appliance && free_quietest()) return take_place(key);
+  if (key.appliance && free_quietest()) return take_place(key, profile);
   return fail("all " + std::to_string(count) + " places for " +
               (key.appliance ? "appliances" : "NLB targets") + " are taken or draining");
 }
@@ -210,9 +222,11 @@ void Reconciler::write_target(const TargetSlot& slot, const TargetKey& key, cons
   wanted.version = key.target.address.version;
   wanted.port = swap_be16(key.target.port);
   const auto hop = world.next_hop(key.target.address);
+  wanted.profile = slot.profile;
   if (hop) {
+    const uint32_t overhead = key.appliance ? encapsulation_overhead(slot.profile) : 0;
     wanted.interface = hop->interface;
-    wanted.mtu = hop->mtu;
+    wanted.mtu = static_cast<uint16_t>(hop->mtu - std::min<uint32_t>(hop->mtu, overhead));
     if (hop->to) std::copy(hop->to->begin(), hop->to->end(), wanted.mac);
   }
   if (key.appliance)
@@ -221,7 +235,8 @@ void Reconciler::write_target(const TargetSlot& slot, const TargetKey& key, cons
                         config.gateway.tunnel_address.words[0], wanted.address[0]);
   const auto flags =
       static_cast<uint16_t>(kTargetInUse | (hop && hop->to ? kTargetResolved : 0) |
-                            (key.appliance ? kTargetAppliance : kTargetNlb) | slot.marks);
+                            (key.appliance ? kTargetAppliance : kTargetNlb) |
+                            (slot.profile != kProfileAws ? kTargetProfiled : 0) | slot.marks);
   target& place = tables_.targets[slot.index];
   wanted.flags = place.flags;
   if (std::memcmp(&wanted, &place, sizeof(wanted)) != 0) place = wanted;
@@ -229,6 +244,13 @@ void Reconciler::write_target(const TargetSlot& slot, const TargetKey& key, cons
 }
 
 Result<> Reconciler::add_source(uint32_t address, uint16_t target) {
+  for (uint32_t i = 0; i < kProbesMax; i++) {
+    source& entry = tables_.sources[(source_home(address) + i) & (kSourcesMax - 1)];
+    if (!entry.in_use) break;
+    if (entry.address != address || source_is_gravestone(entry)) continue;
+    entry.target = target;
+    return {};
+  }
   ProbedTable<source> table({tables_.sources, kSourcesMax}, source_is_gravestone);
   const auto index = table.place_for(source_home(address));
   if (!index)

@@ -34,7 +34,7 @@ TEST_F(ReconcilerTest, WritesWhatTheConfigurationSays) {
 
   const target& t = tables.targets[index_of("10.9.0.11")];
   EXPECT_EQ(t.flags, kTargetInUse | kTargetResolved | kTargetAppliance);
-  EXPECT_EQ(t.mtu, 1600);
+  EXPECT_EQ(t.mtu, 1600 - 68);
   EXPECT_EQ(t.interface, 9u);
   EXPECT_EQ(t.header[5], 11);
   EXPECT_EQ(source_target(&tables, inet_addr("10.9.0.11")), index_of("10.9.0.11"));

@@ -29,6 +29,7 @@ std::map<Target, TunnelProbe> tunnel_probes_of(const Config& config, const Recon
     probe.interval_ms = check->interval_ms;
     probe.unhealthy_threshold = check->unhealthy_threshold;
     probe.healthy_threshold = group.health_check.healthy_threshold;
+    probe.profile = profile_of(group);
     if (const Attachment* attachment = attachment_of(config, group.name)) {
       probe.endpoint_id = attachment->endpoint_id;
       probe.attachment_id = attachment->attachment_id;

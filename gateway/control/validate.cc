@@ -60,6 +60,7 @@ std::vector<Error> Validator::run() {
     check_services();
   check_limits();
   check_gateway();
+  check_profiles();
   return std::move(errors_);
 }
 

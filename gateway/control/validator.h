@@ -61,6 +61,12 @@ class Validator {
   void check_policy();
   void check_policy_rule(const Path& path, const PolicyRule& rule);
 
+  // validate_profiles.cc
+  void check_profiles();
+  void check_plain_endpoints(const std::string& group);
+  void check_one_profile_each();
+  void check_hops_apart(const Path& path, const PolicyRule& rule);
+
   // validate_network.cc
   void check_network();
   void check_subnet_mappings(const Path& path, const LoadBalancer& lb);

@@ -201,7 +201,7 @@ TEST_F(CutPath, WithoutTheSlowPathItIsDroppedByName) {
   EXPECT_EQ(from_outside(whole).outcome.reason, kDropSlowPathFull);
   // A way too narrow for any fragment.
   host->set_now_ms(host->now_ms() + (1 << kGateShift));
-  for (int i = 0; i < kAppliances; i++) host->tables().targets[i].mtu = kEncapsulationOverhead + 27;
+  for (int i = 0; i < kAppliances; i++) host->tables().targets[i].mtu = 27;
   pass(whole);
   EXPECT_EQ(last.reason, kDropTooBig);
   EXPECT_EQ(left.size(), 0u);

@@ -2,8 +2,7 @@
 // From a frame to a GENEVE datagram and back. docs/wire/geneve.md shows the bytes.
 #pragma once
 
-#include "gateway/datapath/layer2.h"
-#include "tunnels/checksum.h"
+#include "gateway/datapath/profiled.h"
 
 SLUICE_GATEWAY_BEGIN
 
@@ -20,9 +19,6 @@ enum {
   kOuterAttachmentId = kOuterGeneve + 24,
   kOuterFlowCookie = kOuterGeneve + 36,
 };
-
-// The outer source port of a flow: the same for both directions, never 6081.
-SLUICE_INLINE __u16 entropy_port(__u64 hash) { return (__u16)(hash >> 16 | 0x8000); }
 
 // Replaces the frame header by the target's, around the IP packet `p`, which must end the frame.
 // All lengths are known to fit.
@@ -51,10 +47,21 @@ SLUICE_INLINE enum DropReason encapsulate(frame* f, const struct packet* p,
   return kDropNone;
 }
 
+// The registered target at an outer address, its profile from bit kSourceProfile on, or kNone16.
+SLUICE_STAGE __u32 source_target(const struct path_tables* tables, __u32 address) {
+  const __u32 home = source_home(address);
+  for (__u32 i = 0; i < kProbesMax; i++) {
+    const struct source* s = table_sources(tables, (home + i) & (kSourcesMax - 1));
+    if (!s || !s->in_use) return kNone16;
+    if (s->address == address) return s->target;
+  }
+  return kNone16;
+}
+
 // What arrived from the tunnel: where its parts are and what the header says.
 struct datagram {
-  __u32 ours;    // it is a GENEVE datagram for the gateway; else the rest is not set
-  __u32 source;  // outer address, packet byte order
+  __u32 ours;  // it is a GENEVE datagram for the gateway; else the rest is not set
+  __u32 from;  // as source_target
   struct geneve geneve;
   struct packet inner;  // offsets count from the frame's first byte
 };
@@ -85,13 +92,18 @@ SLUICE_STAGE enum DropReason datagram_parse(const struct path_tables* tables, fr
   if (fragment != 0 || kEtherHeaderLength + ip_length > frame_length(f) ||
       udp_length + header_length > ip_length || udp_length < 8)
     return kDropOuterInvalid;
-  d->source = load_u32(ip + 12);
+  d->from = source_target(tables, load_u32(ip + 12));
 
   // What follows is read against the frame's end for memory's sake and against the datagram's for
   // truth's.
-  const struct geneve_profile profile = SLUICE_GENEVE_AWS;
-  const enum DropReason reason = geneve_decode(udp + 8, end, &profile, &d->geneve);
+  enum DropReason reason = geneve_decode_base(udp + 8, end, &d->geneve);
   if (reason != kDropNone) return reason;
+  const struct geneve_profile aws = SLUICE_GENEVE_AWS;
+  if (source_is_profiled(d->from) || !geneve_decode_as_encoded(udp + 8, end, &aws, &d->geneve)) {
+    const __u32 offset = kEtherHeaderLength + header_length + 8;
+    reason = datagram_read_options(tables, f, offset, d->from, &d->geneve);
+    if (reason != kDropNone) return reason;
+  }
   if (8 + d->geneve.header_length > udp_length) return kDropGeneveTruncated;
   d->inner.vlan_tags = 0;
   d->inner.l3_offset = kEtherHeaderLength + header_length + 8 + d->geneve.header_length;

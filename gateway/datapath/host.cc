@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/datapath/host.h"
 
+#include <algorithm>
 #include <bit>
 #include <string>
 
@@ -14,6 +15,10 @@ Result<uint32_t> flow_buckets_for(const HostOptions& options) {
                     std::to_string(kFlowsMaxMost) + ", not " + std::to_string(options.flows_max),
                 "flow_table.flows_max");
   return std::bit_ceil(options.flows_max) / kFlowWays;
+}
+
+void write_profiles(Tables& tables) {
+  std::copy_n(kGeneveProfiles, int{kProfiles}, tables.profiles);
 }
 
 const char* path_event_name(PathEvent event) {

@@ -37,6 +37,9 @@ constexpr uint32_t kFlowsMaxMost = 1 << 24;
 // Buckets for `options`, or why there cannot be that many.
 Result<uint32_t> flow_buckets_for(const HostOptions& options);
 
+// The rows of the encapsulation profiles, which are the same for all.
+void write_profiles(Tables& tables);
+
 // The appliances of a flow in the order of its hops, by their places; those that have hinted that
 // they need no more of it, and what is none, left out.
 std::vector<uint16_t> appliances_of(const flow_record& record);

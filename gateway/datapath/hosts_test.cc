@@ -10,8 +10,8 @@
 #include <random>
 
 #include "gateway/datapath/kernel_host.h"
-#include "gateway/datapath/path_fixture.h"
 #include "gateway/datapath/process_host.h"
+#include "gateway/datapath/profiles_fixture.h"
 #include "gateway/datapath/unrecorded.h"
 #include "gateway/targets/tunnel_prober.h"
 
@@ -72,6 +72,7 @@ class Hosts : public testing::Test {
       t->watches[0].watch[0] = {0, {}, 0xff, 200, kNone16, 0, kWatchAnyProtocol, 0, 0};
       t->watches[0].watch[5] = {0, {}, 1 << kSeenDropped, 90, 0, swap_be16(53), 17, 0, 0};
       t->settings[0].watching = 1 | 1 << 5;
+      speak(*t, 1, kProfileGoogle);
     }
   }
 
@@ -164,7 +165,8 @@ class Hosts : public testing::Test {
   void lose_targets(int round) {
     for (Tables* t : {&kernel->tables(), &process->tables()}) {
       for (int i = 0; i < kAppliances; i++)
-        t->targets[i].flags = kTargetInUse | kTargetResolved | kTargetAppliance;
+        t->targets[i].flags = (t->targets[i].flags & kTargetProfiled) | kTargetInUse |
+                              kTargetResolved | kTargetAppliance;
       t->groups[0].flags = round == 3 ? kGroupFailsOpen : 0;
       t->attachments[0].flags =
           kAttachmentPolicy | (round >= 2 ? kAttachmentDropsUnknown | kAttachmentResets : 0);

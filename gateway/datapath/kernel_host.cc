@@ -117,6 +117,7 @@ Result<std::unique_ptr<KernelHost>> KernelHost::create(const HostOptions& option
   SLUICE_TABLES(X)
 #undef X
   host->tables_.settings[0].flow_bucket_mask = buckets - 1;
+  write_profiles(host->tables_);
   return host;
 }
 

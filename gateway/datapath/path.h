@@ -9,6 +9,7 @@
 #pragma once
 
 #include "gateway/datapath/hint.h"
+#include "gateway/datapath/profiled_return.h"
 #include "gateway/datapath/unrecorded_path.h"
 #include "gateway/datapath/watch.h"
 
@@ -141,13 +142,12 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
   if (!inspected) return path_bypass(way, f, &p, record, attachment, &query, side);
   if (!target || !(target->flags & kTargetInUse)) return path_drop(way, kDropNoTarget);
   if (!(target->flags & kTargetResolved)) return path_drop(way, kDropNeighbourUnresolved);
-  if (frame_longest(f, &p) + kEncapsulationOverhead > mtu)
+  if (frame_longest(f, &p) > mtu)
     return path_too_big(way, f, &p, record, from_backend, mtu, attachment->interface[side & 1]);
   checksum_settle(way, f, &p);
-  if ((p.tcp_flags & kTcpSyn) && way->settings->mss_clamp &&
-      mss_clamp(f, &p, mtu - kEncapsulationOverhead))
+  if ((p.tcp_flags & kTcpSyn) && way->settings->mss_clamp && mss_clamp(f, &p, mtu))
     way->counters->event[kEventMssClamped]++;
-  return path_send(way, f, &p, target, appliance, attachment, query.hash, cookie);
+  return path_send(way, f, &p, target, appliance, attachment, &query, cookie, 0);
 }
 
 // ---- from a target, to the other side ----
@@ -173,14 +173,18 @@ SLUICE_INLINE enum DropReason former_cookie(const struct passage* way,
 
 // Whether a datagram is what its flow's target may return: a drop reason, and as chain_verify for a
 // flow with a chain. *index becomes the flow's place.
-SLUICE_INLINE __u32 verify_return(const struct passage* way, const struct datagram* d,
+SLUICE_INLINE __u32 verify_return(const struct passage* way, struct datagram* d,
                                   struct flow_query* query, __u32* index) {
-  const __u32 from = source_target(way->tables, d->source);
+  const __u32 from = d->from;
   if (from == kNone16) return kDropSourceUnregistered;
   *index = flow_find(way->tables, query);
   const struct flow_record* record = table_flow_records(way->tables, *index);
   if (!record) return query->elsewhere ? kDropEndpointMismatch : kDropFlowUnknown;
   if (record->flags & kFlowAlias) return kDropFlowUnknown;
+  if (source_is_profiled(from)) {
+    query->place = *index;
+    return verify_profiled(way->tables, d, *index);
+  }
   const struct attachment* attachment = table_attachments(way->tables, record->attachment);
   if (!attachment || attachment->attachment_id != d->geneve.attachment_id)
     return kDropEndpointMismatch;
@@ -231,7 +235,10 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
     if (d.geneve.hint != 0 && !(verified & kChainFormer))
       hint_take(way, d.geneve.hint, record, index, hop, &query);
     const __u64 stop = chain_next(way->tables, &query, hop, (__u32)from_client);
-    if ((stop & 0xffff) != kNone16) return path_relay(way, f, &d, attachment, query.hash, stop);
+    if ((stop & 0xffff) != kNone16) {
+      query.attachment = record->attachment;
+      return path_relay(way, f, &d, attachment, &query, stop);
+    }
   }
   reason = restore_layer2(way, f, &d.inner, record->layer2[query.direction & 1],
                           record->layer2[(query.direction ^ 1) & 1]);

@@ -54,7 +54,7 @@ inline void add_appliance(Tables& tables, uint16_t index, uint32_t address) {
   target& t = tables.targets[index];
   t.address[0] = address;
   t.interface = kTunnel;
-  t.mtu = kMtu;
+  t.mtu = kMtu - kEncapsulationOverhead;
   t.version = 4;
   build_target_header(t.header, {2, 9, 0, 0, 0, 1}, {2, 9, 0, 0, 1, static_cast<uint8_t>(index)},
                       ipv4_word(10, 9, 0, 1), address);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any sequence of frames through the process host: no memory error, and never a packet delivered
-// that its appliance did not return with the flow's cookie, with or without a record, or allowed
-// past inspection by a hint; and of a flow with a chain none that the last hop on its way did not
-// return.
+// that its appliance did not return with the flow's cookie (in a profile without one: that the
+// flow's own appliance did not return), with or without a record, or allowed past inspection by a
+// hint; and of a flow with a chain none that the last hop on its way did not return.
 //
 // Input: records of one byte (0 outside, 1 inside, 2 tunnel, 3 tunnel with what was last
 // encapsulated around these bytes as its change mask), two bytes of length, and the bytes.
@@ -10,7 +10,7 @@
 #include <cstdlib>
 
 #include "gateway/datapath/chain.h"
-#include "gateway/datapath/path_fixture.h"
+#include "gateway/datapath/profiles_fixture.h"
 #include "gateway/datapath/slow_path.h"
 #include "gateway/datapath/unrecorded.h"
 #include "tunnels/bytes.h"
@@ -42,12 +42,8 @@ void add_chain(Tables& tables) {
   tables.attachments[0].flags |= kAttachmentPolicy;
 }
 
-// Whether a cookie is that of a hop which no other hop of its flow comes after, in one direction.
-bool is_last_hop(const Tables& tables, const flow_record& record, uint32_t hop, uint32_t cookie) {
-  const auto hash = flow_hash(&tables.settings->hash_key, &record.key, kFlowHash5Tuple);
-  if (flow_cookie(tables.settings, hash, chain_target(&record, hop), record.cookie >> 28, hop) !=
-      cookie)
-    return false;
+// Whether no other hop of its flow comes after a hop, in one direction.
+bool is_at_an_end(const flow_record& record, uint32_t hop) {
   int before = 0, behind = 0;
   for (uint32_t i = 1; i <= chain_hops(&record); i++) {
     if (chain_skips(&record, i)) continue;
@@ -55,6 +51,14 @@ bool is_last_hop(const Tables& tables, const flow_record& record, uint32_t hop, 
     behind += i > hop;
   }
   return before == 0 || behind == 0;
+}
+
+// The same of the hop that a cookie is of.
+bool is_last_hop(const Tables& tables, const flow_record& record, uint32_t hop, uint32_t cookie) {
+  const auto hash = flow_hash(&tables.settings->hash_key, &record.key, kFlowHash5Tuple);
+  return flow_cookie(tables.settings, hash, chain_target(&record, hop), record.cookie >> 28, hop) ==
+             cookie &&
+         is_at_an_end(record, hop);
 }
 
 // Whether a cookie is that of a flow without record which has gone to `target`.
@@ -92,12 +96,52 @@ bool is_unrecorded(const Tables& tables, const Bytes& datagram, size_t inner, ui
   return false;
 }
 
+// Whether a target may say something about a flow of the table.
+bool has_hop_at_an_end(const flow_record& record, uint32_t target) {
+  if (!flow_is_chain(&record)) return record.target == target;
+  for (uint32_t hop = 1; hop <= chain_hops(&record); hop++)
+    if (chain_target(&record, hop) == target && is_at_an_end(record, hop)) return true;
+  return false;
+}
+
+// Whether a datagram of a target without cookies is of a flow that this one has: the flow of the
+// packet inside, or, of a fragment, which does not say, any.
+bool tuple_is_known(const Tables& tables, const Bytes& datagram, size_t start, uint32_t target,
+                    uint32_t now_ms) {
+  const geneve_profile& profile = kGeneveProfiles[tables.targets[target].profile];
+  const uint8_t* end = datagram.data() + datagram.size();
+  geneve header{};
+  if (geneve_decode(&datagram[start], end, &profile, &header) != kDropNone) return false;
+  (void)geneve_hear(&profile, &header);
+  packet p{};
+  if (parse_ip(&datagram[start + header.header_length], end,
+               header.protocol == kEtherTypeIpv4 ? 4 : 6, &p) != kDropNone)
+    return false;
+  if (p.flags & kPacketFragment) {
+    for (uint32_t i = 0; i < tables.flow_buckets_count * kFlowWays; i++)
+      if (has_hop_at_an_end(*table_flow_records(&tables, i), target)) return true;
+    for (uint32_t i = 0; i < kUnrecordedBuckets * kUnrecordedWays; i++)
+      if (unrecorded_target(unrecorded_at(&tables, i)) == target) return true;
+    return false;
+  }
+  flow_query query{};
+  flow_query_from_tuple(&query, tables.settings, &p.tuple, kNone16, header.endpoint_id);
+  if (const auto* record = table_flow_records(&tables, flow_find(&tables, &query)))
+    return has_hop_at_an_end(*record, target);
+  const uint32_t place = unrecorded_find(&tables, &query, now_ms);
+  return place != kFlowNotFound && unrecorded_target(unrecorded_at(&tables, place)) == target;
+}
+
 // Whether a datagram carries the cookie of a record of the table, for a target at its source; or
 // one that was made for that target, which only the path can do, under the key.
 bool cookie_is_known(const Tables& tables, const Bytes& datagram, uint32_t now_ms) {
   const geneve_profile profile = SLUICE_GENEVE_AWS;
   geneve header{};
   const size_t udp = 14 + (datagram[14] & 15) * 4u;
+  for (uint32_t i = 0; i < fixture::kAppliances; i++)
+    if ((tables.targets[i].flags & kTargetProfiled) &&
+        tables.targets[i].address[0] == load_u32(&datagram[26]))
+      return tuple_is_known(tables, datagram, udp + 8, i, now_ms);
   if (geneve_decode(&datagram[udp + 8], datagram.data() + datagram.size(), &profile, &header) !=
       kDropNone)
     return false;
@@ -133,6 +177,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     require(created.has_value());
     fixture::configure((*created)->tables());
     add_chain((*created)->tables());
+    fixture::speak((*created)->tables(), 2, kProfileGoogle);
+    fixture::speak((*created)->tables(), 3, kProfilePlain);
     (*created)->tables().watches[0].watch[1] = {0, {}, 0xff, 100, kNone16, 0, kWatchAnyProtocol,
                                                 0, 0};
     (*created)->tables().settings[0].watching = 2;
@@ -145,6 +191,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     require((outcome.verdict == kVerdictDrop || outcome.verdict == kVerdictAnswered) ==
             (outcome.reason != kDropNone));
   });
+  // Plain knows only small ids of endpoints.
+  tables.attachments[0].endpoint_id = size % 4 < 2 ? fixture::kEndpoint : fixture::kSmallEndpoint;
   // Flows of every other input go without a record.
   tables.attachments[0].new_flows_per_second = size % 2;
   if (size % 2 != 0)  // what is_unrecorded() looks through
@@ -168,6 +216,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     buffer.assign(in);
     host->set_now_ms(host->now_ms() + 17);
     const uint64_t bypassed = tables.counters[0].event[kEventBypassed];
+    const uint64_t hints = tables.counters[0].event[kEventHintTaken];
     const Outcome outcome = host->run(buffer, interface_index);
     require((outcome.verdict == kVerdictDrop || outcome.verdict == kVerdictAnswered) ==
             (outcome.reason != kDropNone));
@@ -176,7 +225,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
               outcome.verdict == kVerdictSlowPath || outcome.verdict == kVerdictInside ||
               outcome.verdict == kVerdictOutside || outcome.verdict == kVerdictTarget);
       if (outcome.verdict == kVerdictInside || outcome.verdict == kVerdictOutside)
-        require(cookie_is_known(tables, in, static_cast<uint32_t>(host->now_ms())));
+        require(tables.counters[0].event[kEventHintTaken] != hints ||  // it may have moved its flow
+                cookie_is_known(tables, in, static_cast<uint32_t>(host->now_ms())));
       if (outcome.verdict == kVerdictTarget)
         last.assign(buffer.bytes().begin(), buffer.bytes().end());
     } else {

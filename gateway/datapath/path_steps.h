@@ -45,8 +45,7 @@ SLUICE_INLINE enum Verdict path_too_big(struct passage* way, frame* f, struct pa
                                         __u32 mtu, __u32 interface) {
   // An NLB target must find its own address in the quoted packet.
   if (from_backend) nlb_undo_return(way->tables, f, p, record->backend);
-  if (mtu <= kEncapsulationOverhead || !answer_too_big(f, p, mtu - kEncapsulationOverhead))
-    return path_drop(way, kDropTooBig);
+  if (mtu == 0 || !answer_too_big(f, p, mtu)) return path_drop(way, kDropTooBig);
   path_drop(way, kDropTooBig);
   way->departure.interface = interface;
   return kVerdictAnswered;
@@ -54,7 +53,7 @@ SLUICE_INLINE enum Verdict path_too_big(struct passage* way, frame* f, struct pa
 
 // Whether a packet that is too big for the way to its target may be cut (RFC 791 section 3.2).
 SLUICE_INLINE int path_may_cut(const frame* f, const struct packet* p, __u32 mtu) {
-  if (frame_longest(f, p) + kEncapsulationOverhead <= mtu || p->tuple.version != 4) return 0;
+  if (frame_longest(f, p) <= mtu || p->tuple.version != 4) return 0;
   if (frame_is_many(f)) return 0;
   const __u8* ip = frame_data(f) + (p->l3_offset & 31);
   return ip + 20 <= frame_end(f) && !(ip[6] & 0x40);
@@ -62,22 +61,9 @@ SLUICE_INLINE int path_may_cut(const frame* f, const struct packet* p, __u32 mtu
 
 // Such a packet: the slow path cuts it. Its fragments will be counted.
 SLUICE_INLINE enum Verdict path_cut(struct passage* way, frame* f, __u32 interface, __u32 mtu) {
-  if (frame_is_slow(f) == kSlowPiece || mtu <= kEncapsulationOverhead)
-    return path_drop(way, kDropTooBig);
-  if (path_hand_over(way, f, interface, mtu - kEncapsulationOverhead) != 0)
-    return path_drop(way, kDropSlowPathFull);
+  if (frame_is_slow(f) == kSlowPiece || mtu == 0) return path_drop(way, kDropTooBig);
+  if (path_hand_over(way, f, interface, mtu) != 0) return path_drop(way, kDropSlowPathFull);
   return kVerdictSlowPath;
-}
-
-// The registered target at an outer address, or kNone16.
-SLUICE_STAGE __u32 source_target(const struct path_tables* tables, __u32 address) {
-  const __u32 home = source_home(address);
-  for (__u32 i = 0; i < kProbesMax; i++) {
-    const struct source* s = table_sources(tables, (home + i) & (kSourcesMax - 1));
-    if (!s || !s->in_use) return kNone16;
-    if (s->address == address) return s->target;
-  }
-  return kNone16;
 }
 
 // Puts back the header that this direction's frames came with, or the other direction's turned
@@ -97,9 +83,8 @@ SLUICE_INLINE enum DropReason restore_layer2(const struct passage* way, frame* f
 // `reason` says.
 SLUICE_INLINE enum Verdict path_stray(struct passage* way, frame* f, const struct datagram* d,
                                       enum DropReason reason) {
-  if (reason == kDropSourceUnregistered) return path_drop(way, reason);
-  const enum ProbeReturn probe =
-      probe_take(way->tables, f, d, source_target(way->tables, d->source));
+  if (d->from == kNone16) return path_drop(way, kDropSourceUnregistered);
+  const enum ProbeReturn probe = probe_take(way->tables, f, d, d->from & (kAppliancesMax - 1));
   if (probe == kProbeTaken) return kVerdictProbe;
   return path_drop(way, probe == kProbeStale ? kDropProbeStale : reason);
 }

@@ -38,6 +38,7 @@ Result<std::unique_ptr<ProcessHost>> ProcessHost::create(const HostOptions& opti
   SLUICE_TABLES(X)
 #undef X
   tables->settings[0].flow_bucket_mask = buckets - 1;
+  write_profiles(*tables);
   return host;
 }
 

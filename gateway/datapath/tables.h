@@ -6,12 +6,11 @@
 // see the same bytes through the same struct, and nobody needs a system call to read or change a
 // table.
 //
-// Written by user space: settings, ports, attachments, groups, rows, targets, sources, listeners,
-// hints, policy_entries, policy_rules, watches.
-// Written by the packet path: flow_buckets, trail_buckets, new_flow_guards, unrecorded_buckets,
-// layer2s, gates, counters, target_counters, policy_counters, watch_states, and `returned` of
-// tunnel_probes. No struct here has hidden padding; the sizes are asserted below and hold on both
-// sides.
+// Written by user space: profiles, settings, ports, attachments, groups, rows, targets, sources,
+// listeners, hints, policy_entries, policy_rules, watches. Written by the packet path:
+// flow_buckets, trail_buckets, new_flow_guards, unrecorded_buckets, layer2s, gates, counters,
+// target_counters, policy_counters, watch_states, and `returned` of tunnel_probes. No struct here
+// has hidden padding; the sizes are asserted below and hold on both sides.
 #pragma once
 
 #include "gateway/datapath/counters.h"
@@ -19,7 +18,7 @@
 #include "gateway/datapath/new_flow_tables.h"
 #include "gateway/datapath/policy_tables.h"
 #include "gateway/datapath/sighting.h"
-#include "tunnels/geneve.h"
+#include "tunnels/geneve_profiles.h"
 
 SLUICE_GATEWAY_BEGIN
 
@@ -57,7 +56,8 @@ enum {
   kHandedOverMax = 256,         // packets handed over to the slow path in one
   kSightingsMax = 512,          // sightings told in one
   kTargetHeaderLength = 82,     // Ethernet 14, IPv4 20, UDP 8, GENEVE 40
-  kEncapsulationOverhead = 68,
+  kEncapsulationOverhead = 68,  // of the profile aws
+  kProfileLengthMask = 127,     // no profile's header is longer
   kGroupNameLength = 32,
   kTablesLayout = 9,  // changes with the meaning or the size of anything here
   kNone16 = 0xffff,
@@ -147,17 +147,18 @@ enum TargetFlags {
   kTargetAppliance = 4,
   kTargetNlb = 8,
   // What happens to the flows of a target that their rows have left. Neither: they stay with it.
-  kTargetMoves = 16,   // they go where their rows say
-  kTargetResets = 32,  // those of TCP end by RST to both ends
+  kTargetMoves = 16,     // they go where their rows say
+  kTargetResets = 32,    // those of TCP end by RST to both ends
+  kTargetProfiled = 64,  // its profile is another than AWS's
 };
 
 // Where packets are sent. For an appliance the 82-byte header is written whole by user space and
-// patched per packet (lengths, IP checksum, source port, ids, cookie). For an NLB target only the
-// MAC matters.
+// patched per packet (lengths, IP checksum, source port, ids, cookie); of a profiled one the first
+// 42 bytes of it are. For an NLB target only the MAC matters.
 struct target {
   __u32 address[4];  // packet byte order; IPv4 in the first word
   __u32 interface;   // leaves by this interface (appliance)
-  __u16 mtu;         // of the path to it, for the outer IP packet
+  __u16 mtu;         // the longest IP packet that gets there in its tunnel
   __u16 port;        // NLB: translated to this port, packet byte order; 0 keeps the port
   __u16 flags;       // TargetFlags
   __u8 version;      // 4 or 6
@@ -165,13 +166,17 @@ struct target {
   __u8 mac[6];       // NLB: next hop; all zero leaves the frame's own
   __u8 header[kTargetHeaderLength];
   __u16 delay_s;  // for user space: its deregistration delay
+  __u8 profile;   // index
+  __u8 zero;
 };
+
+enum { kSourceProfile = 12 };
 
 // Who may return packets: the outer address of every registered appliance, in an open-addressed
 // table: source_home() and the places after it.
 struct source {
   __u32 address;  // packet byte order
-  __u16 target;   // index
+  __u16 target;   // index, and from bit kSourceProfile on its profile; kNone16: none any more
   __u16 in_use;
 };
 
@@ -304,6 +309,7 @@ struct handed_over_head {
   __u32 tag;  // the VLAN tag that belongs behind its MAC addresses; 0: none
 };
 
+SLUICE_ASSERT_SIZE(geneve_profile, 24);
 SLUICE_ASSERT_SIZE(port, 8);
 SLUICE_ASSERT_SIZE(idle_rule, 4);
 SLUICE_ASSERT_SIZE(settings, 216);
@@ -324,6 +330,7 @@ SLUICE_ASSERT_SIZE(tunnel_probe, 16);
 // X(name, struct, how many): the arrays. The flow tables are sized by flow_table.flows_max; the
 // host says what SLUICE_FLOW_BUCKETS is.
 #define SLUICE_TABLES(X)                                        \
+  X(profiles, geneve_profile, kProfiles)                        \
   X(settings, settings, 1)                                      \
   X(ports, port, kPortsMax)                                     \
   X(attachments, attachment, kAttachmentsMax)                   \

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "gateway/datapath/kernel_host.h"
-#include "gateway/datapath/path_fixture.h"
 #include "gateway/datapath/process_host.h"
+#include "gateway/datapath/profiles_fixture.h"
 
 namespace sluice::gateway {
 namespace {
@@ -107,6 +107,22 @@ TEST_F(TcEntry, PacketsGoToTargetsAndBack) {
                  kOutside, 2);
   EXPECT_EQ(verdicts[kVerdictTarget], 7);
   EXPECT_EQ(verdicts[kVerdictInside] + verdicts[kVerdictOutside], 7);
+}
+
+TEST_F(TcEntry, AppliancesSpeakOtherProfiles) {
+  for (const uint8_t profile : {kProfileGoogle, kProfilePlain}) {
+    for (Tables* t : {&kernel->tables(), &process->tables()}) {
+      t->attachments[0].endpoint_id = kSmallEndpoint;
+      for (uint16_t i = 0; i < kAppliances; i++) speak(*t, i, profile);
+    }
+    there_and_back(ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(profile, 2, Bytes(9, 1)))),
+                   kOutside);
+    there_and_back(ethernet(kEtherTypeIpv6, {kEtherTypeVlan},
+                            ipv6(kProtocolUdp, udp(profile, 2, Bytes(8, 1)))),
+                   kOutside, 1);
+  }
+  EXPECT_EQ(verdicts[kVerdictTarget], 4);
+  EXPECT_EQ(verdicts[kVerdictInside], 4);
 }
 
 TEST_F(TcEntry, PaddingIsCut) {

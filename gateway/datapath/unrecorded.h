@@ -13,6 +13,7 @@
 #pragma once
 
 #include "gateway/datapath/flow_table.h"
+#include "gateway/datapath/profiled.h"
 
 SLUICE_GATEWAY_BEGIN
 
@@ -175,18 +176,22 @@ SLUICE_STAGE __u32 unrecorded_cookie_fits(const struct path_tables* tables,
   return unrecorded_cookie(tables, query->hash, query->endpoint_id, target, epoch) == cookie;
 }
 
-// Whether a target may return this of a flow without record; *place becomes that of the flow.
-// `otherwise`: what it is if nothing is known of the flow.
+// Whether a target may return this of a flow without record; *place becomes that of the flow. A
+// target whose profile has no cookie returns what it was given last.
 SLUICE_INLINE enum DropReason unrecorded_verify(const struct path_tables* tables,
                                                 struct flow_query* query, __u32 cookie, __u32 from,
                                                 __u32 now_ms, __u32* place) {
   *place = unrecorded_find(tables, query, now_ms);
   const struct unrecorded_flow* flow = unrecorded_at(tables, *place);
+  const int profiled = source_is_profiled(from);
   if (!flow) {
-    if (unrecorded_cookie_fits(tables, query, cookie, from, now_ms)) return kDropLayer2Gone;
+    if (!profiled && unrecorded_cookie_fits(tables, query, cookie, from, now_ms))
+      return kDropLayer2Gone;
     return query->elsewhere ? kDropEndpointMismatch : kDropFlowUnknown;
   }
+  if (profiled) from &= kAppliancesMax - 1;
   if (unrecorded_target(flow) != from) return kDropTargetMismatch;
+  if (profiled) return kDropNone;
   return unrecorded_cookie_fits(tables, query, cookie, from, (__u32)flow->seen)
              ? kDropNone
              : kDropCookieMismatch;

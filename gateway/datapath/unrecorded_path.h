@@ -7,6 +7,7 @@
 #include "gateway/datapath/mss.h"
 #include "gateway/datapath/partial_checksum.h"
 #include "gateway/datapath/path_steps.h"
+#include "gateway/datapath/profiled_return.h"
 #include "gateway/datapath/relay.h"
 
 SLUICE_GATEWAY_BEGIN
@@ -88,16 +89,16 @@ SLUICE_INLINE enum Verdict unrecorded_forward(struct passage* way, frame* f, __u
   reason = unrecorded_remember(way, f, p.l3_offset, &query, index, side);
   if (reason != kDropNone) return path_drop(way, reason);
   if (!(target->flags & kTargetResolved)) return path_drop(way, kDropNeighbourUnresolved);
-  if (frame_longest(f, &p) + kEncapsulationOverhead > target->mtu)
+  if (frame_longest(f, &p) > target->mtu)
     return path_too_big(way, f, &p, 0, 0, target->mtu, attachment->interface[side & 1]);
   checksum_settle(way, f, &p);
-  if ((p.tcp_flags & kTcpSyn) && way->settings->mss_clamp &&
-      mss_clamp(f, &p, target->mtu - kEncapsulationOverhead))
+  if ((p.tcp_flags & kTcpSyn) && way->settings->mss_clamp && mss_clamp(f, &p, target->mtu))
     way->counters->event[kEventMssClamped]++;
   const __u32 packets = frame_packets(f, &p);
   const __u32 cookie = unrecorded_cookie(way->tables, query.hash, query.endpoint_id, index,
                                          way->now_ms >> kUnrecordedEpochShift);
-  const enum Verdict verdict = path_send(way, f, &p, target, index, attachment, query.hash, cookie);
+  const enum Verdict verdict =
+      path_send(way, f, &p, target, index, attachment, &query, cookie, side);
   if (verdict == kVerdictTarget) way->counters->event[kEventUnrecordedSent] += packets;
   return verdict;
 }
@@ -116,15 +117,14 @@ SLUICE_INLINE enum Verdict unrecorded_return(struct passage* way, frame* f,
   struct flow_query query;
   flow_query_from_tuple(&query, way->settings, &d.inner.tuple, kNone16, d.geneve.endpoint_id);
   query.elsewhere = otherwise == kDropEndpointMismatch;
-  const __u32 from = source_target(way->tables, d.source);
   __u32 place = kFlowNotFound;
   enum DropReason reason =
-      unrecorded_verify(way->tables, &query, d.geneve.flow_cookie, from, way->now_ms, &place);
+      unrecorded_verify(way->tables, &query, d.geneve.flow_cookie, d.from, way->now_ms, &place);
   if (reason != kDropNone) return path_stray(way, f, &d, reason);
   const struct unrecorded_flow* flow = unrecorded_at(way->tables, place);
   if (!flow) return path_drop(way, otherwise);
   const struct attachment* attachment = table_attachments(way->tables, unrecorded_attachment(flow));
-  if (!attachment || !attachment->in_use || attachment->attachment_id != d.geneve.attachment_id)
+  if (!attachment || !attachment->in_use || !datagram_is_of(way->tables, &d, attachment))
     return path_drop(way, kDropEndpointMismatch);
   if (d.inner.flags & kPacketFirstFragment)
     fragment_note(way->tables, &d.inner, &piece, fragment_clock(way));

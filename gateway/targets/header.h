@@ -14,6 +14,12 @@ namespace sluice::gateway {
 
 using MacAddress = std::array<uint8_t, 6>;
 
+// What a profile puts in front of an IP packet: outer IP, UDP and GENEVE.
+constexpr uint32_t encapsulation_overhead(uint8_t profile) {
+  return 20 + 8 + kGeneveProfiles[profile].header_length;
+}
+static_assert(encapsulation_overhead(kProfileAws) == kEncapsulationOverhead);
+
 // Addresses in packet byte order. Writes target.header: Ethernet, IPv4 (TTL 64, DF, id 0), UDP to
 // 6081 with checksum 0, GENEVE with the AWS options.
 void build_target_header(uint8_t (&header)[kTargetHeaderLength], const MacAddress& from,

@@ -115,12 +115,13 @@ void TunnelProber::judge(Entry& entry, bool good) {
 }
 
 std::vector<uint8_t> make_tunnel_probe(const TunnelProbe& probe, uint64_t token) {
-  const geneve_profile profile = SLUICE_GENEVE_AWS;
+  const geneve_profile& profile = kGeneveProfiles[probe.profile];
   geneve header{};
   header.protocol = kEtherTypeIpv4;
   header.endpoint_id = probe.endpoint_id;
   header.attachment_id = probe.attachment_id;
   header.flow_cookie = kProbeCookie;
+  geneve_say(&profile, &header, 0);
   std::vector<uint8_t> out(profile.header_length + kProbeLength);
   geneve_encode(out.data(), &profile, &header);
   uint8_t* ip = &out[profile.header_length];

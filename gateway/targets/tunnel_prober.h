@@ -33,6 +33,7 @@ struct TunnelProbe {
   uint8_t unhealthy_threshold = 3;
   uint64_t endpoint_id = 0;  // of an attachment whose packets the appliance gets
   uint64_t attachment_id = 0;
+  uint8_t profile = 0;  // of encapsulation
   bool operator==(const TunnelProbe&) const = default;
 };
 

@@ -89,6 +89,22 @@ TEST_F(TunnelProberTest, ADatagramIsOneOfTrafficsWithAHarmlessPacketInside) {
   EXPECT_EQ(with_checksum(whole), whole);
 }
 
+TEST_F(TunnelProberTest, ADatagramIsInTheProfileOfTheAppliance) {
+  for (uint8_t profile = 0; profile < kProfiles; profile++) {
+    SCOPED_TRACE(profile_name(profile));
+    const Bytes bytes =
+        make_tunnel_probe({.endpoint_id = 0xa1b2c3, .attachment_id = 5, .profile = profile}, 1);
+    ASSERT_EQ(profile_of_header(bytes), profile);
+    geneve header{};
+    ASSERT_EQ(geneve_decode(bytes.data(), bytes.data() + bytes.size(), &kGeneveProfiles[profile],
+                            &header),
+              kDropNone);
+    (void)geneve_hear(&kGeneveProfiles[profile], &header);
+    EXPECT_EQ(header.endpoint_id, 0xa1b2c3u);
+    EXPECT_EQ(bytes.size(), header.header_length + kProbeLength);
+  }
+}
+
 TEST_F(TunnelProberTest, OneThatComesBackMakesItHealthy) {
   prober->watch(target, settings_);
   EXPECT_EQ(prober->state(target), HealthState::kInitial);
