@@ -19,6 +19,26 @@ void add_rule_options(CLI::App& app, IdsCommand& command) {
                  "file of Suricata rules; may be given more than once");
   app.add_option("--classification", command.ids.rules.classification_file,
                  "file of `config classification:` lines, on top of the built-in ones");
+  app.add_option("--threshold-file", command.ids.rules.threshold_file,
+                 "a threshold.config: how often rules speak, on top of what they say");
+  app.add_option_function<std::string>(
+         "--rule-order",
+         [&command](const std::string& text) {
+           auto order = inspect::parse_rule_order(text);
+           if (!order) throw CLI::ValidationError("--rule-order", order.error().text());
+           command.ids.rules.order = *order;
+         },
+         "which rule wins: action (pass, drop, reject, alert, then priority), strict (priority, "
+         "then as written), or another order of the four actions")
+      ->type_name("ORDER");
+  app.add_option(
+      "--data-dir", command.ids.rules.data_directory,
+      "directory of the files that datasets in rules name; without it they may name none");
+  app.add_option("--reputation-categories", command.ids.rules.reputation.categories_file,
+                 "file of categories for iprep: number,short name,description");
+  app.add_option("--reputation", command.ids.rules.reputation.files,
+                 "file of scores for iprep: address or prefix,number,score; may be given more than "
+                 "once");
   app.add_option("--cache-dir", command.ids.rules.cache_directory,
                  "directory of compiled databases, for the next start; nobody else may write it");
   app.add_option_function<std::vector<std::string>>(
@@ -87,6 +107,16 @@ void add_options(CLI::App& app, IdsCommand& command) {
          "stream-memcap, defrag-memcap or app-error; POLICY is ignore, pass-packet, pass-flow, "
          "drop-packet, drop-flow or reject")
       ->type_name("CAUSE=POLICY");
+  app.add_option_function<std::string>(
+         "--default-action",
+         [&command](const std::string& name) {
+           const auto action = inspect::find_default_action(name);
+           if (!action) throw CLI::ValidationError("--default-action", "not one of the three");
+           command.ids.inspection.default_action = *action;
+         },
+         "what becomes of packets about which no rule decides: pass, drop, or drop-established, "
+         "which lets handshakes and what rules need to decide pass")
+      ->type_name("ACTION");
   app.add_option("-l", command.log_directory, "directory of eve.json, instead of --eve");
   app.add_option("-r", command.capture_file,
                  "read this pcap or pcapng file instead of the network, and end");
@@ -98,6 +128,11 @@ void add_options(CLI::App& app, IdsCommand& command) {
                  "bytes that TCP streams may hold, per worker")
       ->capture_default_str()
       ->check(CLI::Range(size_t{1} << 20, size_t{1} << 40));
+  app.add_option("--latency-max", command.ids.inspection.latency.max_us,
+                 "microseconds after which a packet meets no more rules; a rule that takes so long "
+                 "itself five times is suspended for 30 s; 0: no limit; not over a capture")
+      ->capture_default_str()
+      ->check(CLI::Range(0u, 1'000'000u));
   add_suricata_options(app, command);
   sdk::add_options(app, command.runner);
 

@@ -29,6 +29,22 @@ TEST(IdsCommand, ReadsEveryOption) {
   EXPECT_FALSE(command->list_rules);
 }
 
+TEST(IdsCommand, OrderAndDefaults) {
+  const auto command =
+      parse({"--rule-order", "strict", "--default-action", "drop-established", "--threshold-file",
+             "t.config", "--data-dir", "/data", "--reputation-categories", "c", "--reputation", "a",
+             "--reputation", "b", "--latency-max", "500"});
+  ASSERT_TRUE(command) << command.error().text();
+  EXPECT_TRUE(command->ids.rules.order.strict);
+  EXPECT_EQ(command->ids.inspection.default_action, inspect::DefaultAction::kDropEstablished);
+  EXPECT_EQ(command->ids.rules.threshold_file, "t.config");
+  EXPECT_EQ(command->ids.rules.data_directory, "/data");
+  EXPECT_EQ(command->ids.rules.reputation.categories_file, "c");
+  EXPECT_EQ(command->ids.rules.reputation.files, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(command->ids.inspection.latency.max_us, 500u);
+  EXPECT_EQ(parse({})->ids.inspection.latency.max_us, 0u);
+}
+
 TEST(IdsCommand, RulesSubcommandAndDirectory) {
   const auto list = parse({"rules", "--failed", "-S", "a.rules"});
   ASSERT_TRUE(list) << list.error().text();
@@ -44,6 +60,9 @@ TEST(IdsCommand, RefusesWhatItDoesNotKnow) {
                           {"--var", "A=$NONE"},
                           {"--workers", "-1"},
                           {"--events", "alert,none"},
+                          {"--rule-order", "pass,drop"},
+                          {"--default-action", "alert"},
+                          {"--latency-max", "-1"},
                           {"extra"}})
     EXPECT_FALSE(parse(bad)) << bad.front();
 }

@@ -42,13 +42,17 @@ class InspectingAppliance final : public IdsAppliance {
   }
 
   void use(std::shared_ptr<const inspect::Engine> engine,
-           inspect::PrefilterScratch& scratch) override {
-    inspector_->use(std::move(engine), scratch);
+           inspect::InspectorParts& parts) override {
+    inspector_->use(std::move(engine), parts);
   }
   IdsNumbers numbers() override { return numbers_of(*inspector_); }
   MemoryReport memory() const override {
     return {inspector_->flows(), inspector_->held(), inspector_->held_max(),
             inspector_->scratch_bytes()};
+  }
+  std::vector<inspect::LatencyGuard::SlowRule> slow_rules() const override {
+    const inspect::LatencyGuard* const guard = inspector_->latency();
+    return guard != nullptr ? guard->suspended() : std::vector<inspect::LatencyGuard::SlowRule>{};
   }
 
  private:

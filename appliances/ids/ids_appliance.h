@@ -29,12 +29,14 @@ struct MemoryReport {
 // What a worker's appliance can be asked and told between packets, on its thread.
 class IdsAppliance : public sdk::Appliance {
  public:
-  // Takes other rules, created with the present engine as the previous, and a scratch that they
-  // have prepared; flows go on.
+  // Takes other rules, created with the present engine as the previous, and parts
+  // that were made for them; flows go on.
   virtual void use(std::shared_ptr<const inspect::Engine> engine,
-                   inspect::PrefilterScratch& scratch) = 0;
+                   inspect::InspectorParts& parts) = 0;
   virtual IdsNumbers numbers() = 0;
   virtual MemoryReport memory() const = 0;
+  // Rules that are suspended because they took too long.
+  virtual std::vector<inspect::LatencyGuard::SlowRule> slow_rules() const = 0;
 };
 
 // Compiles the rules. One engine serves all workers.

@@ -127,5 +127,29 @@ TEST_F(IdsApplianceTest, TheSamePacketsGiveTheSameBytes) {
   EXPECT_GT(first.size(), 10000u);
 }
 
+// Every example of the documentation loads, with nothing refused.
+TEST(IdsExamples, Load) {
+  const std::string examples = SLUICE_SOURCE_DIR "/docs/features/examples/";
+  IdsOptions thresholds;
+  thresholds.rules.rule_files = {examples + "ids.rules"};
+  thresholds.rules.threshold_file = examples + "threshold.config";
+  IdsOptions firewall;
+  firewall.rules.rule_files = {examples + "firewall.rules"};
+  firewall.rules.order.strict = true;
+  for (const IdsOptions& options : {thresholds, firewall}) {
+    const auto engine = load_rules(options);
+    ASSERT_TRUE(engine) << engine.error().text();
+    for (const auto& refused : (*engine)->refused()) ADD_FAILURE() << refused.text();
+    EXPECT_GE((*engine)->size(), 5u);
+  }
+  const auto engine = load_rules(thresholds);
+  size_t changed = 0;
+  for (uint32_t i = 0; i < (*engine)->size(); i++) {
+    const inspect::Rule& rule = (*engine)->rule(i).rule;
+    changed += rule.threshold || rule.rate_filter || !rule.suppressions.empty() ? 1 : 0;
+  }
+  EXPECT_EQ(changed, 3u);
+}
+
 }  // namespace
 }  // namespace sluice::ids

@@ -62,7 +62,29 @@ Result<ordered_json> memory(const Workers& workers, const Engine& engine) {
                       {"bytes_held", report.held},
                       {"bytes_held_max", report.held_max},
                       {"database_bytes", engine.database_bytes()},
-                      {"scratch_bytes", report.scratch}};
+                      {"scratch_bytes", report.scratch},
+                      {"dataset_bytes", engine.datasets().memory()}};
+}
+
+Result<ordered_json> slow_rules(const Workers& workers) {
+  using SlowRules = std::vector<inspect::LatencyGuard::SlowRule>;
+  SLUICE_TRY(const auto parts, workers.ask<SlowRules>([](sdk::Appliance& appliance) {
+    return ids_of(appliance).slow_rules();
+  }));
+  ordered_json rules = ordered_json::array();
+  for (size_t worker = 0; worker < parts.size(); worker++) {
+    for (const auto& slow : parts[worker])
+      rules.push_back({{"worker", worker},
+                       {"gid", slow.rule >> 32},
+                       {"sid", slow.rule & 0xffffffff},
+                       {"seconds_left", slow.seconds_left}});
+  }
+  return ordered_json{{"suspended", rules}};
+}
+
+Result<ordered_json> save_datasets(const Engine& engine) {
+  SLUICE_TRY_VOID(engine.datasets().save());
+  return ordered_json{{"datasets", engine.datasets().size()}};
 }
 
 void add_rules(const RunningRules::State& state, MetricsPage& page) {
@@ -71,27 +93,31 @@ void add_rules(const RunningRules::State& state, MetricsPage& page) {
       .sample(state.engine->refused().size());
   page.gauge("sluice_ids_database_bytes", "Bytes of the compiled patterns of the rules.")
       .sample(state.engine->database_bytes());
+  page.counter("sluice_ids_datasets_full_total", "Values for which datasets had no room.")
+      .sample(state.engine->datasets().full());
   auto reloads = page.counter("sluice_ids_reloads_total", "Reloads, by whether they succeeded.");
   reloads.sample(state.reloads, {{"result", "ok"}});
   reloads.sample(state.reloads_failed, {{"result", "failed"}});
 }
 
-using Scratches = std::vector<std::unique_ptr<inspect::PrefilterScratch>>;
+using AllParts = std::vector<std::unique_ptr<inspect::InspectorParts>>;
 
-Result<std::shared_ptr<const Scratches>> scratches_for(const Engine& engine, size_t workers) {
-  auto scratches = std::make_shared<Scratches>();
+Result<std::shared_ptr<const AllParts>> parts_for(const Engine& engine, size_t workers) {
+  auto all = std::make_shared<AllParts>();
   for (size_t i = 0; i < workers; i++) {
-    scratches->push_back(std::make_unique<inspect::PrefilterScratch>());
-    SLUICE_TRY_VOID(engine.prepare(*scratches->back()));
+    SLUICE_TRY(auto parts, inspect::InspectorParts::make(engine));
+    all->push_back(std::move(parts));
   }
-  return scratches;
+  return all;
 }
 
 ordered_json rules_of(const RunningRules::State& state) {
   return {{"loaded", state.engine->size()},
           {"refused", state.engine->refused().size()},
           {"reloads", state.reloads},
-          {"reloads_failed", state.reloads_failed}};
+          {"reloads_failed", state.reloads_failed},
+          {"datasets", state.engine->datasets().size()},
+          {"datasets_full", state.engine->datasets().full()}};
 }
 
 }  // namespace
@@ -113,14 +139,14 @@ Result<ordered_json> RunningRules::reload(const Workers& workers) {
 Result<ordered_json> RunningRules::replace(const Engine& before, const Workers& workers) {
   // All that can fail comes first, so that no worker has other rules than another.
   SLUICE_TRY(const auto engine, Engine::create(options_, &before));
-  SLUICE_TRY(const auto scratches, scratches_for(*engine, workers.count()));
+  SLUICE_TRY(const auto all, parts_for(*engine, workers.count()));
   {
     // Also if a worker is late: it will take them.
     const std::lock_guard lock(mutex_);
     state_.engine = engine;
   }
-  SLUICE_TRY_VOID(workers.each([engine, scratches](size_t worker, sdk::Appliance& appliance) {
-    ids_of(appliance).use(engine, *(*scratches)[worker]);
+  SLUICE_TRY_VOID(workers.each([engine, all](size_t worker, sdk::Appliance& appliance) {
+    ids_of(appliance).use(engine, *(*all)[worker]);
   }));
   return ordered_json{{"loaded", engine->size()}, {"refused", engine->refused().size()}};
 }
@@ -136,6 +162,12 @@ sdk::Controls ids_controls(const std::shared_ptr<RunningRules>& rules) {
                                [rules](const json&, const Workers& workers) {
                                  return memory(workers, *rules->state().engine);
                                }});
+  controls.commands.push_back(
+      {"slow-rules", "rules that are suspended because they took too long",
+       [](const json&, const Workers& workers) { return slow_rules(workers); }});
+  controls.commands.push_back(
+      {"save-datasets", "write the files of datasets that are saved",
+       [rules](const json&, const Workers&) { return save_datasets(*rules->state().engine); }});
   controls.reload = [rules](const Workers& workers) { return rules->reload(workers); };
   controls.metrics = [rules](const Workers& workers, MetricsPage& page) -> Result<> {
     SLUICE_TRY(const IdsNumbers numbers, numbers_of(workers));

@@ -95,7 +95,12 @@ TEST_F(IdsControlsTest, AFileThatCannotBeReadKeepsTheOldRules) {
   connect(0, c);
   EXPECT_FALSE(data(0, c, 0, "badword"));
   const json rules = ask(R"({"command":"stats"})")["ids"]["rules"];
-  EXPECT_EQ(rules, (json{{"loaded", 1}, {"refused", 0}, {"reloads", 0}, {"reloads_failed", 1}}));
+  EXPECT_EQ(rules, (json{{"loaded", 1},
+                         {"refused", 0},
+                         {"reloads", 0},
+                         {"reloads_failed", 1},
+                         {"datasets", 0},
+                         {"datasets_full", 0}}));
 }
 
 // Memory for Hyperscan's scratch, so many times.
@@ -208,6 +213,15 @@ TEST_F(IdsControlsTest, TheEventSaysWhatTheSocketSays) {
   last["stats"]["flow"].erase("active");
   last["stats"]["tcp"].erase("memuse");
   EXPECT_EQ(last["stats"], asked);
+}
+
+TEST_F(IdsControlsTest, SlowRulesAndSets) {
+  start("alert udp any any -> any any (ip.src; dataset:set,seen,type ip; sid:1;)\n");
+  EXPECT_EQ(ask(R"({"command":"slow-rules"})")["suspended"], json::array());
+  EXPECT_EQ(ask(R"({"command":"save-datasets"})")["datasets"], 1);
+  const json rules = ask(R"({"command":"stats"})")["ids"]["rules"];
+  EXPECT_EQ(rules["datasets"], 1);
+  EXPECT_EQ(rules["datasets_full"], 0);
 }
 
 }  // namespace

@@ -18,6 +18,11 @@ using tunnels::MetricsPage;
 
 constexpr std::string_view kDropReason = "ips.drop_reason.";
 
+inspect::LatencyCounters latency_of(Inspector& inspector) {
+  const inspect::LatencyGuard* const guard = inspector.latency();
+  return guard != nullptr ? guard->counters() : inspect::LatencyCounters{};
+}
+
 constexpr IdsCounter kCounters[] = {
     {"decoder.pkts", "Packets that came in.", [](Inspector& i) { return i.counters().packets; }},
     {"decoder.bytes", "Bytes of IP packets that came in.",
@@ -44,6 +49,8 @@ constexpr IdsCounter kCounters[] = {
      [](Inspector& i) { return i.counters().dropped_fragment_error; }},
     {"ips.drop_reason.defrag_memcap", "",
      [](Inspector& i) { return i.counters().dropped_fragment_memory; }},
+    {"ips.drop_reason.default_packet_policy", "",
+     [](Inspector& i) { return i.counters().dropped_by_default; }},
     {"ips.drop_reason.exception", "",
      [](Inspector& i) { return i.counters().dropped_by_exception; }},
     {"detect.alert", "Alerts written.", [](Inspector& i) { return i.counters().alerts; }},
@@ -55,6 +62,12 @@ constexpr IdsCounter kCounters[] = {
      [](Inspector& i) { return i.matcher().cost_limit_hits(); }},
     {"detect.pcre_limit", "Regular expressions that were given up.",
      [](Inspector& i) { return i.matcher().regex_limit_hits(); }},
+    {"detect.fast_pathed", "Packets on which not all rules were tried, because they took too long.",
+     [](Inspector& i) { return latency_of(i).fast_pathed; }},
+    {"detect.rule_timeouts", "Rules that took too long on one packet.",
+     [](Inspector& i) { return latency_of(i).rule_timeouts; }},
+    {"detect.rule_suspensions", "Rules that were suspended because they took too long.",
+     [](Inspector& i) { return latency_of(i).suspensions; }},
     {"detect.counts_forgotten", "Counts of thresholds that made room for others.",
      [](Inspector& i) { return i.alert_limits().forgotten(); }},
     {"flow.total", "Flows since the start.",

@@ -32,7 +32,9 @@ void print_not_understood(const std::vector<std::string>& names) {
   std::fprintf(stderr, "\n");
 }
 
-Result<> run(const ids::IdsCommand& command) {
+Result<> run(ids::IdsCommand command) {
+  // Over a capture the same happens each time.
+  if (!command.capture_file.empty()) command.ids.inspection.latency.max_us = 0;
   print_not_understood(command.not_understood);
   SLUICE_TRY(auto engine, ids::load_rules(command.ids));
   if (!command.profile_capture.empty()) {
@@ -57,10 +59,11 @@ Result<> run(const ids::IdsCommand& command) {
                  cache.hits, cache.misses, cache.ignored, cache.not_written);
   }
   const auto rules = std::make_shared<ids::RunningRules>(command.ids.rules, std::move(engine));
-  return sdk::run_with_eve(
+  SLUICE_TRY_VOID(sdk::run_with_eve(
       command.eve_path(), command.capture_file, command.runner,
       [&](inspect::Sink& eve) { return ids::make_ids(rules->state().engine, command.ids, eve); },
-      ids::ids_controls(rules));
+      ids::ids_controls(rules)));
+  return rules->state().engine->datasets().save();
 }
 
 }  // namespace

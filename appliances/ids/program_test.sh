@@ -57,6 +57,25 @@ grep -q "/nonexistent: cannot read the rules: No such file or directory" "$dir/l
 grep -Eq "/dev/full: [1-9][0-9]* lines could not be written" "$dir/log" || fail "$(cat "$dir/log")"
 "$ids" --var NONSENSE 2>/dev/null && fail "a wrong --var was taken"
 
+# A threshold.config beside the rules: what it cannot do is listed with them; a set is kept in its file.
+cat >"$dir/threshold.config" <<'CONFIG'
+suppress gen_id 1, sig_id 1, track by_src, ip 10.0.0.1
+suppress gen_id 1, sig_id 9
+CONFIG
+"$ids" -r "$dir/one.pcap" -S "$dir/test.rules" --threshold-file "$dir/threshold.config" --eve "$dir/silent.json" 2>"$dir/log"
+grep -q "threshold.config:2: there is no rule with sid 9 and gid 1" "$dir/log" || fail "$(cat "$dir/log")"
+grep -q '"event_type":"alert"' "$dir/silent.json" && fail "a suppressed rule spoke"
+mkdir "$dir/data"
+echo 'alert udp any any -> any 53 (ip.src; dataset:set,seen,type ip,state seen.lst; sid:1;)' >"$dir/set.rules"
+"$ids" -r "$dir/one.pcap" -S "$dir/set.rules" --data-dir "$dir/data" --eve "$dir/set.json" 2>"$dir/log"
+diff "$dir/data/seen.lst" <(echo 10.0.0.1) || fail "the set: $(cat "$dir/log")"
+grep -c '"event_type":"alert"' "$dir/set.json" | grep -qx 1 || fail "the first: $(cat "$dir/set.json")"
+rm "$dir/set.json"
+"$ids" -r "$dir/one.pcap" -S "$dir/set.rules" --data-dir "$dir/data" --eve "$dir/set.json" 2>"$dir/log"
+grep -q '"event_type":"alert"' "$dir/set.json" && fail "the set was forgotten"
+"$ids" -r "$dir/one.pcap" -S "$dir/test.rules" --default-action drop --eve "$dir/fw.json" 2>"$dir/log"
+grep -q '"reason":"default packet policy"' "$dir/fw.json" || fail "$(cat "$dir/fw.json")"
+
 # Compiled databases are kept: what the first start compiles, the second finds.
 for i in $(seq 1000 1099); do
   echo "alert udp any any -> any any (content:\"word $i\"; sid:$i;)"
@@ -99,7 +118,7 @@ kill -HUP "$pid"
 wait_for holds "/test.rules: cannot read the rules: No such file or directory"
 ask reload 2>"$dir/why" && fail "a missing file was taken by a reload"
 grep -q "cannot read the rules" "$dir/why" || fail "$(cat "$dir/why")"
-ask stats | tr -d '\n ' | grep '"rules":{"loaded":1,"refused":0,"reloads":2,"reloads_failed":2}' >/dev/null ||
+ask stats | tr -d '\n ' | grep '"rules":{"loaded":1,"refused":0,"reloads":2,"reloads_failed":2,"datasets":0,"datasets_full":0}' >/dev/null ||
   fail "stats: $(ask stats)"
 kill "$pid"
 wait "$pid" || fail "it ended with an error: $(cat "$dir/log")"

@@ -12,6 +12,19 @@ namespace {
 // Whether a setting was understood.
 using Applied = Result<bool>;
 
+// Lists, which come element by element.
+struct Lists {
+  std::string types;
+  std::string order;
+  std::string reputation_path;
+  std::vector<std::string> reputation_files;
+};
+
+void add_to(std::string& list, std::string_view element) {
+  if (!list.empty()) list += ',';
+  list += element;
+}
+
 void flatten(const tunnels::YamlNode& node, const std::string& path, Settings& out) {
   const std::string prefix = path.empty() ? "" : path + ".";
   switch (node.kind) {
@@ -142,18 +155,18 @@ Applied apply_event_option(std::string_view type, std::string_view option, std::
 
 // A list entry of "types": a name, or a name with options below it.
 Applied apply_type(std::string_view path, std::string_view value, IdsOptions& options,
-                   std::string& types) {
+                   Lists& lists) {
   (void)first_word(path);  // its number
   const std::string_view type = path.empty() ? value : first_word(path);
   const std::string name(type == "files" ? "fileinfo" : type);
   if (!inspect::EventTypes::parse(name) || name == "all" || name == "none") return false;
-  types += (types.empty() ? "" : ",") + name;
+  add_to(lists.types, name);
   if (path.empty()) return true;
   return apply_event_option(type, path, value, options);
 }
 
 Applied apply_eve(std::string_view path, std::string_view value, IdsOptions& options,
-                  std::string& types) {
+                  Lists& lists) {
   inspect::EventOptions& events = options.inspection.events;
   if (path == "enabled") return boolean(value).value_or(false);
   if (path == "filetype") return value == "regular";
@@ -164,7 +177,7 @@ Applied apply_eve(std::string_view path, std::string_view value, IdsOptions& opt
   if (path == "ipv6-compress") return set(events.short_ipv6, path, value);
   if (!path.starts_with("types.")) return false;
   path.remove_prefix(6);
-  return apply_type(path, value, options, types);
+  return apply_type(path, value, options, lists);
 }
 
 Applied apply_variable(std::string_view name, std::string_view value, IdsOptions& options) {
@@ -196,13 +209,37 @@ Applied apply_policy(std::string_view name, std::string_view value, IdsOptions& 
   return false;
 }
 
+Applied apply_reputation(std::string_view name, std::string_view value, IdsOptions& options,
+                         Lists& lists) {
+  if (name == "reputation-categories-file") {
+    options.rules.reputation.categories_file = value;
+  } else if (name == "default-reputation-path") {
+    lists.reputation_path = value;
+  } else if (name.starts_with("reputation-files.")) {
+    lists.reputation_files.emplace_back(value);
+  } else {
+    return false;
+  }
+  return true;
+}
+
 Applied apply_one(std::string_view name, std::string_view value, IdsOptions& options,
-                  std::string& types) {
+                  Lists& lists) {
   SLUICE_TRY(const bool fixed, apply_fixed(name, value));
   if (fixed) return true;
   SLUICE_TRY(const bool policy, apply_policy(name, value, options));
   if (policy) return true;
   inspect::InspectorOptions& inspection = options.inspection;
+  if (name == "threshold-file") {
+    options.rules.threshold_file = value;
+    return true;
+  }
+  if (name.starts_with("action-order.")) {
+    add_to(lists.order, value);
+    return true;
+  }
+  SLUICE_TRY(const bool reputation, apply_reputation(name, value, options, lists));
+  if (reputation) return true;
   if (name == "packet-alert-max")
     return set_size(inspection.alerts_per_packet_max, name, value, 1, 255);
   if (name == "stream.reassembly.depth")
@@ -216,7 +253,20 @@ Applied apply_one(std::string_view name, std::string_view value, IdsOptions& opt
   if (first_word(path) != "outputs") return false;
   (void)first_word(path);  // its number
   if (first_word(path) != "eve-log") return false;
-  return apply_eve(path, value, options, types);
+  return apply_eve(path, value, options, lists);
+}
+
+Result<> apply_lists(const Lists& lists, IdsOptions& options) {
+  if (!lists.types.empty()) SLUICE_TRY_VOID(choose_events(lists.types, options));
+  for (const std::string& file : lists.reputation_files) {
+    const bool alone = lists.reputation_path.empty() || file.starts_with('/');
+    options.rules.reputation.files.push_back(alone ? file : lists.reputation_path + "/" + file);
+  }
+  if (lists.order.empty()) return {};
+  const auto order = inspect::parse_rule_order(lists.order);
+  if (!order) return fail("action-order: " + order.error().what);
+  options.rules.order = *order;
+  return {};
 }
 
 }  // namespace
@@ -237,23 +287,23 @@ Result<Settings> settings_of(std::string_view text, const std::string& name) {
 
 Result<std::vector<std::string>> apply_settings(const Settings& settings, IdsOptions& options) {
   std::vector<std::string> others;
-  std::string types;
+  Lists lists;
   for (const auto& [name, value] : settings) {
-    SLUICE_TRY(const bool applied, apply_one(name, value, options, types));
+    SLUICE_TRY(const bool applied, apply_one(name, value, options, lists));
     if (!applied) others.push_back(name);
   }
-  if (!types.empty()) SLUICE_TRY_VOID(choose_events(types, options));
+  SLUICE_TRY_VOID(apply_lists(lists, options));
   return others;
 }
 
 Result<> apply_setting(const std::string& assignment, IdsOptions& options) {
   const size_t equals = assignment.find('=');
   if (equals == std::string::npos) return fail("'" + assignment + "' is no NAME=VALUE");
-  std::string types;
+  Lists lists;
   SLUICE_TRY(const bool applied, apply_one(assignment.substr(0, equals),
-                                           assignment.substr(equals + 1), options, types));
+                                           assignment.substr(equals + 1), options, lists));
   if (!applied) return fail("'" + assignment + "' is not supported");
-  return types.empty() ? Result<>{} : choose_events(types, options);
+  return apply_lists(lists, options);
 }
 
 Result<> choose_policy(const std::string& assignment, IdsOptions& options) {

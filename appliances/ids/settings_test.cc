@@ -133,5 +133,27 @@ TEST_F(SettingsTest, ExceptionPolicies) {
     EXPECT_FALSE(choose_policy(bad, options)) << bad;
 }
 
+TEST_F(SettingsTest, OrderThresholdsAndReputation) {
+  const auto settings = read(
+      "threshold-file: /etc/threshold.config\n"
+      "action-order: [drop, pass, reject, alert]\n"
+      "reputation-categories-file: /etc/categories.txt\n"
+      "reputation-files: [hosts.list, /other.list]\n"
+      "default-reputation-path: /etc/iprep\n");
+  ASSERT_TRUE(settings);
+  IdsOptions options;
+  const auto others = apply_settings(*settings, options);
+  ASSERT_TRUE(others) << others.error().text();
+  EXPECT_TRUE(others->empty());
+  EXPECT_EQ(options.rules.threshold_file, "/etc/threshold.config");
+  EXPECT_EQ(options.rules.order.rank(inspect::Action::kDrop), 0u);
+  EXPECT_EQ(options.rules.reputation.categories_file, "/etc/categories.txt");
+  EXPECT_EQ(options.rules.reputation.files,
+            (std::vector<std::string>{"/etc/iprep/hosts.list", "/other.list"}));
+  EXPECT_TRUE(apply_setting("threshold-file=x", options));
+  EXPECT_EQ(options.rules.threshold_file, "x");
+  EXPECT_FALSE(apply_setting("action-order.0=pass", options));
+}
+
 }  // namespace
 }  // namespace sluice::ids

@@ -22,6 +22,8 @@ constexpr BufferInfo kTable[] = {
     {B::kUdpHeader, P::kUnknown, "udp.hdr", "", "", kYes, kYes, S::kWhole},
     {B::kIcmpv4Header, P::kUnknown, "icmpv4.hdr", "", "", kYes, kYes, S::kWhole},
     {B::kIcmpv6Header, P::kUnknown, "icmpv6.hdr", "", "", kYes, kYes, S::kWhole},
+    {B::kIpSource, P::kUnknown, "ip.src", "", "", kYes, kYes, S::kWhole},
+    {B::kIpDestination, P::kUnknown, "ip.dst", "", "", kYes, kYes, S::kWhole},
     {B::kHttpMethod, P::kHttp1, "http.method", "", "http_method", kYes, kNo, S::kWhole},
     {B::kHttpUri, P::kHttp1, "http.uri", "", "http_uri", kYes, kNo, S::kWhole},
     {B::kHttpUriRaw, P::kHttp1, "http.uri.raw", "", "http_raw_uri", kYes, kNo, S::kWhole},

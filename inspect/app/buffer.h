@@ -20,6 +20,8 @@ enum class Buffer : uint8_t {
   kUdpHeader,
   kIcmpv4Header,
   kIcmpv6Header,
+  kIpSource,
+  kIpDestination,
   kHttpMethod,
   kHttpUri,
   kHttpUriRaw,
@@ -90,7 +92,7 @@ enum class Buffer : uint8_t {
 };
 
 // Of a packet, and not of a transaction.
-inline bool is_packet_buffer(Buffer buffer) { return buffer <= Buffer::kIcmpv6Header; }
+inline bool is_packet_buffer(Buffer buffer) { return buffer <= Buffer::kIpDestination; }
 
 inline constexpr size_t kBuffers = static_cast<size_t>(Buffer::kCount);
 

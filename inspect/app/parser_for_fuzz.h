@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "inspect/app/app_event.h"
 #include "inspect/app/parser.h"
 #include "inspect/eve/json_line.h"
 #include "tunnels/bytes.h"
@@ -63,6 +64,7 @@ class FuzzSink final : public TransactionSink {
     ended_[transaction.id()] = true;
   }
   void event(Transaction* transaction, Direction direction, std::string_view name) override {
+    if (!is_app_event(name)) std::abort();
     note(transaction == nullptr ? UINT64_MAX : transaction->id(), direction, 203);
     note_bytes({reinterpret_cast<const uint8_t*>(name.data()), name.size()});
   }

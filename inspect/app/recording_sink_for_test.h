@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "inspect/app/app_event.h"
 #include "inspect/app/buffer.h"
 #include "inspect/app/parser.h"
 #include "inspect/app/transaction.h"
@@ -81,6 +82,7 @@ class RecordingSink : public TransactionSink {
   }
 
   void event(Transaction* transaction, Direction direction, std::string_view name) override {
+    EXPECT_TRUE(is_app_event(name)) << name;
     const uint64_t id = transaction == nullptr ? Recorded::kNone : transaction->id();
     all.push_back({Recorded::kEvent, id, direction, "", std::string(name)});
   }

@@ -39,6 +39,7 @@ class TrackedFile {
   const std::string& name() const { return name_; }
   uint64_t size() const { return size_; }  // gaps included
   bool has_gaps() const { return gaps_; }
+  bool is_whole() const { return state_ == State::kClosed; }
   // In lower-case hexadecimal, once it has ended; empty: not wanted.
   const std::string& digest(FileHash hash) const { return digests_[static_cast<size_t>(hash)]; }
 

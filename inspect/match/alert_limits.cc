@@ -20,6 +20,7 @@ AlertLimits::Key AlertLimits::key(const Rule& rule, const Limit& limit, const Cu
   const tunnels::tuple& t = current.view.packet.tuple;
   auto kinds = static_cast<uint32_t>(limit.track) << 8 | static_cast<uint32_t>(unique_on(limit));
   if constexpr (requires { limit.type; }) kinds |= (static_cast<uint32_t>(limit.type) + 1) << 16;
+  if constexpr (requires { limit.timeout_seconds; }) kinds |= 1u << 24;
   Key key{rule.id(), {limit.count, limit.seconds, kinds}, {}};
   const auto put = [&](const uint32_t(&address)[4], size_t at) {
     std::copy(std::begin(address), std::end(address), key.tracked.begin() + static_cast<int>(at));
@@ -68,12 +69,30 @@ AlertLimits::Count& AlertLimits::count(const Rule& rule, const Limit& limit,
   return out;
 }
 
-bool AlertLimits::acts(const Rule& rule, const Current& current) {
-  if (!rule.detection_filter) return true;
-  return count(rule, *rule.detection_filter, current).count > rule.detection_filter->count;
+std::optional<Action> AlertLimits::action(const Rule& rule, const Current& current) {
+  if (rule.rate_filter && is_over(rule, *rule.rate_filter, current))
+    return rule.rate_filter->new_action;
+  if (!rule.detection_filter) return rule.action;
+  const DetectionFilter& filter = *rule.detection_filter;
+  if (count(rule, filter, current).count <= filter.count) return std::nullopt;
+  return rule.action;
+}
+
+bool AlertLimits::is_over(const Rule& rule, const RateFilter& filter, const Current& current) {
+  Count& counted = count(rule, filter, current);
+  if (counted.over || counted.count <= filter.count) return counted.over;
+  const Key its = key(rule, filter, current);
+  counted.over = true;
+  by_end_.erase({counted.end_us, its});
+  counted.end_us = current.time_us + int64_t{filter.timeout_seconds} * 1'000'000;
+  by_end_.emplace(counted.end_us, its);
+  return true;
 }
 
 bool AlertLimits::speaks(const Rule& rule, const Current& current) {
+  const tunnels::tuple& t = current.view.packet.tuple;
+  for (const auto& suppression : rule.suppressions)
+    if (suppression->holds({t.source, t.version}, {t.destination, t.version})) return false;
   if (!rule.threshold) return true;
   const Threshold& threshold = *rule.threshold;
   Count& counted = count(rule, threshold, current);

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// How often rules act and speak: threshold and detection_filter, counted for each worker.
+// How often rules act and speak: threshold, detection_filter, rate_filter and suppress, counted for
+// each worker.
 //
-// A threshold limits only alerts: drop, reject and what a rule notes take place for every match
-// (Suricata userguide, "Thresholding Keywords"). A detection_filter limits the rule itself.
+// A threshold limits only alerts, as suppress does: drop, reject and what a rule notes take place
+// for every match (Suricata userguide, "Thresholding Keywords"). A detection_filter limits the rule
+// itself, a rate_filter changes what it does.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "inspect/match/flow_state.h"
@@ -22,9 +25,9 @@ inline constexpr size_t kUniqueMax = 1024;
 
 class AlertLimits {
  public:
-  // The rule has matched; false: its detection_filter keeps it back.
-  bool acts(const Rule& rule, const Current& current);
-  // False: its threshold keeps the alert back.
+  // The rule has matched: what it does now. Nothing: its detection_filter keeps it back.
+  std::optional<Action> action(const Rule& rule, const Current& current);
+  // False: its threshold, or a suppression, keeps the alert back.
   bool speaks(const Rule& rule, const Current& current);
 
   void expire(int64_t now_us);
@@ -43,14 +46,16 @@ class AlertLimits {
     int64_t end_us = 0;
     uint32_t count = 0;
     std::set<uint16_t> unique;
+    bool over = false;  // a rate_filter's, until the end
   };
 
-  // `Limit`: Threshold or DetectionFilter.
+  // `Limit`: Threshold, DetectionFilter or RateFilter.
   template <class Limit>
   static Key key(const Rule& rule, const Limit& limit, const Current& current);
   // Counts a match in its window.
   template <class Limit>
   Count& count(const Rule& rule, const Limit& limit, const Current& current);
+  bool is_over(const Rule& rule, const RateFilter& filter, const Current& current);
   void make_room();
 
   std::map<Key, Count> counts_;

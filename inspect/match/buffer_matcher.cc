@@ -56,7 +56,8 @@ bool moves(const BufferMatch& match) {
 bool asks_for_end(const BufferMatch& match) {
   if (const auto* content = std::get_if<Content>(&match)) return content->negated || content->ends;
   if (const auto* jump = std::get_if<ByteJump>(&match)) return jump->from == ByteJump::From::kEnd;
-  return is_negated(match) || std::holds_alternative<BufferSize>(match);
+  return is_negated(match) || std::holds_alternative<BufferSize>(match) ||
+         std::holds_alternative<DatasetTest>(match);
 }
 
 constexpr int64_t kDigitsMax = 23;
@@ -149,7 +150,9 @@ BufferPlan::BufferPlan(const std::vector<BufferMatch>& matches) {
 }
 
 bool BufferMatcher::matches(const BufferPlan& plan, const Payload& payload) {
+  const size_t changes = changes_.size();
   const bool yes = run_chains(plan, payload);
+  if (!yes) changes_.resize(changes);
   if (cost_ > kMatchCostMax) cost_limit_hits_++;
   return yes;
 }
@@ -162,6 +165,11 @@ bool BufferMatcher::run_chains(const BufferPlan& plan, const Payload& payload) {
     begin = end;
   }
   return true;
+}
+
+void BufferMatcher::apply_changes() {
+  for (const Change& change : changes_) change.use->apply(change.value);
+  changes_.clear();
 }
 
 BufferMatcher::Outcome BufferMatcher::run(Rest rest, uint64_t previous) {
@@ -252,6 +260,14 @@ BufferMatcher::Outcome BufferMatcher::run_step(Rest rest, const ByteMath& math, 
   if (!result) return Outcome::kNo;
   variables_[math.variable] = *result;
   return run(rest.next(), number->end);
+}
+
+BufferMatcher::Outcome BufferMatcher::run_step(Rest rest, const DatasetTest& test,
+                                               uint64_t previous) {
+  const auto whole = payload_.bytes;
+  if (!test.use->holds(whole)) return Outcome::kNever;
+  if (test.use->changes()) changes_.push_back({test.use.get(), {whole.begin(), whole.end()}});
+  return run(rest.next(), previous);
 }
 
 BufferMatcher::Outcome BufferMatcher::run_step(Rest rest, const Base64& decode, uint64_t previous) {

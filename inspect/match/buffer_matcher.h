@@ -58,8 +58,11 @@ class BufferMatcher {
   void begin_rule() {
     cost_ = 0;
     variables_ = {};
+    changes_.clear();
   }
   bool matches(const BufferPlan& plan, const Payload& payload);
+  // The rule holds: what it says about sets takes place.
+  void apply_changes();
   // Of the rule so far.
   uint32_t cost() const { return cost_; }
 
@@ -97,6 +100,7 @@ class BufferMatcher {
   Outcome run_step(Rest rest, const ByteJump& jump, uint64_t previous);
   Outcome run_step(Rest rest, const ByteExtract& extract, uint64_t previous);
   Outcome run_step(Rest rest, const ByteMath& math, uint64_t previous);
+  Outcome run_step(Rest rest, const DatasetTest& test, uint64_t previous);
   Outcome run_step(Rest rest, const Base64& decode, uint64_t previous);
 
   int64_t value_of(const Operand& operand) const {
@@ -110,10 +114,17 @@ class BufferMatcher {
   // The position of the first place in the range, or kNowhere.
   uint64_t find(const Content& content, const Range& range);
 
+  // What becomes of a set if the rule holds.
+  struct Change {
+    const DatasetUse* use;
+    std::vector<uint8_t> value;
+  };
+
   static constexpr uint64_t kNowhere = UINT64_MAX;
 
   Payload payload_;
   std::array<uint64_t, kVariablesMax> variables_{};
+  std::vector<Change> changes_;
   uint32_t cost_ = 0;
   uint64_t cost_limit_hits_ = 0;
   RegexScratch scratch_;

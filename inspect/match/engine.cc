@@ -4,8 +4,11 @@
 #include <algorithm>
 #include <map>
 
+#include "inspect/app/app_event.h"
 #include "inspect/match/fast_pattern.h"
+#include "inspect/match/ndpi_names.h"
 #include "inspect/rules/condition.h"
+#include "inspect/rules/threshold_file.h"
 
 namespace sluice::inspect {
 namespace {
@@ -25,9 +28,10 @@ const PortList& server_ports(const Rule& rule, Direction direction) {
 
 bool looks_only_at_addresses(const Rule& rule) {
   const FlowOption& flow = rule.flow;
-  return rule.parts.empty() && rule.conditions.empty() && rule.app_protocols.empty() &&
-         rule.source_port.any() && rule.destination_port.any() && !flow.to_server &&
-         !flow.to_client && !flow.established && !flow.not_established;
+  const auto about_addresses = [](const auto& c) { return c->about_addresses(); };
+  return rule.parts.empty() && std::ranges::all_of(rule.conditions, about_addresses) &&
+         rule.app_protocols.empty() && rule.source_port.any() && rule.destination_port.any() &&
+         !flow.to_server && !flow.to_client && !flow.established && !flow.not_established;
 }
 
 const Content* payload_pattern(const Rule& rule) {
@@ -63,6 +67,18 @@ std::vector<AppProtocol> protocols_of(const Rule& rule) {
   return {};
 }
 
+// The first event that a rule asks for.
+std::optional<uint16_t> event_of(const Rule& rule) {
+  for (const auto& condition : rule.conditions) {
+    if (const auto event = condition->about_event()) return event;
+  }
+  return std::nullopt;
+}
+
+bool asks_for_file(const Rule& rule) {
+  return std::ranges::any_of(rule.conditions, [](const auto& c) { return c->about_file(); });
+}
+
 }  // namespace
 
 const BufferPlan* CompiledRule::payload_plan() const {
@@ -92,13 +108,24 @@ Result<std::shared_ptr<const Engine>> Engine::create(const EngineOptions& option
   if (!options.classification_file.empty())
     SLUICE_TRY_VOID(load_classification(options.classification_file, classification));
   const auto names = previous != nullptr ? previous->names_ : std::make_shared<Names>();
-  RuleLoader loader(options.variables, std::move(classification), *names);
+  auto datasets = std::make_unique<Datasets>(
+      options.data_directory, previous != nullptr ? previous->datasets_.get() : nullptr);
+  SLUICE_TRY(auto reputation, IpReputation::load(options.reputation));
+  NdpiNames applications;
+  const RuleSources sources{
+      datasets.get(), std::make_shared<const IpReputation>(std::move(reputation)), &applications};
+  RuleLoader loader(options.variables, std::move(classification), *names, sources);
   for (const std::string& file : options.rule_files) SLUICE_TRY_VOID(loader.load_file(file));
   for (const auto& [name, text] : options.rule_texts) SLUICE_TRY_VOID(loader.load_text(text, name));
-  RuleSet set = loader.take();
+  RuleSet set = loader.take(options.order);
+  if (!options.threshold_file.empty()) {
+    SLUICE_TRY(auto thresholds, read_thresholds(options.threshold_file, options.variables));
+    apply_thresholds(std::move(thresholds), set);
+  }
 
   std::shared_ptr<Engine> engine(new Engine);
   engine->names_ = names;
+  engine->datasets_ = std::move(datasets);
   if (previous != nullptr) engine->generation_ = previous->generation_ + 1;
   engine->refused_ = std::move(set.refused);
   engine->rules_.reserve(set.rules.size());
@@ -120,12 +147,29 @@ void Engine::compile(Rule rule) {
   compiled.once_per_flow = looks_only_at_addresses(compiled.rule);
   compiled.since = generation_;
   uint64_t asked = 0;
+  note_conditions(compiled, static_cast<uint32_t>(rules_.size() - 1));
   for (const RulePart& part : compiled.rule.parts) {
     const uint16_t view = is_packet_buffer(part.buffer) ? uint16_t{0} : view_number(part);
     compiled.parts.push_back({BufferPlan(part.matches), view});
     if (!is_packet_buffer(part.buffer)) asked |= uint64_t{1} << (view % 64);
   }
   asked_views_.push_back(asked);
+}
+
+// What rules ask for that nobody would look at otherwise.
+void Engine::note_conditions(CompiledRule& compiled, uint32_t index) {
+  bool about_stream = false;
+  for (const auto& condition : compiled.rule.conditions) {
+    asks_for_classification_ |= condition->about_classification();
+    compiled.on_classification |= condition->about_classification() && compiled.rule.parts.empty();
+    asks_for_events_ |= condition->about_event().has_value();
+    asks_for_files_ |= condition->about_file();
+    if (const auto hash = condition->about_digest())
+      file_hashes_[static_cast<size_t>(*hash)] = true;
+    about_stream |= condition->about_stream_event();
+  }
+  if (about_stream) stream_event_rules_.push_back(index);
+  if (compiled.on_classification) classification_rules_.push_back(index);
 }
 
 // A flow that goes on is asked about rules that it has not met, not again about the others.
@@ -176,7 +220,8 @@ Result<PortGroups> Engine::build_packet_groups(Kind kind, Direction direction,
     const Rule& rule = rules_[i].rule;
     const bool stream_only = kind == Kind::kTcp && rule.scope == Scope::kStream;
     if ((rule.protocol == 0 || kind_of(rule.protocol) == kind) && goes(rule, direction) &&
-        !rules_[i].once_per_flow && !stream_only && rule.scope != Scope::kTransaction)
+        !rules_[i].once_per_flow && !rules_[i].on_classification && !stream_only &&
+        rule.scope != Scope::kTransaction)
       builder.add(server_ports(rule, direction), payload_pattern(rule), i);
   }
   return builder.build(Prefilter::Mode::kBlock, cache);
@@ -206,6 +251,7 @@ Result<PortGroups> Engine::build_stream_groups(Direction direction, DatabaseCach
 
 Result<> Engine::build_view_groups(DatabaseCache* cache) {
   std::vector<std::array<GroupBuilder, 2>> builders(views_.size());
+  event_rules_.resize(app_events().size());
   for (uint32_t i = 0; i < rules_.size(); i++) {
     const CompiledRule& compiled = rules_[i];
     if (compiled.rule.scope != Scope::kTransaction) continue;
@@ -217,8 +263,7 @@ Result<> Engine::build_view_groups(DatabaseCache* cache) {
         builders[compiled.parts[*caller.part].view][d].add(caller.content, i);
         continue;
       }
-      for (const AppProtocol protocol : protocols_of(compiled.rule))
-        last_rules_[static_cast<size_t>(protocol)][d].push_back(i);
+      call_without_buffer(compiled.rule, i, direction);
     }
   }
   view_groups_.resize(views_.size());
@@ -231,6 +276,20 @@ Result<> Engine::build_view_groups(DatabaseCache* cache) {
     }
   }
   return {};
+}
+
+void Engine::call_without_buffer(const Rule& rule, uint32_t index, Direction direction) {
+  const auto d = static_cast<size_t>(direction);
+  if (const auto event = event_of(rule)) {
+    event_rules_[*event][d].push_back(index);
+    return;
+  }
+  if (asks_for_file(rule)) {
+    file_rules_[d].push_back(index);
+    return;
+  }
+  for (const AppProtocol protocol : protocols_of(rule))
+    last_rules_[static_cast<size_t>(protocol)][d].push_back(index);
 }
 
 size_t Engine::database_bytes() const {

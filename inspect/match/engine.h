@@ -12,10 +12,13 @@
 #include <vector>
 
 #include "inspect/app/buffer.h"
+#include "inspect/app/tracked_file.h"
 #include "inspect/match/address_index.h"
 #include "inspect/match/buffer_matcher.h"
 #include "inspect/match/database_cache.h"
 #include "inspect/match/rule_groups.h"
+#include "inspect/rules/dataset.h"
+#include "inspect/rules/ip_reputation.h"
 #include "inspect/rules/loader.h"
 #include "inspect/rules/rule.h"
 #include "inspect/stream/flow.h"
@@ -28,6 +31,12 @@ struct EngineOptions {
   // Rules given as text: a name for messages, and the rules.
   std::vector<std::pair<std::string, std::string>> rule_texts;
   Variables variables = default_variables();
+  // How often rules speak, on top of what they say: Suricata's threshold.config; empty: none.
+  std::string threshold_file;
+  RuleOrder order;
+  // Where rules may keep the files of their datasets; empty: nowhere.
+  std::string data_directory;
+  ReputationOptions reputation;
   // Lines `config classification: ...` on top of the built-in ones; empty: none.
   std::string classification_file;
   // Directory of compiled databases, for the next start; empty: none.
@@ -50,6 +59,8 @@ struct CompiledRule {
   std::vector<CompiledPart> parts;  // as in rule.parts
   // Only addresses to look at: decided once for each direction of a flow, and for the flow.
   bool once_per_flow = false;
+  // Nothing to look at but what nDPI says: asked when that changes, and about the flow.
+  bool on_classification = false;
   // The generation that brought it; of rules with once_per_flow.
   uint32_t since = 0;
 
@@ -66,7 +77,7 @@ class Engine {
                                                       const Engine* previous = nullptr);
 
   size_t size() const { return rules_.size(); }
-  // In the order in which rules win: by action, priority, as loaded.
+  // In the order in which rules win.
   const CompiledRule& rule(uint32_t index) const { return rules_[index]; }
   std::span<const RefusedRule> refused() const { return refused_; }
   // 1, and 1 more for each that replaced another. What belongs to an engine (streams of its
@@ -113,6 +124,27 @@ class Engine {
   std::span<const uint32_t> last_rules(AppProtocol protocol, Direction direction) const {
     return last_rules_[static_cast<size_t>(protocol)][static_cast<size_t>(direction)];
   }
+  // Rules that an event of app_events() calls.
+  std::span<const uint32_t> event_rules(uint16_t event, Direction direction) const {
+    return event_rules_[event][static_cast<size_t>(direction)];
+  }
+  bool asks_for_events() const { return asks_for_events_; }
+  // Rules with on_classification.
+  std::span<const uint32_t> classification_rules() const { return classification_rules_; }
+  // Whether a rule asks what nDPI says.
+  bool asks_for_classification() const { return asks_for_classification_; }
+  // Rules that the end of a file calls.
+  std::span<const uint32_t> file_rules(Direction direction) const {
+    return file_rules_[static_cast<size_t>(direction)];
+  }
+  bool asks_for_files() const { return asks_for_files_; }
+  // The digests of files that rules ask for.
+  const FileHashes& file_hashes() const { return file_hashes_; }
+  // Rules about what packets do to streams.
+  std::span<const uint32_t> stream_event_rules() const { return stream_event_rules_; }
+
+  // The sets that rules look up and fill.
+  const Datasets& datasets() const { return *datasets_; }
 
   // Makes a worker's scratch fit all databases.
   Result<> prepare(PrefilterScratch& scratch) const;
@@ -133,6 +165,8 @@ class Engine {
                                          DatabaseCache* cache) const;
   Result<PortGroups> build_stream_groups(Direction direction, DatabaseCache* cache) const;
   Result<> build_view_groups(DatabaseCache* cache);
+  void note_conditions(CompiledRule& compiled, uint32_t index);
+  void call_without_buffer(const Rule& rule, uint32_t index, Direction direction);
 
   uint32_t generation_ = 1;
   std::array<uint32_t, kBuffers> wanted_since_{};
@@ -140,6 +174,7 @@ class Engine {
   std::vector<uint64_t> asked_views_;  // by rule: bits of its views, modulo 64
   std::vector<RefusedRule> refused_;
   std::shared_ptr<Names> names_;
+  std::unique_ptr<Datasets> datasets_;
   CacheCounters cache_counters_;
   std::array<std::array<PortGroups, 2>, kKinds> packet_groups_;
   std::array<std::array<AddressIndex, 2>, kKinds> address_rules_;
@@ -149,6 +184,14 @@ class Engine {
   std::vector<std::array<RuleGroup, 2>> view_groups_;
   std::array<std::array<std::vector<uint32_t>, 2>, static_cast<size_t>(AppProtocol::kCount)>
       last_rules_;
+  std::vector<std::array<std::vector<uint32_t>, 2>> event_rules_;  // as app_events()
+  bool asks_for_events_ = false;
+  std::array<std::vector<uint32_t>, 2> file_rules_;
+  bool asks_for_files_ = false;
+  std::vector<uint32_t> classification_rules_;
+  bool asks_for_classification_ = false;
+  FileHashes file_hashes_{};
+  std::vector<uint32_t> stream_event_rules_;
 };
 
 }  // namespace sluice::inspect

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "inspect/app/session.h"
+#include "inspect/dpi/classifier.h"
 #include "inspect/match/reports.h"
 #include "inspect/match/tcp_inspection.h"
 #include "inspect/rules/notes.h"
@@ -19,7 +20,8 @@ enum class Decision : uint8_t { kInspect, kPass, kDrop };
 struct FlowUser {
   std::unique_ptr<TcpInspection> tcp;  // from the first payload on
   std::unique_ptr<AppSession> app;
-  std::unique_ptr<FlowNotes> notes;  // from the first flowbit on
+  std::unique_ptr<FlowNotes> notes;                    // from the first flowbit on
+  std::unique_ptr<FlowClassification> classification;  // if rules ask for it
   uint32_t initial_sequence[2] = {};
   bool syn_seen[2] = {};
   bool acknowledged[2] = {};               // the other end has taken that sequence number
@@ -32,10 +34,13 @@ struct FlowUser {
   uint32_t asked[2] = {};            // generation whose address rules were asked, by Direction
   uint64_t encrypted_bytes[2] = {};  // then: bytes of the streams so far, by Direction
   uint32_t app_since = 0;            // generation of the engine when `app` began
+  uint8_t stream_events = 0;         // of StreamEvent, by the packet in hand
   bool alerted = false;
   bool drop_reported = false;
   bool error_reported = false;
   bool app_error_seen = false;
+  bool request_known = false;    // the first one: all of it has come
+  bool default_dropped = false;  // packets of it, because no rule passed them
 };
 
 using Flows = FlowTable<FlowUser>;
@@ -47,6 +52,8 @@ struct Current {
   Direction direction;
   int64_t time_us;
   bool established;  // what flow:established asks
+  // An ICMP error about a flow that is known and has not been kept back.
+  bool about_known_flow = false;
 
   Reports::About about() const { return {view, flow, flow.user.app_protocol, direction, time_us}; }
   size_t side() const { return static_cast<size_t>(direction); }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "inspect/stream/stream_event.h"
 #include "inspect/stream/urgent.h"
 
 namespace sluice::inspect {
@@ -33,7 +34,9 @@ Result<std::unique_ptr<Inspector>> Inspector::create(std::shared_ptr<const Engin
                                                      const InspectorOptions& options,
                                                      Sink& events) {
   std::unique_ptr<Inspector> inspector(new Inspector(std::move(engine), options, events));
-  SLUICE_TRY_VOID(inspector->engine_->prepare(inspector->scratch_));
+  SLUICE_TRY(const auto parts, InspectorParts::make(*inspector->engine_));
+  inspector->scratch_.swap(parts->scratch);
+  inspector->classifier_ = std::move(parts->classifier);
   return inspector;
 }
 
@@ -47,15 +50,28 @@ Inspector::Inspector(std::shared_ptr<const Engine> engine, const InspectorOption
       check_(*engine_),
       transactions_(*engine_, check_, candidates_, scratch_, budget_, reports_,
                     options.file_hashes),
-      verdicts_(*engine_, reports_, counters_, options.alerts_per_packet_max, options.exceptions),
+      verdicts_(*engine_, reports_, counters_, options.alerts_per_packet_max, options.exceptions,
+                options.default_action),
       flows_(options.flows, [this](Flows::Record& flow, FlowEnd end) { on_flow_end(flow, end); }) {
   budget_.max = options.stream_memory_max;
+  if (options.latency.max_us != 0) check_.set_guard(&guard_.emplace(options.latency));
   if (options.profile) check_.set_profile(&profile_.emplace(engine_->size()));
 }
 
-void Inspector::use(std::shared_ptr<const Engine> engine, PrefilterScratch& scratch) {
+Result<std::unique_ptr<InspectorParts>> InspectorParts::make(const Engine& engine) {
+  auto parts = std::make_unique<InspectorParts>();
+  SLUICE_TRY_VOID(engine.prepare(parts->scratch));
+  if (engine.asks_for_classification()) {
+    SLUICE_TRY(parts->classifier, Classifier::create());
+  }
+  return parts;
+}
+
+void Inspector::use(std::shared_ptr<const Engine> engine, InspectorParts& parts) {
   SLUICE_CHECK(engine->generation() > engine_->generation());
-  scratch_.swap(scratch);
+  scratch_.swap(parts.scratch);
+  // Flows go on with what they have begun with.
+  if (!classifier_) classifier_ = std::move(parts.classifier);
   candidates_ = Candidates(engine->size());
   stream_candidates_ = Candidates(engine->size());
   check_.use(*engine);
@@ -120,9 +136,13 @@ Verdict Inspector::inspect_fragment(const PacketView& fragment, int64_t time_us,
 Verdict Inspector::inspect_view(const PacketView& view, int64_t time_us, Responses& responses) {
   const auto seen = flows_.see(view.packet, time_us);
   note_frame(*seen.record, seen.direction, view);
-  const Current current{view, *seen.record, seen.direction, time_us,
-                        established_for(view, *seen.record)};
   const auto* quoted = view.quoted ? flows_.find(*view.quoted) : nullptr;
+  const Current current{view,
+                        *seen.record,
+                        seen.direction,
+                        time_us,
+                        established_for(view, *seen.record),
+                        quoted != nullptr && !quoted->user.default_dropped};
   const Decision decision = seen.record->user.decision;
   if (decision == Decision::kDrop ||
       (quoted != nullptr && quoted->user.decision == Decision::kDrop))
@@ -147,8 +167,8 @@ Verdict Inspector::decide(const Current& current, bool created, Responses& respo
   transactions_.begin(&current);
   payload_searched_ = false;
   if (view.is_tcp()) {
-    const StreamAccept accepted = inspect_stream(current);
-    if (accepted == StreamAccept::kConflict) return verdicts_.drop_by_conflict(current);
+    const StreamAccept accepted = inspect_tcp(current);
+    if (accepted == StreamAccept::kConflict) return after_conflict(current, responses);
     if (accepted != StreamAccept::kOk) {
       if (const auto verdict = verdicts_.except(current, ExceptionCause::kStreamMemory, responses))
         return *verdict;
@@ -159,6 +179,29 @@ Verdict Inspector::decide(const Current& current, bool created, Responses& respo
   inspect_payload(current);
   const Verdict verdict = verdicts_.conclude(current, check_.matches(), responses);
   return app_failed(current) ? after_app_error(current, verdict, responses) : verdict;
+}
+
+// What the packet does to its stream, if a rule asks.
+StreamAccept Inspector::inspect_tcp(const Current& current) {
+  if (engine_->stream_event_rules().empty()) return inspect_stream(current);
+  const StreamCounters before = stream_counters_;
+  const StreamAccept accepted = inspect_stream(current);
+  uint8_t& events = current.flow.user.stream_events;
+  events = 0;
+  if (stream_counters_.conflicts != before.conflicts) events |= kStreamOverlap;
+  if (stream_counters_.gaps != before.gaps) events |= kStreamGap;
+  if (stream_counters_.depth_reached != before.depth_reached) events |= kStreamDepthReached;
+  return accepted;
+}
+
+// Rules may speak of it, and tell the ends; the packet stays here anyway.
+Verdict Inspector::after_conflict(const Current& current, Responses& responses) {
+  for (const uint32_t index : engine_->stream_event_rules()) match_in_packet(current, index);
+  if (check_.matches().empty()) return verdicts_.drop_by_conflict(current);
+  const Verdict verdict = verdicts_.conclude(current, check_.matches(), responses);
+  if (verdict == Verdict::kDrop) return verdict;
+  counters_.passed--;  // as which the rules have counted it
+  return verdicts_.drop_by_conflict(current);
 }
 
 // Once for each flow.
@@ -218,6 +261,7 @@ void Inspector::inspect_payload(const Current& current) {
     for (const uint32_t index : group->always) candidates_.candidate(index);
   }
   ask_address_rules(current);
+  if (classifier_) ask_classification_rules(current);
   for (const uint32_t index : candidates_.sorted()) match_in_packet(current, index);
 }
 
@@ -229,6 +273,19 @@ void Inspector::ask_address_rules(const Current& current) {
   const tunnels::tuple& t = current.view.packet.tuple;
   engine_->address_rules(t.protocol, current.direction)
       .find({t.source, t.version}, {t.destination, t.version}, newer);
+}
+
+// When nDPI has learned something.
+void Inspector::ask_classification_rules(const Current& current) {
+  auto& classification = current.flow.user.classification;
+  if (!classification) classification = std::make_unique<FlowClassification>();
+  if (!classifier_->feed(*classification, current.view.ip, current.view.packet, current.time_us))
+    return;
+  for (const uint32_t index : engine_->classification_rules()) {
+    const FlowOption& flow = engine_->rule(index).rule.flow;
+    const bool up = current.direction == Direction::kToServer;
+    if (up ? !flow.to_client : !flow.to_server) candidates_.candidate(index);
+  }
 }
 
 void Inspector::match_in_packet(const Current& current, uint32_t index) {

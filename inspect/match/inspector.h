@@ -4,8 +4,7 @@
 //
 // For every packet: its flow is found, its TCP payload joins the stream, Hyperscan names the rules
 // that can match in the packet and in the new bytes of the stream, those are confirmed exactly, and
-// the rules that matched act in the order pass, drop, reject, alert. `drop` and `reject` hold for
-// the rest of the flow.
+// the rules that matched act in their order. `drop` and `reject` hold for the rest of the flow.
 #pragma once
 
 #include <cstdint>
@@ -41,10 +40,19 @@ struct InspectorOptions {
   // Alerts written for one packet.
   size_t alerts_per_packet_max = kAlertsPerPacketMax;
   ExceptionPolicies exceptions;
+  DefaultAction default_action = DefaultAction::kPass;
+  LatencyOptions latency;
   // Keep a RuleProfile.
   bool profile = false;
   // Digests in "fileinfo" events.
   FileHashes file_hashes{};
+};
+
+// What an inspector has of its own for its engine, made before the engine is taken: it may fail.
+struct InspectorParts {
+  static Result<std::unique_ptr<InspectorParts>> make(const Engine& engine);
+  PrefilterScratch scratch;
+  std::unique_ptr<Classifier> classifier;  // nullptr: no rule asks
 };
 
 class Inspector {
@@ -56,10 +64,10 @@ class Inspector {
                                                    const InspectorOptions& options, Sink& events);
 
   // Takes other rules between two packets: they were created with this one's engine as the
-  // previous, and have prepared `scratch`, which gets what is no longer needed. What is remembered
+  // previous, and `parts` made for them, which get what is no longer needed. What is remembered
   // of flows, streams, transactions and counts goes on; a flow meets the rules with its next
   // packet, together with the bytes of it that are still held.
-  void use(std::shared_ptr<const Engine> engine, PrefilterScratch& scratch);
+  void use(std::shared_ptr<const Engine> engine, InspectorParts& parts);
 
   // `ip` is a bare IP packet. `responses` is cleared, and filled when a reject rule matches.
   // `frame`: where it comes from, for events.
@@ -80,6 +88,8 @@ class Inspector {
   const AlertLimits& alert_limits() const { return verdicts_.limits(); }
   const ExceptionCounters& exception_counters() const { return verdicts_.exceptions(); }
   const FragmentCounters& fragment_counters() const { return defragmenter_.counters(); }
+  // nullptr: there is no limit.
+  const LatencyGuard* latency() const { return guard_ ? &*guard_ : nullptr; }
   // nullptr: not asked for.
   const RuleProfile* profile() const { return profile_ ? &*profile_ : nullptr; }
   uint32_t flows() const { return flows_.size(); }
@@ -95,6 +105,8 @@ class Inspector {
   Verdict inspect_ip(std::span<const uint8_t> ip, int64_t time_us, Responses& responses);
   Verdict inspect_view(const PacketView& view, int64_t time_us, Responses& responses);
   Verdict decide(const Current& current, bool created, Responses& responses);
+  StreamAccept inspect_tcp(const Current& current);
+  Verdict after_conflict(const Current& current, Responses& responses);
   static bool app_failed(const Current& current);
   Verdict after_app_error(const Current& current, Verdict verdict, Responses& responses);
   void forget_if_decided(Flows::Record& flow);
@@ -117,6 +129,7 @@ class Inspector {
   bool matches_in_stream(const Current& current, StreamInspection& side, uint32_t index);
   void inspect_payload(const Current& current);
   void ask_address_rules(const Current& current);
+  void ask_classification_rules(const Current& current);
   void match_in_packet(const Current& current, uint32_t index);
   static void rest(Flows::Record& flow);
   void on_flow_end(Flows::Record& flow, FlowEnd end);
@@ -134,7 +147,9 @@ class Inspector {
   Defragmenter defragmenter_;
   StreamBudget budget_;
   StreamCounters stream_counters_;
+  std::unique_ptr<Classifier> classifier_;  // nullptr: no rule asks
   std::optional<RuleProfile> profile_;
+  std::optional<LatencyGuard> guard_;
   TransactionInspection transactions_;
   Verdicts verdicts_;
   int64_t now_us_ = 0;

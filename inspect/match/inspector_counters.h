@@ -19,6 +19,7 @@ struct InspectorCounters {
   uint64_t dropped_fragment_error = 0;  // fragments that no receiver should put together
   uint64_t dropped_fragment_memory = 0;
   uint64_t dropped_by_exception = 0;  // for other exceptions, by policy
+  uint64_t dropped_by_default = 0;    // no rule passed them
   uint64_t passed_by_flow = 0;        // not inspected: a pass rule decided for the flow
   uint64_t rejected = 0;
   uint64_t encrypted_flows = 0;  // TLS and SSH after the handshake: nothing is searched there

@@ -62,21 +62,20 @@ void Reports::begin(const About& about, std::string_view event_type) {
   line_.string("direction", about.direction == Direction::kToServer ? "to_server" : "to_client");
 }
 
-void Reports::alert_object(const Rule& rule, const About& about) {
-  const AlertFields fields{
-      .blocked = rule.action == Action::kDrop || rule.action == Action::kReject,
-      .gid = rule.gid,
-      .signature_id = rule.sid,
-      .rev = rule.rev,
-      .signature = rule.msg,
-      .category = rule.category,
-      .severity = rule.priority,
-      .metadata = rule.metadata,
-      .target = rule.target == Target::kNone     ? AlertTarget::kNone
-                : rule.target == Target::kSource ? AlertTarget::kSource
-                                                 : AlertTarget::kDestination,
-      .packet = &about.view.packet.tuple,
-      .short_ipv6 = options_.short_ipv6};
+void Reports::alert_object(const Rule& rule, const About& about, bool blocked) {
+  const AlertFields fields{.blocked = blocked,
+                           .gid = rule.gid,
+                           .signature_id = rule.sid,
+                           .rev = rule.rev,
+                           .signature = rule.msg,
+                           .category = rule.category,
+                           .severity = rule.priority,
+                           .metadata = rule.metadata,
+                           .target = rule.target == Target::kNone     ? AlertTarget::kNone
+                                     : rule.target == Target::kSource ? AlertTarget::kSource
+                                                                      : AlertTarget::kDestination,
+                           .packet = &about.view.packet.tuple,
+                           .short_ipv6 = options_.short_ipv6};
   write_alert(line_, fields);
 }
 
@@ -99,7 +98,7 @@ void Reports::write_found(const About& about, const Found& found) {
 void Reports::alert(const About& about, const Rule& rule, const Found& found) {
   if (!writes(EventType::kAlert)) return;
   begin(about, "alert");
-  alert_object(rule, about);
+  alert_object(rule, about, found.blocked);
   write_found(about, found);
   write_flow(line_, about.flow);
   sink_.write(line_.finish());
@@ -109,7 +108,7 @@ void Reports::drop(const About& about, std::string_view reason, const Rule* rule
   if (!writes(EventType::kDrop)) return;
   begin(about, "drop");
   write_drop(line_, about.view.packet.l3_length, reason);
-  if (rule != nullptr) alert_object(*rule, about);
+  if (rule != nullptr) alert_object(*rule, about, true);
   sink_.write(line_.finish());
 }
 

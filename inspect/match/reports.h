@@ -43,6 +43,7 @@ class Reports {
     std::string_view members;          // of the transaction that it is about, if any
     std::span<const uint8_t> payload;  // that was looked at
     bool in_stream = false;
+    bool blocked = false;  // the rule keeps the packet back
   };
   void alert(const About& about, const Rule& rule, const Found& found);
   // `rule` is the one that decided, if any.
@@ -70,7 +71,7 @@ class Reports {
   void begin(const About& about, std::string_view event_type);
   void write_source(const Flow& flow);
   void write_found(const About& about, const Found& found);
-  void alert_object(const Rule& rule, const About& about);
+  void alert_object(const Rule& rule, const About& about, bool blocked);
 
   Sink& sink_;
   const EventOptions options_;

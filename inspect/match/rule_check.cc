@@ -55,6 +55,10 @@ std::span<const uint8_t> packet_buffer(const PacketView& view, Buffer buffer) {
       return view.is_icmp() && v4 ? header : std::span<const uint8_t>{};
     case Buffer::kIcmpv6Header:
       return view.is_icmp() && !v4 ? header : std::span<const uint8_t>{};
+    case Buffer::kIpSource:
+      return v4 ? view.ip.subspan(12, 4) : view.ip.subspan(8, 16);
+    case Buffer::kIpDestination:
+      return v4 ? view.ip.subspan(16, 4) : view.ip.subspan(24, 16);
     default:
       return {};
   }
@@ -67,6 +71,13 @@ RuleContext RuleCheck::context(const Current& current, Direction direction,
   FlowUser& user = current.flow.user;
   RuleContext out{current.view, current.flow, direction,  current.time_us, user.app_protocol,
                   {},           transaction,  user.notes, host_bits_};
+  out.stream_events = user.stream_events;
+  if (user.classification) {
+    const Application& is = user.classification->application();
+    out.classified = {is.master, is.application, user.classification->findings().risks};
+  }
+  out.app_events = app_events_;
+  out.file = file_;
   for (size_t side = 0; side < 2; side++)
     out.stream_bytes[side] =
         (user.tcp ? user.tcp->sides[side].stream.next() : user.encrypted_bytes[side]) + 1;
@@ -82,12 +93,14 @@ bool RuleCheck::addresses_match(const Current& current, Direction direction,
 bool RuleCheck::asks_for(const Current& current, Direction direction, const CompiledRule& compiled,
                          const Transaction* transaction) {
   const Rule& rule = compiled.rule;
+  if (guard_ != nullptr && !guard_->may_try(rule.id())) return false;
   if (rule.flow.established && !current.established) return false;
   if (rule.flow.not_established && current.established) return false;
   const uint8_t protocol = current.view.packet.tuple.protocol;
   if (transaction != nullptr && rule.protocol != 0 && rule.protocol != protocol) return false;
   if (rule.ip_version != 0 && rule.ip_version != current.view.packet.tuple.version) return false;
-  if (!addresses_match(current, direction, rule)) return false;
+  if (!addresses_match(current, rule.both_sides ? Direction::kToServer : direction, rule))
+    return false;
   if (!rule.app_protocols.empty()) {
     const AppProtocol is =
         transaction != nullptr ? transaction->protocol() : current.flow.user.app_protocol;
@@ -95,6 +108,7 @@ bool RuleCheck::asks_for(const Current& current, Direction direction, const Comp
         rule.app_protocols.end())
       return false;
   }
+  if (guard_ != nullptr) guard_->begin_rule();
   if (rule.conditions.empty()) return true;
   const RuleContext asked = context(current, direction, transaction);
   return std::all_of(rule.conditions.begin(), rule.conditions.end(),
@@ -123,6 +137,7 @@ bool RuleCheck::payload_of_transaction_matches(const Current& current, const Buf
 }
 
 void RuleCheck::matched(const Current& current, Match match, const Transaction* transaction) {
+  matcher_.apply_changes();
   const Rule& rule = engine_->rule(match.rule).rule;
   if (!rule.effects.empty()) {
     const RuleContext asked = context(current, current.direction, transaction);

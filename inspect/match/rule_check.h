@@ -4,12 +4,14 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "inspect/match/buffer_matcher.h"
 #include "inspect/match/engine.h"
 #include "inspect/match/flow_state.h"
+#include "inspect/match/latency.h"
 #include "inspect/match/rule_profile.h"
 
 namespace sluice::inspect {
@@ -34,7 +36,11 @@ class RuleCheck {
     matched_.clear();
   }
 
-  void begin_packet() { matched_.clear(); }
+  void begin_packet() {
+    matched_.clear();
+    app_events_ = {};
+    if (guard_ != nullptr) guard_->begin_packet();
+  }
 
   // All that the rule asks beside buffers. `direction`: of the packet, or of the transaction's
   // part.
@@ -48,10 +54,18 @@ class RuleCheck {
   // What a rule about a transaction says about the payload: the stream's window, or the packet.
   bool payload_of_transaction_matches(const Current& current, const BufferPlan& plan);
 
+  // The events of the transaction that rules are asked about from now on.
+  void about_events(std::span<const uint16_t> events) { app_events_ = events; }
+
+  // The file that rules are asked about from now on; nullptr: none.
+  void about_file(const TrackedFile* file) { file_ = file; }
+
   // The rule has been tried, and begin_rule() began it.
   void tried(uint32_t rule, bool matched) {
+    if (guard_ != nullptr) guard_->end_rule(engine_->rule(rule).rule.id());
     if (profile_ != nullptr) profile_->add(rule, matcher_.cost(), matched);
   }
+  void set_guard(LatencyGuard* guard) { guard_ = guard; }
   void set_profile(RuleProfile* profile) { profile_ = profile; }
 
   BufferMatcher& matcher() { return matcher_; }
@@ -68,7 +82,10 @@ class RuleCheck {
   BufferMatcher matcher_;
   HostBits host_bits_;
   std::vector<Match> matched_;
+  std::span<const uint16_t> app_events_;
+  const TrackedFile* file_ = nullptr;
   RuleProfile* profile_ = nullptr;
+  LatencyGuard* guard_ = nullptr;
 };
 
 }  // namespace sluice::inspect

@@ -21,7 +21,9 @@ inline constexpr uint8_t kRst = tunnels::kTcpRst;
 
 class Harness {
  public:
-  explicit Harness(const std::string& rules, InspectorOptions options = {}) {
+  explicit Harness(const std::string& rules, InspectorOptions options = {},
+                   EngineOptions engine_options = {})
+      : engine_options_(std::move(engine_options)) {
     engine_ = engine_of(rules);
     options.events.types = options.events.types.without(EventType::kFlow);
     inspector_ = std::move(*Inspector::create(engine_, options, sink_));
@@ -30,10 +32,9 @@ class Harness {
   // Other rules take the place of those that are there.
   void reload(const std::string& rules) {
     engine_ = engine_of(rules);
-    PrefilterScratch scratch;
-    const auto prepared = engine_->prepare(scratch);
-    EXPECT_TRUE(prepared) << prepared.error().text();
-    inspector_->use(engine_, scratch);
+    const auto parts = InspectorParts::make(*engine_);
+    ASSERT_TRUE(parts) << parts.error().text();
+    inspector_->use(engine_, **parts);
   }
 
   // True if the packet passed.
@@ -66,6 +67,14 @@ class Harness {
     }
     return out;
   }
+  // The reasons of all drop events, in order.
+  std::vector<std::string> drops() const {
+    std::vector<std::string> out;
+    for (const auto& event : events()) {
+      if (event.at("event_type") == "drop") out.push_back(event.at("drop").at("reason"));
+    }
+    return out;
+  }
   std::string text() const { return sink_.text(); }
   void pass_time(int64_t us) {
     time_us_ += us;
@@ -79,14 +88,14 @@ class Harness {
 
  private:
   std::shared_ptr<const Engine> engine_of(const std::string& rules) {
-    EngineOptions options;
-    options.rule_texts = {{"test", rules}};
-    auto engine = Engine::create(options, engine_.get());
+    engine_options_.rule_texts = {{"test", rules}};
+    auto engine = Engine::create(engine_options_, engine_.get());
     EXPECT_TRUE(engine) << engine.error().text();
     for (const RefusedRule& refused : (*engine)->refused()) ADD_FAILURE() << refused.text();
     return *engine;
   }
 
+  EngineOptions engine_options_;
   MemorySink sink_;
   std::shared_ptr<const Engine> engine_;
   std::unique_ptr<Inspector> inspector_;

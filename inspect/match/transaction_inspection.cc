@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "inspect/app/app_event.h"
+
 namespace sluice::inspect {
 namespace {
 
@@ -200,7 +202,7 @@ void TransactionInspection::file_begins(Transaction& transaction, Direction dire
   file_ends(transaction, direction, FileEnd::kTruncated);
   if (!tracks_files()) return;
   counters_.files++;
-  notes_of(transaction).file[static_cast<size_t>(direction)].emplace(name, hashes_);
+  notes_of(transaction).file[static_cast<size_t>(direction)].emplace(name, file_hashes());
 }
 
 void TransactionInspection::file_gap(Transaction& transaction, Direction direction,
@@ -213,8 +215,30 @@ void TransactionInspection::file_ends(Transaction& transaction, Direction direct
   auto& file = notes_of(transaction).file[static_cast<size_t>(direction)];
   if (!file) return;
   file->end(end);
-  reports_.file(flow(), direction, time_us(), transaction, *file);
+  if (reports_.writes(EventType::kFileinfo))
+    reports_.file(flow(), direction, time_us(), transaction, *file);
+  // A rule that it calls may be about other buffers, but not about the next file.
+  const TrackedFile ended = std::move(*file);
   file.reset();
+  if (current_ != nullptr && engine_->asks_for_files())
+    ask_about_file(transaction, direction, ended);
+}
+
+FileHashes TransactionInspection::file_hashes() const {
+  FileHashes out = hashes_;
+  for (size_t i = 0; i < kFileHashes; i++) out[i] |= engine_->file_hashes()[i];
+  return out;
+}
+
+void TransactionInspection::ask_about_file(Transaction& transaction, Direction direction,
+                                           const TrackedFile& file) {
+  Notes& notes = notes_of(transaction);
+  check_.about_file(&file);
+  candidates_.clear();
+  for (const uint32_t rule : engine_->file_rules(direction)) candidates_.candidate(rule);
+  call(transaction, notes, direction);
+  try_all_waiting(transaction, notes);
+  check_.about_file(nullptr);
 }
 
 // --- rules ---
@@ -223,7 +247,8 @@ void TransactionInspection::file_ends(Transaction& transaction, Direction direct
 void TransactionInspection::call(Transaction& transaction, Notes& notes, Direction direction) {
   if (current_ == nullptr) return;
   for (const uint32_t rule : candidates_.sorted()) {
-    const Waiting called{rule, direction};
+    const bool both = engine_->rule(rule).rule.both_sides;
+    const Waiting called{rule, both ? Direction::kToServer : direction};
     if (std::find(notes.waiting.begin(), notes.waiting.end(), called) != notes.waiting.end())
       continue;
     if (try_rule(transaction, notes, called)) continue;
@@ -252,6 +277,7 @@ bool TransactionInspection::try_rule(Transaction& transaction, Notes& notes, con
   const CompiledRule& compiled = engine_->rule(rule.rule);
   const Done done{compiled.rule.id(), rule.direction};
   if (std::find(notes.done.begin(), notes.done.end(), done) != notes.done.end()) return true;
+  check_.about_events(notes.events);
   if (!check_.asks_for(*current_, rule.direction, compiled, &transaction)) return false;
   check_.matcher().begin_rule();
   const bool holds = parts_hold(notes, compiled, rule.direction);
@@ -298,6 +324,7 @@ void TransactionInspection::finished(Transaction& transaction, Direction directi
   notes.finished[static_cast<size_t>(direction)] = true;
   finish_bodies(transaction, notes, direction);
   if (current_ == nullptr) return;
+  if (direction == Direction::kToServer) current_->flow.user.request_known = true;
   candidates_.clear();
   for (const uint32_t rule : engine_->last_rules(transaction.protocol(), direction))
     candidates_.candidate(rule);
@@ -326,6 +353,39 @@ void TransactionInspection::ended(Transaction& transaction) {
   if (!transaction.logs_itself()) log(transaction, Direction::kToServer);
 }
 
-void TransactionInspection::event(Transaction*, Direction, std::string_view) { counters_.events++; }
+void TransactionInspection::event(Transaction* transaction, Direction direction,
+                                  std::string_view name) {
+  counters_.events++;
+  if (current_ == nullptr || !engine_->asks_for_events()) return;
+  const FlowUser& user = current_->flow.user;
+  const auto event =
+      find_app_event(transaction != nullptr ? transaction->protocol() : user.app->protocol(), name);
+  if (!event) return;
+  if (transaction == nullptr) {
+    event_of_none(*event, direction);
+    return;
+  }
+  Notes& notes = notes_of(*transaction);
+  if (std::ranges::find(notes.events, *event) != notes.events.end()) return;
+  notes.events.push_back(*event);
+  candidates_.clear();
+  for (const uint32_t rule : engine_->event_rules(*event, direction)) candidates_.candidate(rule);
+  call(*transaction, notes, direction);
+  try_all_waiting(*transaction, notes);
+}
+
+// What happened outside of all transactions: rules that ask for nothing more of one.
+void TransactionInspection::event_of_none(uint16_t event, Direction direction) {
+  FlowUser& user = current_->flow.user;
+  user.app_protocol = user.app->protocol();
+  check_.about_events({&event, 1});
+  for (const uint32_t index : engine_->event_rules(event, direction)) {
+    const CompiledRule& compiled = engine_->rule(index);
+    if (!compiled.parts.empty() || !check_.asks_for(*current_, direction, compiled, nullptr))
+      continue;
+    check_.matched(*current_, {index, true, {}}, nullptr);
+  }
+  check_.about_events({});
+}
 
 }  // namespace sluice::inspect

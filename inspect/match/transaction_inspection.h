@@ -129,12 +129,17 @@ class TransactionInspection final : public TransactionSink {
     std::list<std::vector<uint8_t>> transformed;
     std::vector<Waiting> waiting;
     std::vector<Done> done;
+    std::vector<uint16_t> events;  // places in app_events(), each once
     bool finished[2] = {};
     std::optional<TrackedFile> file[2];  // that is passing
   };
 
-  // A file is looked at when its event is written.
-  bool tracks_files() const { return reports_.writes(EventType::kFileinfo); }
+  // A file is looked at when its event is written, or a rule asks for its end.
+  bool tracks_files() const {
+    return reports_.writes(EventType::kFileinfo) || engine_->asks_for_files();
+  }
+  FileHashes file_hashes() const;
+  void ask_about_file(Transaction& transaction, Direction direction, const TrackedFile& file);
   Notes& notes_of(Transaction& transaction);
   void bring_over_body(Transaction& transaction, Notes& notes, const Body& former);
   void bring_over(Transaction& transaction, Notes& notes);
@@ -149,6 +154,7 @@ class TransactionInspection final : public TransactionSink {
   void call(Transaction& transaction, Notes& notes, Direction direction);
   void try_waiting(Transaction& transaction, Notes& notes, uint16_t view);
   void try_all_waiting(Transaction& transaction, Notes& notes);
+  void event_of_none(uint16_t event, Direction direction);
   // True if it held, now or before.
   bool try_rule(Transaction& transaction, Notes& notes, const Waiting& rule);
   bool parts_hold(const Notes& notes, const CompiledRule& compiled, Direction direction);

@@ -2,6 +2,7 @@
 #include "inspect/match/verdicts.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace sluice::inspect {
 namespace {
@@ -37,25 +38,26 @@ std::string_view reason_of(ExceptionCause cause) {
 Verdict Verdicts::conclude(const Current& current, std::vector<Match>& matches,
                            Responses& responses) {
   order(matches);
-  const Rule* deciding = nullptr;
+  Deciding deciding;
   size_t alerts = 0;
   for (const Match& match : matches) {
     const Rule& rule = engine_->rule(match.rule).rule;
-    if (!limits_.acts(rule, current)) continue;
+    const auto action = limits_.action(rule, current);
+    if (!action) continue;
     if (rule.bypass) current.flow.user.decision = Decision::kPass;
-    if (rule.action == Action::kPass) {
-      if (rule.alerts_on_pass) alert(current, match, alerts);
+    if (*action == Action::kPass) {
+      if (deciding.rule != nullptr) continue;
+      if (rule.alerts_on_pass) alert(current, match, *action, alerts);
       return pass_by_rule(current, match);
     }
-    if (rule.action != Action::kAlert && deciding == nullptr) deciding = &rule;
-    if (!rule.noalert && limits_.speaks(rule, current)) alert(current, match, alerts);
+    if (*action != Action::kAlert && deciding.rule == nullptr) deciding = {&rule, *action};
+    if (!rule.noalert && limits_.speaks(rule, current)) alert(current, match, *action, alerts);
   }
-  if (deciding != nullptr) return drop_by_rule(current, *deciding, responses);
-  counters_.passed++;
-  return Verdict::kPass;
+  if (deciding.rule != nullptr) return drop_by_rule(current, deciding, responses);
+  return by_default(current);
 }
 
-void Verdicts::alert(const Current& current, const Match& match, size_t& alerts) {
+void Verdicts::alert(const Current& current, const Match& match, Action action, size_t& alerts) {
   if (alerts == alerts_max_) {
     counters_.alerts_suppressed++;
     return;
@@ -65,24 +67,42 @@ void Verdicts::alert(const Current& current, const Match& match, size_t& alerts)
   current.flow.user.alerted = true;
   const auto& tcp = current.flow.user.tcp;
   const bool in_stream = match.in_stream && tcp;
-  reports_.alert(
-      current.about(), engine_->rule(match.rule).rule,
-      {match.about_transaction,
-       in_stream ? tcp->sides[current.side()].stream.window() : current.view.payload, in_stream});
+  reports_.alert(current.about(), engine_->rule(match.rule).rule,
+                 {match.about_transaction,
+                  in_stream ? tcp->sides[current.side()].stream.window() : current.view.payload,
+                  in_stream, action == Action::kDrop || action == Action::kReject});
 }
 
 Verdict Verdicts::pass_by_rule(const Current& current, const Match& match) {
-  if (match.in_stream || engine_->rule(match.rule).once_per_flow)
+  const CompiledRule& rule = engine_->rule(match.rule);
+  if (match.in_stream || rule.once_per_flow || rule.on_classification)
     current.flow.user.decision = Decision::kPass;
   counters_.passed++;
   return Verdict::kPass;
 }
 
-Verdict Verdicts::drop_by_rule(const Current& current, const Rule& rule, Responses& responses) {
+Verdict Verdicts::drop_by_rule(const Current& current, const Deciding& deciding,
+                               Responses& responses) {
   block(current);
   counters_.dropped_by_rules++;
-  reports_.drop(current.about(), "rules", &rule);
-  if (rule.action == Action::kReject) reject(current, rule.reject_whom, responses);
+  reports_.drop(current.about(), "rules", deciding.rule);
+  if (deciding.action == Action::kReject) reject(current, deciding.rule->reject_whom, responses);
+  return Verdict::kDrop;
+}
+
+// Reported once for each flow: a rule may pass its next packet.
+Verdict Verdicts::by_default(const Current& current) {
+  FlowUser& user = current.flow.user;
+  const bool passes = default_action_ == DefaultAction::kPass || user.decision == Decision::kPass ||
+                      current.about_known_flow ||
+                      (default_action_ == DefaultAction::kDropEstablished && is_undecided(current));
+  if (passes) {
+    counters_.passed++;
+    return Verdict::kPass;
+  }
+  counters_.dropped_by_default++;
+  if (!std::exchange(user.default_dropped, true) || reports_.options().every_drop)
+    reports_.drop(current.about(), "default packet policy", nullptr);
   return Verdict::kDrop;
 }
 

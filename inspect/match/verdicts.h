@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What becomes of a packet: the rules that hold for it act in the order pass, drop, reject, alert,
-// and what cannot be inspected safely is dropped. `drop` and `reject` hold for the rest of the
-// flow.
+// What becomes of a packet: the rules that hold for it act in their order, the first that passes,
+// drops or rejects decides, and what cannot be inspected safely is dropped. `drop` and `reject`
+// hold for the rest of the flow.
 #pragma once
 
 #include <optional>
 
 #include "inspect/match/alert_limits.h"
+#include "inspect/match/default_action.h"
 #include "inspect/match/exception_policy.h"
 #include "inspect/match/flow_state.h"
 #include "inspect/match/inspector_counters.h"
@@ -25,12 +26,13 @@ enum class Verdict { kPass, kDrop };
 class Verdicts {
  public:
   Verdicts(const Engine& engine, Reports& reports, InspectorCounters& counters, size_t alerts_max,
-           const ExceptionPolicies& policies)
+           const ExceptionPolicies& policies, DefaultAction default_action)
       : engine_(&engine),
         reports_(reports),
         counters_(counters),
         alerts_max_(alerts_max),
-        policies_(policies) {}
+        policies_(policies),
+        default_action_(default_action) {}
 
   void use(const Engine& engine) { engine_ = &engine; }
 
@@ -50,9 +52,16 @@ class Verdicts {
   const ExceptionCounters& exceptions() const { return exceptions_; }
 
  private:
-  void alert(const Current& current, const Match& match, size_t& alerts);
+  // The rule that decides about a packet, and how.
+  struct Deciding {
+    const Rule* rule = nullptr;  // nullptr: none
+    Action action = Action::kAlert;
+  };
+
+  void alert(const Current& current, const Match& match, Action action, size_t& alerts);
   Verdict pass_by_rule(const Current& current, const Match& match);
-  Verdict drop_by_rule(const Current& current, const Rule& rule, Responses& responses);
+  Verdict drop_by_rule(const Current& current, const Deciding& deciding, Responses& responses);
+  Verdict by_default(const Current& current);
   static void block(const Current& current);
   void reject(const Current& current, RejectWhom whom, Responses& responses);
   void report_error(const Current& current, std::string_view reason);
@@ -63,6 +72,7 @@ class Verdicts {
   InspectorCounters& counters_;
   const size_t alerts_max_;  // of a packet
   const ExceptionPolicies policies_;
+  const DefaultAction default_action_;
   ExceptionCounters exceptions_;
   AlertLimits limits_;
   bool fragment_error_reported_ = false;  // since the last tick

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -108,10 +110,24 @@ struct ByteMath {
   uint8_t variable = 0;
 };
 
+// dataset, datarep: what a set says about the whole buffer.
+class DatasetUse {
+ public:
+  virtual ~DatasetUse() = default;
+  virtual bool holds(std::span<const uint8_t> whole) const = 0;
+  // When the rule holds; nothing for one that only asks.
+  virtual void apply(std::span<const uint8_t> whole) const = 0;
+  virtual bool changes() const = 0;
+};
+
+struct DatasetTest {
+  std::shared_ptr<const DatasetUse> use;
+};
+
 struct Base64;
 
 using BufferMatch = std::variant<Content, Pcre, BufferSize, DataAt, ByteTest, ByteJump, ByteExtract,
-                                 ByteMath, Base64>;
+                                 ByteMath, DatasetTest, Base64>;
 
 // base64_decode, and what base64_data says about the bytes that come out.
 struct Base64 {

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 
 #include "inspect/app/protocol.h"
 #include "inspect/stream/flow.h"
@@ -13,7 +15,16 @@ namespace sluice::inspect {
 
 class FlowNotes;
 class HostBits;
+class TrackedFile;
+enum class FileHash : uint8_t;
 class Transaction;
+
+// What nDPI says of a flow so far; application 0: nothing yet.
+struct Classified {
+  uint16_t master = 0;
+  uint16_t application = 0;
+  uint64_t risks = 0;
+};
 
 // Where a rule is asked.
 struct RuleContext {
@@ -26,6 +37,10 @@ struct RuleContext {
   const Transaction* transaction;          // nullptr: not about one
   std::unique_ptr<FlowNotes>& flow_notes;  // made by the first effect that notes something
   HostBits& host_bits;
+  uint8_t stream_events = 0;  // of StreamEvent, by the packet
+  Classified classified;
+  const TrackedFile* file = nullptr;     // that has just ended
+  std::span<const uint16_t> app_events;  // of the transaction so far; places in app_events()
 };
 
 class Condition {
@@ -34,9 +49,21 @@ class Condition {
   virtual bool holds(const RuleContext& context) const = 0;
   // It asks about a packet, so that the rule looks at packets.
   virtual bool about_packet() const { return false; }
+  // ... also about one that is kept back because of what it does to its stream.
+  virtual bool about_stream_event() const { return false; }
+  // ... only about its addresses.
+  virtual bool about_addresses() const { return false; }
   // Of this application protocol; kUnknown: of any. Such a rule is asked when a direction of a
   // transaction is over.
   virtual AppProtocol about_transaction() const { return AppProtocol::kUnknown; }
+  // It asks what nDPI says of the flow; a rule with no content is asked when that changes.
+  virtual bool about_classification() const { return false; }
+  // It asks about a file that has ended; such a rule is asked then.
+  virtual bool about_file() const { return false; }
+  // ... about this digest of it.
+  virtual std::optional<FileHash> about_digest() const { return std::nullopt; }
+  // An event of app_events() that must have happened; such a rule is asked when it happens.
+  virtual std::optional<uint16_t> about_event() const { return std::nullopt; }
 };
 
 // What a rule does when it has matched, alert or not.

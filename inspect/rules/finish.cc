@@ -68,10 +68,38 @@ Result<> check_buffer(Rule& rule, Buffer buffer) {
   return {};
 }
 
+// A rule about both sides of a transaction says of each buffer which side it is of.
+Result<> check_sides(const Rule& rule) {
+  if (!rule.both_sides) return {};
+  if (rule.scope != Scope::kTransaction) return fail("=> needs buffers of an application protocol");
+  if (rule.flow.to_server || rule.flow.to_client)
+    return fail("=> does not go with a direction in flow");
+  for (const RulePart& part : rule.parts) {
+    const BufferInfo& info = info_of(part.buffer);
+    if (info.to_server && info.to_client)
+      return fail("=> needs buffers of one side, and " + std::string(info.name) + " is of both");
+    if (part.absent) return fail("=> does not go with absent");
+  }
+  return {};
+}
+
+// A condition about transactions of one protocol needs a rule that may be about it.
+Result<> check_conditions(const Rule& rule) {
+  for (const auto& condition : rule.conditions) {
+    const AppProtocol of = condition->about_transaction();
+    if (of == AppProtocol::kUnknown || rule.app_protocols.empty()) continue;
+    if (std::find(rule.app_protocols.begin(), rule.app_protocols.end(), of) ==
+        rule.app_protocols.end())
+      return fail("asks about " + std::string(app_protocol_name(of)) + " and about " +
+                  std::string(app_protocol_name(rule.app_protocols.front())));
+  }
+  return {};
+}
+
 Result<> choose_scope(Rule& rule, bool positioned) {
   const auto about_packet = [](const auto& c) { return c->about_packet(); };
   const auto about_transaction = [](const auto& c) {
-    return c->about_transaction() != AppProtocol::kUnknown;
+    return c->about_transaction() != AppProtocol::kUnknown || c->about_file();
   };
   const auto of_packet = [](const RulePart& p) {
     return p.buffer != Buffer::kPayload && is_packet_buffer(p.buffer);
@@ -129,7 +157,9 @@ Result<> finish_rule(RuleDraft& draft) {
     if (part.buffer == Buffer::kPayload) positioned = here;
     SLUICE_TRY_VOID(check_buffer(rule, part.buffer));
   }
-  return choose_scope(rule, positioned);
+  SLUICE_TRY_VOID(check_conditions(rule));
+  SLUICE_TRY_VOID(choose_scope(rule, positioned));
+  return check_sides(rule);
 }
 
 }  // namespace sluice::inspect

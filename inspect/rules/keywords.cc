@@ -141,20 +141,26 @@ const Keyword* find_in(std::span<const Keyword> table, std::string_view name) {
 std::span<const Keyword> rule_keywords() { return kKeywords; }
 
 const Keyword* find_keyword(std::string_view name) {
-  for (const auto table : {rule_keywords(), payload_keywords(), byte_keywords(), packet_keywords(),
-                           dns_keywords(), state_keywords()}) {
-    if (const Keyword* found = find_in(table, name)) return found;
+  for (const KeywordGroup& group : keyword_groups()) {
+    if (const Keyword* found = find_in(group.keywords, name)) return found;
   }
   return find_buffer_keyword(name);
 }
 
-std::vector<KeywordGroup> keyword_groups() {
-  return {{"About the rule and its flow", rule_keywords()},
-          {"Content", payload_keywords()},
-          {"Numbers and sizes in bytes", byte_keywords()},
-          {"The packet's headers", packet_keywords()},
-          {"DNS messages", dns_keywords()},
-          {"State and counting", state_keywords()}};
+const std::vector<KeywordGroup>& keyword_groups() {
+  static const std::vector<KeywordGroup> kGroups = {
+      {"About the rule and its flow", rule_keywords()},
+      {"Content", payload_keywords()},
+      {"Numbers and sizes in bytes", byte_keywords()},
+      {"The packet's headers", packet_keywords()},
+      {"DNS messages", dns_keywords()},
+      {"TLS handshakes", tls_keywords()},
+      {"Files", file_keywords()},
+      {"Classification by nDPI", ndpi_keywords()},
+      {"Events", event_keywords()},
+      {"Sets and scores", dataset_keywords()},
+      {"State and counting", state_keywords()}};
+  return kGroups;
 }
 
 std::vector<BufferMatch>& RuleDraft::matches() {

@@ -11,6 +11,7 @@
 #include "inspect/rules/classification.h"
 #include "inspect/rules/notes.h"
 #include "inspect/rules/rule.h"
+#include "inspect/rules/sources.h"
 #include "inspect/rules/text.h"
 #include "tunnels/result.h"
 
@@ -21,6 +22,7 @@ struct RuleDraft {
   Rule& rule;
   const Classification& classification;
   Names& names;
+  const RuleSources& sources;
   bool priority_given = false;
   bool sid_given = false;
   std::string_view keyword;  // the one being applied
@@ -65,13 +67,18 @@ struct KeywordGroup {
   std::string_view title;
   std::span<const Keyword> keywords;
 };
-std::vector<KeywordGroup> keyword_groups();
+const std::vector<KeywordGroup>& keyword_groups();
 
 std::span<const Keyword> rule_keywords();     // msg, sid, flow ...
 std::span<const Keyword> payload_keywords();  // content and its modifiers, pcre, dsize
 std::span<const Keyword> byte_keywords();     // byte_test, isdataat, bsize ...
 std::span<const Keyword> packet_keywords();   // ttl, flags, itype ...
 std::span<const Keyword> dns_keywords();      // dns.opcode, dns.rcode, dns.rrtype
+std::span<const Keyword> tls_keywords();      // ssl_version, tls.version
+std::span<const Keyword> file_keywords();     // filename, filesize, filemd5 ...
+std::span<const Keyword> ndpi_keywords();     // ndpi-protocol, ndpi-risk
+std::span<const Keyword> event_keywords();    // app-layer-event, stream-event
+std::span<const Keyword> dataset_keywords();  // dataset, datarep, iprep
 std::span<const Keyword> state_keywords();    // flowbits, xbits, threshold ...
 
 // The keyword that a buffer's name or a transformation's is; nullptr: neither.

@@ -3,22 +3,14 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <map>
-#include <tuple>
+#include <utility>
 
 #include "inspect/rules/parser.h"
+#include "inspect/rules/text.h"
 
 namespace sluice::inspect {
 namespace {
-
-std::string_view take_line(std::string_view& text) {
-  const size_t end = text.find('\n');
-  std::string_view line = text.substr(0, end);
-  text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
-  const size_t last = line.find_last_not_of(" \t\r");
-  return last == std::string_view::npos ? std::string_view{} : line.substr(0, last + 1);
-}
 
 // Of a rule that could not be parsed: what stands behind the first option `sid`; else 0.
 uint32_t sid_in(std::string_view text) {
@@ -43,41 +35,21 @@ std::string cut(std::string reason) {
 }  // namespace
 
 Result<> RuleLoader::load_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail_errno("cannot read the rules", path);
-  std::string text;
-  char block[65536];
-  while (file.read(block, sizeof(block)), file.gcount() > 0) {
-    text.append(block, static_cast<size_t>(file.gcount()));
-    if (text.size() > kRuleFileMax) return fail("rule file larger than 256 MB", path);
-  }
-  if (file.bad() || !file.eof()) return fail_errno("cannot read the rules", path);
+  SLUICE_TRY(const std::string text, read_text_file(path, kRuleFileMax, "rules"));
   return load_text(text, path);
 }
 
 Result<> RuleLoader::load_text(std::string_view text, const std::string& name) {
-  std::string joined;
-  for (int line = 1; !text.empty();) {
-    const int first = line;
-    std::string_view part = take_line(text);
-    line++;
-    joined.clear();
-    while (part.ends_with('\\') && !text.empty() && joined.size() <= kRuleLengthMax) {
-      joined += part.substr(0, part.size() - 1);
-      part = take_line(text);
-      line++;
-    }
-    joined += part;
-    const size_t begin = joined.find_first_not_of(" \t");
-    if (begin == std::string::npos || joined[begin] == '#') continue;
+  WholeLine rule;
+  for (int line = 1; take_whole_line(text, line, kRuleLengthMax, rule);) {
     if (set_.rules.size() == kRulesMax) return fail("more than 200000 rules", name);
-    add(joined, name, first);
+    add(rule.text, name, rule.number);
   }
   return {};
 }
 
 void RuleLoader::add(std::string_view text, const std::string& name, int line) {
-  auto rule = parse_rule(text, variables_, classification_, names_);
+  auto rule = parse_rule(text, variables_, classification_, names_, sources_);
   if (!rule) {
     set_.refused.push_back({name, line, cut(std::move(rule.error().what)), sid_in(text)});
     return;
@@ -88,7 +60,7 @@ void RuleLoader::add(std::string_view text, const std::string& name, int line) {
   set_.rules.push_back(std::move(*rule));
 }
 
-RuleSet RuleLoader::take() {
+RuleSet RuleLoader::take(const RuleOrder& order) {
   RuleSet out = std::move(set_);
   set_ = {};
   std::map<std::pair<uint32_t, uint32_t>, std::string> seen;
@@ -104,8 +76,9 @@ RuleSet RuleLoader::take() {
            "sid " + std::to_string(rule.sid) + " is already used at " + place->second, rule.sid});
     }
   }
-  std::stable_sort(kept.begin(), kept.end(), [](const Rule& a, const Rule& b) {
-    return std::tie(a.action, a.priority) < std::tie(b.action, b.priority);
+  std::stable_sort(kept.begin(), kept.end(), [&](const Rule& a, const Rule& b) {
+    return std::pair(order.rank(a.action), a.priority) <
+           std::pair(order.rank(b.action), b.priority);
   });
   out.rules = std::move(kept);
   return out;

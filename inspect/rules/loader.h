@@ -9,6 +9,7 @@
 #include "inspect/rules/classification.h"
 #include "inspect/rules/notes.h"
 #include "inspect/rules/rule.h"
+#include "inspect/rules/sources.h"
 #include "inspect/rules/variables.h"
 #include "tunnels/result.h"
 
@@ -37,19 +38,20 @@ struct RuleSet {
 class RuleLoader {
  public:
   // `names` goes on being used by the rules that know its numbers.
-  RuleLoader(Variables variables, Classification classification, Names& names)
+  RuleLoader(Variables variables, Classification classification, Names& names,
+             RuleSources sources = {})
       : variables_(std::move(variables)),
         classification_(std::move(classification)),
-        names_(names) {}
+        names_(names),
+        sources_(std::move(sources)) {}
 
   // A file that cannot be read is an error; rules in it that cannot be honoured are in refused.
   Result<> load_file(const std::string& path);
   // `name` stands for the file in messages.
   Result<> load_text(std::string_view text, const std::string& name);
 
-  // The rules in the order in which they win: by action, then priority, then as loaded. A sid that
-  // was loaded before is refused.
-  RuleSet take();
+  // The rules in the order in which they win. A sid that was loaded before is refused.
+  RuleSet take(const RuleOrder& order = {});
 
  private:
   void add(std::string_view text, const std::string& name, int line);
@@ -57,6 +59,7 @@ class RuleLoader {
   const Variables variables_;
   const Classification classification_;
   Names& names_;
+  const RuleSources sources_;
   RuleSet set_;
 };
 

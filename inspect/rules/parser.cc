@@ -96,9 +96,10 @@ Result<> parse_header(std::string_view text, const Variables& variables, Rule& r
   SLUICE_TRY_VOID(parse_protocol(words[1], rule));
   SLUICE_TRY(rule.source, parse_addresses(words[2], variables));
   SLUICE_TRY(rule.source_port, parse_ports(words[3], variables));
-  if (words[4] != "->" && words[4] != "<>")
-    return fail("direction " + quoted(words[4]) + " is not supported (->, <>)");
+  if (words[4] != "->" && words[4] != "<>" && words[4] != "=>")
+    return fail("direction " + quoted(words[4]) + " is not supported (->, <>, =>)");
   rule.both_ways = words[4] == "<>";
+  rule.both_sides = words[4] == "=>";
   SLUICE_TRY(rule.destination, parse_addresses(words[5], variables));
   SLUICE_TRY(rule.destination_port, parse_ports(words[6], variables));
   return {};
@@ -165,14 +166,15 @@ Result<std::vector<AppProtocol>> app_protocols_of(std::string_view name) {
 }
 
 Result<Rule> parse_rule(std::string_view text, const Variables& variables,
-                        const Classification& classification, Names& names) {
+                        const Classification& classification, Names& names,
+                        const RuleSources& sources) {
   if (text.size() > kRuleLengthMax) return fail("rule longer than 16384 bytes");
   text = trimmed_option(text);
   const size_t open = text.find('(');
   if (open == std::string_view::npos || text.back() != ')') return fail("no (options) at the end");
   Rule rule;
   SLUICE_TRY_VOID(parse_header(text.substr(0, open), variables, rule));
-  RuleDraft draft{rule, classification, names};
+  RuleDraft draft{rule, classification, names, sources};
   SLUICE_TRY_VOID(parse_options(text.substr(open + 1, text.size() - open - 2), draft));
   if (!draft.sid_given) return fail("no sid");
   SLUICE_TRY_VOID(finish_rule(draft));

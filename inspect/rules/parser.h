@@ -10,6 +10,7 @@
 #include "inspect/rules/classification.h"
 #include "inspect/rules/notes.h"
 #include "inspect/rules/rule.h"
+#include "inspect/rules/sources.h"
 #include "inspect/rules/variables.h"
 #include "tunnels/result.h"
 
@@ -20,6 +21,7 @@ inline constexpr size_t kRuleLengthMax = 16 * 1024;
 inline constexpr size_t kRuleOptionsMax = 256;
 
 Result<Rule> parse_rule(std::string_view text, const Variables& variables,
-                        const Classification& classification, Names& names);
+                        const Classification& classification, Names& names,
+                        const RuleSources& sources = {});
 
 }  // namespace sluice::inspect

@@ -221,7 +221,7 @@ TEST(RuleParser, RefusesHeadersItDoesNotHonour) {
       {"log tcp any any -> any any (sid:1;)",
        "action 'log' is not supported (alert, drop, reject, rejectsrc, rejectdst, rejectboth, "
        "pass)"},
-      {"alert tcp any any <- any any (sid:1;)", "direction '<-' is not supported (->, <>)"},
+      {"alert tcp any any <- any any (sid:1;)", "direction '<-' is not supported (->, <>, =>)"},
       {"alert tcp any any -> any (sid:1;)",
        "the header is not 'action protocol source port -> destination port'"},
       {"alert tcp any any -> any any", "no (options) at the end"},

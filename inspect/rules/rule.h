@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "inspect/app/protocol.h"
+#include "inspect/rules/action.h"
 #include "inspect/rules/buffer_match.h"
 #include "inspect/rules/header.h"
 #include "inspect/rules/threshold.h"
@@ -18,9 +19,6 @@ namespace sluice::inspect {
 
 class Condition;
 class Effect;
-
-// In the order in which they win.
-enum class Action : uint8_t { kPass, kDrop, kReject, kAlert };
 
 // Who is told of a reject.
 enum class RejectWhom : uint8_t { kBoth, kSource, kDestination };
@@ -55,7 +53,8 @@ struct Rule {
   uint8_t ip_version = 0;  // 4, 6; 0: either
   bool tcp_packet = false;
   bool tcp_stream = false;
-  bool both_ways = false;  // <>
+  bool both_ways = false;   // <>
+  bool both_sides = false;  // =>: buffers of a request and of its response
   FlowOption flow;
   Scope scope = Scope::kPacket;
   Target target = Target::kNone;
@@ -83,6 +82,8 @@ struct Rule {
   std::vector<std::shared_ptr<const Effect>> effects;
   std::optional<Threshold> threshold;
   std::optional<DetectionFilter> detection_filter;
+  std::optional<RateFilter> rate_filter;
+  std::vector<std::shared_ptr<const Suppression>> suppressions;  // any of them keeps alerts back
 
   std::string file;
   int line = 0;

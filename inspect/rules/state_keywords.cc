@@ -207,24 +207,6 @@ Result<> apply_hostbits(RuleDraft& draft, std::string_view value) {
 
 // --- threshold, detection_filter ---
 
-Result<Track> track_of(std::string_view word) {
-  static constexpr std::pair<std::string_view, Track> kWords[] = {
-      {"by_src", Track::kBySource}, {"by_dst", Track::kByDestination}, {"by_both", Track::kByBoth},
-      {"by_rule", Track::kByRule},  {"by_flow", Track::kByFlow},
-  };
-  for (const auto& [name, track] : kWords) {
-    if (name == word) return track;
-  }
-  return fail("track '" + std::string(word) + "' is not supported");
-}
-
-Result<Threshold::Type> threshold_type(std::string_view word) {
-  if (word == "limit") return Threshold::Type::kLimit;
-  if (word == "threshold") return Threshold::Type::kThreshold;
-  if (word == "both") return Threshold::Type::kBoth;
-  return fail("type '" + std::string(word) + "' is not supported");
-}
-
 struct Counting {
   bool type = false, track = false, count = false, seconds = false;
 };
@@ -234,10 +216,10 @@ Result<> read_counting(std::string_view option, Threshold& out, Counting& given)
   const std::string_view name = take_part(value, ' ');
   value = trimmed_option(value);
   if (name == "type") {
-    SLUICE_TRY(out.type, threshold_type(value));
+    SLUICE_TRY(out.type, find_threshold_type(value));
     given.type = true;
   } else if (name == "track") {
-    SLUICE_TRY(out.track, track_of(value));
+    SLUICE_TRY(out.track, find_track(value));
     given.track = true;
   } else if (name == "count") {
     SLUICE_TRY(out.count, option_number<uint32_t>(value, 1, UINT32_MAX));

@@ -1,7 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/rules/text.h"
 
+#include <fstream>
+
 namespace sluice::inspect {
+
+Result<std::string> read_text_file(const std::string& path, size_t size_max,
+                                   std::string_view what) {
+  const std::string failed = "cannot read the " + std::string(what);
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return fail_errno(failed, path);
+  std::string text;
+  char block[65536];
+  while (file.read(block, sizeof(block)), file.gcount() > 0) {
+    text.append(block, static_cast<size_t>(file.gcount()));
+    if (text.size() > size_max)
+      return fail("larger than " + std::to_string(size_max >> 20) + " MB", path);
+  }
+  if (file.bad() || !file.eof()) return fail_errno(failed, path);
+  return text;
+}
+
+std::string_view take_line(std::string_view& text) {
+  const size_t end = text.find('\n');
+  const std::string_view line = text.substr(0, end);
+  text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
+  const size_t last = line.find_last_not_of(" \t\r");
+  return last == std::string_view::npos ? std::string_view{} : line.substr(0, last + 1);
+}
+
+bool take_whole_line(std::string_view& text, int& line, size_t length_max, WholeLine& out) {
+  while (!text.empty()) {
+    out.number = line;
+    out.text.clear();
+    std::string_view part = take_line(text);
+    line++;
+    while (part.ends_with('\\') && !text.empty() && out.text.size() <= length_max) {
+      out.text += part.substr(0, part.size() - 1);
+      part = take_line(text);
+      line++;
+    }
+    out.text += part;
+    const size_t begin = out.text.find_first_not_of(" \t");
+    if (begin != std::string::npos && out.text[begin] != '#') return true;
+  }
+  return false;
+}
 
 std::string_view trimmed_option(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);

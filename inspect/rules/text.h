@@ -14,6 +14,19 @@
 namespace sluice::inspect {
 
 std::string_view trimmed_option(std::string_view text);
+
+// A whole file; `what` for messages: "rules".
+Result<std::string> read_text_file(const std::string& path, size_t size_max, std::string_view what);
+// The next line, without blanks at its end.
+std::string_view take_line(std::string_view& text);
+// The next line that says something, with those that it continues on (\ at the end). `line` is the
+// number of the next one, and becomes that of the one behind; gives the first one's. False: no
+// more.
+struct WholeLine {
+  std::string text;
+  int number = 0;
+};
+bool take_whole_line(std::string_view& text, int& line, size_t length_max, WholeLine& out);
 // `"text"` without its quotes and escapes.
 Result<std::string> quoted_text(std::string_view value);
 // Cuts the text at the commas, parts trimmed.

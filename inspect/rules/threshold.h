@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// How often a rule speaks (Suricata userguide, "Thresholding Keywords").
+// How often a rule speaks (Suricata userguide, "Thresholding Keywords" and "Global-Thresholds").
 #pragma once
 
 #include <cstdint>
+#include <string_view>
+
+#include "inspect/rules/action.h"
+#include "inspect/rules/header.h"
+#include "tunnels/result.h"
 
 namespace sluice::inspect {
 
@@ -28,5 +33,31 @@ struct DetectionFilter {
   uint32_t seconds = 1;
   UniqueOn unique_on = UniqueOn::kNone;
 };
+
+// After more than `count` matches within `seconds` the rule acts otherwise for `timeout_seconds`.
+struct RateFilter {
+  Track track = Track::kBySource;
+  uint32_t count = 1;
+  uint32_t seconds = 1;
+  Action new_action = Action::kAlert;
+  uint32_t timeout_seconds = 0;
+};
+
+// No alert about these addresses.
+struct Suppression {
+  enum class Who : uint8_t { kSource, kDestination, kEither };
+  Who who = Who::kSource;
+  AddressList addresses;
+
+  bool holds(const Address& source, const Address& destination) const {
+    return (who != Who::kDestination && addresses.contains(source)) ||
+           (who != Who::kSource && addresses.contains(destination));
+  }
+};
+
+// "by_src", "by_dst", "by_both", "by_rule", "by_flow".
+Result<Track> find_track(std::string_view name);
+// "limit", "threshold", "both".
+Result<Threshold::Type> find_threshold_type(std::string_view name);
 
 }  // namespace sluice::inspect

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rules about what parsers and streams notice.
+#include "inspect/app/app_event.h"
+#include "inspect/match/test_harness.h"
+
+namespace sluice::inspect {
+namespace {
+
+using namespace testing;  // NOLINT: packets, harness
+
+const Ends kWeb;
+
+TEST(EventRules, AnEventOfATransactionCallsThem) {
+  Harness h(
+      "alert http any any -> any any (app-layer-event:http.missing_host_header; sid:1;)\n"
+      "alert http any any -> any any (app-layer-event:http.host_header_ambiguous; sid:2;)\n"
+      "alert http any any -> any any (app-layer-event:http.missing_host_header; http.uri; "
+      "content:\"/a\"; sid:3;)\n"
+      "alert http any any -> any any (app-layer-event:http.missing_host_header; http.uri; "
+      "content:\"/b\"; sid:4;)\n"
+      "alert tcp any any -> any any (app-layer-event:http.missing_host_header; "
+      "flow:to_client; sid:5;)\n");
+  h.connect(kWeb);
+  h.data(kWeb, 0, "GET /a HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(h.alerts(), (Sids{1, 3}));
+  h.forget_events();
+  h.data(kWeb, 19, "GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(h.alerts().empty());
+}
+
+TEST(EventRules, AnEventOutsideOfTransactionsToo) {
+  Harness h("drop dns any any -> any any (app-layer-event:dns.not_request; sid:1;)");
+  const Ends resolver{"10.0.0.1", "10.0.0.53", 40000, 53};
+  // A query, so that the protocol is known, then an answer that comes from the client.
+  const std::string query("\0\7\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1", 19);
+  EXPECT_TRUE(h.send(udp(resolver, query)));
+  std::string answer = query;
+  answer[2] = '\x81';
+  EXPECT_FALSE(h.send(udp(resolver, answer)));
+  EXPECT_EQ(h.alerts(), (Sids{1}));
+}
+
+TEST(EventRules, WhatIsNeverToldRefusesTheRule) {
+  EngineOptions options;
+  options.rule_texts = {
+      {"t",
+       "alert http any any -> any any (app-layer-event:http.no_such; sid:1;)\n"
+       "alert ip any any -> any any (app-layer-event:applayer_wrong_direction_first_data; sid:2;)\n"
+       "alert tcp any any -> any any (stream-event:est_invalid_ack; sid:3;)\n"
+       "alert ip any any -> any any (decode-event:ipv4.trunc_pkt; sid:4;)\n"
+       "alert tls any any -> any any (app-layer-event:http.missing_host_header; sid:5;)\n"}};
+  const auto engine = Engine::create(options);
+  ASSERT_TRUE(engine);
+  std::vector<std::string> reasons;
+  for (const RefusedRule& refused : (*engine)->refused()) reasons.push_back(refused.reason);
+  EXPECT_EQ(reasons,
+            (std::vector<std::string>{
+                "app-layer-event: event 'http.no_such' is never told here",
+                "app-layer-event: event 'applayer_wrong_direction_first_data' is never told here",
+                "stream-event: event 'est_invalid_ack' is never told here",
+                "keyword 'decode-event' is not supported", "asks about http and about tls"}));
+}
+
+constexpr const char* kStreamRules =
+    "alert tcp any any -> any any (stream-event:reassembly_overlap_different_data; sid:1;)\n"
+    "alert tcp any any -> any any (stream-event:reassembly_seq_gap; sid:2;)\n"
+    "alert tcp any any -> any any (stream-event:reassembly_depth_reached; sid:3;)\n";
+
+TEST(EventRules, OtherBytesForAPlaceInTheStream) {
+  Harness h(kStreamRules);
+  h.connect(kWeb);
+  EXPECT_TRUE(h.data(kWeb, 0, "abcdef"));
+  EXPECT_FALSE(h.data(kWeb, 0, "abcXef"));
+  EXPECT_EQ(h.alerts(), (Sids{1}));
+  EXPECT_EQ(h.drops(), (std::vector<std::string>{"stream error"}));
+  const InspectorCounters& c = h.inspector().counters();
+  EXPECT_EQ(c.packets, c.passed + c.dropped_stream_error);
+  EXPECT_TRUE(h.data(kWeb, 6, "ghi"));
+  EXPECT_EQ(h.alerts(), (Sids{1}));
+}
+
+TEST(EventRules, ARejectOfSuchAPacketTellsBothEnds) {
+  Harness h(
+      "reject tcp any any -> any any (stream-event:reassembly_overlap_different_data; sid:1;)");
+  h.connect(kWeb);
+  h.data(kWeb, 0, "abcdef");
+  EXPECT_FALSE(h.data(kWeb, 0, "abcXef"));
+  EXPECT_EQ(h.responses().count(), 2u);
+  EXPECT_EQ(h.drops(), (std::vector<std::string>{"rules"}));
+}
+
+TEST(EventRules, AGapAndTheDepth) {
+  InspectorOptions options;
+  options.stream.depth = 1000;
+  Harness h(kStreamRules, options);
+  h.connect(kWeb);
+  h.data(kWeb, 0, "abc");
+  h.data(kWeb, 13, std::string(1200, 'x'));
+  EXPECT_TRUE(h.alerts().empty());
+  // The server has ten bytes that were not seen here.
+  h.send(tcp(kWeb.turned(), kAck, 5001, 1001 + 1213));
+  EXPECT_EQ(h.alerts(), (Sids{2}));
+  h.forget_events();
+  h.data(kWeb, 1213, "y");
+  EXPECT_EQ(h.alerts(), (Sids{3}));
+}
+
+}  // namespace
+}  // namespace sluice::inspect

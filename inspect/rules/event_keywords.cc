@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// What parsers and streams notice: app-layer-event, stream-event. Suricata userguide, "Event
+// Keywords". An event that is never told here refuses its rule.
+#include <algorithm>
+
+#include "inspect/app/app_event.h"
+#include "inspect/rules/condition.h"
+#include "inspect/rules/keywords.h"
+#include "inspect/stream/stream_event.h"
+
+namespace sluice::inspect {
+namespace {
+
+class AppEventCondition final : public Condition {
+ public:
+  explicit AppEventCondition(uint16_t event) : event_(event) {}
+  bool holds(const RuleContext& context) const override {
+    return std::ranges::find(context.app_events, event_) != context.app_events.end();
+  }
+  AppProtocol about_transaction() const override { return app_events()[event_].protocol; }
+  std::optional<uint16_t> about_event() const override { return event_; }
+
+ private:
+  const uint16_t event_;
+};
+
+// protocol.name
+Result<> apply_app_layer_event(RuleDraft& draft, std::string_view value) {
+  std::string_view name = value;
+  const std::string_view protocol = take_part(name, '.');
+  for (uint16_t i = 0; i < app_events().size(); i++) {
+    const AppEvent& event = app_events()[i];
+    if (app_protocol_name(event.protocol) != protocol || event.name != name) continue;
+    draft.rule.conditions.push_back(std::make_shared<AppEventCondition>(i));
+    return {};
+  }
+  return fail("event '" + std::string(value) + "' is never told here");
+}
+
+class StreamEventCondition final : public Condition {
+ public:
+  explicit StreamEventCondition(StreamEvent event) : event_(event) {}
+  bool holds(const RuleContext& context) const override {
+    return (context.stream_events & event_) != 0;
+  }
+  bool about_packet() const override { return true; }
+  bool about_stream_event() const override { return true; }
+
+ private:
+  const StreamEvent event_;
+};
+
+Result<> apply_stream_event(RuleDraft& draft, std::string_view value) {
+  for (const auto& [name, event] : kStreamEvents) {
+    if (name != value) continue;
+    draft.rule.conditions.push_back(std::make_shared<StreamEventCondition>(event));
+    return {};
+  }
+  return fail("event '" + std::string(value) + "' is never told here");
+}
+
+constexpr Keyword kKeywords[] = {
+    {"app-layer-event", KeywordValue::kRequired, apply_app_layer_event,
+     "protocol.name: what a parser has noticed; docs/features/ids.md lists them"},
+    {"stream-event", KeywordValue::kRequired, apply_stream_event,
+     "what a packet does to its stream: reassembly_overlap_different_data, reassembly_seq_gap, "
+     "reassembly_depth_reached"},
+};
+
+}  // namespace
+
+std::span<const Keyword> event_keywords() { return kKeywords; }
+
+}  // namespace sluice::inspect
