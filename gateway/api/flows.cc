@@ -14,7 +14,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kVerdictNames[] = {"stack", "cross",    "target", "outside",  "inside",
-                                         "drop",  "answered", "probe",  "slow_path"};
+                                         "drop",  "answered", "probe",  "slow_path", "mirror"};
 static_assert(std::size(kVerdictNames) == kVerdictCount);
 static_assert(kDropReasonCount <= std::size(counters{}.drop));
 

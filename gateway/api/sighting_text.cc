@@ -233,6 +233,8 @@ std::string sighting_text(const Controller& controller, const sighting& seen,
     case kSeenHandedOver:
       return seen.leaves_by != 0 ? "to be cut for " + std::to_string(seen.leaves_by) + " bytes"
                                  : std::string("waits for the first fragment of its datagram");
+    case kSeenMirror:
+      return "a copy that a mirror was sent: it is not delivered";
     default:
       return "a probe of the gateway's own";
   }

@@ -19,7 +19,8 @@ enum Verdict {
   kVerdictAnswered = 6,  // dropped with a DropReason, and its sender told: out of where it came in
   kVerdictProbe = 7,     // a probe of the gateway's own that an appliance has returned
   kVerdictSlowPath = 8,  // handed over to the process, which runs the path for it (slow_path.h)
-  kVerdictCount = 9,
+  kVerdictMirror = 9,    // a copy that has come back from a mirror: never delivered
+  kVerdictCount = 10,
   // No end, but the way on without a record of the packet's flow (unrecorded_path.h).
   kVerdictAgain = 15,
 };
@@ -50,7 +51,9 @@ enum Verdict {
   X(kEventUnrecordedReturned, "unrecorded_returned") /* and one was delivered */                  \
   X(kEventUnrecordedEvicted,                                                                      \
     "unrecorded_evicted")                /* a flow without record was forgotten for another */    \
-  X(kEventSightingLost, "sighting_lost") /* what somebody wanted to see, and could not be told */
+  X(kEventSightingLost, "sighting_lost") /* what somebody wanted to see, and could not be told */ \
+  X(kEventMirrored, "mirrored")          /* a copy of a packet was handed over for a mirror */    \
+  X(kEventMirrorLost, "mirror_lost")     /* a copy, or what came back of one, was not */
 
 enum PathEvent {
 #define X(enumerator, name) enumerator,

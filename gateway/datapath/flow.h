@@ -218,6 +218,7 @@ SLUICE_STAGE enum DropReason flow_open(const struct path_tables* tables, const s
   const __u32 side = where & 1, rule = where >> kWhereRule & 0xff, target = where >> kWhereTarget;
   __u16 flags = query->direction == 0 ? kFlowClientFirst : 0;
   if (target >= kUninspected) flags |= kFlowBypass;
+  if (policy_mirrors(tables, way.settings, rule)) flags |= kFlowMirror;
   if ((query->direction == 0) == (side == 0)) flags |= kFlowFirstEndOutside;
   __u32 backend = 0;
   if (side == 0 && (p->flags & (kPacketHasPorts | kPacketFragment))) {

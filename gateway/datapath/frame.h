@@ -85,6 +85,25 @@ struct {
   __uint(value_size, sizeof(__u32));
 } sightings SEC(".maps");
 
+// Where copies for mirrors wait for the process that sends them: one ring for each CPU.
+struct {
+  __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+  __uint(key_size, sizeof(__u32));
+  __uint(value_size, sizeof(__u32));
+} mirrored SEC(".maps");
+
+// Hands a copy of the frame over. 0 on success: nobody may listen, or have room.
+SLUICE_INLINE int frame_mirror(const struct path_tables* tables, frame* f,
+                               struct mirror_head* head) {
+  (void)tables;
+  const __u64 length = frame_length(f);
+  head->length = (__u32)length;
+  head->tag = frame_tag(f);
+  head->segment = frame_segment(f);
+  return (int)bpf_perf_event_output(f, &mirrored, BPF_F_CURRENT_CPU | length << 32, head,
+                                    sizeof(*head));
+}
+
 // Tells what is seen of the frame, with its first s->captured bytes. 0 on success.
 SLUICE_INLINE int frame_tell(const struct path_tables* tables, frame* f, struct sighting* s) {
   (void)tables;
@@ -125,12 +144,19 @@ struct sighting_taker {
   void* self;
 };
 
+// Who takes the copies for mirrors in this process.
+struct mirror_taker {
+  void (*take)(void* self, const struct mirror_head* head, const __u8* bytes);
+  void* self;
+};
+
 struct path_tables {
 #define X(name, type, count) struct type* name;
   SLUICE_TABLES(X)
 #undef X
   __u32 flow_buckets_count;
   const struct sighting_taker* sightings;  // null: nobody
+  const struct mirror_taker* mirrors;      // null: nobody
 };
 
 SLUICE_INLINE __u8* frame_data(const frame* f) { return f->data; }
@@ -161,6 +187,13 @@ SLUICE_INLINE int frame_tell(const struct path_tables* tables, frame* f, struct 
   return 0;
 }
 SLUICE_INLINE __u64 frame_time_ns(__u32 now_ms) { return (__u64)now_ms * 1000000; }
+SLUICE_INLINE int frame_mirror(const struct path_tables* tables, frame* f,
+                               struct mirror_head* head) {
+  if (!tables->mirrors) return -1;
+  head->length = frame_length(f);
+  tables->mirrors->take(tables->mirrors->self, head, f->data);
+  return 0;
+}
 
 #define SLUICE_FLOW_BUCKETS (tables->flow_buckets_count)
 #define SLUICE_DECLARE_TABLE(name, type, count)                                            \

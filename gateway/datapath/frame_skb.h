@@ -48,6 +48,9 @@ SLUICE_INLINE int frame_leaves_checksums(void) { return 1; }
 // Whether the frame is a super-packet.
 SLUICE_INLINE int frame_is_many(const frame* f) { return f->gso_size != 0; }
 
+// How many bytes of payload each of its packets has; 0 of one that is not.
+SLUICE_INLINE __u16 frame_segment(const frame* f) { return (__u16)f->gso_size; }
+
 // What each of its packets has in front of its part of the payload.
 SLUICE_INLINE __u32 frame_headers(const frame* f, const struct packet* p) {
   const __u32 l4 = p->l4_offset;

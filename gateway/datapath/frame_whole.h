@@ -23,6 +23,10 @@ SLUICE_INLINE int frame_is_many(const frame* f) {
   (void)f;
   return 0;
 }
+SLUICE_INLINE __u16 frame_segment(const frame* f) {
+  (void)f;
+  return 0;
+}
 SLUICE_INLINE __u32 frame_longest(const frame* f, const struct packet* p) {
   (void)f;
   return p->l3_length;

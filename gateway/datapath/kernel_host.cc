@@ -35,6 +35,7 @@ std::string interface_text(uint32_t interface_index) {
 // Of the ring of one CPU.
 constexpr size_t kHandedOverPages = 64;
 constexpr size_t kSightingPages = 512;
+constexpr size_t kMirroredPages = 512;
 
 constexpr size_t kTagPlace = 12;  // behind the MAC addresses
 
@@ -231,6 +232,18 @@ Result<std::unique_ptr<Rings>> KernelHost::handed_over(TakeHandedOver taker) {
     const auto bytes = padded.first(head.length);
     if (head.tag == 0 || bytes.size() < kTagPlace) return taker(head.interface, head.mtu, bytes);
     taker(head.interface, head.mtu, with_tag(bytes, head.tag));
+  });
+}
+
+Result<std::unique_ptr<Rings>> KernelHost::mirrored(TakeMirrored taker) {
+  return rings("mirrored", kMirroredPages, [taker = std::move(taker)](auto padded) {
+    mirror_head head{};
+    if (!take_head(padded, head) || head.length > padded.size()) return;
+    const auto bytes = padded.first(head.length);
+    if (head.tag == 0 || bytes.size() < kTagPlace) return taker(head, bytes);
+    head.length += sizeof(head.tag);
+    head.l3_offset += sizeof(head.tag);
+    taker(head, with_tag(bytes, head.tag));
   });
 }
 

@@ -44,6 +44,9 @@ class KernelHost final : public DataPathHost {
       std::function<void(uint32_t interface_index, uint32_t mtu, std::span<const uint8_t> frame)>;
   Result<std::unique_ptr<Rings>> handed_over(TakeHandedOver taker);
   Result<std::unique_ptr<Rings>> sightings(TakeSighting taker) override;
+  // What it hands over from now on for mirrors (mirror.h), by the same terms.
+  using TakeMirrored = std::function<void(const mirror_head& head, std::span<const uint8_t> frame)>;
+  Result<std::unique_ptr<Rings>> mirrored(TakeMirrored taker);
 
   // Ends the path that is kept in `pins`, whoever made it. Nothing there is no error.
   static Result<> remove_pins(const std::string& pins);

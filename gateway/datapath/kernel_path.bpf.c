@@ -15,6 +15,7 @@ int sluice_xdp(struct xdp_md* context) {
       return XDP_PASS;
     case kVerdictDrop:
     case kVerdictProbe:
+    case kVerdictMirror:
     case kVerdictSlowPath:
       return XDP_DROP;
     default:

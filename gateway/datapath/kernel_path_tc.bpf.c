@@ -17,6 +17,7 @@ int sluice_tc(struct __sk_buff* context) {
       return kTcNext;
     case kVerdictDrop:
     case kVerdictProbe:
+    case kVerdictMirror:
     case kVerdictSlowPath:
       return kTcDrop;
     default:

@@ -58,6 +58,8 @@ SLUICE_INLINE struct gate* gate_of(const struct path_tables* tables, __u32 cpu, 
     gate->window = now_ms >> kGateShift;
     gate->handed_over = 0;
     gate->seen = 0;
+    gate->mirror_copies = 0;
+    gate->mirror_returns = 0;
   }
   return gate;
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "gateway/datapath/hint.h"
+#include "gateway/datapath/mirror.h"
 #include "gateway/datapath/profiled_return.h"
 #include "gateway/datapath/unrecorded_path.h"
 #include "gateway/datapath/watch.h"
@@ -139,7 +140,12 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
   flow_account(way, record, &query, frame_packets(f, &p), frame_bytes(f, &p));
   if (reason != kDropNone) return path_drop(way, reason);
 
-  if (!inspected) return path_bypass(way, f, &p, record, attachment, &query, side);
+  if (!inspected) {
+    if (record->flags & kFlowMirror)
+      mirror_hand_over(way->tables, f, &query, mirror_what(kMirrorPassing, f, &p),
+                       fragment_clock(way));
+    return path_bypass(way, f, &p, record, attachment, &query, side);
+  }
   if (!target || !(target->flags & kTargetInUse)) return path_drop(way, kDropNoTarget);
   if (!(target->flags & kTargetResolved)) return path_drop(way, kDropNeighbourUnresolved);
   if (frame_longest(f, &p) > mtu)
@@ -147,6 +153,8 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
   checksum_settle(way, f, &p);
   if ((p.tcp_flags & kTcpSyn) && way->settings->mss_clamp && mss_clamp(f, &p, mtu))
     way->counters->event[kEventMssClamped]++;
+  if (record->flags & kFlowMirror)
+    mirror_hand_over(way->tables, f, &query, mirror_what(kMirrorCopy, f, &p), fragment_clock(way));
   return path_send(way, f, &p, target, appliance, attachment, &query, cookie, 0);
 }
 
@@ -221,7 +229,12 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
   const __u32 verified = verify_return(way, &d, &query, &index);
   if (verified == kDropFlowUnknown || verified == kDropEndpointMismatch)
     return path_again(way, (enum DropReason)verified);
-  if (verified & 0xff) return path_stray(way, f, &d, (enum DropReason)(verified & 0xff));
+  if (verified & 0xff) {
+    query.place = index;
+    if (mirror_is_answer(way->tables, &query, d.geneve.flow_cookie, d.from))
+      return mirror_end(way, f, &d, &query, fragment_clock(way));
+    return path_stray(way, f, &d, (enum DropReason)(verified & 0xff));
+  }
   struct flow_record* record = table_flow_records(way->tables, index);
   if (!record) return path_drop(way, kDropFlowUnknown);
   const struct attachment* attachment = table_attachments(way->tables, record->attachment);
@@ -243,6 +256,11 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
   reason = restore_layer2(way, f, &d.inner, record->layer2[query.direction & 1],
                           record->layer2[(query.direction ^ 1) & 1]);
   if (reason != kDropNone) return path_drop(way, reason);
+  if (record->flags & kFlowMirror) {
+    query.place = index;
+    mirror_hand_over(way->tables, f, &query, mirror_what(kMirrorDelivered, f, &d.inner),
+                     fragment_clock(way));
+  }
   flow_follow_tcp(record, &d.inner, query.direction);
   // From the flow's present target only: a former one's advice is old.
   if (d.geneve.hint != 0 && verified == kDropNone && d.geneve.flow_cookie == record->cookie)

@@ -2,14 +2,17 @@
 // Any sequence of frames through the process host: no memory error, and never a packet delivered
 // that its appliance did not return with the flow's cookie (in a profile without one: that the
 // flow's own appliance did not return), with or without a record, or allowed past inspection by a
-// hint; and of a flow with a chain none that the last hop on its way did not return.
+// hint; and of a flow with a chain none that the last hop on its way did not return. What is made
+// of the copies for a shadow is never delivered.
 //
 // Input: records of one byte (0 outside, 1 inside, 2 tunnel, 3 tunnel with what was last
-// encapsulated around these bytes as its change mask), two bytes of length, and the bytes.
+// encapsulated around these bytes as its change mask, or with what was last copied if bit 11 of the
+// length is set), two bytes of length, and the bytes.
 #include <algorithm>
 #include <cstdlib>
 
 #include "gateway/datapath/chain.h"
+#include "gateway/datapath/mirror_copies.h"
 #include "gateway/datapath/profiles_fixture.h"
 #include "gateway/datapath/slow_path.h"
 #include "gateway/datapath/unrecorded.h"
@@ -40,6 +43,22 @@ void add_chain(Tables& tables) {
   entry.share = 0xffffffff;
   tables.settings[0].policy = 1;
   tables.attachments[0].flags |= kAttachmentPolicy;
+}
+
+// All else of UDP has a shadow.
+void add_shadow(Tables& tables) {
+  policy_rule& rule = tables.policy_rules[2];
+  rule.in_use = 1;
+  rule.hops = 1;
+  rule.hop[0] = {{0xffffffff}, {0}, 1};
+  rule.mirror = fixture::kOtherGroup + 1;
+  rule.shadow = 1;
+  policy_entry& entry = tables.policy_entries[1];
+  entry = tables.policy_entries[0];
+  entry.port_first = 0;
+  entry.port_last = 0xffff;
+  entry.rule = 2;
+  tables.settings[0].policy = 2;
 }
 
 // Whether no other hop of its flow comes after a hop, in one direction.
@@ -179,6 +198,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     add_chain((*created)->tables());
     fixture::speak((*created)->tables(), 2, kProfileGoogle);
     fixture::speak((*created)->tables(), 3, kProfilePlain);
+    add_shadow((*created)->tables());
     (*created)->tables().watches[0].watch[1] = {0, {}, 0xff, 100, kNone16, 0, kWatchAnyProtocol,
                                                 0, 0};
     (*created)->tables().settings[0].watching = 2;
@@ -197,16 +217,29 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   tables.attachments[0].new_flows_per_second = size % 2;
   if (size % 2 != 0)  // what is_unrecorded() looks through
     std::fill_n(tables.unrecorded_buckets, int{kUnrecordedBuckets}, unrecorded_bucket{});
-  Bytes last;
+  Bytes last, last_copied;
+  MirrorCopies copies(tables, [&](uint32_t interface, std::span<const uint8_t> copy) {
+    require(interface == fixture::kTunnel);
+    last_copied.assign(copy.begin(), copy.end());
+    return true;
+  });
+  const mirror_taker taker{
+      [](void* self, const mirror_head* head, const __u8* bytes) {
+        static_cast<MirrorCopies*>(self)->take(*head, {bytes, head->length}, host->now_ms());
+      },
+      &copies};
+  tables.mirrors = &taker;
   sluice::tunnels::Reader reader({data, size});
   for (int step = 0; step < 64 && reader.remaining() >= 3; step++) {
     const uint8_t kind = reader.u8() & 3;
-    const size_t length = std::min<size_t>(reader.be16() & 0x7ff, reader.remaining());
+    const uint16_t word = reader.be16();
+    const size_t length = std::min<size_t>(word & 0x7ff, reader.remaining());
     const auto bytes = reader.bytes(length);
     Bytes in(bytes.begin(), bytes.end());
     if (kind == 3) {
       Bytes mask = std::move(in);
-      in = last.empty() ? Bytes(60, 0) : fixture::returned(last);
+      const Bytes& base = word & 0x800 ? last_copied : last;
+      in = base.empty() ? Bytes(60, 0) : fixture::returned(base);
       for (size_t i = 0; i < std::min(mask.size(), in.size()); i++) in[i] ^= mask[i];
     }
     const uint32_t interface_index = kind == 0   ? fixture::kOutside
@@ -223,7 +256,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (interface_index == fixture::kTunnel) {
       require(outcome.verdict == kVerdictStack || outcome.verdict == kVerdictDrop ||
               outcome.verdict == kVerdictSlowPath || outcome.verdict == kVerdictInside ||
-              outcome.verdict == kVerdictOutside || outcome.verdict == kVerdictTarget);
+              outcome.verdict == kVerdictOutside || outcome.verdict == kVerdictTarget ||
+              outcome.verdict == kVerdictMirror);
       if (outcome.verdict == kVerdictInside || outcome.verdict == kVerdictOutside)
         require(tables.counters[0].event[kEventHintTaken] != hints ||  // it may have moved its flow
                 cookie_is_known(tables, in, static_cast<uint32_t>(host->now_ms())));
@@ -243,6 +277,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       slow.take(interface_index, outcome.mtu, buffer.bytes(), host->now_ms());
     slow.expire(host->now_ms());
     require(slow.waiting() <= SlowPath::kWaitingMax);
+    copies.turn(host->now_ms());
   }
+  tables.mirrors = nullptr;
   return 0;
 }

@@ -122,7 +122,6 @@ SLUICE_INLINE enum DropReason policy_drop(const struct path_tables* tables, __u3
   return kDropPolicy;
 }
 
-// What is to be done with a flow, by its rule.
 // Whether a rule does no more than say which target group a flow's one appliance is of; so does
 // none (0).
 SLUICE_INLINE int policy_is_plain(const struct path_tables* tables, __u32 rule) {
@@ -131,6 +130,15 @@ SLUICE_INLINE int policy_is_plain(const struct path_tables* tables, __u32 rule) 
   return !r || (r->action == kPolicyForward && r->hops < 2);
 }
 
+// Whether copies are wanted of its flows' packets (mirror.h).
+SLUICE_INLINE int policy_mirrors(const struct path_tables* tables, const struct settings* settings,
+                                 __u32 rule) {
+  if (rule == 0) return 0;
+  const struct policy_rule* r = policy_rule_at(tables, settings, rule);
+  return r && r->mirror != 0;
+}
+
+// What is to be done with a flow, by its rule.
 SLUICE_INLINE enum PolicyAction policy_action(const struct path_tables* tables,
                                               const struct settings* settings, __u32 rule) {
   if (rule == 0) return kPolicyForward;

@@ -61,7 +61,9 @@ struct policy_rule {
   __u16 hops;    // kPolicyForward: how many
   __u16 form;    // FlowHashForm of the draws
   __u32 salt;
-  __u32 of_listener;  // for user space: it stands for the weights of a load balancer's listener
+  __u8 of_listener;  // for user space: it stands for the weights of a load balancer's listener
+  __u8 shadow;       // what comes back of the copies is compared
+  __u16 mirror;      // the group that gets copies of its flows' packets, plus 1; 0: none
   struct policy_hop hop[kChainHopsMax];
 };
 

@@ -17,7 +17,8 @@ SLUICE_GATEWAY_BEGIN
   X(kSeenDropped, "dropped")           /* as it was then; or the answer that its sender gets */ \
   X(kSeenCrossed, "crossed")           /* ARP, neighbour discovery, not IP: on its way out */   \
   X(kSeenHandedOver, "handed_over")    /* to the slow path */                                   \
-  X(kSeenProbe, "probe")               /* a probe of the gateway's own has come back */
+  X(kSeenProbe, "probe")               /* a probe of the gateway's own has come back */         \
+  X(kSeenMirror, "mirror")             /* a copy has come back from a mirror */
 
 enum SightingStage {
 #define X(enumerator, name) enumerator,

@@ -9,12 +9,14 @@
 // Written by user space: profiles, settings, ports, attachments, groups, rows, targets, sources,
 // listeners, hints, policy_entries, policy_rules, watches. Written by the packet path:
 // flow_buckets, trail_buckets, new_flow_guards, unrecorded_buckets, layer2s, gates, counters,
-// target_counters, policy_counters, watch_states, and `returned` of tunnel_probes. No struct here
-// has hidden padding; the sizes are asserted below and hold on both sides.
+// target_counters, policy_counters, watch_states, and `returned` of tunnel_probes. By both, each
+// its own fields: mirror_counters. No struct here has hidden padding; the sizes are asserted below
+// and hold on both sides.
 #pragma once
 
 #include "gateway/datapath/counters.h"
 #include "gateway/datapath/fragment_tables.h"
+#include "gateway/datapath/mirror_tables.h"
 #include "gateway/datapath/new_flow_tables.h"
 #include "gateway/datapath/policy_tables.h"
 #include "gateway/datapath/sighting.h"
@@ -224,6 +226,7 @@ enum FlowFlags {
   kFlowIdleShift = 8,  // not a flag: four bits from here on: its class of settings.idle_ms
   // Needs no (more) inspection: a hint or the policy said so, or its group failed open.
   kFlowBypass = 128,
+  kFlowMirror = 1 << 12,  // its rule wants copies of its packets
   kFlowReset0 = 1 << 13,  // beside kFlowReset: the key's first end has sent an RST
   kFlowMoved = 1 << 14,   // it has been given to another target since it began
   kFlowReset1 = 1 << 15,
@@ -285,7 +288,9 @@ struct gate {
   __u32 window;  // now_ms >> kGateShift
   __u32 handed_over;
   __u32 seen;  // sightings
-  __u32 zero[13];
+  __u32 mirror_copies;
+  __u32 mirror_returns;
+  __u32 zero[11];
 };
 
 // What the packet path knows of the probes through the tunnel to one target.
@@ -343,6 +348,7 @@ SLUICE_ASSERT_SIZE(tunnel_probe, 16);
   X(policy_entries, policy_entry, kPolicyEntries)               \
   X(policy_rules, policy_rule, kPolicyRules)                    \
   X(policy_counters, policy_counters, kPolicySlots)             \
+  X(mirror_counters, mirror_counters, kPolicySlots)             \
   X(layer2s, layer2, kLayer2Max)                                \
   X(flow_buckets, flow_bucket, SLUICE_FLOW_BUCKETS)             \
   X(trail_buckets, trail_bucket, kTrailBuckets)                 \

@@ -204,6 +204,8 @@ SLUICE_INLINE __u32 watch_stage(enum Verdict verdict) {
       return kSeenHandedOver;
     case kVerdictProbe:
       return kSeenProbe;
+    case kVerdictMirror:
+      return kSeenMirror;
     default:
       return kSeenDropped;
   }
