@@ -20,6 +20,7 @@
 #include "gateway/control/config.h"
 #include "gateway/control/control_plane.h"
 #include "gateway/control/controller.h"
+#include "gateway/control/mirror_lane.h"
 #include "gateway/control/nlb_addresses.h"
 #include "gateway/control/offloads.h"
 #include "gateway/control/slow_lane.h"
@@ -60,6 +61,7 @@ class Daemon {
   void set_addresses_again();
   void network_changed();
   void follow_flow_log();
+  Result<> follow_mirrors();
 
   std::string file_;
   std::unique_ptr<EventLoop> loop_;
@@ -68,6 +70,7 @@ class Daemon {
   std::unique_ptr<KernelNextHops> hops_;
   std::optional<FrameSocket> frames_;
   std::unique_ptr<SlowLane> slow_lane_;
+  std::unique_ptr<MirrorLane> mirror_lane_;
   std::optional<ProbeSocket> probes_;
   NlbAddresses addresses_;
   bool addresses_missing_ = false;  // and it was told
@@ -147,8 +150,12 @@ Result<> Daemon::start(Config config) {
     spdlog::error("the file is not applied, the state of the store runs: {}", error.text());
   discovery_->follow();
   SLUICE_TRY_VOID(flow_log_->follow());
+  SLUICE_TRY_VOID(follow_mirrors());
   events_.listen([this](const Event& event) {
-    if (event.kind == EventKind::kGeneration) follow_flow_log();
+    if (event.kind != EventKind::kGeneration) return;
+    follow_flow_log();
+    if (const auto followed = follow_mirrors(); !followed)
+      spdlog::error("no copies are made for mirrors: {}", followed.error().text());
   });
   const Gateway& gateway = controller_->config().gateway;
   SLUICE_TRY(publisher_, Publisher::create(*loop_, *plane_, controller_->applications(), events_,
@@ -219,6 +226,15 @@ void Daemon::tell_of_addresses(const Result<>& done) {
 void Daemon::follow_flow_log() {
   if (const auto followed = flow_log_->follow(); !followed)
     spdlog::error("the flow log stays as it was: {}", followed.error().text());
+}
+
+// While no rule wants copies there are no rings for them.
+Result<> Daemon::follow_mirrors() {
+  const bool wanted = wants_copies(controller_->config());
+  if (!wanted) mirror_lane_.reset();
+  if (!wanted || mirror_lane_) return {};
+  SLUICE_TRY(mirror_lane_, MirrorLane::open(*loop_, *host_, *frames_));
+  return {};
 }
 
 Result<> Daemon::watch_signals() {

@@ -226,6 +226,7 @@ Result<json> explain_packet(ControlPlane& plane, Fields& fields) {
       {"attachment", told.attachment},
       {"rule", told.rule.empty() ? json(nullptr) : json(told.rule)},
       {"target_group", told.target_group},
+      {"mirror", told.mirror_group.empty() ? json(nullptr) : json(told.mirror_group)},
       {"hash", told.hash},
       {"row", told.row ? json(*told.row) : json(nullptr)},
       {"flow_exists", told.flow_exists},

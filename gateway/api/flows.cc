@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "gateway/api/mirrors.h"
 #include "gateway/control/controller.h"
 #include "gateway/control/object_json.h"
 #include "gateway/control/protocol_text.h"
@@ -13,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kVerdictNames[] = {"stack", "cross",    "target", "outside",  "inside",
+constexpr const char* kVerdictNames[] = {"stack", "cross",    "target", "outside",   "inside",
                                          "drop",  "answered", "probe",  "slow_path", "mirror"};
 static_assert(std::size(kVerdictNames) == kVerdictCount);
 static_assert(kDropReasonCount <= std::size(counters{}.drop));
@@ -81,6 +82,10 @@ json describe_flow(const Controller& controller, const flow_record& record, cons
   if (!flow_is_chain(&record)) out["cookie"] = record.cookie;
   if (record.rule != 0) out["rule"] = controller.reconciler().policy().rule_name(record.rule);
   if (record.flags & kFlowBypass) out["bypassed"] = true;
+  const PolicyWriter& policy = controller.reconciler().policy();
+  if (const uint16_t group = policy.mirror_of(record.rule);
+      (record.flags & kFlowMirror) && group != kNone16)
+    out["mirror"] = controller.reconciler().group_name(group);
   if (record.flags & kFlowNlb) out["backend"] = target_address(tables, record.backend);
   return out;
 }
@@ -116,6 +121,7 @@ json describe_policy(const Controller& controller) {
     const policy_counters count = controller.reconciler().policy().count(rule.name);
     entry["flows"] = count.flows;
     entry["packets_dropped"] = count.packets_dropped;
+    if (rule.mirror) entry["mirror"] = describe_mirror(controller, rule);
     list.push_back(std::move(entry));
   }
   return {{"rules", std::move(list)}};

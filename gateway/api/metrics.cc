@@ -9,6 +9,7 @@
 #include "gateway/api/event_stream.h"
 #include "gateway/api/flows.h"
 #include "gateway/api/http_server.h"
+#include "gateway/api/mirrors.h"
 #include "gateway/control/controller.h"
 #include "gateway/control/events.h"
 #include "gateway/control/traffic.h"
@@ -353,6 +354,7 @@ std::string metrics_text(const MetricsSources& sources) {
   add_load_balancers(page, sources.controller, flows);
   add_interfaces(page, sources.controller);
   add_policy(page, sources.controller);
+  add_mirrors(page, sources.controller);
   add_targets(page, sources.controller);
   add_hosts(page, sources.controller);
   add_checks(page, sources.controller.checker());

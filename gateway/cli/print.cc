@@ -32,6 +32,25 @@ std::string seconds(const json& flow, const char* name) {
   return out;
 }
 
+// Empty without one.
+std::string print_mirrors(const json& rules) {
+  std::vector<std::vector<std::string>> rows;
+  for (const json& rule : rules) {
+    if (!rule.contains("mirror")) continue;
+    std::vector<std::string> row{text(rule, "name")};
+    for (const char* name :
+         {"target_group", "type", "sent", "lost", "no_target", "unsent", "answers", "approved",
+          "altered", "missing", "unasked", "agreed", "would_drop", "would_pass", "would_change"})
+      row.push_back(text(rule["mirror"], name));
+    rows.push_back(std::move(row));
+  }
+  if (rows.empty()) return {};
+  return "\n" + format_table({"RULE", "COPIES TO", "AS", "SENT", "LOST", "NO TARGET", "UNSENT",
+                              "ANSWERS", "SAME", "ALTERED", "MISSING", "UNASKED", "AGREED",
+                              "WOULD DROP", "WOULD PASS", "WOULD CHANGE"},
+                             rows);
+}
+
 }  // namespace
 
 std::string print_targets(const json& reply) {
@@ -107,18 +126,26 @@ std::string print_policy(const json& reply) {
   std::vector<std::vector<std::string>> rows;
   for (const json& r : reply.at("rules")) {
     json actions = json::array();
-    for (const json& action : r.at("actions")) actions.push_back(what(action));
+    std::string copies;
+    for (const json& action : r.at("actions")) {
+      const std::string type = text(action, "type");
+      if (type == "mirror" || type == "shadow")
+        copies = " + " + type + " " + text(action, "target_group");
+      else
+        actions.push_back(what(action));
+    }
     rows.push_back({text(r, "name"), join(r.value("attachments", json::array()), ","),
                     join(r.value("sources", json::array()), ","),
                     join(r.value("destinations", json::array()), ","), text(r, "protocol"),
                     join(r.value("ports", json::array()), ","),
-                    std::to_string(r.value("percentage", 100)) + "%", join(actions, " > "),
+                    std::to_string(r.value("percentage", 100)) + "%", join(actions, " > ") + copies,
                     text(r, "flows"), text(r, "packets_dropped")});
   }
   if (rows.empty()) return "the gateway has no policy: listeners decide\n";
   return format_table({"RULE", "ATTACHMENTS", "SOURCES", "DESTINATIONS", "PROTO", "PORTS", "OF",
                        "ACTION", "FLOWS", "DROPPED"},
-                      rows);
+                      rows) +
+         print_mirrors(reply.at("rules"));
 }
 
 std::string print_counters(const json& reply, bool zeros) {

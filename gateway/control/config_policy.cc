@@ -9,8 +9,6 @@
 namespace sluice::gateway {
 namespace {
 
-enum class RuleAction { kForward, kBypass, kDrop };
-
 // "443" or "8000-8999".
 std::optional<PortRange> parse_ports(const std::string& text) {
   const char* end = text.data() + text.size();
@@ -62,27 +60,50 @@ void ConfigReader::read_prefix(const YamlNode& node, std::vector<Prefix>& out) {
     errors_.add(node, parsed.error().what);
 }
 
-// One `bypass` or `drop`, or up to kChainHopsMax of `forward`.
+// One `bypass` or `drop`, or up to kChainHopsMax of `forward`; then perhaps a `mirror` or `shadow`.
 void ConfigReader::read_policy_actions(const YamlNode& node, PolicyRule& rule) {
   if (node.kind == YamlNode::Kind::kSequence && node.children.empty())
     errors_.add(node, "expected an action: forward, bypass or drop");
-  each_yaml(node, errors_, kChainHopsMax, [&](const YamlNode& action) {
+  each_yaml(node, errors_, kChainHopsMax + 1, [&](const YamlNode& action) {
     YamlMap map(action, errors_);
-    Action& hop = rule.hops.emplace_back();
     RuleAction type = RuleAction::kForward;
-    if (map.require("type") == nullptr ||
-        !map.read_choice("type", type, {"forward", "bypass", "drop"}))
-      return;
-    if (type == RuleAction::kForward) {
-      read_forward(map, hop);
-    } else if (node.children.size() != 1) {
-      errors_.add(action, "this action stands alone");
-    } else {
-      rule.decision = type == RuleAction::kBypass ? PolicyDecision::kBypass : PolicyDecision::kDrop;
-    }
-    map.finish();
+    const bool known =
+        map.require("type") != nullptr &&
+        map.read_choice("type", type, {"forward", "bypass", "drop", "mirror", "shadow"});
+    if (type == RuleAction::kMirror || type == RuleAction::kShadow)
+      read_mirror(action, map, type == RuleAction::kShadow, rule);
+    else
+      read_decision(action, map, known, type, rule);
+    if (known) map.finish();
   });
+  if (rule.hops.size() > kChainHopsMax)
+    errors_.add(node, "at most " + std::to_string(int{kChainHopsMax}) + " forward are possible");
   if (rule.decision != PolicyDecision::kForward) rule.hops.clear();
+}
+
+void ConfigReader::read_decision(const YamlNode& node, YamlMap& map, bool known, RuleAction type,
+                                 PolicyRule& rule) {
+  const bool decided = rule.decision != PolicyDecision::kForward;
+  Action& hop = rule.hops.emplace_back();
+  if (!known) return;
+  if (rule.mirror) errors_.add(node, "comes behind a mirror or shadow: that is the last action");
+  if (type == RuleAction::kForward) {
+    read_forward(map, hop);
+    if (decided) errors_.add(node, "stands beside bypass or drop, which stand alone");
+    return;
+  }
+  if (rule.hops.size() != 1) errors_.add(node, "this action stands alone");
+  rule.decision = type == RuleAction::kBypass ? PolicyDecision::kBypass : PolicyDecision::kDrop;
+}
+
+void ConfigReader::read_mirror(const YamlNode& node, YamlMap& map, bool compared,
+                               PolicyRule& rule) {
+  if (rule.mirror) errors_.add(node, "a rule has one mirror or shadow");
+  if (rule.decision == PolicyDecision::kDrop)
+    errors_.add(node, "has nothing to copy: the rule drops");
+  rule.mirror = MirrorAction{{}, compared};
+  map.refuse({"target_groups"}, "is not a key here: copies go to one target_group");
+  map.require_string("target_group", rule.mirror->target_group);
 }
 
 }  // namespace sluice::gateway

@@ -46,6 +46,10 @@ class ConfigReader {
   // config_policy.cc
   void read_policy_rule(const YamlNode& node);
   void read_policy_actions(const YamlNode& node, PolicyRule& rule);
+  enum class RuleAction { kForward, kBypass, kDrop, kMirror, kShadow };
+  void read_decision(const YamlNode& node, YamlMap& map, bool known, RuleAction type,
+                     PolicyRule& rule);
+  void read_mirror(const YamlNode& node, YamlMap& map, bool compared, PolicyRule& rule);
   void read_prefix(const YamlNode& node, std::vector<Prefix>& out);
 
   // config_api.cc

@@ -36,6 +36,7 @@ class Teller {
   void tell_nlb(const flow_query& query, const struct tuple& tuple);
   void tell_chain(const flow_record& record);
   void tell_further_hops(uint8_t rule, const flow_query& query);
+  void tell_mirror(uint8_t rule, const flow_query& query);
   void tell_appliance(uint16_t index);
   void tell_zone(uint16_t group);
   void tell_alb(const ExplainQuestion& question);
@@ -53,6 +54,7 @@ class Teller {
   const Config& config_;
   const Reconciler& names_;
   const uint64_t now_ms_;
+  uint8_t rule_ = 0;  // its place, of a new flow
   Explanation out_;
 };
 
@@ -126,6 +128,8 @@ Result<Explanation> Teller::tell(const ExplainQuestion& question) {
     tell_unrecorded(static_cast<uint16_t>(former));
   else
     tell_new(question, query, tuple, record);
+  if (out_.drop == kDropNone && (record == nullptr || record->flags & kFlowMirror))
+    tell_mirror(record != nullptr ? record->rule : rule_, query);
   if (out_.drop == kDropNone) tell_alb(question);
   return std::move(out_);
 }
@@ -231,12 +235,25 @@ void Teller::tell_new(const ExplainQuestion& question, const flow_query& query,
 
 // Whether the rule of a new flow settles all.
 bool Teller::tell_rule(uint8_t rule) {
+  rule_ = rule;
   out_.rule = names_.policy().rule_name(rule);
   if (!out_.rule.empty()) say("rule " + out_.rule + " of the policy fits it");
   const PolicyAction action = policy_action(&tables_, tables_.settings, rule);
   if (action == kPolicyDrop) drop(kDropPolicy);
   if (action == kPolicyBypass) say("it is delivered without inspection");
   return action != kPolicyForward;
+}
+
+// Where the copies of its packets go.
+void Teller::tell_mirror(uint8_t rule, const flow_query& query) {
+  const uint16_t group = names_.policy().mirror_of(rule);
+  if (group == kNone16) return;
+  out_.mirror_group = names_.group_name(group);
+  const uint32_t index = row_of(group, query);
+  const bool shadow = policy_rule_at(&tables_, tables_.settings, rule)->shadow != 0;
+  say("a copy goes to target group " + out_.mirror_group + ": " + tell_row(group, index) +
+      (shadow ? "; what comes back of it is compared, and not delivered"
+              : "; nothing that comes back of it is delivered"));
 }
 
 void Teller::tell_zone(uint16_t group) {

@@ -26,6 +26,7 @@ struct Explanation {
   std::string attachment;
   std::string rule;  // of the policy; empty: the listener decides
   std::string target_group;
+  std::string mirror_group;     // that gets copies; empty: none
   uint64_t hash = 0;            // of the five-tuple
   std::optional<uint32_t> row;  // within the group's table; not for a flow that exists
   bool flow_exists = false;

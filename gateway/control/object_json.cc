@@ -189,6 +189,9 @@ json to_json(const PolicyRule& rule) {
   if (rule.decision == PolicyDecision::kBypass) out["actions"].push_back({{"type", "bypass"}});
   if (rule.decision == PolicyDecision::kDrop) out["actions"].push_back({{"type", "drop"}});
   for (const Action& hop : rule.hops) out["actions"].push_back(as_json(hop)[0]);
+  if (rule.mirror)
+    out["actions"].push_back({{"type", rule.mirror->compared ? "shadow" : "mirror"},
+                              {"target_group", rule.mirror->target_group}});
   return out;
 }
 

@@ -26,6 +26,13 @@ struct PortRange {
   bool operator==(const PortRange&) const = default;
 };
 
+// Who else gets the flow's packets, as copies; what comes back of them is never delivered.
+struct MirrorAction {
+  std::string target_group;
+  bool compared = false;  // `shadow`: it is compared with what the flow's own targets return
+  bool operator==(const MirrorAction&) const = default;
+};
+
 // Source and destination are those of the packet that opens the flow. A list that is empty asks
 // nothing.
 struct PolicyRule {
@@ -39,6 +46,7 @@ struct PolicyRule {
   PolicyDecision decision = PolicyDecision::kForward;
   // kForward: where the flow's packets go, one after another; each is shared out by weight.
   std::vector<Action> hops;
+  std::optional<MirrorAction> mirror;  // the last action; beside kForward or kBypass
   bool operator==(const PolicyRule&) const = default;
 };
 

@@ -65,9 +65,37 @@ TEST(PolicyConfig, EveryErrorHasItsPlace) {
        "idx}]}",
        "f:6:93: gateway.policy[0].actions[1].target_group: there is no target group 'idx', did you "
        "mean 'ids'?\n"},
-      {"    - {name: a, actions: [{type: mirror}]}",
-       "f:6:34: gateway.policy[0].actions[0].type: 'mirror' is not one of: forward, bypass, "
-       "drop\n"},
+      {"    - {name: a, actions: [{type: tee}]}",
+       "f:6:34: gateway.policy[0].actions[0].type: 'tee' is not one of: forward, bypass, drop, "
+       "mirror, shadow\n"},
+      {"    - {name: a, actions: [{type: bypass}, {type: mirror}]}",
+       "f:6:43: gateway.policy[0].actions[1]: 'target_group' is missing\n"},
+      {"    - {name: a, actions: [{type: mirror, target_group: ids}]}",
+       "f:6:26: gateway.policy[0].actions: a mirror or shadow gets copies only: put forward or "
+       "bypass before it\n"},
+      {"    - {name: a, actions: [{type: mirror, target_group: ids}, {type: bypass}]}",
+       "f:6:62: gateway.policy[0].actions[1]: comes behind a mirror or shadow: that is the last "
+       "action\n"},
+      {"    - {name: a, actions: [{type: drop}, {type: shadow, target_group: ids}]}",
+       "f:6:41: gateway.policy[0].actions[1]: has nothing to copy: the rule drops\n"},
+      {"    - {name: a, actions: [{type: bypass}, {type: mirror, target_group: ids}, {type: "
+       "shadow, "
+       "target_group: ids}]}",
+       "f:6:78: gateway.policy[0].actions[2]: a rule has one mirror or shadow\n"},
+      {"    - {name: a, actions: [{type: bypass}, {type: mirror, target_groups: [{target_group: "
+       "ids}]}]}",
+       "f:6:43: gateway.policy[0].actions[1]: 'target_group' is missing\n"
+       "f:6:73: gateway.policy[0].actions[1].target_groups: 'target_groups' is not a key here: "
+       "copies go to one target_group\n"},
+      {"    - {name: a, actions: [{type: bypass}, {type: mirror, target_group: idx}]}",
+       "f:6:72: gateway.policy[0].actions[1].target_group: there is no target group 'idx', did "
+       "you mean 'ids'?\n"},
+      {"    - {name: a, actions: [{type: forward, target_group: ids}, {type: shadow, target_group: "
+       "ids}]}",
+       "f:6:92: gateway.policy[0].actions[1].target_group: the rule forwards to 'ids' already: "
+       "copies go to another group\n"},
+      {"    - {name: a, actions: [{type: bypass}, {type: forward, target_group: ids}]}",
+       "f:6:43: gateway.policy[0].actions[1]: stands beside bypass or drop, which stand alone\n"},
       {"    - {name: a, actions: [{type: forward, target_group: idx}]}",
        "f:6:57: gateway.policy[0].actions[0].target_group: there is no target group 'idx', did you "
        "mean 'ids'?\n"},
@@ -101,6 +129,19 @@ TEST(PolicyConfig, EveryErrorHasItsPlace) {
        "f:6:58: gateway.policy[0].actions[0].target_groups: at least one needs a weight above 0\n"},
   };
   for (const auto& one : cases) EXPECT_EQ(errors_of(one.rules), one.errors) << one.rules;
+}
+
+TEST(PolicyConfig, TheExampleOfMirrorsIsValid) {
+  const auto config = read_config(SLUICE_SOURCE_DIR "/docs/features/examples/mirror.yaml");
+  ASSERT_TRUE(config) << config.error()[0].text();
+  const auto& policy = config->gateway.policy;
+  ASSERT_EQ(policy.size(), 3u);
+  EXPECT_EQ(policy[0].decision, PolicyDecision::kBypass);
+  EXPECT_EQ(policy[0].mirror, (MirrorAction{"tap", false}));
+  EXPECT_EQ(policy[1].hops[0].target_group, "ids");
+  EXPECT_EQ(policy[1].mirror, (MirrorAction{"ids-next", true}));
+  EXPECT_EQ(policy[2].hops.size(), 2u);
+  EXPECT_EQ(policy[2].mirror, (MirrorAction{"tap", false}));
 }
 
 TEST(PolicyConfig, RulesAndTheirCombinationsHaveABound) {

@@ -76,6 +76,13 @@ void add_entries(const PolicyRule& rule, const policy_entry& form, std::vector<p
     }
 }
 
+// Its hops, and then where its copies go.
+std::vector<Action> stops_of(const PolicyRule& rule) {
+  std::vector<Action> out = rule.hops;
+  if (rule.mirror) out.emplace_back().target_group = rule.mirror->target_group;
+  return out;
+}
+
 policy_hop make_hop(const Action& hop, const std::vector<uint16_t>& groups) {
   policy_hop out{};
   const std::vector<WeightedGroup> weighted = groups_of(hop);
@@ -98,6 +105,7 @@ std::set<std::string> policy_groups(const Config& config, const Attachment* at) 
     if (at != nullptr && !holds_at(rule, *at)) continue;
     for (const Action& hop : rule.hops)
       for (const WeightedGroup& group : groups_of(hop)) out.insert(group.target_group);
+    if (rule.mirror) out.insert(rule.mirror->target_group);
   }
   return out;
 }
@@ -148,20 +156,20 @@ Result<> PolicyWriter::add(const PolicyRule& rule, bool of_listener, const Attac
                            const Config& config, const Places& places, Copy& out) {
   struct Variant {
     Attachments scope;
-    std::vector<std::vector<uint16_t>> groups;  // by hop
+    std::vector<std::vector<uint16_t>> groups;  // by stop
   };
   std::map<std::string, Variant> variants;
   for (const Attachment* attachment : scope) {
     std::string zones;
     std::vector<std::vector<uint16_t>> groups;
-    for (const Action& hop : rule.hops) {
-      auto& of_hop = groups.emplace_back();
-      for (const WeightedGroup& weighted : groups_of(hop)) {
+    for (const Action& stop : stops_of(rule)) {
+      auto& of_stop = groups.emplace_back();
+      for (const WeightedGroup& weighted : groups_of(stop)) {
         const TargetGroup* group = config.target_group(weighted.target_group);
         if (group == nullptr)
           return fail("there is no target group '" + weighted.target_group + "'");
         const std::string_view zone = zone_of_endpoint(config, *attachment, *group);
-        of_hop.push_back(places.group(*group, zone));
+        of_stop.push_back(places.group(*group, zone));
         if (!zone.empty()) zones.append(group->name).append("/").append(zone).append(",");
       }
     }
@@ -191,6 +199,10 @@ Result<> PolicyWriter::add(const PolicyRule& rule, const Name& name, const Attac
   r.hops = static_cast<uint16_t>(rule.hops.size());
   for (size_t i = 0; i < rule.hops.size() && i < kChainHopsMax; i++)
     r.hop[i] = make_hop(rule.hops[i], groups[i]);
+  if (rule.mirror && groups.back()[0] != kNone16) {
+    r.mirror = static_cast<uint16_t>(groups.back()[0] + 1);
+    r.shadow = rule.mirror->compared;
+  }
 
   policy_entry entry{};
   for (const Attachment* attachment : scope) {
@@ -217,6 +229,7 @@ Result<uint8_t> PolicyWriter::place_of(const Name& name, const Copy& copy) {
     if (place == 0 || taken || copy.rules[place].in_use) continue;
     last_ = place;
     tables_.policy_counters[place] = {};
+    tables_.mirror_counters[place] = {};
     places_.emplace(name, place);
     return place;
   }
@@ -256,14 +269,30 @@ std::string_view PolicyWriter::rule_name(uint8_t place) const {
   return {name, strnlen(name, kPolicyNameLength)};
 }
 
-policy_counters PolicyWriter::count(std::string_view rule) const {
-  policy_counters sum{};
+template <class Counters>
+Counters PolicyWriter::sum(const Counters* of_places, std::string_view rule) const {
+  Counters out{};
   for (const auto& [name, place] : places_) {
     if (name.rule != rule || name.of_listener) continue;
-    sum.flows += tables_.policy_counters[place].flows;
-    sum.packets_dropped += tables_.policy_counters[place].packets_dropped;
+    const auto* from = reinterpret_cast<const __u64*>(&of_places[place]);
+    auto* to = reinterpret_cast<__u64*>(&out);
+    for (size_t i = 0; i < sizeof(Counters) / sizeof(__u64); i++) to[i] += from[i];
   }
-  return sum;
+  return out;
+}
+
+policy_counters PolicyWriter::count(std::string_view rule) const {
+  return sum(tables_.policy_counters, rule);
+}
+
+mirror_counters PolicyWriter::count_mirrored(std::string_view rule) const {
+  return sum(tables_.mirror_counters, rule);
+}
+
+uint16_t PolicyWriter::mirror_of(uint8_t place) const {
+  const policy_rule& rule = tables_.policy_rules[size_t{copy_in_use()} * kPolicySlots + place];
+  return place == 0 || !rule.in_use || rule.mirror == 0 ? uint16_t{kNone16}
+                                                        : static_cast<uint16_t>(rule.mirror - 1);
 }
 
 }  // namespace sluice::gateway

@@ -39,6 +39,9 @@ class PolicyWriter {
   std::string_view rule_name(uint8_t place) const;
   // What all places of a rule have counted.
   policy_counters count(std::string_view rule) const;
+  mirror_counters count_mirrored(std::string_view rule) const;
+  // The group, by its place, that gets copies of the packets of a rule's flows; kNone16: none.
+  uint16_t mirror_of(uint8_t place) const;
 
  private:
   struct Name {
@@ -61,6 +64,8 @@ class PolicyWriter {
                const Places& places, Copy& out);
   Result<uint8_t> place_of(const Name& name, const Copy& copy);
   bool is_written(const Copy& wanted) const;
+  template <class Counters>
+  Counters sum(const Counters* of_places, std::string_view rule) const;
   uint32_t copy_in_use() const { return tables_.settings[0].policy >> 32 != 0 ? 1 : 0; }
 
   Tables& tables_;

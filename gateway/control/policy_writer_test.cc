@@ -208,5 +208,46 @@ TEST_F(PolicyWriterTest, MoreWeightMovesFlowsToOneGroupOnly) {
   EXPECT_NEAR(moved, 150, 50);
 }
 
+TEST_F(PolicyWriterTest, AMirrorHasItsGroupByZoneAndItsCounters) {
+  constexpr std::string_view kZoned = R"(load_balancers:
+  - {name: inspect, type: gateway, listeners: [{default_actions: [{type: forward, target_group: ids}]}]}
+network:
+  vpcs: [{id: vpc, cidr: 10.0.0.0/8}]
+  subnets: [{id: a, vpc: vpc, zone: zone-a, cidr: 10.1.0.0/16}, {id: b, vpc: vpc, zone: zone-b, cidr: 10.2.0.0/16}])";
+  const auto place = [&](std::string_view attachment) {
+    return static_cast<uint8_t>(rule_of(attachment, "10.1.0.1", "10.1.0.2"));
+  };
+  use("    - {name: m, actions: [{type: forward, target_group: ids}, {type: mirror, target_group: "
+      "dpi}]}");
+  const uint16_t group = reconciler.policy().mirror_of(place("front"));
+  EXPECT_EQ(reconciler.group_name(group), "dpi");
+  EXPECT_TRUE(reconciler.steers_to("dpi")) << "checked, and given rows";
+  EXPECT_EQ(
+      tables
+          .policy_rules[(tables.settings[0].policy >> 32 != 0 ? kPolicySlots : 0) + place("front")]
+          .shadow,
+      0);
+  EXPECT_TRUE(policy_mirrors(&tables, tables.settings, place("front")));
+
+  use("    - {name: m, actions: [{type: bypass}, {type: shadow, target_group: dpi}]}", kZoned);
+  EXPECT_NE(place("front"), place("back"));
+  const uint16_t front = reconciler.policy().mirror_of(place("front"));
+  const uint16_t back = reconciler.policy().mirror_of(place("back"));
+  EXPECT_EQ(tables.groups[front].zone, zone_id("zone-a"));
+  EXPECT_EQ(tables.groups[back].zone, zone_id("zone-b"));
+  EXPECT_EQ(policy_rule_at(&tables, tables.settings, place("front"))->shadow, 1);
+  tables.mirror_counters[place("front")].sent = 3;
+  tables.mirror_counters[place("back")].sent = 4;
+  tables.mirror_counters[place("back")].uncompared = 5;
+  EXPECT_EQ(reconciler.policy().count_mirrored("m").sent, 7u);
+  EXPECT_EQ(reconciler.policy().count_mirrored("m").uncompared, 5u);
+
+  const uint8_t before = place("front");
+  use("    - {name: n, actions: [{type: bypass}]}");
+  EXPECT_EQ(reconciler.policy().mirror_of(before), uint16_t{kNone16}) << "gone";
+  EXPECT_EQ(reconciler.policy().mirror_of(place("front")), uint16_t{kNone16});
+  EXPECT_EQ(reconciler.policy().mirror_of(0), uint16_t{kNone16});
+}
+
 }  // namespace
 }  // namespace sluice::gateway

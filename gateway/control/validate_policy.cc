@@ -55,6 +55,22 @@ void Validator::check_policy_rule(const Path& path, const PolicyRule& rule) {
       check_groups(hop, rule.hops[i], [&](const Path& where, const std::string& group) {
         check_group_reference(where + ".target_group", group, Protocol::kGeneve);
       });
+  if (rule.mirror) check_mirror(path, rule);
+}
+
+void Validator::check_mirror(const Path& path, const PolicyRule& rule) {
+  const bool alone = rule.hops.empty() && rule.decision == PolicyDecision::kForward;
+  if (alone && !is_broken(path, ".actions"))
+    return say(path + ".actions",
+               "a mirror or shadow gets copies only: put forward or bypass before it");
+  const size_t place = rule.decision == PolicyDecision::kForward ? rule.hops.size() : 1;
+  const Path action = path.at("actions", place);
+  if (is_broken(action, ".target_group")) return;
+  const std::string where = action + ".target_group";
+  const std::string& name = rule.mirror->target_group;
+  if (check_group_reference(where, name, Protocol::kGeneve) == nullptr) return;
+  if (std::ranges::any_of(rule.hops, [&](const Action& hop) { return forwards_to(hop, name); }))
+    say(where, "the rule forwards to '" + name + "' already: copies go to another group");
 }
 
 }  // namespace sluice::gateway

@@ -60,6 +60,7 @@ class Validator {
   // validate_policy.cc
   void check_policy();
   void check_policy_rule(const Path& path, const PolicyRule& rule);
+  void check_mirror(const Path& path, const PolicyRule& rule);
 
   // validate_profiles.cc
   void check_profiles();

@@ -86,6 +86,9 @@ FlowPlace place_of(const Controller& controller, const flow_record& record) {
   const uint16_t group =
       record.target == kUninspected ? uint16_t{kNone16} : group_of(tables, record);
   if (group != kNone16) out.target_group = controller.reconciler().group_name(group);
+  const uint16_t copies = controller.reconciler().policy().mirror_of(record.rule);
+  if ((record.flags & kFlowMirror) && copies != kNone16)
+    out.mirror = controller.reconciler().group_name(copies);
   for (const uint16_t index : appliances_of(record))
     out.appliance += (out.appliance.empty() ? "" : " > ") + target_text(tables, index);
   if (record.flags & kFlowNlb) out.backend = target_text(tables, record.backend);
@@ -136,6 +139,7 @@ std::string flow_json_line(const FlowReport& report, const FlowPlace& place, ToU
   out["target_group"] = place.target_group;
   if (!place.appliance.empty()) out["appliance"] = place.appliance;
   if (!place.backend.empty()) out["backend"] = place.backend;
+  if (!place.mirror.empty()) out["mirror"] = place.mirror;
   out["why"] = place.why;
   out["packets_forward"] = usage.packets[client];
   out["packets_back"] = usage.packets[server];

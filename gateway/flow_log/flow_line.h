@@ -16,6 +16,7 @@ struct FlowPlace {
   std::string attachment, endpoint_id;  // "front", "vpce-02b8ee1d4db0c51c4"
   std::string rule;                     // of the policy; empty: the listener decided
   std::string target_group;             // empty when the attachment has none any more
+  std::string mirror;                   // the group that gets copies; empty: none
   std::string appliance, backend;       // addresses, " > " between those of a chain; empty: none
   std::string_view why;                 // "hash", "sticky", "rehash", "bypass"
   std::string vpc, subnet, zone, region, account;
