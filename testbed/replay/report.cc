@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gateway/control/address.h"
+#include "gateway/datapath/mirror_counts.h"
 #include "inspect/eve/event.h"
 
 namespace sluice::testbed {
@@ -130,6 +131,20 @@ Json appliances_json(const OfflineReplay& replay) {
   return out;
 }
 
+// By rule of the policy.
+Json mirrors_json(const OfflineReplay& replay) {
+  const gateway::PolicyWriter& policy = replay.reconciler->policy();
+  Json out = Json::object();
+  for (uint32_t place = 1; place < gateway::kPolicySlots; place++) {
+    if (policy.mirror_of(static_cast<uint8_t>(place)) == gateway::kNone16) continue;
+    const std::string rule(policy.rule_name(static_cast<uint8_t>(place)));
+    const gateway::mirror_counters count = policy.count_mirrored(rule);
+    for (const gateway::MirrorColumn& column : gateway::kMirrorColumns)
+      out[rule][column.name] = count.*column.value;
+  }
+  return out;
+}
+
 // ---- the table ----
 
 using Line = std::vector<std::string>;
@@ -194,6 +209,9 @@ std::string report_text(const OfflineReplay& replay) {
   const Json appliances = appliances_json(replay);
   for (const auto& [name, counters] : appliances.items())
     out += counts_line("appliance " + name, counters);
+  const Json mirrors = mirrors_json(replay);
+  for (const auto& [name, counters] : mirrors.items())
+    out += counts_line("copies of " + name, counters);
   return out;
 }
 
@@ -206,6 +224,7 @@ std::string report_json(const OfflineReplay& replay) {
   out["drops"] = all_drops_json(replay.simulation->counts());
   out["gateway"] = events_json(replay);
   out["appliances"] = appliances_json(replay);
+  if (Json mirrors = mirrors_json(replay); !mirrors.empty()) out["mirrors"] = std::move(mirrors);
   return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

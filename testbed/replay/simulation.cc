@@ -2,6 +2,7 @@
 #include "testbed/replay/simulation.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "gateway/datapath/flow_table.h"
 #include "gateway/datapath/fragment.h"
@@ -53,9 +54,25 @@ Simulation::Simulation(gateway::ProcessHost& host, uint16_t attachment, Sides si
       appliances_(std::move(appliances)),
       delivered_(std::move(delivered)),
       flows_(tables_.settings[0].hash_key),
-      slow_path_(tables_, [this](const gateway::Outcome& outcome, std::span<const uint8_t> bytes) {
-        out_of_slow_path(outcome, bytes);
-      }) {}
+      slow_path_(tables_,
+                 [this](const gateway::Outcome& outcome, std::span<const uint8_t> bytes) {
+                   out_of_slow_path(outcome, bytes);
+                 }),
+      copies_(tables_,
+              [this](uint32_t interface, std::span<const uint8_t> frame) {
+                on_their_way_.push_back({interface, {frame.begin(), frame.end()}});
+                return true;
+              }),
+      copy_taker_{
+          [](void* self, const gateway::mirror_head* head, const uint8_t* bytes) {
+            auto* simulation = static_cast<Simulation*>(self);
+            simulation->copies_.take(*head, {bytes, head->length}, simulation->host_.now_ms());
+          },
+          this} {
+  host_.tables().mirrors = &copy_taker_;
+}
+
+Simulation::~Simulation() { host_.tables().mirrors = nullptr; }
 
 void Simulation::enter(const CapturedFrame& frame) {
   advance(frame.time_ns);
@@ -71,6 +88,23 @@ void Simulation::enter(const CapturedFrame& frame) {
     enter_ip(packet);
   else
     enter_other(Side::kOutside);
+  answer_copies();
+}
+
+// The appliances of mirrors and shadows answer like any other. What they say is theirs: it is in
+// their EVE output, and no fate of the flow's.
+void Simulation::answer_copies() {
+  for (const Copy& copy : std::exchange(on_their_way_, {})) {
+    StandingAppliance& appliance = *appliances_.at(tunnels::load_u32(&copy.frame[kOuterIp + 16]));
+    const auto replies =
+        appliance.answer(std::span(copy.frame).subspan(kOuterLength), now_ns_ / kNsPerUs);
+    (void)appliance.heard();
+    for (const StandingAppliance::Reply& reply : replies) {
+      write_reply_frame(copy.frame, reply.datagram, back_);
+      buffer_.assign(back_);
+      (void)host_.run(buffer_, copy.interface);
+    }
+  }
 }
 
 // The clock starts at 0 with the first frame and never goes back.
@@ -79,6 +113,7 @@ void Simulation::advance(int64_t time_ns) {
   now_ns_ = std::max(now_ns_, std::max(time_ns, first_ns_));
   host_.set_now_ms(static_cast<uint64_t>((now_ns_ - first_ns_) / kNsPerMs));
   slow_path_.expire(host_.now_ms());
+  copies_.turn(host_.now_ms());
   for (const auto& [address, standing] : appliances_) standing->tick(now_ns_ / kNsPerUs);
 }
 
@@ -294,6 +329,9 @@ void Simulation::drop(tunnels::DropReason reason, ReplayFlow* flow) {
 }
 
 void Simulation::finish() {
+  answer_copies();
+  for (int turns = 0; turns < 3; turns++)  // until all copies are judged
+    copies_.turn(host_.now_ms() + gateway::Comparison::kAnswerMs);
   slow_path_.expire(host_.now_ms() + gateway::kFragmentMs);
   const gateway::counters& slow = tables_.counters[gateway::kSlowPathCpu];
   counts_.fragments_added =

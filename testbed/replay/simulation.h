@@ -17,6 +17,7 @@
 #include <span>
 #include <vector>
 
+#include "gateway/datapath/mirror_copies.h"
 #include "gateway/datapath/process_host.h"
 #include "gateway/datapath/slow_path.h"
 #include "testbed/replay/capture_file.h"
@@ -54,6 +55,9 @@ class Simulation {
   // stays the caller's. `delivered` is given each frame that leaves on either side.
   Simulation(gateway::ProcessHost& host, uint16_t attachment, Sides sides,
              StandingAppliances appliances, Delivery delivered);
+  ~Simulation();
+  Simulation(const Simulation&) = delete;
+  Simulation& operator=(const Simulation&) = delete;
 
   void enter(const CapturedFrame& frame);
   // After the last frame: lets the appliances write what is pending.
@@ -84,6 +88,7 @@ class Simulation {
   Fate give_back(uint32_t tunnel, std::span<const StandingAppliance::Reply> replies,
                  ReplayFlow& flow);
   void drop(tunnels::DropReason reason, ReplayFlow* flow);
+  void answer_copies();
 
   gateway::ProcessHost& host_;
   const gateway::Tables& tables_;
@@ -97,8 +102,15 @@ class Simulation {
   int64_t now_ns_ = 0;
   gateway::FrameBuffer buffer_;
   gateway::SlowPath slow_path_;
-  FlowLog::Seen in_slow_path_{};  // whose frame it has just got
-  std::vector<uint8_t> sent_;     // the frame that went to the appliance
+  gateway::MirrorCopies copies_;
+  gateway::mirror_taker copy_taker_;
+  struct Copy {
+    uint32_t interface;
+    std::vector<uint8_t> frame;
+  };
+  std::vector<Copy> on_their_way_;  // copies to mirrors, of the frame that has entered
+  FlowLog::Seen in_slow_path_{};    // whose frame it has just got
+  std::vector<uint8_t> sent_;       // the frame that went to the appliance
   std::vector<uint8_t> back_;
 };
 

@@ -62,8 +62,8 @@ class PickyAppliance : public sdk::Appliance {
 
 class SimulationTest : public testing::Test {
  protected:
-  SimulationTest()
-      : config_(*gateway::parse_config(kYaml, "f")),
+  explicit SimulationTest(const char* yaml = kYaml)
+      : config_(*gateway::parse_config(yaml, "f")),
         host_(std::move(*gateway::ProcessHost::create({1024}))),
         reconciler_(*host_) {
     PickyAppliance::ticks = 0;
@@ -72,8 +72,9 @@ class SimulationTest : public testing::Test {
     EXPECT_TRUE(reconciler_.reconcile(config_, world));
     auto tap = std::make_shared<EveTap>(nullptr);
     StandingAppliances appliances;
-    appliances[gateway::parse_ip_address("10.9.0.11")->words[0]] =
-        std::make_unique<StandingAppliance>("picky", tap, std::make_unique<PickyAppliance>(*tap));
+    for (const gateway::TargetGroup& group : config_.target_groups)
+      appliances[group.targets[0].address.words[0]] =
+          std::make_unique<StandingAppliance>("picky", tap, std::make_unique<PickyAppliance>(*tap));
     simulation_ = std::make_unique<Simulation>(
         *host_, 0, Sides{}, std::move(appliances), [this](int64_t, std::span<const uint8_t> frame) {
           delivered_.emplace_back(frame.begin(), frame.end());
@@ -188,6 +189,35 @@ TEST_F(SimulationTest, EveryFrameEndsOnce) {
   EXPECT_EQ(delivered_.size(),
             counts.delivered + counts.crossed + counts.injected + counts.answered);
   EXPECT_EQ(counts.left_to_stack, 0u);
+}
+
+std::string with_shadow() {
+  std::string yaml = kYaml;
+  yaml.insert(yaml.find("load_balancers:"),
+              "  policy:\n    - {name: next, actions: [{type: forward, target_group: ids}, {type: "
+              "shadow, target_group: other}]}\n");
+  return yaml + "  - {name: other, protocol: GENEVE, targets: [{id: 10.9.0.12}]}\n";
+}
+
+class ShadowTest : public SimulationTest {
+ protected:
+  ShadowTest() : SimulationTest(with_shadow().c_str()) {}
+};
+
+TEST_F(ShadowTest, AnswersCopiesAndDeliversNoneOfThem) {
+  enter(datagram('p'));
+  enter(datagram('p', /*back=*/true), 10);
+  enter(datagram('X'), 20);
+  enter(datagram('R'), 30);  // both add a packet; what the shadow adds was not asked for
+  simulation_->finish();
+  const gateway::mirror_counters count = reconciler_.policy().count_mirrored("next");
+  EXPECT_EQ(count.sent, 4u);
+  EXPECT_EQ(count.approved, 2u);
+  EXPECT_EQ(count.missing, 2u);
+  EXPECT_EQ(count.agreed, 4u);
+  EXPECT_EQ(count.unasked, 1u);
+  EXPECT_EQ(delivered_.size(), 3u) << "the two that pass, and the one that the flow's own adds";
+  EXPECT_EQ(flow(0).ways[0].kept, 2u);
 }
 
 }  // namespace
