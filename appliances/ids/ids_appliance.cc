@@ -41,8 +41,7 @@ class InspectingAppliance final : public IdsAppliance {
     eve_.flush();
   }
 
-  void use(std::shared_ptr<const inspect::Engine> engine,
-           inspect::InspectorParts& parts) override {
+  void use(std::shared_ptr<const inspect::Engine> engine, inspect::InspectorParts& parts) override {
     inspector_->use(std::move(engine), parts);
   }
   IdsNumbers numbers() override { return numbers_of(*inspector_); }

@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <set>
 
+#include "gateway/control/attributes.h"
 #include "gateway/control/validator.h"
 #include "gateway/datapath/tables.h"
+#include "tunnels/geneve_profiles.h"
 #include "tunnels/yaml.h"
 
 namespace sluice::gateway {
@@ -68,7 +70,11 @@ void Validator::check_mirror(const Path& path, const PolicyRule& rule) {
   if (is_broken(action, ".target_group")) return;
   const std::string where = action + ".target_group";
   const std::string& name = rule.mirror->target_group;
-  if (check_group_reference(where, name, Protocol::kGeneve) == nullptr) return;
+  const TargetGroup* group = check_group_reference(where, name, Protocol::kGeneve);
+  if (group == nullptr) return;
+  if (profile_of(*group) != tunnels::kProfileAws)
+    say(where, "target group '" + name +
+                   "' must have the profile aws: by its cookie the answers to copies are known");
   if (std::ranges::any_of(rule.hops, [&](const Action& hop) { return forwards_to(hop, name); }))
     say(where, "the rule forwards to '" + name + "' already: copies go to another group");
 }

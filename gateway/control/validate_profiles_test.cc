@@ -57,6 +57,18 @@ TEST_F(ProfileConfig, AnApplianceSpeaksOneProfile) {
   EXPECT_EQ(errors(), "");
 }
 
+TEST_F(ProfileConfig, CopiesNeedACookie) {
+  PolicyRule& rule = config.gateway.policy[0];
+  rule.hops.clear();
+  rule.decision = PolicyDecision::kBypass;
+  rule.mirror.emplace().target_group = "mail-scanners";
+  EXPECT_EQ(errors(),
+            "gateway.policy[0].actions[1].target_group: target group 'mail-scanners' must have the "
+            "profile aws: by its cookie the answers to copies are known\n");
+  rule.mirror->target_group = "firewalls";
+  EXPECT_EQ(errors(), "");
+}
+
 TEST_F(ProfileConfig, HopsWithoutCookiesShareNoAppliance) {
   PolicyRule& rule = config.gateway.policy[0];
   rule.hops.resize(2);
