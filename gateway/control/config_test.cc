@@ -66,36 +66,6 @@ TEST(Config, EntriesExampleIsValid) {
       << errors_of(with("inside: in0", "inside: in0, entry: native"));
 }
 
-TEST(Config, NlbExampleIsValid) {
-  auto config = read_config(SLUICE_SOURCE_DIR "/docs/features/examples/nlb.yaml");
-  ASSERT_TRUE(config) << config.error()[0].text();
-  const LoadBalancer& names = *config->load_balancer("names");
-  ASSERT_EQ(names.listeners.size(), 3u);
-  EXPECT_EQ(names.listeners[2].address.text(), "fd01::53");
-  EXPECT_EQ(config->target_group("dns-udp")->targets[0].port, 5353);
-}
-
-TEST(Config, ReadsTheExampleOfTheFlowLog) {
-  auto config = read_config(SLUICE_SOURCE_DIR "/docs/features/examples/flow-log.yaml");
-  ASSERT_TRUE(config) << config.error()[0].text();
-  EXPECT_EQ(config->gateway.flow_log, (FlowLogSettings{"/var/log/sluice/flows.log",
-                                                       FlowLogFormat::kVpc, 60, 50'000'000, 10}));
-}
-
-TEST(Config, ReadsTheExampleOfHealthChecks) {
-  auto config = read_config(SLUICE_SOURCE_DIR "/docs/features/examples/health.yaml");
-  ASSERT_TRUE(config) << config.error()[0].text();
-  const HealthCheck& ids = config->target_group("ids")->health_check;
-  EXPECT_EQ(ids.protocol, HealthProtocol::kHttp);
-  EXPECT_EQ(ids.path, "/healthz");
-  EXPECT_EQ(ids.matcher, "200-299");
-  const HealthCheck& web = config->target_group("web")->health_check;
-  EXPECT_EQ(web.protocol, HealthProtocol::kHttps);
-  EXPECT_EQ(web.interval_s, 30);
-  EXPECT_EQ(config->target_group("orders")->health_check.matcher, "0");
-  EXPECT_FALSE(config->target_group("syslog")->health_check.enabled);
-}
-
 TEST(Config, SilencesOfProtocolsAndPorts) {
   const auto read = [](const std::string& list) {
     return parse_config(with("  nlb: {interface: mgmt0}\n",
@@ -119,18 +89,6 @@ TEST(Config, SilencesOfProtocolsAndPorts) {
     ASSERT_FALSE(refused) << list;
     EXPECT_NE(refused.error()[0].text().find(what), std::string::npos) << refused.error()[0].text();
   }
-}
-
-TEST(Config, ReadsTheExampleOfFailover) {
-  auto config = read_config(SLUICE_SOURCE_DIR "/docs/features/examples/failover.yaml");
-  ASSERT_TRUE(config) << config.error()[0].text();
-  const FailoverPolicy policy = failover_of(config->target_groups[0]);
-  EXPECT_TRUE(policy.rebalances);
-  EXPECT_EQ(policy.all_unhealthy, AllUnhealthy::kBypass);
-  EXPECT_FALSE(policy.resets_unhealthy || policy.resets_deregistered);
-  const Listener& listener = config->load_balancers[0].listeners[0];
-  EXPECT_TRUE(resets_when_idle(listener));
-  EXPECT_FALSE(drops_unknown_tcp(listener));
 }
 
 TEST(Config, ReadsTheExampleOfFloods) {

@@ -16,6 +16,44 @@ Config example(const std::string& name) {
   return config ? *config : Config();
 }
 
+TEST(Examples, Nlb) {
+  const Config config = example("nlb.yaml");
+  const LoadBalancer& names = *config.load_balancer("names");
+  ASSERT_EQ(names.listeners.size(), 3u);
+  EXPECT_EQ(names.listeners[2].address.text(), "fd01::53");
+  EXPECT_EQ(config.target_group("dns-udp")->targets[0].port, 5353);
+}
+
+TEST(Examples, FlowLog) {
+  const Config config = example("flow-log.yaml");
+  EXPECT_EQ(config.gateway.flow_log, (FlowLogSettings{"/var/log/sluice/flows.log",
+                                                      FlowLogFormat::kVpc, 60, 50'000'000, 10}));
+}
+
+TEST(Examples, HealthChecks) {
+  const Config config = example("health.yaml");
+  const HealthCheck& ids = config.target_group("ids")->health_check;
+  EXPECT_EQ(ids.protocol, HealthProtocol::kHttp);
+  EXPECT_EQ(ids.path, "/healthz");
+  EXPECT_EQ(ids.matcher, "200-299");
+  const HealthCheck& web = config.target_group("web")->health_check;
+  EXPECT_EQ(web.protocol, HealthProtocol::kHttps);
+  EXPECT_EQ(web.interval_s, 30);
+  EXPECT_EQ(config.target_group("orders")->health_check.matcher, "0");
+  EXPECT_FALSE(config.target_group("syslog")->health_check.enabled);
+}
+
+TEST(Examples, Failover) {
+  const Config config = example("failover.yaml");
+  const FailoverPolicy policy = failover_of(config.target_groups[0]);
+  EXPECT_TRUE(policy.rebalances);
+  EXPECT_EQ(policy.all_unhealthy, AllUnhealthy::kBypass);
+  EXPECT_FALSE(policy.resets_unhealthy || policy.resets_deregistered);
+  const Listener& listener = config.load_balancers[0].listeners[0];
+  EXPECT_TRUE(resets_when_idle(listener));
+  EXPECT_FALSE(drops_unknown_tcp(listener));
+}
+
 TEST(Examples, Lifetime) {
   const Config config = example("lifetime.yaml");
   EXPECT_EQ(config.gateway.idle_timeouts,
