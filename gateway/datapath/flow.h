@@ -247,6 +247,27 @@ SLUICE_STAGE enum DropReason flow_open(const struct path_tables* tables, const s
   return kDropNone;
 }
 
+// What its entry has beside a flow's name: state and age, as they are now.
+SLUICE_INLINE __u32 flow_marks(const struct settings* settings, const struct flow_record* record,
+                               const struct flow_usage* usage, __u32 now_ms) {
+  const int both = usage->packets[0] != 0 && usage->packets[1] != 0;
+  const __u32 state = flow_is_closed(record) ? kFlowClosed
+                      : both                 ? kFlowEstablished
+                                             : kFlowHalfOpen;
+  return state << 6 | flow_epoch(settings, now_ms);
+}
+
+// Lets the flow be found, with the state and age that it has now.
+SLUICE_STAGE int flow_stamp(const struct path_tables* tables, __u32 place, __u64 hash,
+                            __u32 now_ms) {
+  const struct settings* settings = table_settings(tables, 0);
+  const struct flow_record* record = table_flow_records(tables, place);
+  const struct flow_usage* usage = table_flow_usages(tables, place);
+  if (!settings || !record || !usage) return 0;
+  flow_publish(tables, place, hash, flow_marks(settings, record, usage, now_ms));
+  return 1;
+}
+
 // The target of a flow, or of a hop of its chain.
 SLUICE_INLINE __u32 flow_target(const struct flow_record* record, __u32 hop) {
   return hop == 0 ? record->target : chain_target(record, hop);
@@ -270,7 +291,7 @@ SLUICE_INLINE enum DropReason flow_leave(struct passage* way, const struct packe
     *begins = !packet_is_mid_flow(p);
     if (*begins) return kDropNone;
     record->flags |= kFlowReset;
-    flow_publish(way->tables, way->settings, index, query->hash, kFlowClosed, way->now_ms);
+    flow_stamp(way->tables, index, query->hash, way->now_ms);
     return kDropTargetLost;
   }
   if (owner != kNone16) {
@@ -351,39 +372,23 @@ SLUICE_INLINE enum DropReason flow_remember_layer2(const struct passage* way, co
   return *reference == 0 ? kDropLayer2TableFull : kDropNone;
 }
 
-// Lets the flow be found, with the state and age that it has now: its name among those of its
-// bucket, which a packet that changes neither need not write.
-SLUICE_STAGE int flow_stamp(const struct path_tables* tables, __u32 place, __u64 hash,
-                            __u32 now_ms) {
-  const struct settings* settings = table_settings(tables, 0);
-  struct flow_record* record = table_flow_records(tables, place);
-  const struct flow_usage* usage = table_flow_usages(tables, place);
-  if (!settings || !record || !usage) return 0;
-  const int both = usage->packets[0] != 0 && usage->packets[1] != 0;
-  const __u32 state = flow_is_closed(record) ? kFlowClosed
-                      : both                 ? kFlowEstablished
-                                             : kFlowHalfOpen;
-  record->last_seen_ms = now_ms;
-  flow_publish(tables, settings, place, hash, state, now_ms);
-  return 1;
-}
-
 // Counts a packet that came in from outside or inside, or several in one frame.
 SLUICE_INLINE void flow_account(const struct passage* way, struct flow_record* record,
                                 const struct flow_query* query, __u32 packets, __u32 bytes) {
-  struct flow_usage* usage = table_flow_usages(way->tables, query->place);
-  if (!usage) return;
+  struct flow_bucket* bucket = table_flow_buckets(way->tables, query->place / kFlowWays);
+  if (!bucket) return;
+  SLUICE_OPAQUE(bucket);  // no arithmetic on it before the check
+  const __u64 entry = bucket->entry[query->place & (kFlowWays - 1)];
+  // Another CPU may have given the place away meanwhile.
+  if ((entry ^ query->hash) >> 8 != 0) return;
+  struct flow_usage* usage = flow_usage_in(bucket, query->place);
   const __u32 direction = query->direction & 1;
-  const __u32 before = usage->packets[direction];
-  usage->packets[direction] = before + packets;
+  usage->packets[direction] += packets;
   usage->bytes_low[direction] += bytes;
   if (usage->bytes_low[direction] < bytes) usage->bytes_high[direction]++;
-  const __u32 seen = record->last_seen_ms;
-  if (before == 0 || flow_is_closed(record) ||
-      flow_epoch(way->settings, seen) != flow_epoch(way->settings, way->now_ms))
+  if (record->last_seen_ms != way->now_ms) record->last_seen_ms = way->now_ms;
+  if ((entry & kFlowNameMask) != flow_marks(way->settings, record, usage, way->now_ms))
     flow_stamp(way->tables, query->place, query->hash, way->now_ms);
-  else if (seen != way->now_ms)
-    record->last_seen_ms = way->now_ms;
 }
 
 // Follows a TCP flow by what was approved, the appliance's own resets included.

@@ -77,6 +77,11 @@ SLUICE_INLINE int target_serves(const struct target* target) {
 // Where a flow stands in its bucket if it can choose.
 SLUICE_INLINE __u32 flow_home(__u64 hash) { return (__u32)(hash >> 61); }
 
+// Whether a flow may have had a cookie before its present one.
+SLUICE_INLINE int flow_had_another_cookie(const struct flow_record* record) {
+  return record->cookie >> 28 != 0 || (record->flags & kFlowMoved);
+}
+
 // Which flow is looked for, and where its packet goes.
 struct flow_query {
   struct flow_key key;
@@ -185,14 +190,14 @@ SLUICE_STAGE __u32 flow_claim(const struct path_tables* tables, __u64 hash, __u3
   return bucket_index * kFlowWays + best_way;
 }
 
-// Lets others find the flow at `index`, and stamps its state and age; also when they change.
-SLUICE_INLINE void flow_publish(const struct path_tables* tables, const struct settings* settings,
-                                __u32 index, __u64 hash, __u32 state, __u32 now_ms) {
+// Lets others find the flow at `index`, and stamps its state and age (flow_marks) into its entry.
+SLUICE_INLINE void flow_publish(const struct path_tables* tables, __u32 index, __u64 hash,
+                                __u32 marks) {
   struct flow_bucket* bucket = table_flow_buckets(tables, index / kFlowWays);
   if (!bucket) return;
   __u64* place = &bucket->entry[index & (kFlowWays - 1)];
   const __u64 before = *place;
-  const __u64 entry = flow_entry(hash, state, flow_epoch(settings, now_ms));
+  const __u64 entry = (hash & ~(__u64)kFlowNameMask) | marks;
   // Another CPU may have given the place away meanwhile; then it is not ours to stamp.
   if (before != entry && (before ^ hash) >> 8 == 0) *place = entry;
 }

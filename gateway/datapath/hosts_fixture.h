@@ -16,6 +16,7 @@
 #include "gateway/datapath/kernel_host.h"
 #include "gateway/datapath/process_host.h"
 #include "gateway/datapath/profiles_fixture.h"
+#include "gateway/datapath/unrecorded.h"
 
 namespace sluice::gateway::fixture {
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/flow_log/flow_line.h"
 
+#include <cstring>
+
 #include <nlohmann/json.hpp>
 
 #include "gateway/control/controller.h"
@@ -30,6 +32,8 @@ std::string_view why_of(const Tables& tables, const flow_record& record, uint16_
 uint16_t group_of(const Tables& tables, const flow_record& record) {
   flow_query query{};
   query.key = record.key;
+  // A record has its usage there.
+  if (query.key.version == 4) std::memset(query.key.rest, 0, sizeof(query.key.rest));
   query.hash = flow_hash(&tables.settings->hash_key, &record.key, kFlowHash5Tuple);
   return static_cast<uint16_t>(
       flow_group(&tables, &tables.attachments[record.attachment], &query, record.rule));

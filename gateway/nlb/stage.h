@@ -21,7 +21,8 @@ SLUICE_INLINE enum DropReason nlb_return_to_listener(struct passage* way, frame*
   const struct listener* l = table_listeners(way->tables, alias->backend);
   if (!l || !l->in_use) return kDropNlbNoTarget;
   alias->last_seen_ms = way->now_ms;
-  flow_publish(way->tables, way->settings, *index, query->hash, kFlowEstablished, way->now_ms);
+  flow_publish(way->tables, *index, query->hash,
+               kFlowEstablished << 6 | flow_epoch(way->settings, way->now_ms));
   checksum_settle(way, f, p);
   struct nlb_change change = {
       {l->address[0], l->address[1], l->address[2], l->address[3]}, l->port, kNlbSource};
@@ -72,7 +73,8 @@ SLUICE_STAGE enum DropReason nlb_keep_alias(const struct path_tables* tables,
   const __u16 flags =
       kFlowAlias | (query->direction == 0 ? kFlowClientFirst | kFlowFirstEndOutside : 0);
   flow_start(&way, record, index, query, generation, 0, flags, (__u16)listener_index);
-  flow_publish(tables, way.settings, index, query->hash, kFlowEstablished, now_ms);
+  flow_publish(tables, index, query->hash,
+               kFlowEstablished << 6 | flow_epoch(way.settings, now_ms));
   return kDropNone;
 }
 
