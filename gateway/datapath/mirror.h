@@ -88,6 +88,19 @@ SLUICE_STAGE int mirror_is_answer(const struct path_tables* tables, const struct
   return flow_cookie_apart(tables, query->hash, from, generation, kMirrorHop) == cookie;
 }
 
+// Whether copies of the flow go to a target, or did before its row changed.
+SLUICE_STAGE int mirror_is_target(const struct path_tables* tables, const struct flow_query* query,
+                                  __u32 target) {
+  const struct settings* settings = table_settings(tables, 0);
+  if (!query || !settings) return 0;
+  const struct flow_record* record = table_flow_records(tables, query->place);
+  if (!record) return 0;
+  const struct policy_rule* r = policy_rule_at(tables, settings, record->rule);
+  if (!r || r->mirror == 0) return 0;
+  const struct row* row = steer_row(tables, r->mirror - 1u, query);
+  return row && (row->target == target || row->previous == target);
+}
+
 // That datagram's end.
 SLUICE_INLINE enum Verdict mirror_end(struct passage* way, frame* f, const struct datagram* d,
                                       const struct flow_query* query, __u64 clock) {

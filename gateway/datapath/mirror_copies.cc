@@ -70,6 +70,7 @@ bool MirrorCopies::send_copy(const mirror_head& head, std::span<const uint8_t> p
   passage_begin(&way, &tables_, kSlowPathCpu, static_cast<__u32>(now_ms));
   checksum_settle(&way, buffer_.raw(), &p);
   flow_query query{};
+  query.place = kFlowNotFound;
   query.hash = head.hash;
   query.attachment = head.attachment;
   return path_send(&way, buffer_.raw(), &p, to, head.target, at, &query, head.cookie, 0) ==

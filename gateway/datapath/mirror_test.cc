@@ -212,6 +212,26 @@ TEST_F(Mirror, TheFlowsOwnCookieIsNotForIt) {
   EXPECT_EQ(count().answers, 0u);
 }
 
+// Copies tell their target all but 16 bits of what the flow's former cookie would be.
+TEST_F(Mirror, TheFlowsFormerCookieIsNotForIt) {
+  const Step out = from_outside(request());
+  flow_record& record = *table_flow_records(&tables(), place());
+  const uint64_t hash = flow_hash(&tables().settings->hash_key, &record.key, kFlowHash5Tuple);
+  const auto answer_under_former = [&] {
+    const uint32_t generation = (record.cookie >> 28) - 1;
+    Bytes forged = returned_as(kMirrorTarget, out.bytes);
+    store_be32(&forged[kOuterFlowCookie],
+               flow_cookie(tables().settings, hash, kMirrorTarget, generation & 15, 0));
+    return from_tunnel(forged).outcome;
+  };
+  EXPECT_EQ(answer_under_former().reason, kDropTargetMismatch) << "it never had another";
+  record.flags |= kFlowMoved;
+  EXPECT_EQ(answer_under_former().reason, kDropTargetMismatch);
+  EXPECT_EQ(events(kEventFormerCookie), 0u);
+  record.flags &= static_cast<__u16>(~kFlowMirror);
+  EXPECT_EQ(answer_under_former().reason, kDropNone) << "so it is the mirror that is refused";
+}
+
 TEST_F(Mirror, ItsCookieIsForNobodyElse) {
   const Step out = from_outside(request());
   const Bytes copy = copy_of(out.bytes, taken.at(0).head);

@@ -133,6 +133,7 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
   }
   const int inspected = !(record->flags & kFlowBypass) && !way->fails_open;
   if (inspected && target && (target->flags & kTargetInUse) && path_may_cut(f, &p, mtu)) {
+    record->last_seen_ms = way->now_ms;
     flow_stamp(way->tables, query.place, query.hash, way->now_ms);
     return path_cut(way, f, attachment->interface[side & 1], mtu);
   }
@@ -169,7 +170,8 @@ SLUICE_INLINE enum DropReason former_cookie(const struct passage* way,
                                             __u32 from) {
   const __u32 generation = cookie >> 28;
   const struct flow_usage* usage = table_flow_usages(way->tables, index);
-  int genuine = (((record->cookie >> 28) - generation) & 15) == 1 &&
+  int genuine = flow_had_another_cookie(record) &&
+                (((record->cookie >> 28) - generation) & 15) == 1 &&
                 flow_cookie_apart(way->tables, query->hash, from, generation, 0) == cookie;
   // Or the flow had no record until now.
   if (!genuine && usage && record->target == from)
@@ -197,16 +199,20 @@ SLUICE_INLINE __u32 verify_return(const struct passage* way, struct datagram* d,
   if (!attachment || attachment->attachment_id != d->geneve.attachment_id)
     return kDropEndpointMismatch;
   if (record->target == from && record->cookie == d->geneve.flow_cookie) return kDropNone;
+  query->place = *index;
+  __u32 verified;
   if (flow_is_chain(record)) {
-    query->place = *index;
-    const __u32 hop = chain_verify(way->tables, query, d->geneve.flow_cookie, from, way->now_ms);
-    if (hop & kChainFormer) way->counters->event[kEventFormerCookie]++;
-    return hop;
+    verified = chain_verify(way->tables, query, d->geneve.flow_cookie, from, way->now_ms);
+    if (!(verified & kChainFormer)) return verified;
+  } else {
+    verified = former_cookie(way, query, *index, record, d->geneve.flow_cookie, from);
+    if (verified != kDropNone) return verified;
   }
-  const enum DropReason reason =
-      former_cookie(way, query, *index, record, d->geneve.flow_cookie, from);
-  if (reason == kDropNone) way->counters->event[kEventFormerCookie]++;
-  return reason;
+  // It has seen enough of the flow to guess what its cookie was.
+  if ((record->flags & kFlowMirror) && mirror_is_target(way->tables, query, from))
+    return kDropTargetMismatch;
+  way->counters->event[kEventFormerCookie]++;
+  return verified;
 }
 
 // A frame from an interface that faces the appliances.

@@ -166,7 +166,6 @@ bool cookie_is_known(const Tables& tables, const Bytes& datagram, uint32_t now_m
     return false;
   const uint32_t maker = header.flow_cookie >> 16 & 0xfff;
   if (tables.targets[maker].address[0] != load_u32(&datagram[26])) return false;
-  if (tables.counters[0].event[kEventFormerCookie] != 0) return true;
   for (uint32_t i = 0; i < tables.flow_buckets_count * kFlowWays; i++) {
     const flow_record& record = *table_flow_records(&tables, i);
     for (uint32_t hop = 1; flow_is_chain(&record) && hop <= chain_hops(&record); hop++)
@@ -250,6 +249,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     host->set_now_ms(host->now_ms() + 17);
     const uint64_t bypassed = tables.counters[0].event[kEventBypassed];
     const uint64_t hints = tables.counters[0].event[kEventHintTaken];
+    const uint64_t former = tables.counters[0].event[kEventFormerCookie];
     const Outcome outcome = host->run(buffer, interface_index);
     require((outcome.verdict == kVerdictDrop || outcome.verdict == kVerdictAnswered) ==
             (outcome.reason != kDropNone));
@@ -260,6 +260,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
               outcome.verdict == kVerdictMirror);
       if (outcome.verdict == kVerdictInside || outcome.verdict == kVerdictOutside)
         require(tables.counters[0].event[kEventHintTaken] != hints ||  // it may have moved its flow
+                tables.counters[0].event[kEventFormerCookie] != former ||
                 cookie_is_known(tables, in, static_cast<uint32_t>(host->now_ms())));
       if (outcome.verdict == kVerdictTarget)
         last.assign(buffer.bytes().begin(), buffer.bytes().end());
