@@ -69,8 +69,8 @@ void ConfigReader::read_profile(const YamlNode& node, TargetGroup& group) {
     errors_.add(node, "profiles are for GENEVE target groups");
   else if (!good)
     errors_.add(node, good.error().what);
-  else
-    group.attributes[kProfile] = name;
+  else if (group.attributes.try_emplace(kProfile, name).first->second != name)
+    errors_.add(node, "attributes has another sluice.profile; leave one of them out");
 }
 
 void ConfigReader::read_health_check(const YamlNode& node, TargetGroup& group) {

@@ -163,6 +163,9 @@ Result<> PolicyWriter::add(const PolicyRule& rule, bool of_listener, const Attac
     std::string zones;
     std::vector<std::vector<uint16_t>> groups;
     for (const Action& stop : stops_of(rule)) {
+      // What flows know their rule by does not change when copies are made or no longer: an
+      // attachment has one zone, which a mirror tells only if no hop does.
+      const bool names = groups.size() < rule.hops.size() || zones.empty();
       auto& of_stop = groups.emplace_back();
       for (const WeightedGroup& weighted : groups_of(stop)) {
         const TargetGroup* group = config.target_group(weighted.target_group);
@@ -170,7 +173,7 @@ Result<> PolicyWriter::add(const PolicyRule& rule, bool of_listener, const Attac
           return fail("there is no target group '" + weighted.target_group + "'");
         const std::string_view zone = zone_of_endpoint(config, *attachment, *group);
         of_stop.push_back(places.group(*group, zone));
-        if (!zone.empty()) zones.append(group->name).append("/").append(zone).append(",");
+        if (names && !zone.empty()) zones.append(group->name).append("/").append(zone).append(",");
       }
     }
     Variant& variant = variants[zones];
@@ -251,12 +254,13 @@ bool PolicyWriter::is_written(const Copy& wanted) const {
 void PolicyWriter::take_over() {
   const policy_rule* rules = tables_.policy_rules + size_t{copy_in_use()} * kPolicySlots;
   for (uint32_t i = 1; i < kPolicySlots; i++) {
+    // Flows may still have a rule that was removed: the next one gets a later place.
+    if (rules[i].in_use || tables_.policy_counters[i].flows != 0) last_ = static_cast<uint8_t>(i);
     if (!rules[i].in_use) continue;
     const auto* name = reinterpret_cast<const char*>(rules[i].name);
     places_.emplace(Name{std::string(name, strnlen(name, kPolicyNameLength)), rules[i].zone,
                          rules[i].of_listener != 0},
                     static_cast<uint8_t>(i));
-    last_ = static_cast<uint8_t>(i);
   }
 }
 

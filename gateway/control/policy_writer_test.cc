@@ -242,6 +242,14 @@ network:
   EXPECT_EQ(reconciler.policy().count_mirrored("m").sent, 7u);
   EXPECT_EQ(reconciler.policy().count_mirrored("m").uncompared, 5u);
 
+  use("    - {name: h, actions: [{type: forward, target_group: dpi}]}", kZoned);
+  const uint8_t forwards = place("front");
+  use("    - {name: h, actions: [{type: forward, target_group: dpi}, {type: shadow, target_group: "
+      "ids}]}",
+      kZoned);
+  EXPECT_EQ(place("front"), forwards) << "flows keep their rule when it gets a mirror";
+  EXPECT_NE(reconciler.policy().mirror_of(forwards), uint16_t{kNone16});
+
   const uint8_t before = place("front");
   use("    - {name: n, actions: [{type: bypass}]}");
   EXPECT_EQ(reconciler.policy().mirror_of(before), uint16_t{kNone16}) << "gone";

@@ -28,11 +28,13 @@ void Reconciler::take_over_targets() {
                         {ip_address(place.address, place.version), swap_be16(place.port)}};
     const auto index = static_cast<uint16_t>(i);
     const uint64_t id = rendezvous_id(rendezvous_key_, key.target.address.words, key.target.port);
-    const TargetSlot slot{.index = index,
-                          .id = id,
-                          .delay_ms = place.delay_s * uint64_t{1000},
-                          .failover = place.failover,
-                          .profile = place.profile};
+    const TargetSlot slot{
+        .index = index,
+        .id = id,
+        .delay_ms = place.delay_s * uint64_t{1000},
+        .failover = place.failover,
+        .marks = static_cast<uint16_t>(place.flags & (kTargetMoves | kTargetResets)),
+        .profile = place.profile};
     const auto [at, first] = targets_.try_emplace(key, slot);
     if (first)
       places_[i] = at;
