@@ -319,16 +319,16 @@ void Inspector::on_flow_end(Flows::Record& flow, FlowEnd end) {
   reports_.set_frame(frame);
 }
 
-void Inspector::rest(Flows::Record& flow) {
+void Inspector::rest(Flows::Record& flow) const {
   if (flow.user.app) flow.user.app->rest();
   if (!flow.user.tcp) return;
-  for (StreamInspection& side : flow.user.tcp->sides) side.rest();
+  for (StreamInspection& side : flow.user.tcp->sides) side.rest(engine_->generation());
 }
 
 void Inspector::tick(int64_t time_us) {
   now_us_ = std::max(now_us_, time_us);
   flows_.expire(now_us_);
-  flows_.rest(now_us_, kRestAfterUs, rest);
+  flows_.rest(now_us_, kRestAfterUs, [this](Flows::Record& flow) { rest(flow); });
   check_.host_bits().expire(now_us_);
   verdicts_.tick(now_us_);
   reports_.sink().flush();

@@ -131,7 +131,7 @@ class Inspector {
   void ask_address_rules(const Current& current);
   void ask_classification_rules(const Current& current);
   void match_in_packet(const Current& current, uint32_t index);
-  static void rest(Flows::Record& flow);
+  void rest(Flows::Record& flow) const;
   void on_flow_end(Flows::Record& flow, FlowEnd end);
 
   std::shared_ptr<const Engine> engine_;

@@ -8,6 +8,8 @@
 #include <map>
 #include <set>
 
+#include "inspect/match/tcp_inspection.h"
+
 namespace sluice::inspect {
 namespace {
 
@@ -108,6 +110,27 @@ TEST(Prefilter, AStreamIsClosedAfterItsDatabase) {
     EXPECT_GT(scratch.bytes(), 0u);
     second->scan_stream(stream, bytes("abcdefghi"), scratch, found);
     EXPECT_EQ(found.rules, (std::multiset<uint32_t>{2}));
+  }
+  ASSERT_EQ(hs_set_database_allocator(nullptr, nullptr), HS_SUCCESS);
+}
+
+TEST(Prefilter, ASilentStreamRestsAfterItsDatabase) {
+  ASSERT_EQ(hs_set_database_allocator(map_pages, unmap_pages), HS_SUCCESS);
+  {
+    const StreamLimits limits;
+    StreamBudget budget;
+    StreamCounters counters;
+    StreamInspection side(limits, budget, counters);
+    side.generation = 1;
+    PrefilterScratch scratch;
+    Found found;
+    {
+      const auto first = Prefilter::compile({{"abcdef", false, 1}}, Prefilter::Mode::kStream);
+      ASSERT_TRUE(first->prepare(scratch));
+      first->scan_stream(side.prefilter, bytes("abc"), scratch, found);
+    }
+    EXPECT_TRUE(mapped_pages.empty());
+    for (int i = 0; i < 2; i++) side.rest(2);
   }
   ASSERT_EQ(hs_set_database_allocator(nullptr, nullptr), HS_SUCCESS);
 }

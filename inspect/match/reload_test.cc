@@ -263,6 +263,23 @@ TEST(Reload, NothingKeepsRulesThatWereReplaced) {
   EXPECT_EQ(h.inspector().held(), 0u);
 }
 
+// The databases of its streams are gone.
+TEST(Reload, AFlowThatIsSilentOverItRests) {
+  Harness h(kMore);
+  const Ends c{"10.0.0.1", "10.0.0.2", 40000, 80};
+  h.connect(c);
+  h.data(c, 0, "att");
+  h.reload(kAttack);
+  for (int i = 0; i < 2; i++) h.pass_time(kRestAfterUs);
+  h.data(c, 3, "ack");
+  EXPECT_EQ(h.alerts(), Sids{1}) << "what is still held is searched";
+  h.pass_time(kRestAfterUs);
+  h.data(c, 6, " again att");
+  h.pass_time(kRestAfterUs);
+  h.data(c, 16, "ack");
+  EXPECT_EQ(h.alerts(), (Sids{1, 1}));
+}
+
 TEST(Reload, AThousandUnderPackets) {
   Harness h(
       "alert http any any -> any any (http.uri; content:\"evil\"; sid:1;)\n"

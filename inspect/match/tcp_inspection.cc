@@ -12,10 +12,16 @@ void StreamInspection::begin_again(uint32_t its_generation) {
   generation = its_generation;
 }
 
-void StreamInspection::rest() {
+// The databases of streams of another generation may be gone: those can only be closed.
+void StreamInspection::rest(uint32_t in_use) {
   stream.rest();
-  prefilter.rest();
-  prefilter_named.rest();
+  if (generation == in_use) {
+    prefilter.rest();
+    prefilter_named.rest();
+  } else {
+    prefilter.close();
+    prefilter_named.close();
+  }
   pending.shrink_to_fit();
   fired.shrink_to_fit();
 }

@@ -38,8 +38,9 @@ struct StreamInspection {
   std::vector<Fired> fired;
   uint32_t generation = 0;  // of the engine that `prefilter` and `pending` belong to
 
-  // Takes as little memory as it can; nothing is forgotten.
-  void rest();
+  // Takes as little memory as it can; nothing is forgotten that the rules of this generation, those
+  // in use, go on with.
+  void rest(uint32_t in_use);
   // Other rules: nothing has been searched for them.
   void begin_again(uint32_t its_generation);
   // Adds or renews; false if there is no room.
