@@ -26,7 +26,8 @@ struct FlowUser {
   bool syn_seen[2] = {};
   bool acknowledged[2] = {};               // the other end has taken that sequence number
   FlowState open_state = FlowState::kNew;  // the last one that was not closed
-  bool established = false;                // at the packet before
+  bool reset_believed = false;
+  bool established = false;  // at the packet before
   Decision decision = Decision::kInspect;
   AppProtocol app_protocol = AppProtocol::kUnknown;
   AppProtocol first_protocol = AppProtocol::kUnknown;  // if it has changed

@@ -168,6 +168,7 @@ Verdict Inspector::decide(const Current& current, bool created, Responses& respo
   payload_searched_ = false;
   if (view.is_tcp()) {
     const StreamAccept accepted = inspect_tcp(current);
+    judge_reset(current);
     if (accepted == StreamAccept::kConflict) return after_conflict(current, responses);
     if (accepted != StreamAccept::kOk) {
       if (const auto verdict = verdicts_.except(current, ExceptionCause::kStreamMemory, responses))

@@ -116,6 +116,7 @@ class Inspector {
   static void note_protocol(FlowUser& user, AppProtocol protocol);
   static void note_handshake(const Current& current);
   StreamAccept inspect_stream(const Current& current);
+  static void judge_reset(const Current& current);
   void inspect_end_of_stream(const Current& current, const StreamInspection& side);
   void inspect_datagram(const Current& current);
   TcpInspection& tcp_of(FlowUser& user);

@@ -56,6 +56,8 @@ StreamAccept Inspector::inspect_stream(const Current& current) {
       reset ? StreamAccept::kOk : side.stream.accept(view.sequence, syn, view.payload);
   for (auto piece = side.stream.take(); !piece.empty(); piece = side.stream.take())
     inspect_piece(current, side, piece);
+  if (view.packet.tcp_flags & tunnels::kTcpFin)
+    side.fin = view.sequence + static_cast<uint32_t>(view.payload.size());
   inspect_end_of_stream(current, side);
   return accepted;
 }
@@ -73,6 +75,16 @@ void Inspector::inspect_end_of_stream(const Current& current, const StreamInspec
     for (const Direction direction : {Direction::kToServer, Direction::kToClient})
       app->end(direction, transactions_);
   }
+}
+
+// A reset that is not believed ends nothing: else a SYN behind it would begin the inspection anew,
+// in the middle of what the receiver goes on to read.
+void Inspector::judge_reset(const Current& current) {
+  if (!(current.view.packet.tcp_flags & tunnels::kTcpRst)) return;
+  FlowUser& user = current.flow.user;
+  user.reset_believed = user.reset_believed || !user.tcp ||
+                        user.tcp->sides[current.side()].believes_reset(current.view.sequence);
+  if (!user.reset_believed) take_back_reset(current.flow, user.open_state);
 }
 
 void Inspector::inspect_datagram(const Current& current) {

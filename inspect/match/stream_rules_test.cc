@@ -11,6 +11,7 @@ namespace {
 using testing::Ends;
 using testing::Harness;
 using testing::kAck;
+using testing::kRst;
 using testing::kSyn;
 using testing::Sids;
 using testing::tcp;
@@ -287,6 +288,71 @@ TEST(StreamRules, AResetAndASynDoNotLeadOutOfADrop) {
   EXPECT_FALSE(h.send(tcp(c, testing::kRst, 1004, 0)));
   EXPECT_FALSE(h.send(tcp(c, kSyn, 1003, 0)));
   EXPECT_FALSE(h.data(c, 3, "ack"));
+}
+
+// A reset of the receiver's choice ends the connection; of any other, whatever follows, nothing.
+TEST(StreamRules, ASynAfterAResetOutsideBeginsNothing) {
+  for (const uint32_t reset : {0u, 1000u, 1003u, 1005u, 1004u + (1u << 29)}) {
+    for (const uint8_t flags : {kRst, uint8_t(kRst | kSyn)}) {
+      Harness h(kAttack);
+      const Ends c;
+      h.connect(c);
+      h.data(c, 0, "att");
+      EXPECT_TRUE(h.send(tcp(c, flags, reset, 0)));
+      EXPECT_TRUE(h.send(tcp(c, kSyn, 1003, 0)));
+      EXPECT_FALSE(h.data(c, 3, "ack")) << reset;
+    }
+  }
+}
+
+TEST(StreamRules, AfterAResetThatIsBelievedTheSameTupleMayConnectAgain) {
+  const Ends c;
+  const auto connects_again = [&](Harness& h) {
+    h.connect(c, 70'000, 90'000);
+    EXPECT_TRUE(h.send(tcp(c, kAck, 70'001, 90'001, "att")));
+    EXPECT_FALSE(h.send(tcp(c, kAck, 70'004, 90'001, "ack")));
+  };
+  {  // Behind bytes that came in order, after one that is not believed.
+    Harness h(kAttack);
+    h.connect(c);
+    h.data(c, 0, "abc");
+    h.send(tcp(c, kRst, 1003, 0));
+    h.send(tcp(c, kRst, 1004, 0));
+    h.send(tcp(c, kRst, 1003, 0));
+    connects_again(h);
+  }
+  {  // A segment was lost: the sender is asked where it is.
+    Harness h(kAttack);
+    h.connect(c);
+    h.data(c, 100, "abc");
+    h.send(tcp(c, kRst, 1104, 0));
+    h.send(tcp(c, kRst, 1001, 0));
+    connects_again(h);
+  }
+  {  // Behind the end.
+    Harness h(kAttack);
+    h.connect(c);
+    h.data(c, 0, "abc");
+    h.send(tcp(c, tunnels::kTcpFin | kAck, 1004, 5001));
+    h.send(tcp(c.turned(), kAck, 5001, 1005, "late"));
+    h.send(tcp(c, kRst, 1005, 0));
+    connects_again(h);
+  }
+  {  // Both have ended: another reset changes nothing.
+    Harness h(kAttack);
+    h.connect(c);
+    h.data(c, 0, "abc");
+    h.send(tcp(c, tunnels::kTcpFin | kAck, 1004, 5001));
+    h.send(tcp(c.turned(), tunnels::kTcpFin | kAck, 5001, 1005));
+    h.send(tcp(c, kRst, 77, 0));
+    connects_again(h);
+  }
+  {  // Nothing was said.
+    Harness h(kAttack);
+    h.connect(c);
+    h.send(tcp(c, kRst, 77, 0));
+    connects_again(h);
+  }
 }
 
 TEST(StreamRules, AfterARejectTheSameTupleMayConnectAgain) {

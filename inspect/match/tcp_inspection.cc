@@ -26,6 +26,12 @@ void StreamInspection::rest(uint32_t in_use) {
   fired.shrink_to_fit();
 }
 
+// The end takes a sequence number.
+bool StreamInspection::believes_reset(uint32_t sequence) const {
+  return stream.believes_reset(sequence) ||
+         (fin == sequence - 1 && stream.believes_reset(sequence - 1));
+}
+
 bool StreamInspection::remember_pending(uint32_t rule, uint64_t hit) {
   const auto found = std::find_if(pending.begin(), pending.end(),
                                   [&](const Pending& p) { return p.rule == rule; });

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "inspect/match/prefilter.h"
@@ -36,11 +37,13 @@ struct StreamInspection {
   PrefilterStream prefilter_named;  // of those that name the server's
   std::vector<Pending> pending;
   std::vector<Fired> fired;
-  uint32_t generation = 0;  // of the engine that `prefilter` and `pending` belong to
+  std::optional<uint32_t> fin;  // the sequence number of its end
+  uint32_t generation = 0;      // of the engine that `prefilter` and `pending` belong to
 
   // Takes as little memory as it can; nothing is forgotten that the rules of this generation, those
   // in use, go on with.
   void rest(uint32_t in_use);
+  bool believes_reset(uint32_t sequence) const;
   // Other rules: nothing has been searched for them.
   void begin_again(uint32_t its_generation);
   // Adds or renews; false if there is no room.

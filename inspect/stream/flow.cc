@@ -60,6 +60,12 @@ void update_flow(Flow& flow, const tunnels::packet& packet, Direction direction,
   }
 }
 
+void take_back_reset(Flow& flow, FlowState before) {
+  for (uint8_t& flags : flow.tcp_flags) flags &= static_cast<uint8_t>(~kTcpRst);
+  flow.state = before;
+  flow.state = next_tcp_state(flow);
+}
+
 bool starts_new_connection(const Flow& flow, const tunnels::packet& packet, Direction direction) {
   if (!flow.is_tcp() || (packet.tcp_flags & (kTcpSyn | kTcpAck | kTcpRst)) != kTcpSyn) return false;
   const bool client_unheard = direction == Direction::kToClient && flow.packets[0] == 0;

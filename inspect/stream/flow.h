@@ -59,6 +59,9 @@ void start_flow(Flow& flow, const tunnels::flow_key& key, const tunnels::packet&
 // Counts the packet and follows the connection's state.
 void update_flow(Flow& flow, const tunnels::packet& packet, Direction direction, int64_t time_us);
 
+// A reset that nobody believes: the connection is as it was, `before` if both sides have not ended.
+void take_back_reset(Flow& flow, FlowState before);
+
 // A SYN that opens a connection with the tuple of one that has ended, or that shows who the client
 // is when only the other side was thought to be it, by a SYN with ACK that nothing came before.
 bool starts_new_connection(const Flow& flow, const tunnels::packet& packet, Direction direction);

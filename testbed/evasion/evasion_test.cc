@@ -38,6 +38,7 @@ const Trick kTricks[] = {
     {"urgent_in_fragments", {}, {5}},
     {"reset_outside", {1}, {}},
     {"reset_outside_http", {2}, {}},
+    {"reset_then_syn", {2}, {}},
     {"second_syn", {1}, {}},
     {"data_with_the_syn", {1}, {}},
     {"gap", {2, 4}, {}},

@@ -139,6 +139,19 @@ def reset_outside_http(word):
 
 
 @case
+def reset_then_syn(word):
+    """As before, and a SYN that looks as if it began another connection in the middle of a line."""
+    c = Connection()
+    text = get(b"/" + word + b"/path")
+    c.say(0, text[:8])
+    c.segment(0, 2**29, flags="R", ack=None)
+    c.segment(0, c.sent[0] - 1, flags="S", ack=None)
+    c.say(0, text[8:])
+    c.say(1, answer(b"ok"))
+    return c.close()
+
+
+@case
 def second_syn(word):
     c = Connection()
     c.say(0, word[:3])
