@@ -32,10 +32,12 @@ AlertLimits::Key AlertLimits::key(const Rule& rule, const Limit& limit, const Cu
     case Track::kByDestination:
       put(t.destination, 0);
       break;
-    case Track::kByBoth:
-      put(t.source, 0);
-      put(t.destination, 4);
+    case Track::kByBoth: {  // a pair, whoever speaks
+      const bool turned = std::ranges::lexicographical_compare(t.destination, t.source);
+      put(turned ? t.destination : t.source, 0);
+      put(turned ? t.source : t.destination, 4);
       break;
+    }
     case Track::kByFlow:
       key.tracked[0] = static_cast<uint32_t>(current.flow.id);
       key.tracked[1] = static_cast<uint32_t>(current.flow.id >> 32);

@@ -129,6 +129,18 @@ TEST(ThresholdConfig, ASuppressedRuleActsAndDoesNotSpeak) {
   EXPECT_EQ(h.alerts(), (Sids{1, 2, 3, 5}));
 }
 
+TEST(Threshold, APairOfHostsIsOneWhoeverSpeaks) {
+  Harness h(
+      "alert udp any any -> any any (content:\"x\"; threshold:type limit, track by_both, count 1, "
+      "seconds 60; sid:1;)");
+  h.send(udp(kDns, "x"));
+  h.send(udp(kDns.turned(), "x"));
+  h.send(udp({"10.0.0.53", "10.0.0.1", 7, 8}, "x"));
+  EXPECT_EQ(h.alerts(), Sids{1});
+  h.send(udp({"10.0.0.1", "10.0.0.54", 5000, 53}, "x"));
+  EXPECT_EQ(h.alerts(), (Sids{1, 1}));
+}
+
 TEST(ThresholdConfig, AThresholdOfAFlowAndAReload) {
   const ThresholdConfig config(
       "threshold gen_id 1, sig_id 1, type both, track by_flow, count 3, seconds 60");
