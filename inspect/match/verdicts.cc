@@ -47,7 +47,8 @@ Verdict Verdicts::conclude(const Current& current, std::vector<Match>& matches,
     if (rule.bypass) current.flow.user.decision = Decision::kPass;
     if (*action == Action::kPass) {
       if (deciding.rule != nullptr) continue;
-      if (rule.alerts_on_pass) alert(current, match, *action, alerts);
+      if (rule.alerts_on_pass && limits_.speaks(rule, current))
+        alert(current, match, *action, alerts);
       return pass_by_rule(current, match);
     }
     if (*action != Action::kAlert && deciding.rule == nullptr) deciding = {&rule, *action};

@@ -129,6 +129,17 @@ TEST(ThresholdConfig, ASuppressedRuleActsAndDoesNotSpeak) {
   EXPECT_EQ(h.alerts(), (Sids{1, 2, 3, 5}));
 }
 
+TEST(ThresholdConfig, APassRuleThatSpeaksIsKeptBackToo) {
+  const ThresholdConfig config(
+      "suppress gen_id 1, sig_id 1, track by_src, ip 10.0.0.1\n"
+      "threshold gen_id 1, sig_id 1, type limit, track by_rule, count 1, seconds 60\n");
+  Harness h("pass udp any any -> any any (content:\"x\"; alert; sid:1;)", {}, config.options());
+  EXPECT_TRUE(h.send(udp(kDns, "x")));
+  EXPECT_EQ(h.alerts(), Sids{});
+  for (int i = 0; i < 3; i++) EXPECT_TRUE(h.send(udp({"10.0.0.2", "10.0.0.53", 1, 53}, "x")));
+  EXPECT_EQ(h.alerts(), Sids{1});
+}
+
 TEST(Threshold, APairOfHostsIsOneWhoeverSpeaks) {
   Harness h(
       "alert udp any any -> any any (content:\"x\"; threshold:type limit, track by_both, count 1, "
