@@ -119,6 +119,21 @@ TEST_F(DatasetFiles, FilesAreReadAndWritten) {
   EXPECT_EQ(read("digests"), std::string(32, 'a') + "\n");
 }
 
+TEST_F(DatasetFiles, ARuleThatIsRefusedForItsFileNamesTheLine) {
+  write("wrong", "ZXZpbA==\nnot base64!\n");
+  Datasets all(directory_);
+  Names names;
+  const RuleSources sources{&all, std::make_shared<const IpReputation>()};
+  RuleLoader loader({}, {}, names, sources);
+  ASSERT_TRUE(loader.load_text(
+      "alert dns any any -> any any (dns.query; dataset:isset,w,type string,load wrong; sid:1;)",
+      "t"));
+  const RuleSet set = loader.take();
+  ASSERT_EQ(set.refused.size(), 1u);
+  EXPECT_EQ(set.refused[0].reason,
+            "dataset: " + directory_ + "/wrong:2: not the base64 of a string");
+}
+
 TEST_F(DatasetFiles, WrongLinesAreErrorsWithTheirPlace) {
   const struct {
     DatasetType type;

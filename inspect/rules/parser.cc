@@ -134,7 +134,7 @@ Result<> apply_option(std::string_view option, RuleDraft& draft) {
   if (keyword->value == KeywordValue::kNone && colon != std::string_view::npos)
     return fail(std::string(name) + ": takes no value");
   const auto applied = keyword->apply(draft, value);
-  if (!applied) return fail(std::string(name) + ": " + applied.error().what);
+  if (!applied) return fail(std::string(name) + ": " + applied.error().text());
   return {};
 }
 
