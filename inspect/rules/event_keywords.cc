@@ -61,7 +61,7 @@ Result<> apply_stream_event(RuleDraft& draft, std::string_view value) {
 
 constexpr Keyword kKeywords[] = {
     {"app-layer-event", KeywordValue::kRequired, apply_app_layer_event,
-     "protocol.name: what a parser has noticed; docs/features/ids.md lists them"},
+     "protocol.name: what a parser has noticed; docs/features/ids-lookups.md lists them"},
     {"stream-event", KeywordValue::kRequired, apply_stream_event,
      "what a packet does to its stream: reassembly_overlap_different_data, reassembly_seq_gap, "
      "reassembly_depth_reached"},
