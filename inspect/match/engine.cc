@@ -34,6 +34,14 @@ bool looks_only_at_addresses(const Rule& rule) {
          !flow.to_server && !flow.to_client && !flow.established && !flow.not_established;
 }
 
+bool looks_only_at_classification(const Rule& rule) {
+  const auto about_classification = [](const auto& c) { return c->about_classification(); };
+  const auto fits = [](const auto& c) { return c->about_classification() || c->about_addresses(); };
+  return rule.parts.empty() && rule.app_protocols.empty() && rule.scope != Scope::kTransaction &&
+         std::ranges::any_of(rule.conditions, about_classification) &&
+         std::ranges::all_of(rule.conditions, fits);
+}
+
 const Content* payload_pattern(const Rule& rule) {
   const RulePart* part = rule.payload();
   const Content* content = part == nullptr ? nullptr : fast_pattern_of(part->matches);
@@ -145,6 +153,7 @@ void Engine::compile(Rule rule) {
   CompiledRule& compiled = rules_.emplace_back();
   compiled.rule = std::move(rule);
   compiled.once_per_flow = looks_only_at_addresses(compiled.rule);
+  compiled.on_classification = looks_only_at_classification(compiled.rule);
   compiled.since = generation_;
   uint64_t asked = 0;
   note_conditions(compiled, static_cast<uint32_t>(rules_.size() - 1));
@@ -161,7 +170,6 @@ void Engine::note_conditions(CompiledRule& compiled, uint32_t index) {
   bool about_stream = false;
   for (const auto& condition : compiled.rule.conditions) {
     asks_for_classification_ |= condition->about_classification();
-    compiled.on_classification |= condition->about_classification() && compiled.rule.parts.empty();
     asks_for_events_ |= condition->about_event().has_value();
     asks_for_files_ |= condition->about_file();
     if (const auto hash = condition->about_digest())
@@ -176,7 +184,8 @@ void Engine::note_conditions(CompiledRule& compiled, uint32_t index) {
 void Engine::note_since(const Engine& previous) {
   std::map<std::pair<uint64_t, uint64_t>, uint32_t> known;
   for (const CompiledRule& old : previous.rules_)
-    if (old.once_per_flow) known[{old.rule.id(), old.rule.text_hash}] = old.since;
+    if (old.once_per_flow || old.on_classification)
+      known[{old.rule.id(), old.rule.text_hash}] = old.since;
   for (CompiledRule& compiled : rules_) {
     const auto found = known.find({compiled.rule.id(), compiled.rule.text_hash});
     if (found != known.end()) compiled.since = found->second;

@@ -59,9 +59,10 @@ struct CompiledRule {
   std::vector<CompiledPart> parts;  // as in rule.parts
   // Only addresses to look at: decided once for each direction of a flow, and for the flow.
   bool once_per_flow = false;
-  // Nothing to look at but what nDPI says: asked when that changes, and about the flow.
+  // Only what nDPI says, and addresses: decided for each direction of a flow when nDPI has learned
+  // something, and for the flow.
   bool on_classification = false;
-  // The generation that brought it; of rules with once_per_flow.
+  // The generation that brought it; of rules with one of these.
   uint32_t since = 0;
 
   // Of a rule about packets or streams; nullptr: it does not look at the payload.

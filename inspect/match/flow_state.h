@@ -2,6 +2,7 @@
 // What inspection remembers about a flow, and the packet in hand.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 
@@ -32,7 +33,11 @@ struct FlowUser {
   AppProtocol app_protocol = AppProtocol::kUnknown;
   AppProtocol first_protocol = AppProtocol::kUnknown;  // if it has changed
   bool encrypted = false;                              // nothing more to find in payloads
-  uint32_t asked[2] = {};            // generation whose address rules were asked, by Direction
+  uint32_t asked[2] = {};  // generation whose address rules were asked, by Direction
+  // Generation whose rules about what nDPI says now were asked, by Direction; and what
+  // flow:established was then.
+  std::array<uint32_t, 2> asked_classified{};
+  bool asked_established = false;
   uint64_t encrypted_bytes[2] = {};  // then: bytes of the streams so far, by Direction
   uint32_t app_since = 0;            // generation of the engine when `app` began
   uint8_t stream_events = 0;         // of StreamEvent, by the packet in hand

@@ -166,6 +166,7 @@ Verdict Inspector::decide(const Current& current, bool created, Responses& respo
   check_.begin_packet();
   transactions_.begin(&current);
   payload_searched_ = false;
+  classified_ = false;
   if (view.is_tcp()) {
     const StreamAccept accepted = inspect_tcp(current);
     judge_reset(current);
@@ -276,16 +277,31 @@ void Inspector::ask_address_rules(const Current& current) {
       .find({t.source, t.version}, {t.destination, t.version}, newer);
 }
 
-// When nDPI has learned something.
+// Shows the packet to nDPI, once. That comes before its bytes are parsed, so that rules about them
+// know what nDPI says; and not at all if it is no part of its stream.
+void Inspector::classify(const Current& current) {
+  if (!classifier_ || std::exchange(classified_, true)) return;
+  FlowUser& user = current.flow.user;
+  if (!user.classification) user.classification = std::make_unique<FlowClassification>();
+  if (classifier_->feed(*user.classification, current.view.ip, current.view.packet,
+                        current.time_us))
+    user.asked_classified = {};
+}
+
+// Once for each direction when nDPI has learned something, and again about those that a reload
+// brought.
 void Inspector::ask_classification_rules(const Current& current) {
-  auto& classification = current.flow.user.classification;
-  if (!classification) classification = std::make_unique<FlowClassification>();
-  if (!classifier_->feed(*classification, current.view.ip, current.view.packet, current.time_us))
-    return;
+  classify(current);
+  FlowUser& user = current.flow.user;
+  if (std::exchange(user.asked_established, current.established) != current.established)
+    user.asked_classified = {};
+  uint32_t& asked = user.asked_classified[current.side()];
+  if (asked == engine_->generation() || user.classification->application().application == 0) return;
+  Newer newer(*engine_, std::exchange(asked, engine_->generation()), candidates_);
+  const bool up = current.direction == Direction::kToServer;
   for (const uint32_t index : engine_->classification_rules()) {
     const FlowOption& flow = engine_->rule(index).rule.flow;
-    const bool up = current.direction == Direction::kToServer;
-    if (up ? !flow.to_client : !flow.to_server) candidates_.candidate(index);
+    if (up ? !flow.to_client : !flow.to_server) newer.candidate(index);
   }
 }
 

@@ -129,6 +129,7 @@ class Inspector {
   void stop_if_encrypted(FlowUser& user);
   bool matches_in_stream(const Current& current, StreamInspection& side, uint32_t index);
   void inspect_payload(const Current& current);
+  void classify(const Current& current);
   void ask_address_rules(const Current& current);
   void ask_classification_rules(const Current& current);
   void match_in_packet(const Current& current, uint32_t index);
@@ -144,6 +145,7 @@ class Inspector {
   Candidates candidates_;
   Candidates stream_candidates_;   // of the bytes that the packet in hand has added to its stream
   bool payload_searched_ = false;  // together with those bytes
+  bool classified_ = false;        // nDPI has seen the packet in hand
   RuleCheck check_;
   Defragmenter defragmenter_;
   StreamBudget budget_;

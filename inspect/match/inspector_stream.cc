@@ -54,6 +54,7 @@ StreamAccept Inspector::inspect_stream(const Current& current) {
   const bool reset = view.packet.tcp_flags & tunnels::kTcpRst;
   const StreamAccept accepted =
       reset ? StreamAccept::kOk : side.stream.accept(view.sequence, syn, view.payload);
+  if (accepted == StreamAccept::kOk) classify(current);
   for (auto piece = side.stream.take(); !piece.empty(); piece = side.stream.take())
     inspect_piece(current, side, piece);
   if (view.packet.tcp_flags & tunnels::kTcpFin)
@@ -90,6 +91,7 @@ void Inspector::judge_reset(const Current& current) {
 void Inspector::inspect_datagram(const Current& current) {
   AppSession& app = app_of(current);
   if (app.finished()) return;
+  classify(current);
   app.feed(current.direction, current.view.payload, transactions_);
   current.flow.user.app_protocol = app.protocol();
 }

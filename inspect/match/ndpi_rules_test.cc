@@ -50,6 +50,42 @@ TEST(NdpiRules, AReloadBringsThem) {
   EXPECT_FALSE(h.alerts().empty());
 }
 
+TEST(NdpiRules, WhatElseTheyAskIsAskedOfEachPacket) {
+  Harness h("drop udp any any -> any any (ndpi-protocol:DNS; dsize:>60; sid:1;)");
+  for (uint16_t id = 1; id <= 30; id++)
+    EXPECT_TRUE(h.send(udp(kResolver, dns_query("www.example.org", id)))) << id;
+  EXPECT_FALSE(h.send(udp(kResolver, dns_query(std::string(60, 'a') + ".example.org", 31))));
+}
+
+// nDPI knows it by the second banner, which is the server's.
+TEST(NdpiRules, HoldInBothDirections) {
+  Harness h(
+      "alert tcp any any -> any 22 (ndpi-protocol:SSH; sid:1;)\n"
+      "alert tcp any any -> any any (ndpi-protocol:SSH; flow:established,to_server; sid:2;)\n");
+  Talk talk(h, 22);
+  talk.client("SSH-2.0-OpenSSH_9.2\r\n");
+  talk.server("SSH-2.0-OpenSSH_9.2\r\n");
+  EXPECT_TRUE(h.alerts().empty());
+  talk.client("more");
+  EXPECT_EQ(h.alerts(), (Sids{1, 2}));
+}
+
+TEST(NdpiRules, AReloadAsksTheNewOnesOfFlowsThatAreKnown) {
+  const std::string first = "alert udp any any -> any any (ndpi-protocol:DNS; sid:1;)\n";
+  Harness h(first);
+  for (int i = 0; i < 30; i++) dns_traffic(h);
+  h.forget_events();
+  h.reload(first + "alert udp any any -> any any (ndpi-protocol:DNS; flow:to_server; sid:2;)\n");
+  for (int i = 0; i < 3; i++) dns_traffic(h);
+  EXPECT_EQ(h.alerts(), (Sids{2}));
+}
+
+TEST(NdpiRules, AreAnsweredBeforeTheParserTells) {
+  Harness h(
+      "drop dns any any -> any any (dns.query; content:\"example\"; ndpi-protocol:DNS; sid:1;)");
+  EXPECT_FALSE(h.send(udp(kResolver, dns_query("www.example.org"))));
+}
+
 TEST(NdpiRules, UnknownNamesRefuseTheRule) {
   EngineOptions options;
   options.rule_texts = {{"t",
