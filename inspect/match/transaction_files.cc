@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of TransactionInspection that follows files.
+#include "inspect/match/transaction_inspection.h"
+
+namespace sluice::inspect {
+
+void TransactionInspection::file_begins(Transaction& transaction, Direction direction,
+                                        std::string_view name) {
+  file_ends(transaction, direction, FileEnd::kTruncated);
+  if (!tracks_files()) return;
+  counters_.files++;
+  notes_of(transaction).file[static_cast<size_t>(direction)].emplace(name, file_hashes());
+}
+
+void TransactionInspection::file_gap(Transaction& transaction, Direction direction,
+                                     uint64_t length) {
+  auto& file = notes_of(transaction).file[static_cast<size_t>(direction)];
+  if (file) file->gap(length);
+}
+
+void TransactionInspection::file_ends(Transaction& transaction, Direction direction, FileEnd end) {
+  auto& file = notes_of(transaction).file[static_cast<size_t>(direction)];
+  if (!file) return;
+  file->end(end);
+  if (reports_.writes(EventType::kFileinfo))
+    reports_.file(flow(), direction, time_us(), transaction, *file);
+  // A rule that it calls may be about other buffers, but not about the next file.
+  const TrackedFile ended = std::move(*file);
+  file.reset();
+  if (current_ != nullptr && engine_->asks_for_files())
+    ask_about_file(transaction, direction, ended);
+}
+
+FileHashes TransactionInspection::file_hashes() const {
+  FileHashes out = hashes_;
+  for (size_t i = 0; i < kFileHashes; i++) out[i] |= engine_->file_hashes()[i];
+  return out;
+}
+
+void TransactionInspection::ask_about_file(Transaction& transaction, Direction direction,
+                                           const TrackedFile& file) {
+  Notes& notes = notes_of(transaction);
+  check_.about_file(&file);
+  candidates_.clear();
+  for (const uint32_t rule : engine_->file_rules(direction)) candidates_.candidate(rule);
+  call(transaction, notes, direction);
+  try_all_waiting(transaction, notes);
+  check_.about_file(nullptr);
+}
+
+}  // namespace sluice::inspect
