@@ -40,6 +40,16 @@ TEST(EventRules, AnEventOutsideOfTransactionsToo) {
   EXPECT_EQ(h.alerts(), (Sids{1}));
 }
 
+TEST(EventRules, TogetherWithWhatNdpiSays) {
+  Harness h(
+      "alert dns any any -> any any (app-layer-event:dns.z_flag_set; ndpi-protocol:DNS; sid:1;)");
+  const Ends resolver{"10.0.0.1", "10.0.0.53", 40000, 53};
+  std::string query("\0\7\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1", 19);
+  query[3] = '\x40';
+  for (int i = 0; i < 3; i++) h.send(udp(resolver, query));
+  EXPECT_EQ(h.alerts(), (Sids{1, 1, 1}));
+}
+
 TEST(EventRules, WhatIsNeverToldRefusesTheRule) {
   EngineOptions options;
   options.rule_texts = {

@@ -232,7 +232,9 @@ bool TransactionInspection::try_rule(Transaction& transaction, Notes& notes, con
   const Done done{compiled.rule.id(), rule.direction};
   if (std::find(notes.done.begin(), notes.done.end(), done) != notes.done.end()) return true;
   check_.about_events(notes.events);
-  if (!check_.asks_for(*current_, rule.direction, compiled, &transaction)) return false;
+  const bool asks = check_.asks_for(*current_, rule.direction, compiled, &transaction);
+  check_.about_events({});  // they go with the transaction
+  if (!asks) return false;
   check_.matcher().begin_rule();
   const bool holds = parts_hold(notes, compiled, rule.direction);
   check_.tried(rule.rule, holds);
