@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "inspect/app/dns_for_test.h"
 #include "inspect/match/test_harness.h"
 
 namespace sluice::inspect {
@@ -47,6 +48,20 @@ TEST(DatasetRules, OnlyARuleThatHoldsChangesASet) {
   h.connect(kWeb);
   send_requests(h, {"a", "a"});
   EXPECT_TRUE(h.alerts().empty());
+  EXPECT_EQ(h.engine()->datasets().memory(), 0u);
+}
+
+TEST(DatasetRules, ARuleAboutAnEventDoesNotChangeTheSetOfAnother) {
+  Harness h(
+      "alert dns any any -> any any (dns.query; dataset:set,names,type string; dns.query; "
+      "to_uppercase; content:\"EXAMPLE\"; content:!\"ORG\"; sid:1;)\n"
+      "alert dns any any -> any any (app-layer-event:dns.not_request; sid:2;)\n");
+  const Ends resolver{"10.0.0.1", "10.0.0.53", 40000, 53};
+  std::string query = dns_query("www.example.org");
+  h.send(udp(resolver, query));
+  query[2] = '\x81';  // an answer, from the client
+  h.send(udp(resolver, query));
+  EXPECT_EQ(h.alerts(), (Sids{2}));
   EXPECT_EQ(h.engine()->datasets().memory(), 0u);
 }
 

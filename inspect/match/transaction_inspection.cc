@@ -339,6 +339,8 @@ void TransactionInspection::event_of_none(uint16_t event, Direction direction) {
     const CompiledRule& compiled = engine_->rule(index);
     if (!compiled.parts.empty() || !check_.asks_for(*current_, direction, compiled, nullptr))
       continue;
+    check_.matcher().begin_rule();
+    check_.tried(index, true);
     check_.matched(*current_, {index, true, {}}, nullptr);
   }
   check_.about_events({});
