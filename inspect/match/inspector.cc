@@ -262,9 +262,15 @@ void Inspector::inspect_payload(const Current& current) {
     if (group->prefilter && search) group->prefilter->scan(view.payload, scratch_, candidates_);
     for (const uint32_t index : group->always) candidates_.candidate(index);
   }
+  FlowUser& user = current.flow.user;
+  const uint32_t asked = user.asked[current.side()];
+  const uint32_t asked_classified = user.asked_classified[current.side()];
   ask_address_rules(current);
   if (classifier_) ask_classification_rules(current);
   for (const uint32_t index : candidates_.sorted()) match_in_packet(current, index);
+  if (!guard_ || !guard_->over()) return;
+  user.asked[current.side()] = asked;
+  user.asked_classified[current.side()] = asked_classified;
 }
 
 // Once for each direction of a flow, and again about those that a reload brought.

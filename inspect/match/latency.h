@@ -41,6 +41,8 @@ class LatencyGuard {
   void begin_packet();
   // False: not on this packet, or not now. Rules are known by Rule::id().
   bool may_try(uint64_t rule);
+  // Rules that were not tried on the packet in hand wait for the next one.
+  bool over() const { return over_; }
   // Around the work on a rule that may be tried.
   void begin_rule() { rule_began_ns_ = options_.now_ns(); }
   void end_rule(uint64_t rule);

@@ -104,5 +104,24 @@ TEST(LatencyGuard, InAnInspection) {
   EXPECT_EQ(h.alerts(), (Sids{2, 3}));
 }
 
+TEST(LatencyGuard, RulesAboutAddressesWaitForTheNextPacket) {
+  InspectorOptions options;
+  options.latency = limit(500);
+  Harness h(
+      "alert udp any any -> any any (content:\"x\"; sid:1;)\n"
+      "alert udp any any -> any any (content:\"x\"; sid:2;)\n"
+      "alert udp 10.0.0.1 any -> any any (sid:3;)\n",
+      options);
+  const Ends ends{"10.0.0.1", "10.0.0.9", 5000, 9};
+  step_ns = 300'000;
+  h.send(udp(ends, "x"));
+  EXPECT_EQ(h.alerts(), (Sids{1}));
+  h.forget_events();
+  step_ns = 0;
+  h.send(udp(ends, "y"));
+  h.send(udp(ends, "y"));
+  EXPECT_EQ(h.alerts(), (Sids{3}));
+}
+
 }  // namespace
 }  // namespace sluice::inspect
