@@ -27,8 +27,11 @@ void TransactionInspection::file_ends(Transaction& transaction, Direction direct
   // A rule that it calls may be about other buffers, but not about the next file.
   const TrackedFile ended = std::move(*file);
   file.reset();
-  if (current_ != nullptr && engine_->asks_for_files())
-    ask_about_file(transaction, direction, ended);
+  if (current_ == nullptr || !engine_->asks_for_files()) return;
+  // What rules ask of its bytes besides can be answered, too.
+  if (ended.is_whole())
+    finish_bodies(transaction, notes_of(transaction), direction, Buffer::kFileData);
+  ask_about_file(transaction, direction, ended);
 }
 
 FileHashes TransactionInspection::file_hashes() const {

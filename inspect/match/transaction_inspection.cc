@@ -183,10 +183,11 @@ void TransactionInspection::extend(Transaction& transaction, Notes& notes, Body&
 // The bodies of a direction are whole: what asks for their end can be answered, and what is
 // transformed can be.
 void TransactionInspection::finish_bodies(Transaction& transaction, Notes& notes,
-                                          Direction direction) {
+                                          Direction direction, std::optional<Buffer> only) {
   for (Body& body : notes.bodies) {
-    if (body.direction != direction) continue;
+    if (body.direction != direction || (only && body.buffer != *only)) continue;
     body.whole = true;
+    if (std::exchange(body.finished, true)) continue;
     const auto& transforms = engine_->view(body.view).transforms;
     if (transforms.empty()) continue;
     auto& changed = notes.transformed.emplace_back(transformed(body.bytes, transforms));

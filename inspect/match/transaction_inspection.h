@@ -100,6 +100,7 @@ class TransactionInspection final : public TransactionSink {
     bool is_first;  // of the views of its buffer
     bool whole = false;
     bool full = false;
+    bool finished = false;  // what is transformed has been
     std::vector<uint8_t> bytes;
     PrefilterStream prefilter;
   };
@@ -150,7 +151,8 @@ class TransactionInspection final : public TransactionSink {
                        std::span<const uint8_t> bytes, bool begins);
   Body* body_of(Notes& notes, Buffer buffer, uint16_t view, Direction direction, bool begins);
   void extend(Transaction& transaction, Notes& notes, Body& body, std::span<const uint8_t> bytes);
-  void finish_bodies(Transaction& transaction, Notes& notes, Direction direction);
+  void finish_bodies(Transaction& transaction, Notes& notes, Direction direction,
+                     std::optional<Buffer> only = std::nullopt);
   void call(Transaction& transaction, Notes& notes, Direction direction);
   void try_waiting(Transaction& transaction, Notes& notes, uint16_t view);
   void try_all_waiting(Transaction& transaction, Notes& notes);

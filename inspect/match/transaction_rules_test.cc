@@ -292,5 +292,28 @@ TEST(PacketRules, HeaderFieldsAndBuffers) {
   EXPECT_EQ(sids, (Sids{1, 3, 5, 6, 7}));
 }
 
+// The end of the file answers both.
+TEST(FileRules, SizeTogetherWithWhatNeedsTheEndOfTheBytes) {
+  Harness h(
+      "alert http any any -> any any (file.data; content:\"MZ\"; startswith; "
+      "content:!\"DOS mode\"; filesize:<100; sid:1;)\n"
+      "alert http any any -> any any (file.data; content:\"data\"; endswith; filesize:12; "
+      "sid:2;)\n"
+      "alert http any any -> any any (file.data; to_uppercase; content:\"FILE\"; filesize:12; "
+      "sid:3;)\n"
+      "alert http any any -> any any (file.data; content:\"data\"; endswith; filesize:>12; "
+      "sid:4;)\n");
+  const Ends web;
+  h.connect(web);
+  h.data(web, 0, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  const std::string header = "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nMZ file ";
+  h.send(tcp(web.turned(), kAck, 5001, 1028, header));
+  EXPECT_TRUE(h.alerts().empty());
+  h.send(tcp(web.turned(), kAck, static_cast<uint32_t>(5001 + header.size()), 1028, "data"));
+  Sids alerts = h.alerts();
+  std::ranges::sort(alerts);
+  EXPECT_EQ(alerts, (Sids{1, 2, 3}));
+}
+
 }  // namespace
 }  // namespace sluice::inspect
