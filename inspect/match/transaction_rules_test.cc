@@ -315,5 +315,22 @@ TEST(FileRules, SizeTogetherWithWhatNeedsTheEndOfTheBytes) {
   EXPECT_EQ(alerts, (Sids{1, 2, 3}));
 }
 
+// A size that nobody has seen is not below a bound.
+TEST(FileRules, ABrokenOffFileHasAtLeastWhatWasSeen) {
+  Harness h(
+      "alert http any any -> any any (http.uri; content:\"/\"; filesize:<100; sid:1;)\n"
+      "alert http any any -> any any (filesize:>5; sid:2;)\n"
+      "alert http any any -> any any (filesize:>8; sid:3;)\n"
+      "alert http any any -> any any (filesize:1<>100; sid:4;)\n");
+  const Ends web;
+  h.connect(web);
+  h.data(web, 0, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  const std::string part = "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nMZ file ";
+  h.send(tcp(web.turned(), kAck, 5001, 1028, part));
+  h.send(
+      tcp(web.turned(), kAck | tunnels::kTcpFin, static_cast<uint32_t>(5001 + part.size()), 1028));
+  EXPECT_EQ(h.alerts(), (Sids{2}));
+}
+
 }  // namespace
 }  // namespace sluice::inspect

@@ -54,6 +54,10 @@ struct SizeRange {
   bool outside = false;  // negated
 
   bool contains(size_t size) const { return (size >= least && size <= most) != outside; }
+  // That one, and each that is greater.
+  bool contains_all_from(size_t size) const {
+    return outside ? size > most : size >= least && most == UINT32_MAX;
+  }
 };
 
 struct BufferSize {

@@ -35,11 +35,14 @@ Result<> apply_fileext(RuleDraft& draft, std::string_view value) {
   return add_to_name(draft, value, true);
 }
 
+// A file that was broken off has at least the size that was seen.
 class FileSizeCondition final : public Condition {
  public:
   explicit FileSizeCondition(const SizeRange& range) : range_(range) {}
   bool holds(const RuleContext& context) const override {
-    return context.file != nullptr && range_.contains(context.file->size());
+    if (context.file == nullptr) return false;
+    const uint64_t size = context.file->size();
+    return context.file->is_whole() ? range_.contains(size) : range_.contains_all_from(size);
   }
   bool about_file() const override { return true; }
 
