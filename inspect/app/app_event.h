@@ -16,6 +16,8 @@ namespace sluice::inspect {
 struct AppEvent {
   AppProtocol protocol;
   std::string_view name;
+  // It is told, always or at times, where there is no transaction.
+  bool outside = false;
 };
 
 std::span<const AppEvent> app_events();

@@ -50,6 +50,24 @@ TEST(EventRules, TogetherWithWhatNdpiSays) {
   EXPECT_EQ(h.alerts(), (Sids{1, 1, 1}));
 }
 
+TEST(EventRules, AnEventOutsideOfTransactionsGoesWithNothingOfOne) {
+  EngineOptions options;
+  options.rule_texts = {
+      {"t",
+       "alert http2 any any -> any any (app-layer-event:http2.invalid_header; http.uri; "
+       "content:\"/x\"; sid:1;)\n"
+       "alert dns any any -> any any (app-layer-event:dns.not_request; dns.opcode:1; sid:2;)\n"
+       "alert dns any any -> any any (app-layer-event:dns.not_request; flow:to_server; sid:3;)\n"
+       "alert dns any any -> any any (app-layer-event:dns.z_flag_set; dns.opcode:1; sid:4;)\n"}};
+  const auto engine = Engine::create(options);
+  ASSERT_TRUE(engine);
+  EXPECT_EQ((*engine)->size(), 2u);
+  ASSERT_EQ((*engine)->refused().size(), 2u);
+  for (const RefusedRule& refused : (*engine)->refused())
+    EXPECT_TRUE(refused.reason.starts_with("asks for an event outside of transactions"))
+        << refused.reason;
+}
+
 TEST(EventRules, WhatIsNeverToldRefusesTheRule) {
   EngineOptions options;
   options.rule_texts = {

@@ -64,6 +64,8 @@ class Condition {
   virtual std::optional<FileHash> about_digest() const { return std::nullopt; }
   // An event of app_events() that must have happened; such a rule is asked when it happens.
   virtual std::optional<uint16_t> about_event() const { return std::nullopt; }
+  // ... and for it there may be no transaction, of which the rule could ask more.
+  virtual bool about_outside() const { return false; }
 };
 
 // What a rule does when it has matched, alert or not.

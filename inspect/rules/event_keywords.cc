@@ -19,6 +19,7 @@ class AppEventCondition final : public Condition {
   }
   AppProtocol about_transaction() const override { return app_events()[event_].protocol; }
   std::optional<uint16_t> about_event() const override { return event_; }
+  bool about_outside() const override { return app_events()[event_].outside; }
 
  private:
   const uint16_t event_;

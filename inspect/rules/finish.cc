@@ -96,6 +96,20 @@ Result<> check_conditions(const Rule& rule) {
   return {};
 }
 
+// What happens outside of transactions comes without their buffers and anything else of them.
+Result<> check_events(const Rule& rule) {
+  const auto outside = [](const auto& c) { return c->about_outside(); };
+  const auto of_one = [](const auto& c) {
+    return c->about_transaction() != AppProtocol::kUnknown || c->about_file();
+  };
+  if (std::ranges::none_of(rule.conditions, outside)) return {};
+  if (!rule.parts.empty() || std::ranges::count_if(rule.conditions, of_one) > 1)
+    return fail(
+        "asks for an event outside of transactions together with a buffer, a file or something "
+        "else of a transaction");
+  return {};
+}
+
 Result<> choose_scope(Rule& rule, bool positioned) {
   const auto about_packet = [](const auto& c) { return c->about_packet(); };
   const auto about_transaction = [](const auto& c) {
@@ -158,6 +172,7 @@ Result<> finish_rule(RuleDraft& draft) {
     SLUICE_TRY_VOID(check_buffer(rule, part.buffer));
   }
   SLUICE_TRY_VOID(check_conditions(rule));
+  SLUICE_TRY_VOID(check_events(rule));
   SLUICE_TRY_VOID(choose_scope(rule, positioned));
   return check_sides(rule);
 }
