@@ -309,5 +309,25 @@ TEST(Reload, AThousandUnderPackets) {
   EXPECT_EQ(h.inspector().held(), 0u);
 }
 
+TEST(Reload, EventsOfAnOpenTransactionCallTheNewRules) {
+  const std::string first =
+      "alert http any any -> any any (http.cookie; absent; "
+      "app-layer-event:http.missing_host_header; sid:1;)\n"
+      "alert http any any -> any any (http.request_body; content:\"zz\"; sid:2;)\n";
+  Harness h(first);
+  const Ends ends{"10.0.0.1", "10.0.0.2", 40001, 80};
+  const std::string head = "POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\n";
+  h.connect(ends);
+  h.data(ends, 0, head + "ab");
+  EXPECT_TRUE(h.alerts().empty());
+  h.reload(first +
+           "alert http any any -> any any (app-layer-event:http.missing_host_header; "
+           "flow:to_server; sid:3;)\n");
+  h.data(ends, static_cast<uint32_t>(head.size() + 2), "cd");
+  Sids alerts = h.alerts();
+  std::ranges::sort(alerts);
+  EXPECT_EQ(alerts, (Sids{1, 3}));
+}
+
 }  // namespace
 }  // namespace sluice::inspect

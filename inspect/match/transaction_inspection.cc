@@ -60,6 +60,8 @@ void TransactionInspection::bring_over(Transaction& transaction, Notes& notes) {
     if (told.told) buffer(transaction, told.direction, told.buffer, told.untransformed);
   for (const Body& body : bodies)
     if (body.is_first) bring_over_body(transaction, notes, body);
+  for (size_t i = 0; i < notes.events.size(); i++)
+    call_by_event(transaction, notes, notes.events[i], notes.event_directions[i]);
   for (const Direction direction : {Direction::kToServer, Direction::kToClient})
     if (was_finished[static_cast<size_t>(direction)]) finished(transaction, direction);
 }
@@ -325,10 +327,16 @@ void TransactionInspection::event(Transaction* transaction, Direction direction,
   Notes& notes = notes_of(*transaction);
   if (std::ranges::find(notes.events, *event) != notes.events.end()) return;
   notes.events.push_back(*event);
-  candidates_.clear();
-  for (const uint32_t rule : engine_->event_rules(*event, direction)) candidates_.candidate(rule);
-  call(*transaction, notes, direction);
+  notes.event_directions.push_back(direction);
+  call_by_event(*transaction, notes, *event, direction);
   try_all_waiting(*transaction, notes);
+}
+
+void TransactionInspection::call_by_event(Transaction& transaction, Notes& notes, uint16_t event,
+                                          Direction direction) {
+  candidates_.clear();
+  for (const uint32_t rule : engine_->event_rules(event, direction)) candidates_.candidate(rule);
+  call(transaction, notes, direction);
 }
 
 // What happened outside of all transactions: rules that ask for nothing more of one.

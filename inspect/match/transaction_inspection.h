@@ -131,6 +131,7 @@ class TransactionInspection final : public TransactionSink {
     std::vector<Waiting> waiting;
     std::vector<Done> done;
     std::vector<uint16_t> events;  // places in app_events(), each once
+    std::vector<Direction> event_directions;
     bool finished[2] = {};
     std::optional<TrackedFile> file[2];  // that is passing
   };
@@ -156,6 +157,7 @@ class TransactionInspection final : public TransactionSink {
   void call(Transaction& transaction, Notes& notes, Direction direction);
   void try_waiting(Transaction& transaction, Notes& notes, uint16_t view);
   void try_all_waiting(Transaction& transaction, Notes& notes);
+  void call_by_event(Transaction& transaction, Notes& notes, uint16_t event, Direction direction);
   void event_of_none(uint16_t event, Direction direction);
   // True if it held, now or before.
   bool try_rule(Transaction& transaction, Notes& notes, const Waiting& rule);
