@@ -75,6 +75,17 @@ std::string text_of(DatasetType type, const std::string& bytes) {
   return out;
 }
 
+Result<> replace_file(const std::string& path, const std::string& text) {
+  const std::string written = path + ".new";
+  std::ofstream file(written, std::ios::binary | std::ios::trunc);
+  file << text;
+  file.close();
+  if (!file) return fail_errno("cannot write the data", written);
+  if (std::rename(written.c_str(), path.c_str()) != 0)
+    return fail_errno("cannot write the data", path);
+  return {};
+}
+
 // What a rule says of a set that another has made.
 Result<> check_same(const DatasetSpec& wanted, const DatasetSpec& known) {
   const bool same = (!wanted.type || wanted.type == known.type) &&
@@ -248,21 +259,17 @@ Result<std::string> Datasets::read_file(const std::string& file) const {
   return text;
 }
 
+// One that cannot be written keeps no other back; the first error is told.
 Result<> Datasets::save() const {
+  Result<> out;
   for (const auto& [name, set] : sets_) {
     if (set->spec().save.empty()) continue;
-    SLUICE_TRY(const std::string path, path_of(set->spec().save));
-    const std::string written = path + ".new";
-    {
-      std::ofstream file(written, std::ios::binary | std::ios::trunc);
-      file << set->text();
-      file.close();
-      if (!file) return fail_errno("cannot write the data", written);
-    }
-    if (std::rename(written.c_str(), path.c_str()) != 0)
-      return fail_errno("cannot write the data", path);
+    const auto path = path_of(set->spec().save);
+    const Result<> saved =
+        path ? replace_file(*path, set->text()) : Result<>(fail(path.error().text()));
+    if (!saved && out) out = saved;
   }
-  return {};
+  return out;
 }
 
 uint64_t Datasets::full() const {

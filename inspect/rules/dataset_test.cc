@@ -119,6 +119,21 @@ TEST_F(DatasetFiles, FilesAreReadAndWritten) {
   EXPECT_EQ(read("digests"), std::string(32, 'a') + "\n");
 }
 
+TEST_F(DatasetFiles, OneThatCannotBeWrittenKeepsNoOtherBack) {
+  Datasets all(directory_);
+  for (const char* name : {"a", "b", "c"}) {
+    DatasetSpec state = spec(name);
+    state.load = state.save = name;
+    (*all.get(state))->add(bytes("evil"));
+  }
+  std::filesystem::create_directories(directory_ + "/b");
+  const auto saved = all.save();
+  ASSERT_FALSE(saved);
+  EXPECT_NE(saved.error().text().find(directory_ + "/b"), std::string::npos);
+  EXPECT_EQ(read("a"), "ZXZpbA==\n");
+  EXPECT_EQ(read("c"), "ZXZpbA==\n");
+}
+
 TEST_F(DatasetFiles, ARuleThatIsRefusedForItsFileNamesTheLine) {
   write("wrong", "ZXZpbA==\nnot base64!\n");
   Datasets all(directory_);
