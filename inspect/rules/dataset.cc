@@ -75,6 +75,8 @@ std::string text_of(DatasetType type, const std::string& bytes) {
   return out;
 }
 
+bool only_read(const DatasetSpec& spec) { return !spec.load.empty() && spec.save.empty(); }
+
 Result<> replace_file(const std::string& path, const std::string& text) {
   const std::string written = path + ".new";
   std::ofstream file(written, std::ios::binary | std::ios::trunc);
@@ -211,7 +213,7 @@ Datasets::Datasets(std::string directory, const Datasets* previous)
       memory_(previous != nullptr ? previous->memory_ : std::make_shared<std::atomic<size_t>>(0)) {
   if (previous == nullptr) return;
   for (const auto& [name, set] : previous->sets_)
-    if (set->spec().load.empty() || !set->spec().save.empty()) kept_.emplace(name, set);
+    if (!only_read(set->spec())) kept_.emplace(name, set);
 }
 
 // Rules are not trusted as much as the command line: they reach nothing outside of the directory.
@@ -227,7 +229,7 @@ Result<std::string> Datasets::path_of(const std::string& file) const {
 
 Result<std::shared_ptr<Dataset>> Datasets::make(const DatasetSpec& spec) const {
   if (!spec.type) return fail("the first rule about '" + spec.name + "' needs its type");
-  auto set = std::make_shared<Dataset>(spec, memory_);
+  auto set = std::make_shared<Dataset>(spec, only_read(spec) ? read_memory_ : memory_);
   if (!spec.save.empty()) SLUICE_TRY_VOID(path_of(spec.save));
   if (spec.load.empty()) return set;
   SLUICE_TRY(const std::string path, path_of(spec.load));

@@ -26,7 +26,8 @@ inline constexpr size_t kDatasetNameMax = 63;
 // Of one value.
 inline constexpr size_t kDatasetValueMax = 4096;
 inline constexpr size_t kDatasetFileMax = 256u << 20;
-// Of all sets together, and of one unless its rule says less.
+// Of all sets that rules fill together, of all that are only read, and of one unless its rule says
+// less.
 inline constexpr size_t kDatasetMemoryMax = 256u << 20;
 inline constexpr uint32_t kDatasetHashSizeMax = 1 << 24;
 
@@ -46,7 +47,7 @@ struct DatasetSpec {
 // Any thread.
 class Dataset {
  public:
-  // `all_memory`: what all sets hold, counted together.
+  // `all_memory`: what all sets of its kind hold, counted together.
   Dataset(DatasetSpec spec, std::shared_ptr<std::atomic<size_t>> all_memory);
   ~Dataset();
 
@@ -93,7 +94,7 @@ class Datasets {
   Result<> save() const;
 
   size_t size() const { return sets_.size(); }
-  size_t memory() const { return *memory_; }
+  size_t memory() const { return *memory_ + *read_memory_; }
   uint64_t full() const;
 
  private:
@@ -101,7 +102,10 @@ class Datasets {
   Result<std::shared_ptr<Dataset>> make(const DatasetSpec& spec) const;
 
   const std::string directory_;
-  const std::shared_ptr<std::atomic<size_t>> memory_;
+  const std::shared_ptr<std::atomic<size_t>> memory_;  // of those that go on
+  // Of those that are only read: while they take the place of the previous ones, both are there.
+  const std::shared_ptr<std::atomic<size_t>> read_memory_ =
+      std::make_shared<std::atomic<size_t>>(0);
   std::map<std::string, std::shared_ptr<Dataset>> kept_;  // of the previous ones
   std::map<std::string, std::shared_ptr<Dataset>> sets_;
 };
