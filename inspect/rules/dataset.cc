@@ -107,7 +107,7 @@ Result<DatasetType> find_dataset_type(std::string_view name) {
 }
 
 Dataset::Dataset(DatasetSpec spec, std::shared_ptr<std::atomic<size_t>> all_memory)
-    : spec_(std::move(spec)), all_memory_(std::move(all_memory)) {}
+    : spec_(std::move(spec)), all_memory_(std::move(all_memory)), memory_max_(spec_.memory_max) {}
 
 Dataset::~Dataset() { *all_memory_ -= memory_; }
 
@@ -145,7 +145,7 @@ void Dataset::add(std::span<const uint8_t> value, uint16_t number) {
     found->second = number;
     return;
   }
-  if (memory_ + cost > spec_.memory_max || *all_memory_ + cost > kDatasetMemoryMax) {
+  if (memory_ + cost > memory_max_ || *all_memory_ + cost > kDatasetMemoryMax) {
     full_++;
     return;
   }
@@ -249,7 +249,10 @@ Result<std::shared_ptr<Dataset>> Datasets::get(const DatasetSpec& spec) {
   if (sets_.size() == kDatasetsMax) return fail("more than 1024 sets");
   const auto kept = kept_.find(spec.name);
   const bool goes_on = kept != kept_.end() && check_same(spec, kept->second->spec());
-  if (goes_on) return sets_.emplace(spec.name, kept->second).first->second;
+  if (goes_on) {
+    kept->second->set_memory_max(spec.memory_max);
+    return sets_.emplace(spec.name, kept->second).first->second;
+  }
   SLUICE_TRY(auto set, make(spec));
   return sets_.emplace(spec.name, std::move(set)).first->second;
 }

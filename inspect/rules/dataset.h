@@ -59,6 +59,9 @@ class Dataset {
   void add(std::span<const uint8_t> value, uint16_t number = 0);
   void remove(std::span<const uint8_t> value);
 
+  // As much as another rule set wants; what is there stays.
+  void set_memory_max(size_t bytes) { memory_max_ = bytes; }
+
   size_t size() const;
   // Values for which there was no room.
   uint64_t full() const { return full_; }
@@ -76,6 +79,7 @@ class Dataset {
   mutable std::shared_mutex mutex_;
   std::unordered_map<std::string, uint16_t> values_;
   size_t memory_ = 0;
+  std::atomic<size_t> memory_max_;
   std::atomic<uint64_t> full_ = 0;
 };
 

@@ -220,6 +220,19 @@ TEST_F(DatasetFiles, ReloadsKeepWhatWasSeen) {
   EXPECT_EQ((*other.get(spec("seen", DatasetType::kMd5)))->size(), 0u);
 }
 
+TEST_F(DatasetFiles, AReloadMayChangeHowMuchASetHolds) {
+  Datasets before("");
+  DatasetSpec wanted = spec("seen");
+  wanted.memory_max = 100;
+  (*before.get(wanted))->add(bytes("a"));
+  (*before.get(wanted))->add(bytes("b"));
+  EXPECT_EQ((*before.get(wanted))->size(), 1u);
+  wanted.memory_max = 1000;
+  Datasets after("", &before);
+  (*after.get(wanted))->add(bytes("b"));
+  EXPECT_EQ((*after.get(wanted))->size(), 2u);
+}
+
 TEST_F(DatasetFiles, KeywordsAreTakenOrRefused) {
   Datasets all(directory_);
   IpReputation scores;
