@@ -152,6 +152,16 @@ TEST_F(Files, IprepLooksAtEitherEnd) {
   h.forget_events();
   h.send(udp({"10.9.0.1", "10.9.0.2", 1, 9}, "x"));
   EXPECT_TRUE(h.alerts().empty());
+  // Other scores meet the flows that go on; the same ones do not meet them again.
+  const std::string rule = "alert ip any any -> any any (iprep:src,bad,>,50; sid:1;)\n";
+  h.send(udp({"10.0.0.3", "10.0.0.4", 1, 9}, "x"));
+  h.forget_events();
+  write("scores", "10.0.0.3,1,60\n");
+  for (int i = 0; i < 2; i++) {
+    h.reload(rule);
+    h.send(udp({"10.0.0.3", "10.0.0.4", 1, 9}, "x"));
+    EXPECT_EQ(h.alerts(), (Sids{1}));
+  }
 }
 
 }  // namespace

@@ -181,6 +181,8 @@ Result<> apply_iprep(RuleDraft& draft, std::string_view value) {
   SLUICE_TRY(const SizeRange range, compared(parts[2], parts[3], kReputationScoreMax));
   draft.rule.conditions.push_back(std::make_shared<IpReputationCondition>(
       draft.sources.reputation, static_cast<Side>(side - std::begin(kSides)), *category, range));
+  // With other scores it is another rule for flows that go on.
+  draft.rule.text_hash = draft.sources.reputation->hash();
   return {};
 }
 

@@ -279,6 +279,19 @@ TEST_F(DatasetFiles, KeywordsAreTakenOrRefused) {
   }
 }
 
+TEST_F(DatasetFiles, OtherScoresHaveAnotherHash) {
+  const auto hash = [](const char* categories, const char* scores) {
+    IpReputation out;
+    EXPECT_TRUE(out.read_categories(categories, "c"));
+    EXPECT_TRUE(out.read_scores(scores, "s"));
+    return out.hash();
+  };
+  const uint64_t one = hash("1,bad,\n", "10.0.0.1,1,5\n");
+  EXPECT_EQ(hash("1,bad,\n", "10.0.0.1,1,5\n"), one);
+  EXPECT_NE(hash("1,bad,\n", "10.0.0.1,1,6\n"), one);
+  EXPECT_NE(hash("1,spam,\n", "10.0.0.1,1,5\n"), one);
+}
+
 TEST_F(DatasetFiles, ScoresAreThoseOfTheLongestPrefix) {
   IpReputation scores;
   ASSERT_TRUE(scores.read_categories("# c\n1,bad,Bad hosts\n2,spam,\n", "c"));

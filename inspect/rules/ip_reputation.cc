@@ -57,10 +57,12 @@ Result<IpReputation> IpReputation::load(const ReputationOptions& options) {
 }
 
 Result<> IpReputation::read_categories(std::string_view text, const std::string& file) {
+  hash_ = hash_ * 31 + std::hash<std::string_view>{}(text);
   return for_each_line(text, file, [this](std::string_view line) { return read_category(line); });
 }
 
 Result<> IpReputation::read_scores(std::string_view text, const std::string& file) {
+  hash_ = hash_ * 31 + std::hash<std::string_view>{}(text);
   return for_each_line(text, file, [this](std::string_view line) { return read_score(line); });
 }
 

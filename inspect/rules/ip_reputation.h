@@ -40,6 +40,8 @@ class IpReputation {
   // Of the longest prefix that has one.
   std::optional<uint8_t> score(const Address& address, uint8_t category) const;
   size_t size() const { return size_; }
+  // Of all that was read.
+  uint64_t hash() const { return hash_; }
 
  private:
   using Key = std::array<uint32_t, 4>;
@@ -59,6 +61,7 @@ class IpReputation {
   // By version and bits that are not in the mask: the longest prefix first.
   std::map<std::pair<uint8_t, unsigned>, Length> lengths_;
   size_t size_ = 0;
+  uint64_t hash_ = 0;
 };
 
 }  // namespace sluice::inspect

@@ -54,7 +54,7 @@ void RuleLoader::add(std::string_view text, const std::string& name, int line) {
     set_.refused.push_back({name, line, cut(std::move(rule.error().what)), sid_in(text)});
     return;
   }
-  rule->text_hash = std::hash<std::string_view>{}(text);
+  rule->text_hash ^= std::hash<std::string_view>{}(text);
   rule->file = name;
   rule->line = line;
   set_.rules.push_back(std::move(*rule));
