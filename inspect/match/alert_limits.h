@@ -20,8 +20,6 @@ namespace sluice::inspect {
 
 // Things counted at once; full, the oldest is forgotten and counted.
 inline constexpr size_t kCountsMax = 1 << 16;
-// Different values of unique_on in one count.
-inline constexpr size_t kUniqueMax = 1024;
 
 class AlertLimits {
  public:

@@ -236,6 +236,12 @@ Result<> read_counting(std::string_view option, Threshold& out, Counting& given)
   return {};
 }
 
+// `most`: the largest number that it has to tell from others.
+Result<> check_unique(const Threshold& read, uint64_t most) {
+  if (read.unique_on == UniqueOn::kNone || most <= kUniqueMax) return {};
+  return fail("unique_on tells at most " + std::to_string(kUniqueMax) + " values: a smaller count");
+}
+
 Result<> apply_threshold(RuleDraft& draft, std::string_view value) {
   if (draft.rule.threshold || draft.rule.detection_filter)
     return fail("one threshold or detection_filter for each rule");
@@ -245,6 +251,8 @@ Result<> apply_threshold(RuleDraft& draft, std::string_view value) {
     SLUICE_TRY_VOID(read_counting(option, threshold, given));
   if (!given.type || !given.track || !given.count || !given.seconds)
     return fail("needs type, track, count and seconds");
+  const bool more = threshold.type == Threshold::Type::kLimit;  // it is silent about those
+  SLUICE_TRY_VOID(check_unique(threshold, uint64_t{threshold.count} + (more ? 1 : 0)));
   draft.rule.threshold = threshold;
   return {};
 }
@@ -258,6 +266,7 @@ Result<> apply_detection_filter(RuleDraft& draft, std::string_view value) {
     SLUICE_TRY_VOID(read_counting(option, read, given));
   if (given.type) return fail("takes no type");
   if (!given.track || !given.count || !given.seconds) return fail("needs track, count and seconds");
+  SLUICE_TRY_VOID(check_unique(read, uint64_t{read.count} + 1));
   draft.rule.detection_filter =
       DetectionFilter{read.track, read.count, read.seconds, read.unique_on};
   return {};
