@@ -104,10 +104,10 @@ TEST_F(Copies, ACopyIsThePacketInATunnelToTheMirror) {
 }
 
 TEST_F(Copies, WhatDoesNotFitOrCannotLeaveIsCounted) {
-  tables().targets[kMirrorTarget].mtu = 100;
+  tables().targets[kMirrorTarget].mtu = 100 - kEncapsulationOverhead;
   from_outside(request(kTcpSyn, Bytes(60, 1)));
   EXPECT_EQ(count().unsent, 1u);
-  tables().targets[kMirrorTarget].mtu = kMtu;
+  tables().targets[kMirrorTarget].mtu = kMtu - kEncapsulationOverhead;
   leaves = false;
   from_outside(request());
   EXPECT_EQ(count().unsent, 2u);
