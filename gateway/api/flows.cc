@@ -8,6 +8,7 @@
 #include "gateway/control/object_json.h"
 #include "gateway/control/protocol_text.h"
 #include "gateway/datapath/chain.h"
+#include "gateway/datapath/sum_counters.h"
 
 namespace sluice::gateway {
 namespace {
@@ -128,16 +129,6 @@ json describe_policy(const Controller& controller) {
 }
 
 const char* verdict_name(Verdict verdict) { return kVerdictNames[verdict]; }
-
-counters sum_counters(const Tables& tables) {
-  counters sum{};
-  for (uint32_t cpu = 0; cpu < kCpusMax; cpu++) {
-    const auto* from = reinterpret_cast<const __u64*>(&tables.counters[cpu]);
-    auto* to = reinterpret_cast<__u64*>(&sum);
-    for (size_t i = 0; i < sizeof(counters) / sizeof(__u64); i++) to[i] += from[i];
-  }
-  return sum;
-}
 
 json describe_counters(const Tables& tables) {
   const counters sum = sum_counters(tables);

@@ -29,8 +29,6 @@ nlohmann::json describe_flows(const Controller& controller, const FlowFilter& fi
 // {"rules": [...]}: the rules of the policy in their order, with what they have counted.
 nlohmann::json describe_policy(const Controller& controller);
 
-// Of all CPUs together.
-counters sum_counters(const Tables& tables);
 const char* verdict_name(Verdict verdict);  // "drop"
 
 // {"verdicts": {...}, "events": {...}, "drops": {...}}: every one by name, zero or not.

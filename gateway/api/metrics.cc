@@ -14,6 +14,7 @@
 #include "gateway/control/events.h"
 #include "gateway/control/traffic.h"
 #include "gateway/datapath/flow_table.h"
+#include "gateway/datapath/sum_counters.h"
 #include "gateway/discovery/discovery.h"
 #include "gateway/flow_log/flow_log.h"
 #include "tunnels/metrics_page.h"

@@ -47,14 +47,7 @@ class Chain : public Path {
     r.in_use = 1;
     r.hops = hops;
     for (uint16_t i = 0; i < hops; i++) r.hop[i] = {{0xffffffff}, {i}, 1};
-    policy_entry& e = tables().policy_entries[0];
-    e.attachments[0] = 1;
-    e.port_last = 0xffff;
-    e.protocol = kPolicyAnyProtocol;
-    e.rule = kRule;
-    e.share = 0xffffffff;
-    tables().settings[0].policy = 1;
-    tables().attachments[0].flags |= kAttachmentPolicy;
+    use_for_all(tables(), kRule);
   }
   Tables& tables() { return host->tables(); }
   void rows_to(uint16_t group, uint16_t target) {

@@ -16,21 +16,11 @@
 #include "gateway/datapath/kernel_host.h"
 #include "gateway/datapath/path_test_base.h"
 #include "gateway/datapath/slow_path.h"
+#include "gateway/datapath/sum_counters.h"
 
 namespace sluice::gateway::fixture {
 
 enum class HostKind { kProcess, kKernel };
-
-// The sum over CPUs: a test run may be on any.
-inline counters all_counters(const Tables& tables) {
-  counters sum{};
-  for (int cpu = 0; cpu < kCpusMax; cpu++) {
-    const auto* from = reinterpret_cast<const __u64*>(&tables.counters[cpu]);
-    auto* to = reinterpret_cast<__u64*>(&sum);
-    for (size_t i = 0; i < sizeof(counters) / 8; i++) to[i] += from[i];
-  }
-  return sum;
-}
 
 // What time is to the path is how long ago things were: makes all of them older.
 inline void make_older(Tables& tables, uint32_t ms) {
@@ -86,15 +76,15 @@ class Conformance : public testing::TestWithParam<HostKind> {
     else
       process_->set_now_ms(process_->now_ms() + seconds * 1000);
   }
-  uint64_t drops(DropReason reason) { return all_counters(tables()).drop[reason]; }
-  uint64_t events(PathEvent event) { return all_counters(tables()).event[event]; }
+  uint64_t drops(DropReason reason) { return sum_counters(tables()).drop[reason]; }
+  uint64_t events(PathEvent event) { return sum_counters(tables()).event[event]; }
 
   // What becomes of a frame.
   Step run(const Bytes& in, uint32_t interface_index) {
-    const counters before = all_counters(tables());
+    const counters before = sum_counters(tables());
     const Step step =
         kernel_ ? run_in_kernel(in, interface_index) : run_in_process(in, interface_index);
-    const counters after = all_counters(tables());
+    const counters after = sum_counters(tables());
     Step out = step;
     int verdicts = 0, reasons = 0;
     for (int i = 0; i < kVerdictCount; i++)

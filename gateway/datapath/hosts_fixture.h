@@ -16,6 +16,7 @@
 #include "gateway/datapath/kernel_host.h"
 #include "gateway/datapath/process_host.h"
 #include "gateway/datapath/profiles_fixture.h"
+#include "gateway/datapath/sum_counters.h"
 #include "gateway/datapath/unrecorded.h"
 
 namespace sluice::gateway::fixture {
@@ -23,17 +24,6 @@ namespace sluice::gateway::fixture {
 using namespace tunnels::frames;  // NOLINT
 
 inline constexpr uint32_t kLoopback = 1;  // test runs come in at the loopback interface
-
-// The sum over CPUs: a test run may be on any.
-inline counters total(const Tables& tables) {
-  counters sum{};
-  for (int cpu = 0; cpu < kCpusMax; cpu++) {
-    const auto* from = reinterpret_cast<const __u64*>(&tables.counters[cpu]);
-    auto* to = reinterpret_cast<__u64*>(&sum);
-    for (size_t i = 0; i < sizeof(counters) / 8; i++) to[i] += from[i];
-  }
-  return sum;
-}
 
 inline int action_for(Verdict verdict) {
   if (verdict == kVerdictStack) return XDP_PASS;
@@ -102,11 +92,11 @@ class Hosts : public testing::Test {
     seen_in_process.clear();
     for (int cpu = 0; cpu < kCpusMax; cpu++)  // no limit by rate
       kernel->tables().gates[cpu].seen = process->tables().gates[cpu].seen = 0;
-    const counters before = total(kernel->tables());
+    const counters before = sum_counters(kernel->tables());
     auto run = kernel->test_run(in);
     EXPECT_TRUE(run) << run.error().text();
     if (!run) return {};
-    const counters after = total(kernel->tables());
+    const counters after = sum_counters(kernel->tables());
 
     FrameBuffer buffer;
     buffer.assign(in);

@@ -140,8 +140,8 @@ TEST_F(Hosts, AgreeOnTheCorpusAndOnEverythingNearIt) {
   }
 
   EXPECT_GT(relayed, 3) << "from one hop of a chain to the next";
-  const counters a = total(kernel->tables());
-  const counters b = total(process->tables());
+  const counters a = sum_counters(kernel->tables());
+  const counters b = sum_counters(process->tables());
   EXPECT_EQ(std::memcmp(&a, &b, sizeof(a)), 0);
   EXPECT_EQ(std::memcmp(kernel->tables().target_counters, process->tables().target_counters,
                         sizeof(target_counters) * kTargetsMax),
@@ -203,8 +203,8 @@ TEST_F(Hosts, AgreeOnFlowsWithoutARecord) {
       in[pick(std::min<size_t>(in.size(), 130))] = static_cast<uint8_t>(random());
     send(in, tunnel ? kTunnel : pick(2) == 0 ? kOutside : kInside);
   }
-  const counters a = total(kernel->tables());
-  const counters b = total(process->tables());
+  const counters a = sum_counters(kernel->tables());
+  const counters b = sum_counters(process->tables());
   EXPECT_EQ(std::memcmp(&a, &b, sizeof(a)), 0);
   EXPECT_EQ(std::memcmp(kernel->tables().target_counters, process->tables().target_counters,
                         sizeof(target_counters) * kTargetsMax),
@@ -241,7 +241,7 @@ TEST_F(Hosts, TheKernelsGuardSendsFlowsWithoutARecord) {
     const Bytes sent = run(syn, kOutside);
     EXPECT_EQ(run(returned(sent), kTunnel), syn);
   }
-  const counters all = total(tables);
+  const counters all = sum_counters(tables);
   EXPECT_EQ(all.event[kEventFlowCreated] + all.event[kEventUnrecordedSent], kFlows);
   EXPECT_EQ(all.event[kEventUnrecordedReturned], all.event[kEventUnrecordedSent]);
   EXPECT_GT(all.event[kEventUnrecordedSent], kFlows / 2);

@@ -29,15 +29,7 @@ inline policy_rule& add_mirror(Tables& tables, bool shadow) {
   rule.hop[0] = {{0xffffffff}, {0}, 1};
   rule.mirror = kOtherGroup + 1;
   rule.shadow = shadow;
-  policy_entry entry{};
-  entry.attachments[0] = 1;
-  entry.port_last = 0xffff;
-  entry.protocol = kPolicyAnyProtocol;
-  entry.rule = kMirrorRule;
-  entry.share = 0xffffffff;
-  tables.policy_entries[0] = entry;
-  tables.settings[0].policy = 1;
-  tables.attachments[0].flags |= kAttachmentPolicy;
+  use_for_all(tables, kMirrorRule);
   return rule;
 }
 

@@ -64,6 +64,24 @@ inline void add_appliance(Tables& tables, uint16_t index, uint32_t address) {
   t.flags = kTargetInUse | kTargetResolved | kTargetAppliance;
 }
 
+// An entry of the policy that gives every flow of attachment 0 to a rule.
+inline policy_entry entry_for_all(uint8_t rule) {
+  policy_entry entry{};
+  entry.attachments[0] = 1;
+  entry.port_last = 0xffff;
+  entry.protocol = kPolicyAnyProtocol;
+  entry.rule = rule;
+  entry.share = 0xffffffff;
+  return entry;
+}
+
+// Makes that the whole policy.
+inline void use_for_all(Tables& tables, uint8_t rule) {
+  tables.policy_entries[0] = entry_for_all(rule);
+  tables.settings[0].policy = 1;
+  tables.attachments[0].flags |= kAttachmentPolicy;
+}
+
 // Group 0: the appliances, row i to appliance i % kAppliances. kNetworkGroup and the one after it:
 // the NLB targets.
 inline void configure(Tables& tables) {

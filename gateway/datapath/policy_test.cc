@@ -50,12 +50,7 @@ class Policy : public Path {
   policy_entry& entry(uint8_t place) {
     const uint64_t count = static_cast<uint32_t>(tables().settings[0].policy);
     policy_entry& e = tables().policy_entries[copy_ * kPolicyEntriesMax + count];
-    e = {};
-    e.attachments[0] = 1;
-    e.port_last = 0xffff;
-    e.protocol = kPolicyAnyProtocol;
-    e.rule = place;
-    e.share = 0xffffffff;
+    e = entry_for_all(place);
     in_use(count + 1);
     return e;
   }

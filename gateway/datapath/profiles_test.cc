@@ -312,14 +312,7 @@ TEST_P(Profiles, AChainOfTwoProfiles) {
   r.in_use = 1;
   r.hops = 2;
   for (uint16_t i = 0; i < 2; i++) r.hop[i] = {{0xffffffff}, {i}, 1};
-  policy_entry& e = tables().policy_entries[0];
-  e.attachments[0] = 1;
-  e.port_last = 0xffff;
-  e.protocol = kPolicyAnyProtocol;
-  e.rule = 1;
-  e.share = 0xffffffff;
-  tables().settings[0].policy = 1;
-  tables().attachments[0].flags |= kAttachmentPolicy;
+  use_for_all(tables(), 1);
 
   const Step one = from_outside(request());
   ASSERT_EQ(one.outcome.verdict, kVerdictTarget);

@@ -54,14 +54,7 @@ class Unrecorded : public Path {
     r.action = action;
     r.hops = action == kPolicyForward ? 1 : 0;
     r.hop[0] = {{0xffffffff}, {kOtherGroup}, 1};
-    policy_entry& e = tables().policy_entries[0];
-    e.attachments[0] = 1;
-    e.port_last = 0xffff;
-    e.protocol = kPolicyAnyProtocol;
-    e.rule = 1;
-    e.share = 0xffffffff;
-    tables().settings[0].policy = 1;
-    endpoint().flags |= kAttachmentPolicy;
+    use_for_all(tables(), 1);
     return r;
   }
 };
