@@ -199,7 +199,7 @@ int main(int argc, char** argv) {
   datapath->add_flag("--json", json, "an array of cases instead of a table");
   datapath->add_option("--repetitions", options.repetitions, "packets per round")
       ->check(CLI::Range(1000, 100'000'000));
-  datapath->add_option("--rounds", options.rounds, "rounds; the median is shown")
+  datapath->add_option("--rounds", options.rounds, "rounds; the least is shown")
       ->check(CLI::Range(1, 1000));
   testbed::HealthBench health_options;
   CLI::App* health = app.add_subcommand("health", "CPU time of health checks of many targets");
