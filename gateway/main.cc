@@ -145,6 +145,7 @@ Result<> Daemon::start(Config config) {
   SLUICE_TRY_VOID(serve_http(config.gateway));
   addresses_.remember_in(list_of_addresses(config.gateway));
   SLUICE_TRY(const std::vector<Error> unapplied, plane_->start(std::move(config)));
+  host_->settle();
   set_addresses_again();  // also takes away what a daemon that was killed has left
   for (const Error& error : unapplied)
     spdlog::error("the file is not applied, the state of the store runs: {}", error.text());

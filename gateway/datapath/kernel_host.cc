@@ -123,6 +123,7 @@ Result<std::unique_ptr<KernelHost>> KernelHost::create(const HostOptions& option
 }
 
 KernelHost::~KernelHost() {
+  give_up_tables();
   for (const auto& [at, link] : links_) close(link);
   for (const auto& [memory, bytes] : regions_) munmap(memory, bytes);
   bpf_object__close(tc_object_);

@@ -33,6 +33,9 @@ class KernelHost final : public DataPathHost {
   uint64_t now_ms() const override;
   bool taken_over() const override { return taken_over_; }
   std::vector<uint32_t> left_attached() const override;
+  // This process does the work now: tables that an earlier one has left and nobody uses may go. One
+  // that gives up before leaves all as it was.
+  void settle();
 
   // XDP is native XDP; an interface that cannot do it, or has another program, is an error.
   Result<> attach(uint32_t interface_index, Entry entry) override;
@@ -66,6 +69,7 @@ class KernelHost final : public DataPathHost {
  private:
   KernelHost() = default;
   Result<> pin_tables(const std::string& pins, uint32_t buckets);
+  void give_up_tables();
   Result<int> take_over_link(uint32_t interface_index, Entry entry, int program);
   std::string link_path(uint32_t interface_index, Entry entry) const;
   // The descriptor of an entry's program. That of TC is loaded when it is first asked for.
@@ -80,8 +84,10 @@ class KernelHost final : public DataPathHost {
   bpf_object* object_ = nullptr;
   bpf_object* tc_object_ = nullptr;  // on the same maps
   std::vector<std::pair<void*, size_t>> regions_;
-  std::string pins_;  // empty: nothing is pinned
+  std::string pins_;    // empty: nothing is pinned
+  std::string folder_;  // in it, of the tables
   bool taken_over_ = false;
+  bool settled_ = false;
   // Descriptors by interface and entry; closing one detaches, if it is not pinned.
   std::map<std::pair<uint32_t, Entry>, int> links_;
 };

@@ -7,7 +7,7 @@
 //
 // A process that knows another layout, or wants another flow table, makes tables of its own and
 // then puts its program in the place of the former one; no packet finds an interface without
-// program.
+// program. The former tables go when that is done (settle), its own if it gives up before.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/magic.h>
@@ -19,6 +19,7 @@
 #include <filesystem>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "gateway/datapath/kernel_host.h"
 
@@ -73,22 +74,31 @@ void remove_tables(const std::string& pins, const std::string& except) {
 Result<> KernelHost::pin_tables(const std::string& pins, uint32_t buckets) {
   SLUICE_TRY_VOID(make_folder(pins));
   std::error_code error;
-  const std::string folder = pins + "/" + std::string(kTablesPrefix) +
-                             std::to_string(int{kTablesLayout}) + "-" + std::to_string(buckets);
+  folder_ = pins + "/" + std::string(kTablesPrefix) + std::to_string(int{kTablesLayout}) + "-" +
+            std::to_string(buckets);
   // libbpf opens each map that is there, if it is of the same kind and size, and pins the others.
-  taken_over_ = fs::exists(folder + "/settings", error);
-  fs::create_directories(folder, error);
+  taken_over_ = fs::exists(folder_ + "/settings", error);
+  fs::create_directories(folder_, error);
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object_) {
     // The rings of the slow path belong to the process that reads them.
     if (bpf_map__is_internal(map) || bpf_map__type(map) == BPF_MAP_TYPE_PERF_EVENT_ARRAY) continue;
-    const std::string path = folder + "/" + bpf_map__name(map);
+    const std::string path = folder_ + "/" + bpf_map__name(map);
     if (const int failed = bpf_map__set_pin_path(map, path.c_str()))
       return fail_errno("cannot pin the table", path, -failed);
   }
   pins_ = pins;
-  remove_tables(pins, folder);
   return {};
+}
+
+void KernelHost::settle() {
+  if (pins_.empty() || std::exchange(settled_, true)) return;
+  remove_tables(pins_, folder_);
+}
+
+void KernelHost::give_up_tables() {
+  std::error_code error;
+  if (!folder_.empty() && !taken_over_ && !settled_) fs::remove_all(folder_, error);
 }
 
 std::string KernelHost::link_path(uint32_t interface_index, Entry entry) const {
