@@ -32,11 +32,11 @@ class Teller {
   void tell_unrecorded(uint16_t appliance);
   void tell_new(const ExplainQuestion& question, const flow_query& query, const struct tuple& tuple,
                 const flow_record* record);
-  bool tell_rule(uint8_t rule);
+  bool tell_rule(uint32_t rule);
   void tell_nlb(const flow_query& query, const struct tuple& tuple);
   void tell_chain(const flow_record& record);
-  void tell_further_hops(uint8_t rule, const flow_query& query);
-  void tell_mirror(uint8_t rule, const flow_query& query);
+  void tell_further_hops(uint32_t rule, const flow_query& query);
+  void tell_mirror(uint32_t rule, const flow_query& query);
   void tell_appliance(uint16_t index);
   void tell_zone(uint16_t group);
   void tell_alb(const ExplainQuestion& question);
@@ -54,7 +54,7 @@ class Teller {
   const Config& config_;
   const Reconciler& names_;
   const uint64_t now_ms_;
-  uint8_t rule_ = 0;  // its place, of a new flow
+  uint32_t rule_ = 0;  // of a new flow
   Explanation out_;
 };
 
@@ -116,7 +116,8 @@ Result<Explanation> Teller::tell(const ExplainQuestion& question) {
     return std::move(out_);
   }
   out_.hash = query.hash;
-  const uint8_t rule = record != nullptr ? record->rule : uint8_t{0};
+  const uint32_t rule =
+      record != nullptr ? policy_rule_now(tables_.settings, record->rule) : uint32_t{0};
   out_.target_group = names_.group_name(
       static_cast<uint16_t>(flow_group(&tables_, &tables_.attachments[index], &query, rule)));
   const uint32_t former = record == nullptr
@@ -129,7 +130,7 @@ Result<Explanation> Teller::tell(const ExplainQuestion& question) {
   else
     tell_new(question, query, tuple, record);
   if (out_.drop == kDropNone && (record == nullptr || record->flags & kFlowMirror))
-    tell_mirror(record != nullptr ? record->rule : rule_, query);
+    tell_mirror(record != nullptr ? rule : rule_, query);
   if (out_.drop == kDropNone) tell_alb(question);
   return std::move(out_);
 }
@@ -139,8 +140,8 @@ bool Teller::stays(const flow_record& record, const flow_query& query) const {
   if (flow_is_chain(&record)) return true;  // its hops are told one by one
   const target& t = tables_.targets[record.target % kTargetsMax];
   if (!(t.flags & kTargetInUse)) return false;
-  const uint32_t group =
-      flow_group(&tables_, &tables_.attachments[record.attachment], &query, record.rule);
+  const uint32_t group = flow_group(&tables_, &tables_.attachments[record.attachment], &query,
+                                    policy_rule_now(tables_.settings, record.rule));
   return !(t.flags & (kTargetMoves | kTargetResets)) ||
          steer(&tables_, group, &query) == record.target;
 }
@@ -182,7 +183,7 @@ void Teller::tell_chain(const flow_record& record) {
 }
 
 // Where the hops of a chain that begins would be; the first has been told.
-void Teller::tell_further_hops(uint8_t rule, const flow_query& query) {
+void Teller::tell_further_hops(uint32_t rule, const flow_query& query) {
   for (uint32_t hop = 1; hop < kChainHopsMax && out_.drop == kDropNone; hop++) {
     const uint32_t group = policy_group(&tables_, &query, rule, hop);
     if (group == kNone16) break;
@@ -207,10 +208,10 @@ void Teller::tell_new(const ExplainQuestion& question, const flow_query& query,
   else
     say("has no flow in the table (hash " + hexadecimal(query.hash, 16) + "): it would begin one");
   const struct attachment& at = tables_.attachments[query.attachment];
-  const uint32_t rule = record != nullptr              ? record->rule
+  const uint32_t rule = record != nullptr ? policy_rule_now(tables_.settings, record->rule)
                         : at.flags & kAttachmentPolicy ? policy_find(&tables_, &query, &tuple, 0)
                                                        : 0;
-  if (tell_rule(static_cast<uint8_t>(rule))) return;
+  if (tell_rule(rule)) return;
   const auto group = static_cast<uint16_t>(flow_group(&tables_, &at, &query, rule));
   out_.target_group = names_.group_name(group);
   if (group == kNone16) return drop(kDropNoTargetGroup);
@@ -228,29 +229,29 @@ void Teller::tell_new(const ExplainQuestion& question, const flow_query& query,
     return say("no target of the group is healthy: it is delivered without inspection");
   else
     say("no target of the group is healthy: the flow passes it by");
-  if (chain) tell_further_hops(static_cast<uint8_t>(rule), query);
+  if (chain) tell_further_hops(rule, query);
   const bool ports = tuple.protocol == kProtocolTcp || tuple.protocol == kProtocolUdp;
   if (!question.from_inside && ports && out_.drop == kDropNone) tell_nlb(query, tuple);
 }
 
 // Whether the rule of a new flow settles all.
-bool Teller::tell_rule(uint8_t rule) {
+bool Teller::tell_rule(uint32_t rule) {
   rule_ = rule;
-  out_.rule = names_.policy().rule_name(rule);
+  out_.rule = names_.policy().rule_name(static_cast<uint8_t>(rule));
   if (!out_.rule.empty()) say("rule " + out_.rule + " of the policy fits it");
-  const PolicyAction action = policy_action(&tables_, tables_.settings, rule);
+  const PolicyAction action = policy_action(&tables_, rule);
   if (action == kPolicyDrop) drop(kDropPolicy);
   if (action == kPolicyBypass) say("it is delivered without inspection");
   return action != kPolicyForward;
 }
 
 // Where the copies of its packets go.
-void Teller::tell_mirror(uint8_t rule, const flow_query& query) {
-  const uint16_t group = names_.policy().mirror_of(rule);
+void Teller::tell_mirror(uint32_t rule, const flow_query& query) {
+  const uint16_t group = names_.policy().mirror_of(static_cast<uint8_t>(rule));
   if (group == kNone16) return;
   out_.mirror_group = names_.group_name(group);
   const uint32_t index = row_of(group, query);
-  const bool shadow = policy_rule_at(&tables_, tables_.settings, rule)->shadow != 0;
+  const bool shadow = policy_rule_at(&tables_, rule)->shadow != 0;
   say("a copy goes to target group " + out_.mirror_group + ": " + tell_row(group, index) +
       (shadow ? "; what comes back of it is compared, and not delivered"
               : "; nothing that comes back of it is delivered"));

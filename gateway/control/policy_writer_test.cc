@@ -161,8 +161,8 @@ network:
   EXPECT_NE(front, back);
   EXPECT_EQ(tables.groups[group_front].zone, zone_id("zone-a"));
   EXPECT_EQ(tables.groups[group_back].zone, zone_id("zone-b"));
-  tables.policy_counters[front].flows = 3;
-  tables.policy_counters[back].flows = 4;
+  tables.policy_counters[policy_place(front)].flows = 3;
+  tables.policy_counters[policy_place(back)].flows = 4;
   EXPECT_EQ(reconciler.policy().count("inspect-all").flows, 7u);
 }
 
@@ -227,7 +227,7 @@ network:
           .policy_rules[(tables.settings[0].policy >> 32 != 0 ? kPolicySlots : 0) + place("front")]
           .shadow,
       0);
-  EXPECT_TRUE(policy_mirrors(&tables, tables.settings, place("front")));
+  EXPECT_TRUE(policy_mirrors(&tables, policy_rule_now(tables.settings, place("front"))));
 
   use("    - {name: m, actions: [{type: bypass}, {type: shadow, target_group: dpi}]}", kZoned);
   EXPECT_NE(place("front"), place("back"));
@@ -235,7 +235,7 @@ network:
   const uint16_t back = reconciler.policy().mirror_of(place("back"));
   EXPECT_EQ(tables.groups[front].zone, zone_id("zone-a"));
   EXPECT_EQ(tables.groups[back].zone, zone_id("zone-b"));
-  EXPECT_EQ(policy_rule_at(&tables, tables.settings, place("front"))->shadow, 1);
+  EXPECT_EQ(policy_rule_at(&tables, policy_rule_now(tables.settings, place("front")))->shadow, 1);
   tables.mirror_counters[place("front")].sent = 3;
   tables.mirror_counters[place("back")].sent = 4;
   tables.mirror_counters[place("back")].uncompared = 5;

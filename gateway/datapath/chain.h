@@ -77,8 +77,10 @@ SLUICE_INLINE int chain_passes_by(const struct path_tables* tables, const struct
                                   const struct flow_record* record, __u32 hop,
                                   const struct target* target) {
   if (target && target_serves(target)) return 0;
-  const struct group* group =
-      table_groups(tables, policy_group(tables, query, record->rule, hop - 1));
+  const struct settings* settings = table_settings(tables, 0);
+  if (!settings) return 0;
+  const __u32 rule = policy_rule_now(settings, record->rule);
+  const struct group* group = table_groups(tables, policy_group(tables, query, rule, hop - 1));
   return group && (group->flags & kGroupFailsOpen);
 }
 

@@ -80,7 +80,8 @@ SLUICE_INLINE int flow_may_move(const struct passage* way, const struct flow_rec
   if ((p->tcp_flags & (kTcpSyn | kTcpAck)) != kTcpSyn) return 0;
   const struct flow_usage* usage = table_flow_usages(way->tables, index);
   if (!usage || usage->packets[(query->direction ^ 1) & 1] != 0) return 0;
-  const __u32 group_index = flow_group(way->tables, attachment, query, record->rule);
+  const __u32 group_index =
+      flow_group(way->tables, attachment, query, policy_rule_now(way->settings, record->rule));
   if (group_index == kNone16) return 0;
   const __u32 owner = steer(way->tables, group_index, query);
   return owner != kNone16 && owner != record->target;
@@ -120,7 +121,7 @@ SLUICE_STAGE __u64 chain_choose(const struct path_tables* tables, const struct f
   struct passage way;
   passage_begin(&way, tables, 0, now_ms);
   if (!query || !way.settings) return 0;
-  const struct policy_rule* r = policy_rule_at(tables, way.settings, rule);
+  const struct policy_rule* r = policy_rule_at(tables, rule);
   if (!r || r->action != kPolicyForward || r->hops < 2) return 0;
   const __u32 hops = r->hops & 7;
   __u64 out = (__u64)((hops - 1) & 3) << 12;
@@ -166,7 +167,7 @@ enum {
   // `where`: the side, and from these bits on the CPU, the rule, and how many hops were looked at.
   kWhereCpu = 8,
   kWhereRule = 16,
-  kWhereHops = 24,
+  kWhereHops = 25,
   kWhereTarget = 32,
 };
 
@@ -198,8 +199,8 @@ SLUICE_STAGE __u32 flow_decide(const struct path_tables* tables, const struct pa
   if (!packet_is_syn(p)) target = unrecorded_former(tables, query, now_ms);
   if (target != kNone16) return target << 16;
   if (mid_flow && (attachment->flags & kAttachmentDropsUnknown)) return kDropFlowNotBegun;
-  const __u32 rule = where >> kWhereRule & 0xff;
-  const enum PolicyAction action = policy_action(tables, way.settings, rule);
+  const __u32 rule = where >> kWhereRule & kRuleMask;
+  const enum PolicyAction action = policy_action(tables, rule);
   if (action == kPolicyDrop) return policy_drop(tables, rule);
   if (action != kPolicyForward) return (__u32)kUninspected << 16;
   const __u32 group = flow_group(tables, attachment, query, rule);
@@ -215,10 +216,11 @@ SLUICE_STAGE enum DropReason flow_open(const struct path_tables* tables, const s
   struct passage way;
   passage_begin(&way, tables, (__u32)where >> kWhereCpu, now_ms);
   if (!way.settings || !way.counters) return kDropFlowTableFull;
-  const __u32 side = where & 1, rule = where >> kWhereRule & 0xff, target = where >> kWhereTarget;
+  const __u32 side = where & 1, target = where >> kWhereTarget;
+  const __u32 rule = where >> kWhereRule & kRuleMask;
   __u16 flags = query->direction == 0 ? kFlowClientFirst : 0;
   if (target >= kUninspected) flags |= kFlowBypass;
-  if (policy_mirrors(tables, way.settings, rule)) flags |= kFlowMirror;
+  if (policy_mirrors(tables, rule)) flags |= kFlowMirror;
   if ((query->direction == 0) == (side == 0)) flags |= kFlowFirstEndOutside;
   __u32 backend = 0;
   if (side == 0 && (p->flags & (kPacketHasPorts | kPacketFragment))) {
@@ -281,8 +283,9 @@ SLUICE_INLINE enum DropReason flow_leave(struct passage* way, const struct packe
                                          const struct attachment* attachment, __u32 hop,
                                          int* begins) {
   const __u32 index = query->place;
-  const __u32 group_index = hop == 0 ? flow_group(way->tables, attachment, query, record->rule)
-                                     : policy_group(way->tables, query, record->rule, hop - 1);
+  const __u32 rule = policy_rule_now(way->settings, record->rule);
+  const __u32 group_index = hop == 0 ? flow_group(way->tables, attachment, query, rule)
+                                     : policy_group(way->tables, query, rule, hop - 1);
   const __u32 owner = steer(way->tables, group_index, query);
   const int gone = !target || !(target->flags & kTargetInUse) || (target->flags & kTargetNlb);
   if (!gone && owner == flow_target(record, hop)) return kDropNone;

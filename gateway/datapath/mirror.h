@@ -36,7 +36,7 @@ SLUICE_STAGE int mirror_hand_over(const struct path_tables* tables, frame* f,
   const struct flow_record* record = table_flow_records(tables, query->place);
   if (!record) return 0;
   const __u32 rule = record->rule;
-  const struct policy_rule* r = policy_rule_at(tables, settings, rule);
+  const struct policy_rule* r = policy_rule_at(tables, policy_rule_now(settings, rule));
   struct mirror_counters* count = table_mirror_counters(tables, rule);
   if (!r || r->mirror == 0 || !count) return 0;
   const __u32 packets = what >> 8 & 0xffff;
@@ -95,7 +95,7 @@ SLUICE_STAGE int mirror_is_target(const struct path_tables* tables, const struct
   if (!query || !settings) return 0;
   const struct flow_record* record = table_flow_records(tables, query->place);
   if (!record) return 0;
-  const struct policy_rule* r = policy_rule_at(tables, settings, record->rule);
+  const struct policy_rule* r = policy_rule_at(tables, policy_rule_now(settings, record->rule));
   if (!r || r->mirror == 0) return 0;
   const struct row* row = steer_row(tables, r->mirror - 1u, query);
   return row && (row->target == target || row->previous == target);

@@ -50,7 +50,7 @@ void MirrorCopies::take_packet(const mirror_head& head, std::span<const uint8_t>
 }
 
 bool MirrorCopies::is_shadow(uint8_t rule) const {
-  const policy_rule* r = policy_rule_at(&tables_, tables_.settings, rule);
+  const policy_rule* r = policy_rule_at(&tables_, policy_rule_now(tables_.settings, rule));
   return r != nullptr && r->shadow != 0;
 }
 
@@ -60,8 +60,7 @@ bool MirrorCopies::send_copy(const mirror_head& head, std::span<const uint8_t> p
   const attachment* at = table_attachments(&tables_, head.attachment);
   constexpr uint16_t kReady = kTargetInUse | kTargetResolved | kTargetAppliance;
   if (to == nullptr || at == nullptr || (to->flags & kReady) != kReady) return false;
-  if (packet.size() > FrameBuffer::kLengthMax || packet.size() > to->mtu)
-    return false;
+  if (packet.size() > FrameBuffer::kLengthMax || packet.size() > to->mtu) return false;
   buffer_.assign(packet);
   tunnels::packet p{};
   if (tunnels::parse_ip_packet(buffer_.bytes(), p) != kDropNone || p.l3_length != packet.size())

@@ -3,11 +3,19 @@
 //
 // A rule decides once, when a flow begins, and the flow keeps its rule. Later, the rule is only
 // asked for the group that takes over from a lost target.
+//
+// What decides about one packet is one copy of the policy, whatever user space writes meanwhile: a
+// rule is its place and, from kRuleCopyShift on, the copy that it was found in.
 #pragma once
 
 #include "gateway/datapath/flow_table.h"
 
 SLUICE_GATEWAY_BEGIN
+
+enum {
+  kRuleCopyShift = 8,
+  kRuleMask = 0x1ff,  // a rule with its copy
+};
 
 // A number that a flow draws: the same for both directions, and on every gateway with the same key;
 // independent of the row that the flow is in, and of what it draws with another salt. What belongs
@@ -48,13 +56,25 @@ SLUICE_STAGE int policy_fits(const struct policy_entry* e, const struct tuple* t
                            turned ? t->source : t->destination);
 }
 
-// A rule of the copy in use, if it is there.
+// The rule at a place of the copy that settings.policy names.
+SLUICE_INLINE __u32 policy_rule_in(__u64 policy, __u32 place) {
+  return place | (__u32)(policy >> 32) / kPolicyEntriesMax << kRuleCopyShift;
+}
+
+// Where a rule stands, in both copies.
+SLUICE_INLINE __u32 policy_place(__u32 rule) { return rule & (kPolicySlots - 1); }
+
+// The rule at a place now: what a flow keeps is the place.
+SLUICE_INLINE __u32 policy_rule_now(const struct settings* settings, __u32 place) {
+  return policy_rule_in(settings->policy, place);
+}
+
+// What a rule says, if it is there.
 SLUICE_INLINE const struct policy_rule* policy_rule_at(const struct path_tables* tables,
-                                                       const struct settings* settings,
                                                        __u32 rule) {
-  const __u32 copy = settings->policy >> 32 != 0;
+  const __u32 copy = rule >> kRuleCopyShift & 1;
   const struct policy_rule* r =
-      table_policy_rules(tables, copy * kPolicySlots + (rule & (kPolicySlots - 1)));
+      table_policy_rules(tables, copy * kPolicySlots + policy_place(rule));
   return r && r->in_use ? r : 0;
 }
 
@@ -75,11 +95,11 @@ SLUICE_STAGE __u32 policy_find(const struct path_tables* tables, const struct fl
     if (!(e->attachments[at / 64] >> at % 64 & 1)) continue;
     if (!policy_fits(e, tuple, 0)) {
       if (!either_way || !policy_fits(e, tuple, 1)) continue;
-      const struct policy_rule* r = policy_rule_at(tables, settings, e->rule);
+      const struct policy_rule* r = policy_rule_at(tables, policy_rule_in(policy, e->rule));
       if (!r || r->action == kPolicyBypass) continue;
     }
     if (e->share == 0xffffffff || policy_draw(settings, query, e->form, e->salt) <= e->share)
-      return e->rule;
+      return policy_rule_in(policy, e->rule);
   }
   return 0;
 }
@@ -90,7 +110,7 @@ SLUICE_STAGE __u32 policy_group(const struct path_tables* tables, const struct f
                                 __u32 rule, __u32 hop_number) {
   const struct settings* settings = table_settings(tables, 0);
   if (!query || !settings) return kNone16;
-  const struct policy_rule* r = policy_rule_at(tables, settings, rule);
+  const struct policy_rule* r = policy_rule_at(tables, rule);
   if (!r || r->action != kPolicyForward || hop_number >= r->hops) return kNone16;
   const struct policy_hop* hop = &r->hop[hop_number & (kChainHopsMax - 1)];
   if (hop->groups == 1) return hop->group[0];
@@ -106,18 +126,18 @@ SLUICE_STAGE __u32 policy_group(const struct path_tables* tables, const struct f
 SLUICE_INLINE __u32 flow_group(const struct path_tables* tables,
                                const struct attachment* attachment, const struct flow_query* query,
                                __u32 rule) {
-  if (rule == 0) return attachment->group;
+  if (policy_place(rule) == 0) return attachment->group;
   const __u32 group = policy_group(tables, query, rule, 0);
   return group == kNone16 ? attachment->group : group;
 }
 
 SLUICE_INLINE void policy_count_flow(const struct path_tables* tables, __u32 rule) {
-  struct policy_counters* count = table_policy_counters(tables, rule);
+  struct policy_counters* count = table_policy_counters(tables, policy_place(rule));
   if (count) count->flows++;
 }
 
 SLUICE_INLINE enum DropReason policy_drop(const struct path_tables* tables, __u32 rule) {
-  struct policy_counters* count = table_policy_counters(tables, rule);
+  struct policy_counters* count = table_policy_counters(tables, policy_place(rule));
   if (count) count->packets_dropped++;
   return kDropPolicy;
 }
@@ -125,24 +145,21 @@ SLUICE_INLINE enum DropReason policy_drop(const struct path_tables* tables, __u3
 // Whether a rule does no more than say which target group a flow's one appliance is of; so does
 // none (0).
 SLUICE_INLINE int policy_is_plain(const struct path_tables* tables, __u32 rule) {
-  const struct settings* settings = table_settings(tables, 0);
-  const struct policy_rule* r = settings && rule != 0 ? policy_rule_at(tables, settings, rule) : 0;
+  const struct policy_rule* r = rule != 0 ? policy_rule_at(tables, rule) : 0;
   return !r || (r->action == kPolicyForward && r->hops < 2);
 }
 
 // Whether copies are wanted of its flows' packets (mirror.h).
-SLUICE_INLINE int policy_mirrors(const struct path_tables* tables, const struct settings* settings,
-                                 __u32 rule) {
+SLUICE_INLINE int policy_mirrors(const struct path_tables* tables, __u32 rule) {
   if (rule == 0) return 0;
-  const struct policy_rule* r = policy_rule_at(tables, settings, rule);
+  const struct policy_rule* r = policy_rule_at(tables, rule);
   return r && r->mirror != 0;
 }
 
 // What is to be done with a flow, by its rule.
-SLUICE_INLINE enum PolicyAction policy_action(const struct path_tables* tables,
-                                              const struct settings* settings, __u32 rule) {
+SLUICE_INLINE enum PolicyAction policy_action(const struct path_tables* tables, __u32 rule) {
   if (rule == 0) return kPolicyForward;
-  const struct policy_rule* r = policy_rule_at(tables, settings, rule);
+  const struct policy_rule* r = policy_rule_at(tables, rule);
   return r ? (enum PolicyAction)r->action : kPolicyForward;
 }
 

@@ -2,6 +2,9 @@
 // Rules of the policy in the packet path: who decides about a new flow, and that it stays decided.
 #include "gateway/datapath/policy.h"
 
+#include <atomic>
+#include <thread>
+
 #include "gateway/datapath/path_test_base.h"
 
 namespace sluice::gateway {
@@ -279,6 +282,32 @@ TEST_F(Policy, TheLastPossibleEntryIsFound) {
   for (int i = 1; i < kPolicyEntriesMax; i++) entry(kRule).version = 6;
   entry(kRule).version = 4;
   EXPECT_EQ(from_outside(request()).outcome.reason, kDropPolicy);
+}
+
+// Two policies that drop everything, by rules in different places: none lets a packet through while
+// one gives way to the other.
+TEST_F(Policy, APacketIsDecidedByOneCopy) {
+  rule(kRule, kPolicyDrop);
+  entry(kRule);
+  const uint64_t first = tables().settings[0].policy;
+  next_copy();
+  rule(kSecond, kPolicyDrop);
+  entry(kSecond);
+  const uint64_t second = tables().settings[0].policy;
+  std::atomic<bool> stop = false;
+  std::thread writer([&] {
+    std::atomic_ref<__u64> policy(tables().settings[0].policy);
+    for (uint64_t i = 0; !stop; i++) policy.store(i % 2 == 0 ? first : second);
+  });
+  Bytes syn = request();
+  for (uint32_t n = 0; n < 200'000; n++) {
+    store_be32(&syn[26], 0x0b000000 + n);
+    from_outside(syn);
+  }
+  stop = true;
+  writer.join();
+  EXPECT_EQ(drops(kDropPolicy), 200'000u);
+  EXPECT_EQ(events(kEventFlowCreated), 0u);
 }
 
 TEST_F(Policy, UnknownTcpIsRefusedBeforeThePolicyIsAsked) {

@@ -30,7 +30,7 @@ SLUICE_STAGE __u32 unrecorded_steer(const struct path_tables* tables, const stru
   if (target != kNone16) return target << 16;
   __u32 rule = 0;
   if (attachment->flags & kAttachmentPolicy) rule = policy_find(tables, query, &p->tuple, !begins);
-  const struct policy_rule* r = rule != 0 ? policy_rule_at(tables, way.settings, rule) : 0;
+  const struct policy_rule* r = rule != 0 ? policy_rule_at(tables, rule) : 0;
   if (r && r->action == kPolicyDrop) return policy_drop(tables, rule);
   if (r && (r->action != kPolicyForward || r->hops > 1)) return otherwise;
   const __u32 group = flow_group(tables, attachment, query, rule);

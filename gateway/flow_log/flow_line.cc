@@ -35,8 +35,8 @@ uint16_t group_of(const Tables& tables, const flow_record& record) {
   // A record has its usage there.
   if (query.key.version == 4) std::memset(query.key.rest, 0, sizeof(query.key.rest));
   query.hash = flow_hash(&tables.settings->hash_key, &record.key, kFlowHash5Tuple);
-  return static_cast<uint16_t>(
-      flow_group(&tables, &tables.attachments[record.attachment], &query, record.rule));
+  return static_cast<uint16_t>(flow_group(&tables, &tables.attachments[record.attachment], &query,
+                                          policy_rule_now(tables.settings, record.rule)));
 }
 
 std::string_view end_text(FlowEnd end) {
