@@ -25,7 +25,8 @@ std::string state_text(const flow_record& record, const flow_usage& usage, bool 
   if (record.flags & kFlowReset) return "reset";
   if (flow_is_closed(&record)) return "closed";
   if (record.flags & (kFlowFin0 | kFlowFin1)) return "half_closed";
-  return usage.packets[0] != 0 && usage.packets[1] != 0 ? "established" : "half_open";
+  const bool both = usage.packets[0] != 0 && usage.packets[1] != 0;
+  return both && record.key.zero & kFlowGoesOn ? "established" : "half_open";
 }
 
 // Empty of a flow that is not inspected.

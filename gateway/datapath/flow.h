@@ -49,6 +49,7 @@ SLUICE_INLINE void flow_start(const struct passage* way, struct flow_record* rec
                               const struct flow_query* query, __u32 generation, __u32 target,
                               __u16 flags, __u16 backend) {
   record->key = query->key;
+  if (query->key.protocol != kProtocolTcp) record->key.zero = kFlowGoesOn;
   record->flags = flags | (__u16)flow_idle_class(way->tables, &query->key);
   record->attachment = (__u8)query->attachment;
   record->rule = 0;
@@ -164,7 +165,8 @@ enum {
   kTurnBegins = 1 << 16,     // beside a drop reason: the packet begins a flow
   kTurnFailsOpen = 1 << 17,  // passage.fails_open
   kTurnMoreHops = 1 << 18,   // nothing so far, but its flow has more hops to look at
-  // `where`: the side, and from these bits on the CPU, the rule, and how many hops were looked at.
+  // `where`: the side, and from these bits on the CPU, the rule with its copy, and how many hops
+  // were looked at.
   kWhereCpu = 8,
   kWhereRule = 16,
   kWhereHops = 25,
@@ -252,7 +254,8 @@ SLUICE_STAGE enum DropReason flow_open(const struct path_tables* tables, const s
 // What its entry has beside a flow's name: state and age, as they are now.
 SLUICE_INLINE __u32 flow_marks(const struct settings* settings, const struct flow_record* record,
                                const struct flow_usage* usage, __u32 now_ms) {
-  const int both = usage->packets[0] != 0 && usage->packets[1] != 0;
+  const int both =
+      usage->packets[0] != 0 && usage->packets[1] != 0 && (record->key.zero & kFlowGoesOn);
   const __u32 state = flow_is_closed(record) ? kFlowClosed
                       : both                 ? kFlowEstablished
                                              : kFlowHalfOpen;
@@ -394,14 +397,31 @@ SLUICE_INLINE void flow_account(const struct passage* way, struct flow_record* r
     flow_stamp(way->tables, query->place, query->hash, way->now_ms);
 }
 
-// Follows a TCP flow by what was approved, the appliance's own resets included.
-SLUICE_INLINE void flow_follow_tcp(struct flow_record* record, const struct packet* p,
-                                   __u32 direction) {
-  if (!(p->flags & kPacketHasPorts) || p->tuple.protocol != kProtocolTcp) return;
+// Follows the TCP flow at query->place by an approved packet. Its name tells at once: what is
+// closed, or goes on now, has another worth in a full bucket.
+SLUICE_STAGE int flow_follow(const struct path_tables* tables, const struct flow_query* query,
+                             __u32 tcp_flags, __u32 now_ms) {
+  if (!query) return 0;
+  struct flow_record* record = table_flow_records(tables, query->place);
+  if (!record) return 0;
+  const int first_end = query->direction == 0;
   __u16 flags = record->flags;
-  if (p->tcp_flags & kTcpRst) flags |= kFlowReset | (direction == 0 ? kFlowReset0 : kFlowReset1);
-  if (p->tcp_flags & kTcpFin) flags |= direction == 0 ? kFlowFin0 : kFlowFin1;
-  if (flags != record->flags) record->flags = flags;
+  if (tcp_flags & kTcpRst) flags |= kFlowReset | (first_end ? kFlowReset0 : kFlowReset1);
+  if (tcp_flags & kTcpFin) flags |= first_end ? kFlowFin0 : kFlowFin1;
+  const int began = first_end == ((flags & kFlowClientFirst) != 0);
+  const __u16 goes_on = began && !(tcp_flags & kTcpSyn) ? kFlowGoesOn : 0;
+  if (flags == record->flags && (record->key.zero | goes_on) == record->key.zero) return 0;
+  record->flags = flags;
+  record->key.zero |= goes_on;
+  return flow_stamp(tables, query->place, query->hash, now_ms);
+}
+
+// The same for any packet, the appliance's own resets included; most change nothing.
+SLUICE_INLINE void flow_follow_tcp(const struct passage* way, const struct flow_record* record,
+                                   const struct flow_query* query, const struct packet* p) {
+  if (!(p->flags & kPacketHasPorts) || p->tuple.protocol != kProtocolTcp) return;
+  if ((record->key.zero & kFlowGoesOn) && !(p->tcp_flags & (kTcpFin | kTcpRst))) return;
+  flow_follow(way->tables, query, p->tcp_flags, way->now_ms);
 }
 
 SLUICE_END

@@ -28,6 +28,13 @@ enum FlowFlags {
   kFlowReset1 = 1 << 15,
 };
 
+// Of a record's key.zero; the bits below are a chain's (chain.h).
+enum FlowKeyBits {
+  // No handshake is open: it is not TCP, or the end that began has sent more than SYN, approved.
+  kFlowGoesOn = 1 << 15,
+  kFlowSkipsForLack = 1 << 14,  // a chain that began while a hop's group failed open
+};
+
 // What a flow has sent, per direction, counted as it came in from outside or inside.
 struct flow_usage {
   __u32 packets[2];
@@ -63,7 +70,7 @@ struct flow_record {
 enum FlowState {
   kFlowEmpty = 0,
   kFlowClosed = 1,       // RST, or FIN from both ends
-  kFlowHalfOpen = 2,     // packets from one end only
+  kFlowHalfOpen = 2,     // packets from one end only, or a TCP handshake that is not complete
   kFlowEstablished = 3,  // packets from both ends
 };
 

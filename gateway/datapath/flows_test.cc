@@ -121,6 +121,7 @@ TEST_F(Path, AFloodOfAMillionTuplesLeavesEstablishedFlowsAlone) {
   for (uint16_t n = 0; n < kEstablished; n++) {
     from_outside(segment(1000 + n, false, kTcpSyn));
     before.push_back(from_inside(segment(1000 + n, true, kTcpSyn | kTcpAck)).bytes);
+    round_trip(segment(1000 + n, false, kTcpAck), kOutside);
   }
   const uint64_t created = events(kEventFlowCreated);
   Bytes syn = segment(1, false, kTcpSyn);

@@ -128,6 +128,10 @@ TEST_F(Lifetime, AConnectionIsFollowedToItsEnd) {
   const uint32_t cookie = cookie_of(from_outside(request()).bytes);
   EXPECT_EQ(flags(), std::pair(0, uint32_t{kFlowHalfOpen}));
   round_trip(reply(), kInside);
+  EXPECT_EQ(flags(), std::pair(0, uint32_t{kFlowHalfOpen})) << "the handshake is not complete";
+  from_outside(request(kTcpAck));
+  EXPECT_EQ(flags(), std::pair(0, uint32_t{kFlowHalfOpen})) << "the appliance has not approved it";
+  round_trip(request(kTcpAck), kOutside);
   EXPECT_EQ(flags(), std::pair(0, uint32_t{kFlowEstablished}));
   from_outside(request(kTcpFin | kTcpAck));
   EXPECT_EQ(flags().first, 0) << "the appliance has not approved it";
@@ -136,13 +140,13 @@ TEST_F(Lifetime, AConnectionIsFollowedToItsEnd) {
   round_trip(reply(kTcpAck, {'x'}), kInside);
   EXPECT_EQ(flags().first, 0 + kFlowFin0) << "half closed, and the other half goes on";
   round_trip(reply(kTcpFin | kTcpAck), kInside);
-  EXPECT_EQ(flags().first, kFlowFin0 | kFlowFin1);
+  EXPECT_EQ(flags(), std::pair(kFlowFin0 | kFlowFin1, uint32_t{kFlowClosed}));
   EXPECT_EQ(cookie_of(from_outside(request(kTcpAck)).bytes), cookie) << "the last ACK";
   EXPECT_EQ(flags().second, uint32_t{kFlowClosed});
   EXPECT_NE(cookie_of(from_outside(request()).bytes), cookie);
   EXPECT_EQ(flags(), std::pair(0, uint32_t{kFlowHalfOpen}));
   round_trip(reply(kTcpRst), kInside);
-  EXPECT_EQ(flags().first, 0 + kFlowReset);
+  EXPECT_EQ(flags(), std::pair(0 + kFlowReset, uint32_t{kFlowClosed}));
 }
 
 // What the appliance keeps is known by what was delivered.

@@ -42,7 +42,7 @@ SLUICE_INLINE enum Verdict path_bypass(struct passage* way, frame* f, struct pac
                                        const struct attachment* attachment,
                                        struct flow_query* query, __u32 side) {
   checksum_settle(way, f, p);
-  flow_follow_tcp(record, p, query->direction);
+  flow_follow_tcp(way, record, query, p);
   if ((record->flags & kFlowNlb) && side == 0) {
     const enum DropReason reason = nlb_send_to_target(way, f, p, record, query);
     if (reason != kDropNone) return path_drop(way, reason);
@@ -249,6 +249,7 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
     fragment_note(way->tables, &d.inner, &piece, fragment_clock(way));
 
   const int from_client = (query.direction == 0) == ((record->flags & kFlowClientFirst) != 0);
+  query.place = index;
   if (verified != kDropNone) {
     const __u32 hop = verified >> 8 & 7;
     if (d.geneve.hint != 0 && !(verified & kChainFormer))
@@ -262,12 +263,10 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
   reason = restore_layer2(way, f, &d.inner, record->layer2[query.direction & 1],
                           record->layer2[(query.direction ^ 1) & 1]);
   if (reason != kDropNone) return path_drop(way, reason);
-  if (record->flags & kFlowMirror) {
-    query.place = index;
+  if (record->flags & kFlowMirror)
     mirror_hand_over(way->tables, f, &query, mirror_what(kMirrorDelivered, f, &d.inner),
                      fragment_clock(way));
-  }
-  flow_follow_tcp(record, &d.inner, query.direction);
+  flow_follow_tcp(way, record, &query, &d.inner);
   // From the flow's present target only: a former one's advice is old.
   if (d.geneve.hint != 0 && verified == kDropNone && d.geneve.flow_cookie == record->cookie)
     hint_take(way, d.geneve.hint, record, index, 0, &query);

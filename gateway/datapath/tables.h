@@ -61,7 +61,7 @@ enum {
   kEncapsulationOverhead = 68,  // of the profile aws
   kProfileLengthMask = 127,     // no profile's header is longer
   kGroupNameLength = 32,
-  kTablesLayout = 9,  // changes with the meaning or the size of anything here
+  kTablesLayout = 10,  // changes with the meaning or the size of anything here
   kNone16 = 0xffff,
   kUninspected = 0xfffe,  // in the place of a target: the policy wants none
 };

@@ -269,11 +269,14 @@ TEST_F(Unrecorded, AFullBucketIsNoReasonToDrop) {
     Bytes answer = reply();
     store_be32(&answer[30], 0x0b000000 + n);
     from_inside(answer);
+    Bytes ack = request(kTcpAck);
+    store_be32(&ack[26], 0x0b000000 + n);
+    round_trip(with_checksum(ack), kOutside);
   }
   // flows_max = 4096, all of them established.
   EXPECT_EQ(events(kEventFlowCreated), 4096u);
   EXPECT_EQ(drops(kDropFlowTableFull), 0u);
-  EXPECT_EQ(events(kEventUnrecordedSent), 2 * (20000u - 4096u));
+  EXPECT_EQ(events(kEventUnrecordedSent), 3 * (20000u - 4096u));
   const Step last = from_outside(syn_of(20001));
   EXPECT_EQ(from_tunnel(returned(last.bytes)).outcome.verdict, kVerdictInside);
   const Bytes to_listener = with_checksum(ethernet(

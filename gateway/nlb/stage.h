@@ -8,6 +8,25 @@
 
 SLUICE_GATEWAY_BEGIN
 
+// An answer through the alias at query->place keeps that alive. How far a TCP flow has come the
+// client's packets tell (nlb_keep_alias), but for a target's last one, after which there may be
+// none.
+SLUICE_STAGE int nlb_touch_alias(const struct path_tables* tables, const struct flow_query* query,
+                                 const struct packet* p, __u32 now_ms) {
+  const struct settings* settings = table_settings(tables, 0);
+  if (!query || !p || !settings) return 0;
+  struct flow_record* alias = table_flow_records(tables, query->place);
+  const struct flow_bucket* bucket = table_flow_buckets(tables, query->place / kFlowWays);
+  if (!alias || !bucket) return 0;
+  alias->last_seen_ms = now_ms;
+  __u32 state = flow_entry_state(bucket->entry[query->place & (kFlowWays - 1)]);
+  if (alias->key.zero & kFlowGoesOn) state = kFlowEstablished;
+  const __u32 ends = alias->flags & kFlowFin0 ? kTcpRst | kTcpFin : kTcpRst;
+  if (packet_is_tcp(p) && (p->tcp_flags & ends)) state = kFlowClosed;
+  flow_publish(tables, query->place, query->hash, state << 6 | flow_epoch(settings, now_ms));
+  return 1;
+}
+
 // An answer of an NLB target: gives it the listener's address back, so that the appliance sees the
 // flow that the client opened. *index is the alias's place and becomes that flow's.
 SLUICE_INLINE enum DropReason nlb_return_to_listener(struct passage* way, frame* f,
@@ -20,9 +39,7 @@ SLUICE_INLINE enum DropReason nlb_return_to_listener(struct passage* way, frame*
     return kDropNlbTupleConflict;
   const struct listener* l = table_listeners(way->tables, alias->backend);
   if (!l || !l->in_use) return kDropNlbNoTarget;
-  alias->last_seen_ms = way->now_ms;
-  flow_publish(way->tables, *index, query->hash,
-               kFlowEstablished << 6 | flow_epoch(way->settings, way->now_ms));
+  nlb_touch_alias(way->tables, query, p, way->now_ms);
   checksum_settle(way, f, p);
   struct nlb_change change = {
       {l->address[0], l->address[1], l->address[2], l->address[3]}, l->port, kNlbSource};
@@ -50,20 +67,28 @@ SLUICE_STAGE int nlb_undo_return(const struct path_tables* tables, frame* f, str
 }
 
 // Makes sure that the answers of an NLB target are recognised: a record of the tuple as the target
-// sees it, which is `query`. `where`: the CPU, from kWhereCpu on.
+// sees it, which is `query`, worth as much in a full bucket as the flow at the place `of`. `where`:
+// the CPU, from kWhereCpu on, and the listener from kWhereTarget on.
 SLUICE_STAGE enum DropReason nlb_keep_alias(const struct path_tables* tables,
-                                            struct flow_query* query, __u32 where,
-                                            __u32 listener_index, __u32 now_ms) {
+                                            struct flow_query* query, __u64 where, __u32 of,
+                                            __u32 now_ms) {
   if (!query) return kDropFlowTableFull;
   struct passage way;
-  passage_begin(&way, tables, where >> kWhereCpu, now_ms);
-  if (!way.settings || !way.counters) return kDropFlowTableFull;
+  passage_begin(&way, tables, (__u32)where >> kWhereCpu, now_ms);
+  const struct flow_record* flow = table_flow_records(tables, of);
+  const struct flow_usage* usage = table_flow_usages(tables, of);
+  if (!way.settings || !way.counters || !flow || !usage) return kDropFlowTableFull;
+  const __u32 listener_index = (__u32)(where >> kWhereTarget);
+  const __u32 marks = flow_marks(way.settings, flow, usage, now_ms);
   __u32 index = flow_find(tables, query);
   struct flow_record* record = table_flow_records(tables, index);
   if (record && !flow_is_expired(way.settings, record, now_ms)) {
     if (!(record->flags & kFlowAlias) || record->backend != listener_index)
       return kDropNlbTupleConflict;
+    const __u16 fin = flow->flags & kFlowClientFirst ? kFlowFin0 : kFlowFin1;
+    record->flags = (__u16)((record->flags & ~kFlowFin0) | (flow->flags & fin ? kFlowFin0 : 0));
     record->last_seen_ms = now_ms;
+    flow_publish(tables, index, query->hash, marks);
     return kDropNone;
   }
   __u32 generation;
@@ -73,13 +98,12 @@ SLUICE_STAGE enum DropReason nlb_keep_alias(const struct path_tables* tables,
   const __u16 flags =
       kFlowAlias | (query->direction == 0 ? kFlowClientFirst | kFlowFirstEndOutside : 0);
   flow_start(&way, record, index, query, generation, 0, flags, (__u16)listener_index);
-  flow_publish(tables, index, query->hash,
-               kFlowEstablished << 6 | flow_epoch(way.settings, now_ms));
+  flow_publish(tables, index, query->hash, marks);
   return kDropNone;
 }
 
-// An approved packet from the client of an NLB flow: to the target's address, port and MAC. `query`
-// is used for that, too, and another one afterwards.
+// An approved packet from the client of the NLB flow at query->place: to the target's address, port
+// and MAC. `query` is used for that, too, and another one afterwards.
 SLUICE_INLINE enum DropReason nlb_send_to_target(struct passage* way, frame* f, struct packet* p,
                                                  const struct flow_record* record,
                                                  struct flow_query* query) {
@@ -94,8 +118,10 @@ SLUICE_INLINE enum DropReason nlb_send_to_target(struct passage* way, frame* f, 
       kNlbDestination};
   enum DropReason reason = nlb_translate(f, p, &change);
   if (reason != kDropNone) return reason;
+  const __u32 of = query->place;
   if (!flow_query_apart(way->tables, query, &p->tuple, record->attachment)) return kDropFlowUnknown;
-  reason = nlb_keep_alias(way->tables, query, way->cpu << kWhereCpu, listener_index, way->now_ms);
+  const __u64 where = way->cpu << kWhereCpu | (__u64)listener_index << kWhereTarget;
+  reason = nlb_keep_alias(way->tables, query, where, of, way->now_ms);
   if (reason != kDropNone) return reason;
   way->counters->event[kEventNlbTranslated]++;
   count_to_backend(way, f, record->backend, p);
