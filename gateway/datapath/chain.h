@@ -34,7 +34,7 @@ SLUICE_INLINE int flow_is_chain(const struct flow_record* record) {
 }
 
 // cookie: 4 bits of generation, a bit for each hop that is skipped, and 12 of the targets of hops 2
-// and 3. key.zero: 2 bits for the number of hops, and 12 of the target of hop 4.
+// and 3. key.zero: FlowKeyBits, 2 bits for the number of hops, and 12 of the target of hop 4.
 SLUICE_INLINE __u32 chain_hops(const struct flow_record* record) {
   return (record->key.zero >> 12 & 3) + 1u;
 }
@@ -84,14 +84,34 @@ SLUICE_INLINE int chain_passes_by(const struct path_tables* tables, const struct
   return group && (group->flags & kGroupFailsOpen);
 }
 
+// Counts, as failed open, the hops between two positions of a packet that pass it by because no
+// target of their group is healthy, or was when the flow began; not those that wanted no more of
+// it.
+SLUICE_STAGE int chain_count_passed(const struct path_tables* tables,
+                                    const struct flow_query* query, __u32 from, __u32 to,
+                                    __u32 cpu) {
+  struct counters* counters = table_counters(tables, cpu & (kCpusMax - 1));
+  const struct flow_record* record = query ? table_flow_records(tables, query->place) : 0;
+  if (!counters || !record) return 0;
+  const int by_hint = !(record->key.zero & kFlowSkipsForLack);
+  for (__u32 hop = 1; hop <= kChainHopsMax; hop++) {
+    if (hop <= from && hop <= to) continue;
+    if (hop >= from && hop >= to) continue;
+    if (by_hint && chain_skips(record, hop)) continue;
+    counters->event[kEventFailedOpen]++;
+  }
+  return 1;
+}
+
 // Where a packet goes next that is at `position`, of the flow at query->place: the target in the
 // lower 16 bits, the smallest MTU from there to the end in the next ones, and the cookie above;
 // kNone16: it has been to all hops, and is delivered.
 SLUICE_STAGE __u64 chain_next(const struct path_tables* tables, const struct flow_query* query,
-                              __u32 position, __u32 to_server) {
+                              __u32 position, __u32 to_server, __u32 cpu) {
   if (!query) return kNone16;
   const struct flow_record* record = table_flow_records(tables, query->place);
   if (!record) return kNone16;
+  const __u32 start = position;
   __u32 first = 0;
   __u32 mtu = 0xffff;
   for (__u32 i = 0; i < kChainHopsMax; i++) {
@@ -103,6 +123,12 @@ SLUICE_STAGE __u64 chain_next(const struct path_tables* tables, const struct flo
     if (first == 0) first = position;
     if (target && target->mtu < mtu) mtu = target->mtu;
   }
+  const __u32 server = chain_server(record);
+  const __u32 end = first != 0 ? first : to_server ? server : (__u32)kChainClient;
+  const __u32 way = end - start + 1;
+  // Past all hops: that counts once, where the packet is delivered.
+  if (way > 2 && (first != 0 || (start != kChainClient && start != server)))
+    chain_count_passed(tables, query, start, end, cpu);
   if (first == 0) return kNone16;
   const __u32 target = chain_target(record, first);
   const __u32 cookie = flow_cookie_apart(tables, query->hash, target, record->cookie >> 28, first);

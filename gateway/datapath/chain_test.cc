@@ -220,15 +220,21 @@ TEST_F(Chain, AHopThatFailsOpenIsPassedBy) {
   tables().groups[0].flags = kGroupFailsOpen;
   tables().targets[0].flags |= kTargetMoves;
   EXPECT_EQ(visits(request(kTcpAck), kOutside), Visits{1}) << "a flow that is there";
+  EXPECT_EQ(visits(reply(), kInside), Visits{1});
+  EXPECT_EQ(events(kEventFailedOpen), 2u) << "uninspected by one of its hops";
   tables().targets[0].flags &= ~kTargetMoves;
   EXPECT_EQ(visits(request(kTcpAck), kOutside), (Visits{0, 1})) << "and goes back";
+  EXPECT_EQ(events(kEventFailedOpen), 2u);
   const Bytes other = ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(4243, 80)));
   EXPECT_EQ(visits(other, kOutside), Visits{1}) << "one that begins";
+  EXPECT_EQ(events(kEventFailedOpen), 3u);
   rows_to(1, kNone16);
   const Bytes third = ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, tcp(4244, 80)));
   EXPECT_EQ(from_outside(third).outcome.reason, kDropNoTarget) << "the other one does not";
   tables().groups[1].flags = kGroupFailsOpen;
   EXPECT_EQ(from_outside(third).outcome.verdict, kVerdictInside);
+  EXPECT_EQ(events(kEventFailedOpen), 4u);
+  EXPECT_EQ(events(kEventBypassed), 0u);
 }
 
 TEST_F(Chain, AGroupThatResetsEndsTheConnection) {

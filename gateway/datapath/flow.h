@@ -146,7 +146,8 @@ SLUICE_STAGE int chain_keep(const struct path_tables* tables, __u32 place, __u64
   if (!record) return 0;
   record->flags &= ~kFlowBypass;
   record->cookie &= 0xf0000000;
-  record->key.zero = (__u16)((chain >> 12 & 3) << 12);
+  record->key.zero |= (__u16)((chain >> 12 & 3) << 12);
+  if (chain >> 8 & 15) record->key.zero |= kFlowSkipsForLack;
   for (__u32 hop = 1; hop <= kChainHopsMax; hop++) {
     if (hop > chain_hops(record)) break;
     const __u32 target = (__u32)(chain >> (4 + 12 * hop)) & kChainTargetMask;

@@ -48,7 +48,8 @@ SLUICE_INLINE enum Verdict path_bypass(struct passage* way, frame* f, struct pac
     if (reason != kDropNone) return path_drop(way, reason);
   }
   record->delivered += frame_packets(f, p);
-  const int failed_open = way->fails_open || record->target == kNone16;
+  const int failed_open = way->fails_open || record->target == kNone16 ||
+                          (flow_is_chain(record) && (record->key.zero & kFlowSkipsForLack));
   way->counters->event[failed_open ? kEventFailedOpen : kEventBypassed]++;
   way->departure.interface = attachment->interface[(side ^ 1) & 1];
   return side == 0 ? kVerdictInside : kVerdictOutside;
@@ -248,13 +249,13 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
   if (d.inner.flags & kPacketFirstFragment)
     fragment_note(way->tables, &d.inner, &piece, fragment_clock(way));
 
-  const int from_client = (query.direction == 0) == ((record->flags & kFlowClientFirst) != 0);
   query.place = index;
+  const int from_client = (query.direction == 0) == ((record->flags & kFlowClientFirst) != 0);
   if (verified != kDropNone) {
     const __u32 hop = verified >> 8 & 7;
     if (d.geneve.hint != 0 && !(verified & kChainFormer))
       hint_take(way, d.geneve.hint, record, index, hop, &query);
-    const __u64 stop = chain_next(way->tables, &query, hop, (__u32)from_client);
+    const __u64 stop = chain_next(way->tables, &query, hop, (__u32)from_client, way->cpu);
     if ((stop & 0xffff) != kNone16) {
       query.attachment = record->attachment;
       return path_relay(way, f, &d, attachment, &query, stop);
