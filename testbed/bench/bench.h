@@ -2,6 +2,7 @@
 // What every benchmark prints: a table for people or, with --json, an array of cases.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -10,11 +11,14 @@
 
 namespace sluice::testbed {
 
+inline constexpr size_t kFlowBytes = 96;  // of the flow table, for each of flows_max
+
 struct BenchCase {
   std::string name;  // "encap_hit"
   std::string host;  // "kernel" | "process"
   uint64_t flows = 0;
-  double ns = 0;  // per packet, net of the harness, least of the rounds
+  double ns = 0;         // per packet, net of the harness, least of the rounds
+  double of_kernel = 0;  // in the process host: as a part of the kernel host's; 0 without that
 };
 
 struct BenchOptions {
@@ -23,7 +27,8 @@ struct BenchOptions {
 };
 
 // ns per packet of the packet path: encapsulate and return for 1, 100k and 1M flows, new flows that
-// a SYN begins, and flows whose beginning was not seen; in the kernel host (when root) and in the process host.
+// a SYN begins, and flows whose beginning was not seen; in the kernel host (when root) and in the
+// process host.
 Result<std::vector<BenchCase>> bench_datapath(const BenchOptions& options);
 
 struct LiveCase {

@@ -26,6 +26,8 @@ namespace {
 using namespace gateway;           // NOLINT
 using namespace gateway::fixture;  // NOLINT
 
+static_assert(sizeof(flow_bucket) == kFlowBytes * kFlowWays);
+
 constexpr uint32_t kTableFlows = 1 << 21;  // flows_max: half full with 1M flows
 
 // One of the two hosts under the harness.
@@ -166,9 +168,33 @@ Result<> add_case(Subject& subject, const BenchOptions& options, const char* nam
   return {};
 }
 
+// What a gateway may have beside the least that it needs: a policy whose last rule fits, idle
+// timeouts by protocol and port, and the MSS clamp.
+void use_all(Tables& tables) {
+  configure(tables);
+  settings& s = tables.settings[0];
+  s.mss_clamp = 1;
+  s.idle_rule[kIdleRules] = {swap_be16(53), kProtocolUdp, 1};
+  s.idle_rule[kIdleRules + 1] = {swap_be16(22), kProtocolTcp, 1};
+  constexpr uint8_t kRules = 4;
+  for (uint8_t place = 1; place <= kRules; place++) {
+    policy_rule& rule = tables.policy_rules[place];
+    rule.in_use = 1;
+    rule.hops = 1;
+    rule.hop[0].groups = 1;
+    rule.hop[0].upto[0] = 0xffffffff;
+    tables.policy_entries[place - 1] = entry_for_all(place);
+  }
+  tables.policy_entries[0].protocol = kProtocolUdp;
+  tables.policy_entries[1].port_first = tables.policy_entries[1].port_last = 22;
+  tables.policy_entries[2].version = 6;
+  s.policy = kRules;
+  tables.attachments[0].flags |= kAttachmentPolicy;
+}
+
 Result<> measure_subject(Subject& subject, const BenchOptions& options,
                          std::vector<BenchCase>& cases) {
-  configure(subject.tables());
+  use_all(subject.tables());
   SLUICE_TRY(const Bytes from_target, returned_frame(subject.tables()));
   // The flow counts are powers of two so that the walk is a permutation: 100k is 2^17.
   for (const auto& [flows, shown] :
@@ -200,7 +226,10 @@ Result<std::vector<BenchCase>> bench_datapath(const BenchOptions& options) {
     std::fprintf(stderr, "kernel host left out: it needs root\n");
   }
   SLUICE_TRY(auto process, ProcessSubject::create());
+  const size_t kernel_cases = cases.size();
   SLUICE_TRY_VOID(measure_subject(*process, options, cases));
+  for (size_t i = 0; i < kernel_cases; i++)
+    cases[kernel_cases + i].of_kernel = cases[kernel_cases + i].ns / cases[i].ns;
   return cases;
 }
 

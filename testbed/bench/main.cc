@@ -16,14 +16,24 @@ namespace {
 void print_json(const std::vector<testbed::BenchCase>& cases) {
   nlohmann::ordered_json array = nlohmann::ordered_json::array();
   for (const auto& c : cases)
-    array.push_back({{"case", c.name}, {"host", c.host}, {"flows", c.flows}, {"ns", c.ns}});
+    array.push_back({{"case", c.name},
+                     {"host", c.host},
+                     {"flows", c.flows},
+                     {"ns", c.ns},
+                     {"of_kernel", c.of_kernel},
+                     {"flow_bytes", testbed::kFlowBytes}});
   std::printf("%s\n", array.dump(1).c_str());
 }
 
 void print_table(const std::vector<testbed::BenchCase>& cases) {
-  std::printf("%-12s %-8s %9s %9s\n", "case", "host", "flows", "ns/packet");
-  for (const auto& c : cases)
-    std::printf("%-12s %-8s %9lu %9.1f\n", c.name.c_str(), c.host.c_str(), c.flows, c.ns);
+  std::printf("%-12s %-8s %9s %9s %9s\n", "case", "host", "flows", "ns/packet", "of kernel");
+  for (const auto& c : cases) {
+    std::printf("%-12s %-8s %9lu %9.1f", c.name.c_str(), c.host.c_str(), c.flows, c.ns);
+    if (c.of_kernel != 0) std::printf(" %9.2f", c.of_kernel);
+    std::printf("\n");
+  }
+  std::printf("a flow takes %zu bytes, with an NLB target %zu\n", testbed::kFlowBytes,
+              2 * testbed::kFlowBytes);
 }
 
 int fail(const Error& error) {
