@@ -33,7 +33,8 @@
     "towards the target.")                                                                        \
   X(kDropNoRoom, "no_room", "The frame's buffer has no head room left for the new headers.")      \
   X(kDropOuterInvalid, "outer_invalid",                                                           \
-    "A datagram to the GENEVE port with a bad outer IP or UDP header, or a fragment of one.")     \
+    "A datagram to the GENEVE port with a bad outer IP or UDP header, a fragment of one, or one " \
+    "with IPv6 extension headers outside.")                                                       \
   X(kDropGeneveTruncated, "geneve_truncated",                                                     \
     "The datagram ends inside the GENEVE header or an option.")                                   \
   X(kDropGeneveVersion, "geneve_version", "GENEVE version other than 0.")                         \

@@ -26,7 +26,7 @@ SLUICE_INLINE enum DropReason encapsulate(frame* f, const struct packet* p,
                                           const struct target* target,
                                           const struct attachment* attachment, __u64 hash,
                                           __u32 cookie) {
-  if (frame_wrap(f, p->l3_offset, kTargetHeaderLength) != 0)
+  if (frame_wrap(f, p->l3_offset, kTargetHeaderLength, 4) != 0)
     return frame_is_many(f) ? kDropSuperPacket : kDropNoRoom;
   __u8* data = frame_data(f);
   if (data + kTargetHeaderLength > frame_end(f)) return kDropNoRoom;
@@ -66,18 +66,19 @@ struct datagram {
   struct packet inner;  // offsets count from the frame's first byte
 };
 
-// Reads a frame that may be a GENEVE datagram for the gateway. Everything else (ARP, health checks,
-// other UDP) is not ours and no error.
-SLUICE_STAGE enum DropReason datagram_parse(const struct path_tables* tables, frame* f,
-                                            struct datagram* d) {
-  const struct settings* settings = table_settings(tables, 0);
-  if (!d || !settings) return kDropNone;
-  d->ours = 0;
+// What is outside of a GENEVE header.
+struct outer {
+  __u32 udp;         // where the UDP header is; 0: it is not ours, or dropped
+  __u32 udp_length;  // by its own length field
+};
+
+// The datagram's outer headers, IPv4 and UDP, of a frame whose first 34 bytes are there: whether it
+// is ours, and who sends it.
+SLUICE_INLINE enum DropReason outer_ipv4_read(const struct path_tables* tables, const frame* f,
+                                              const struct settings* settings, struct datagram* d,
+                                              struct outer* outer) {
   const __u8* data = frame_data(f);
   const __u8* end = frame_end(f);
-  if (data + kEtherHeaderLength + 20 > end || load_be16(data + 12) != kEtherTypeIpv4 ||
-      frame_tag(f) != 0)
-    return kDropNone;
   const __u8* ip = data + kEtherHeaderLength;
   if (ip[9] != kProtocolUdp || load_u32(ip + 16) != settings->tunnel_address) return kDropNone;
   const __u32 header_length = (ip[0] & 0x0f) * 4u;
@@ -93,24 +94,58 @@ SLUICE_STAGE enum DropReason datagram_parse(const struct path_tables* tables, fr
       udp_length + header_length > ip_length || udp_length < 8)
     return kDropOuterInvalid;
   d->from = source_target(tables, load_u32(ip + 12));
+  outer->udp = kEtherHeaderLength + header_length;
+  outer->udp_length = udp_length;
+  return kDropNone;
+}
+
+// The same of a frame that says it is IPv6.
+SLUICE_INLINE enum DropReason outer_ipv6_take(const struct path_tables* tables, frame* f,
+                                              struct datagram* d, struct outer* outer) {
+  const __u64 read = outer_ipv6_read(tables, f);
+  const enum DropReason reason = (enum DropReason)(read >> kOuterReason & 0xff);
+  d->ours = (__u32)read & kOuterOurs;
+  d->from = (__u32)(read >> kOuterFrom);
+  outer->udp = d->ours && reason == kDropNone ? kOuterUdp6 : 0;
+  outer->udp_length = read >> kOuterUdpLength6 & 0xffff;
+  return reason;
+}
+
+// Reads a frame that may be a GENEVE datagram for the gateway. Everything else (ARP, neighbour
+// discovery, health checks, other UDP) is not ours and no error.
+SLUICE_STAGE enum DropReason datagram_parse(const struct path_tables* tables, frame* f,
+                                            struct datagram* d) {
+  const struct settings* settings = table_settings(tables, 0);
+  if (!d || !settings) return kDropNone;
+  d->ours = 0;
+  const __u8* data = frame_data(f);
+  const __u8* end = frame_end(f);
+  if (data + kEtherHeaderLength + 20 > end || frame_tag(f) != 0) return kDropNone;
+  struct outer outer = {0, 0};
+  enum DropReason reason = kDropNone;
+  if (load_be16(data + 12) == kEtherTypeIpv4)
+    reason = outer_ipv4_read(tables, f, settings, d, &outer);
+  else if (load_be16(data + 12) == kEtherTypeIpv6)
+    reason = outer_ipv6_take(tables, f, d, &outer);
+  if (outer.udp == 0) return reason;
+  const __u8* geneve = data + outer.udp + 8;
 
   // What follows is read against the frame's end for memory's sake and against the datagram's for
   // truth's.
-  enum DropReason reason = geneve_decode_base(udp + 8, end, &d->geneve);
+  reason = geneve_decode_base(geneve, end, &d->geneve);
   if (reason != kDropNone) return reason;
   const struct geneve_profile aws = SLUICE_GENEVE_AWS;
-  if (source_is_profiled(d->from) || !geneve_decode_as_encoded(udp + 8, end, &aws, &d->geneve)) {
-    const __u32 offset = kEtherHeaderLength + header_length + 8;
-    reason = datagram_read_options(tables, f, offset, d->from, &d->geneve);
+  if (source_is_profiled(d->from) || !geneve_decode_as_encoded(geneve, end, &aws, &d->geneve)) {
+    reason = datagram_read_options(tables, f, outer.udp + 8, d->from, &d->geneve);
     if (reason != kDropNone) return reason;
   }
-  if (8 + d->geneve.header_length > udp_length) return kDropGeneveTruncated;
+  if (8 + d->geneve.header_length > outer.udp_length) return kDropGeneveTruncated;
   d->inner.vlan_tags = 0;
-  d->inner.l3_offset = kEtherHeaderLength + header_length + 8 + d->geneve.header_length;
+  d->inner.l3_offset = outer.udp + 8 + d->geneve.header_length;
   if (parse_ip_within(data, end, frame_length(f), d->geneve.protocol == kEtherTypeIpv4 ? 4 : 6,
                       &d->inner) != kDropNone)
     return kDropInnerInvalid;
-  if (8 + d->geneve.header_length + d->inner.l3_length > udp_length) return kDropInnerInvalid;
+  if (8 + d->geneve.header_length + d->inner.l3_length > outer.udp_length) return kDropInnerInvalid;
   return kDropNone;
 }
 

@@ -17,7 +17,8 @@ enum {
   kFramePulled = kL3OffsetMax + 40 + kExtensionBytesMax + 56,
   kFrameShed = 256,
   kFrameFixed = BPF_F_ADJ_ROOM_FIXED_GSO,
-  kFrameDecapIpv6 = 1 << 8,  // BPF_F_ADJ_ROOM_DECAP_L3_IPV6, of Linux 6.3
+  kFrameDecapIpv4 = 1 << 7,  // BPF_F_ADJ_ROOM_DECAP_L3_IPV4, of Linux 6.3
+  kFrameDecapIpv6 = 1 << 8,  // BPF_F_ADJ_ROOM_DECAP_L3_IPV6
   kErrorAlready = 114,
   kErrorInvalid = 22,
   kChecksumIpv6 = 1 << 7,  // BPF_F_IPV6, of Linux 6.16
@@ -86,11 +87,19 @@ SLUICE_INLINE int frame_move_tail(frame* f, int delta) {
   return f->gso_size != 0 ? -1 : (int)bpf_skb_change_tail(f, f->len + (__u32)delta, 0);
 }
 
+// Whether the kernel takes the frame for one of an IP version (4 or 6).
+SLUICE_INLINE int frame_is_version(const frame* f, __u32 version) {
+  return f->protocol == swap_be16(version == 4 ? kEtherTypeIpv4 : kEtherTypeIpv6);
+}
+
 // Puts `header` bytes in the place of the `before` bytes in front of the IP packet, all tags
-// included. An Ethernet header comes first in both; if another follows it already, that goes.
-SLUICE_INLINE int frame_wrap(frame* f, __u32 before, __u32 header) {
+// included. An Ethernet header comes first in both, then IP of `version`; if another follows it
+// already, that goes. There the kernel cannot be told of another version, which matters to it
+// when it cuts the frame up.
+SLUICE_INLINE int frame_wrap(frame* f, __u32 before, __u32 header, __u32 version) {
   if (f->len + header > 0xffff + before) return -1;
   if (before > 22) {
+    if (f->gso_size != 0 && !frame_is_version(f, version)) return -1;
     if (before == header) return 0;
     return (int)bpf_skb_adjust_room(f, (int)header - (int)before, BPF_ADJ_ROOM_MAC, kFrameFixed);
   }
@@ -99,9 +108,9 @@ SLUICE_INLINE int frame_wrap(frame* f, __u32 before, __u32 header) {
   if (before > 14 && bpf_skb_vlan_pop(f) != 0) return -1;
   if (before > 18 && bpf_skb_vlan_pop(f) != 0) return -1;
   const int room = (int)header - 14;
-  const long error =
-      bpf_skb_adjust_room(f, room, BPF_ADJ_ROOM_MAC,
-                          kFrameFixed | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP);
+  const __u64 l3 = version == 4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
+  const long error = bpf_skb_adjust_room(f, room, BPF_ADJ_ROOM_MAC,
+                                         kFrameFixed | l3 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP);
   // It is in a tunnel of the sender's own. Of a single packet nobody has to know where.
   if (error == -kErrorAlready && f->gso_size == 0)
     return (int)bpf_skb_adjust_room(f, room, BPF_ADJ_ROOM_MAC, kFrameFixed);
@@ -114,7 +123,11 @@ SLUICE_INLINE int frame_wrap(frame* f, __u32 before, __u32 header) {
 SLUICE_INLINE int frame_unwrap(frame* f, const struct packet* inner, __u32 header) {
   (void)header;
   if (f->gso_size != 0 && inner->tuple.protocol != kProtocolTcp) return -1;
-  const __u64 flags = inner->tuple.version == 6 ? kFrameFixed | kFrameDecapIpv6 : kFrameFixed;
+  __u64 flags = kFrameFixed;
+  if (inner->tuple.version == 6)
+    flags |= kFrameDecapIpv6;
+  else if (frame_is_version(f, 6))
+    flags |= kFrameDecapIpv4;
   return bpf_skb_adjust_room(f, 14 - (int)inner->l3_offset, BPF_ADJ_ROOM_MAC, flags) == 0 ? 14 : -1;
 }
 

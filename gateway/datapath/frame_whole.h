@@ -41,7 +41,8 @@ SLUICE_INLINE __u32 frame_bytes(const frame* f, const struct packet* p) {
   return p->l3_length;
 }
 
-SLUICE_INLINE int frame_wrap(frame* f, __u32 before, __u32 header) {
+SLUICE_INLINE int frame_wrap(frame* f, __u32 before, __u32 header, __u32 version) {
+  (void)version;
   return frame_move_head(f, (int)before - (int)header);
 }
 SLUICE_INLINE int frame_unwrap(frame* f, const struct packet* inner, __u32 header) {

@@ -9,6 +9,11 @@
 
 namespace sluice::gateway {
 
+// The kernel host's arrays have their entries at multiples of 8 bytes.
+#define X(name, type, count) static_assert(sizeof(struct type) % 8 == 0, #name);
+SLUICE_TABLES(X)
+#undef X
+
 Result<uint32_t> flow_buckets_for(const HostOptions& options) {
   if (options.flows_max < kFlowsMaxLeast || options.flows_max > kFlowsMaxMost)
     return fail("flows_max must be between " + std::to_string(kFlowsMaxLeast) + " and " +

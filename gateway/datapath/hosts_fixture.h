@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "gateway/datapath/kernel_host.h"
+#include "gateway/datapath/outer_ipv6_fixture.h"
 #include "gateway/datapath/process_host.h"
 #include "gateway/datapath/profiles_fixture.h"
 #include "gateway/datapath/sum_counters.h"
@@ -64,6 +65,7 @@ class Hosts : public testing::Test {
       t->watches[0].watch[5] = {0, {}, 1 << kSeenDropped, 90, 0, swap_be16(53), 17, 0, 0};
       t->settings[0].watching = 1 | 1 << 5;
       speak(*t, 1, kProfileGoogle);
+      move_to_ipv6(*t, 3);
     }
   }
 

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "gateway/datapath/mirror_fixture.h"
+#include "gateway/datapath/outer_ipv6_fixture.h"
 
 namespace sluice::gateway {
 namespace {
@@ -101,6 +102,23 @@ TEST_F(Copies, ACopyIsThePacketInATunnelToTheMirror) {
   wait();
   EXPECT_EQ(count().answers, 1u);
   EXPECT_EQ(count().approved + count().missing + count().agreed, 0u) << "a mirror is not compared";
+}
+
+TEST_F(Copies, OverIpv6TheSame) {
+  start(false);
+  move_to_ipv6(tables(), kMirrorTarget);
+  const Step out = from_outside(request());
+  ASSERT_EQ(sent.size(), 1u);
+  const Bytes& copy = sent[0];
+  EXPECT_EQ(load_be16(&copy[12]), kEtherTypeIpv6);
+  EXPECT_EQ(copy[53], 11 + kMirrorTarget) << "the last byte of its address";
+  EXPECT_EQ(Bytes(copy.begin() + kOuterLength6 + 40, copy.end()), inner_of(out.bytes));
+  EXPECT_EQ(from_tunnel(returned(copy)).outcome.verdict, kVerdictMirror);
+  EXPECT_EQ(from_tunnel(returned(out.bytes)).outcome.verdict, kVerdictInside);
+  EXPECT_EQ(count().answers, 1u);
+  tables().targets[kMirrorTarget].mtu = static_cast<uint16_t>(inner_of(out.bytes).size() - 1);
+  from_outside(request());
+  EXPECT_EQ(count().unsent, 1u) << "88 bytes more do not fit";
 }
 
 TEST_F(Copies, WhatDoesNotFitOrCannotLeaveIsCounted) {

@@ -143,6 +143,11 @@ inline void configure(Tables& tables) {
 // came, TTL 2 as some do, an IP checksum that fits.
 inline Bytes returned(Bytes datagram) {
   for (size_t i = 0; i < 6; i++) std::swap(datagram[i], datagram[6 + i]);
+  if (load_be16(&datagram[12]) == kEtherTypeIpv6) {
+    for (size_t i = 0; i < 16; i++) std::swap(datagram[22 + i], datagram[38 + i]);
+    datagram[21] = 2;
+    return datagram;
+  }
   for (size_t i = 0; i < 4; i++) std::swap(datagram[26 + i], datagram[30 + i]);
   datagram[22] = 2;
   datagram[24] = datagram[25] = 0;
@@ -153,12 +158,16 @@ inline Bytes returned(Bytes datagram) {
 // The same with a hint behind the options that it echoes.
 inline Bytes hinted(const Bytes& datagram, uint32_t number) {
   Bytes out = returned(datagram);
+  const bool six = load_be16(&out[12]) == kEtherTypeIpv6;
+  const size_t header = six ? kOuterLength6 : kOuterLength4;
   const uint8_t option[8] = {0xff, 0x53, 1, 1, 0, 0, 0, 0};
-  out.insert(out.begin() + kTargetHeaderLength, option, option + 8);
-  store_be32(&out[kTargetHeaderLength + 4], number);
-  out[kOuterGeneve] = static_cast<uint8_t>(out[kOuterGeneve] + 2);
-  for (const int length : {kOuterIpLength, kOuterUdpLength})
-    store_be16(&out[size_t(length)], static_cast<uint16_t>(load_be16(&out[size_t(length)]) + 8));
+  const size_t at = header + kGeneveProfiles[kProfileAws].header_length;
+  out.insert(out.begin() + static_cast<ptrdiff_t>(at), option, option + 8);
+  store_be32(&out[at + 4], number);
+  out[header] = static_cast<uint8_t>(out[header] + 2);
+  for (const size_t length : {six ? size_t{kOuterIp6Length} : size_t{kOuterIpLength}, header - 4})
+    store_be16(&out[length], static_cast<uint16_t>(load_be16(&out[length]) + 8));
+  if (six) return out;
   store_u16(&out[kOuterIpChecksum], 0);
   store_u16(&out[kOuterIpChecksum], checksum_fold(checksum_add(0, &out[kOuterIp], 20)));
   return out;

@@ -13,6 +13,7 @@
 
 #include "gateway/datapath/chain.h"
 #include "gateway/datapath/mirror_copies.h"
+#include "gateway/datapath/outer_ipv6_fixture.h"
 #include "gateway/datapath/profiles_fixture.h"
 #include "gateway/datapath/slow_path.h"
 #include "gateway/datapath/unrecorded.h"
@@ -151,27 +152,36 @@ bool tuple_is_known(const Tables& tables, const Bytes& datagram, size_t start, u
   return place != kFlowNotFound && unrecorded_target(unrecorded_at(&tables, place)) == target;
 }
 
+bool is_over_ipv6(const Bytes& datagram) { return load_be16(&datagram[12]) == kEtherTypeIpv6; }
+
+// Whether a datagram comes from a target's address.
+bool is_from(const Bytes& datagram, const target& t) {
+  if (is_over_ipv6(datagram) != (t.version == 6)) return false;
+  for (size_t i = 0; i < (t.version == 6 ? 4 : 1); i++)
+    if (t.address[i] != load_u32(&datagram[(t.version == 6 ? 22 : 26) + i * 4])) return false;
+  return true;
+}
+
 // Whether a datagram carries the cookie of a record of the table, for a target at its source; or
 // one that was made for that target, which only the path can do, under the key.
 bool cookie_is_known(const Tables& tables, const Bytes& datagram, uint32_t now_ms) {
   const geneve_profile profile = SLUICE_GENEVE_AWS;
   geneve header{};
-  const size_t udp = 14 + (datagram[14] & 15) * 4u;
+  const size_t udp = is_over_ipv6(datagram) ? 54 : 14 + (datagram[14] & 15) * 4u;
   for (uint32_t i = 0; i < fixture::kAppliances; i++)
-    if ((tables.targets[i].flags & kTargetProfiled) &&
-        tables.targets[i].address[0] == load_u32(&datagram[26]))
+    if (tables.targets[i].profile != kProfileAws && is_from(datagram, tables.targets[i]))
       return tuple_is_known(tables, datagram, udp + 8, i, now_ms);
   if (geneve_decode(&datagram[udp + 8], datagram.data() + datagram.size(), &profile, &header) !=
       kDropNone)
     return false;
   const uint32_t maker = header.flow_cookie >> 16 & 0xfff;
-  if (tables.targets[maker].address[0] != load_u32(&datagram[26])) return false;
+  if (!is_from(datagram, tables.targets[maker])) return false;
   for (uint32_t i = 0; i < tables.flow_buckets_count * kFlowWays; i++) {
     const flow_record& record = *table_flow_records(&tables, i);
     for (uint32_t hop = 1; flow_is_chain(&record) && hop <= chain_hops(&record); hop++)
       if (is_last_hop(tables, record, hop, header.flow_cookie)) return true;
     if (!flow_is_chain(&record) && record.cookie == header.flow_cookie &&
-        tables.targets[record.target].address[0] == load_u32(&datagram[26]))
+        is_from(datagram, tables.targets[record.target]))
       return true;
   }
   return is_unrecorded(tables, datagram, udp + 8 + header.header_length, maker, header, now_ms);
@@ -195,6 +205,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     require(created.has_value());
     fixture::configure((*created)->tables());
     add_chain((*created)->tables());
+    fixture::move_to_ipv6((*created)->tables(), 1);
     fixture::speak((*created)->tables(), 2, kProfileGoogle);
     fixture::speak((*created)->tables(), 3, kProfilePlain);
     add_shadow((*created)->tables());

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 // Encapsulation in another profile than AWS's: what the row of the profile says, where
-// encapsulate.h has the bytes of the one that nearly everybody speaks at known places.
+// encapsulate.h has the bytes of the one that nearly everybody speaks at known places. And what is
+// encapsulated over IPv6, in whatever profile.
 #pragma once
 
 #include "gateway/datapath/flow_table.h"
 #include "gateway/datapath/layer2.h"
+#include "gateway/datapath/outer_ipv6.h"
 #include "tunnels/checksum.h"
 
 SLUICE_GATEWAY_BEGIN
 
 enum {
-  kOuterLength4 = 42,  // Ethernet, IPv4, UDP
   // `what` of encapsulate_as: whether the packet comes from the inside, if its flow has no record
   // that says so; the target, and the cookie.
   kWhatTarget = 1,
@@ -31,11 +32,13 @@ SLUICE_INLINE int source_is_profiled(__u32 from) {
   return from != kNone16 && from >> kSourceProfile != 0;
 }
 
-// The first bytes of the target's header.
-SLUICE_INLINE int write_outer(__u8* data, const __u8* end, const struct target* target) {
+// The first `length` bytes of the target's header, kOuterLength4 or kOuterLength6.
+SLUICE_INLINE int write_outer(__u8* data, const __u8* end, const struct target* target,
+                              __u32 length) {
   if (data + 2 > end) return 0;
   store_u16(data, load_u16(target->header));
-  for (int at = 2; at < kOuterLength4; at += 4) {
+  for (__u32 at = 2; at < kOuterLength6; at += 4) {
+    if (at >= length) break;
     if (data + at + 4 > end) return 0;
     store_u32(data + at, load_u32(target->header + at));
   }
@@ -67,14 +70,20 @@ SLUICE_STAGE enum DropReason encapsulate_as(const struct path_tables* tables, fr
   header.protocol = p->tuple.version == 4 ? kEtherTypeIpv4 : kEtherTypeIpv6;
   geneve_say(profile, &header, flow_is_leaving(tables, query, what & 1));
 
-  const __u32 length = kOuterLength4 + (profile->header_length & kProfileLengthMask);
-  if (frame_wrap(f, p->l3_offset, length) != 0)
+  const __u32 outer = target->version == 6 ? kOuterLength6 : kOuterLength4;
+  const __u32 length = outer + (profile->header_length & kProfileLengthMask);
+  if (frame_wrap(f, p->l3_offset, length, target->version) != 0)
     return frame_is_many(f) ? kDropSuperPacket : kDropNoRoom;
   __u8* data = frame_data(f);
   const __u8* end = frame_end(f);
-  if (!write_outer(data, end, target)) return kDropNoRoom;
-  if (!geneve_encode_within(data + kOuterLength4, end, profile, &header)) return kDropNoRoom;
+  if (!write_outer(data, end, target, outer)) return kDropNoRoom;
+  if (!geneve_encode_within(data + outer, end, profile, &header)) return kDropNoRoom;
   const __u16 ip_length = (__u16)(p->l3_length + length - 14);
+  if (outer == kOuterLength6) {
+    if (data + kOuterLength6 > end) return kDropNoRoom;
+    outer_ipv6_patch(data, ip_length - 40, query->hash, entropy_port(query->hash));
+    return kDropNone;
+  }
   const __u16 ip_length_field = swap_be16(ip_length);
   if (data + kOuterLength4 > end) return kDropNoRoom;
   store_u16(data + 16, ip_length_field);

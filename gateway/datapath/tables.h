@@ -7,7 +7,7 @@
 // table.
 //
 // Written by user space: profiles, settings, ports, attachments, groups, rows, targets, sources,
-// listeners, hints, policy_entries, policy_rules, watches. Written by the packet path:
+// sources6, listeners, hints, policy_entries, policy_rules, watches. Written by the packet path:
 // flow_buckets, trail_buckets, new_flow_guards, unrecorded_buckets, layer2s, gates, counters,
 // target_counters, policy_counters, watch_states, and `returned` of tunnel_probes. By both, each
 // its own fields: mirror_counters. No struct here has hidden padding; the sizes are asserted below
@@ -42,7 +42,7 @@ enum {
   kTargetsMax = kAppliancesMax + kNetworkTargetsMax,
   // Open-addressed tables have eight times the places that are used, so that the few probes of a
   // lookup are enough.
-  kSourcesMax = 32768,    // addresses of appliances
+  kSourcesMax = 32768,    // addresses of appliances, of each IP version
   kListenersMax = 16384,  // NLB listeners
   kProbesMax = 16,        // open addressing: places looked at per lookup, from home on, wrapping
   kHintsMax = 16,         // hints of appliances that mean something
@@ -58,6 +58,8 @@ enum {
   kHandedOverMax = 256,         // packets handed over to the slow path in one
   kSightingsMax = 512,          // sightings told in one
   kTargetHeaderLength = 82,     // Ethernet 14, IPv4 20, UDP 8, GENEVE 40
+  kOuterLength4 = 42,           // Ethernet, IPv4, UDP
+  kOuterLength6 = 62,           // Ethernet, IPv6, UDP
   kEncapsulationOverhead = 68,  // of the profile aws
   kProfileLengthMask = 127,     // no profile's header is longer
   kGroupNameLength = 32,
@@ -103,6 +105,7 @@ struct settings {
   __u32 idle_ms[kIdleClasses];
   struct idle_rule idle_rule[kIdleClasses];
   __u64 policy;  // its entries in use: the first one's place above 32 bits of how many they are
+  __u32 tunnel_address6[4];  // outer source over IPv6, packet byte order; zeros: there is none
 };
 
 enum AttachmentFlags {
@@ -151,12 +154,13 @@ enum TargetFlags {
   // What happens to the flows of a target that their rows have left. Neither: they stay with it.
   kTargetMoves = 16,     // they go where their rows say
   kTargetResets = 32,    // those of TCP end by RST to both ends
-  kTargetProfiled = 64,  // its profile is another than AWS's
+  kTargetProfiled = 64,  // its header is another: of another profile than AWS's, or over IPv6
 };
 
 // Where packets are sent. For an appliance the 82-byte header is written whole by user space and
 // patched per packet (lengths, IP checksum, source port, ids, cookie); of a profiled one the first
-// 42 bytes of it are. For an NLB target only the MAC matters.
+// kOuterLength4 bytes of it are, or over IPv6 kOuterLength6. For an NLB target only the MAC
+// matters.
 struct target {
   __u32 address[4];  // packet byte order; IPv4 in the first word
   __u32 interface;   // leaves by this interface (appliance)
@@ -180,6 +184,15 @@ struct source {
   __u32 address;  // packet byte order
   __u16 target;   // index, and from bit kSourceProfile on its profile; kNone16: none any more
   __u16 in_use;
+};
+
+// The same for those with an IPv6 address: source6_home() and the places after it. A table of their
+// own, so that a lookup of the others, which every return makes, touches no more memory.
+struct source6 {
+  __u32 address[4];
+  __u16 target;
+  __u16 in_use;
+  __u32 zero;
 };
 
 // An NLB listener, in an open-addressed table: listener_home() and the places after it.
@@ -249,12 +262,13 @@ struct handed_over_head {
 SLUICE_ASSERT_SIZE(geneve_profile, 24);
 SLUICE_ASSERT_SIZE(port, 8);
 SLUICE_ASSERT_SIZE(idle_rule, 4);
-SLUICE_ASSERT_SIZE(settings, 216);
+SLUICE_ASSERT_SIZE(settings, 232);
 SLUICE_ASSERT_SIZE(attachment, 32);
 SLUICE_ASSERT_SIZE(group, 48);
 SLUICE_ASSERT_SIZE(row, 8);
 SLUICE_ASSERT_SIZE(target, 120);
 SLUICE_ASSERT_SIZE(source, 8);
+SLUICE_ASSERT_SIZE(source6, 24);
 SLUICE_ASSERT_SIZE(listener, 24);
 SLUICE_ASSERT_SIZE(hint, 8);
 SLUICE_ASSERT_SIZE(layer2, 32);
@@ -272,6 +286,7 @@ SLUICE_ASSERT_SIZE(tunnel_probe, 16);
   X(rows, row, kRowsMax)                                        \
   X(targets, target, kTargetsMax)                               \
   X(sources, source, kSourcesMax)                               \
+  X(sources6, source6, kSourcesMax)                             \
   X(listeners, listener, kListenersMax)                         \
   X(hints, hint, kHintsMax)                                     \
   X(policy_entries, policy_entry, kPolicyEntries)               \
@@ -308,6 +323,12 @@ SLUICE_INLINE __u32 source_home(__u32 address) {
   h ^= h >> 13;
   h *= 0xc2b2ae35u;
   return (h ^ h >> 16) & (kSourcesMax - 1);
+}
+
+SLUICE_INLINE __u32 source6_home(const __u32 address[4]) {
+  // Appliances differ in the end of their addresses, mostly in the last word.
+  const __u32 h = address[0] * 0x9e3779b1u ^ address[1] * 0x85ebca77u ^ address[2] * 0xc2b2ae3du;
+  return source_home(h ^ address[3]);
 }
 
 // The steering table of a group: how many rows, a power of two, and where the first stands.

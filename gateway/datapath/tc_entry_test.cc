@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "gateway/datapath/kernel_host.h"
+#include "gateway/datapath/outer_ipv6_fixture.h"
 #include "gateway/datapath/process_host.h"
 #include "gateway/datapath/profiles_fixture.h"
 
@@ -123,6 +124,22 @@ TEST_F(TcEntry, AppliancesSpeakOtherProfiles) {
   }
   EXPECT_EQ(verdicts[kVerdictTarget], 4);
   EXPECT_EQ(verdicts[kVerdictInside], 4);
+}
+
+TEST_F(TcEntry, TunnelsAreOverIpv6) {
+  for (const uint8_t profile : {kProfileAws, kProfileGoogle, kProfilePlain}) {
+    for (Tables* t : {&kernel->tables(), &process->tables()}) {
+      t->attachments[0].endpoint_id = kSmallEndpoint;
+      for (uint16_t i = 0; i < kAppliances; i++) move_to_ipv6(*t, i, profile);
+    }
+    there_and_back(ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(profile, 2, Bytes(9, 1)))),
+                   kOutside);
+    there_and_back(ethernet(kEtherTypeIpv6, {kEtherTypeVlan},
+                            ipv6(kProtocolUdp, udp(profile, 2, Bytes(8, 1)))),
+                   kOutside, 1);
+  }
+  EXPECT_EQ(verdicts[kVerdictTarget], 6);
+  EXPECT_EQ(verdicts[kVerdictInside], 6);
 }
 
 TEST_F(TcEntry, PaddingIsCut) {

@@ -30,6 +30,26 @@ TEST(TargetHeader, IsTheseBytes) {
     EXPECT_EQ(header[i], expected[i]) << "byte " << i;
 }
 
+TEST(TargetHeader, OverIpv6ItIsTheseBytes) {
+  uint8_t header[kTargetHeaderLength];
+  uint32_t source[4], destination[4];
+  ASSERT_EQ(inet_pton(AF_INET6, "fd09::1", source), 1);
+  ASSERT_EQ(inet_pton(AF_INET6, "2001:db8::11", destination), 1);
+  build_target_header6(header, {2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}, source, destination);
+  const uint8_t expected[kTargetHeaderLength] = {
+      2,    0,    0,    0,    0, 2, 2,  0,  0, 0, 0, 1, 0x86, 0xdd,           // Ethernet
+      0x60, 0,    0,    0,    0, 0, 17, 64,                                   // IPv6
+      0xfd, 0x09, 0,    0,    0, 0, 0,  0,  0, 0, 0, 0, 0,    0,    0, 1,     //
+      0x20, 0x01, 0x0d, 0xb8, 0, 0, 0,  0,  0, 0, 0, 0, 0,    0,    0, 0x11,  //
+      0,    0,    0x17, 0xc1, 0, 0, 0,  0,                                    // UDP
+  };
+  for (size_t i = 0; i < kTargetHeaderLength; i++)
+    EXPECT_EQ(header[i], expected[i]) << "byte " << i;
+  EXPECT_EQ(encapsulation_overhead(kProfileAws, 6), 88u);
+  EXPECT_EQ(encapsulation_overhead(kProfileGoogle, 6), 88u);
+  EXPECT_EQ(encapsulation_overhead(kProfilePlain, 6), 56u);
+}
+
 TEST(TargetHeader, PatchedItIsWhatGeneveSays) {
   uint8_t header[kTargetHeaderLength];
   build_target_header(header, {}, {}, inet_addr("10.9.0.1"), inet_addr("10.9.0.11"));
