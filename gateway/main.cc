@@ -71,7 +71,7 @@ class Daemon {
   std::optional<FrameSocket> frames_;
   std::unique_ptr<SlowLane> slow_lane_;
   std::unique_ptr<MirrorLane> mirror_lane_;
-  std::optional<ProbeSocket> probes_;
+  std::optional<ProbeSocket> probes_, probes6_;
   NlbAddresses addresses_;
   bool addresses_missing_ = false;  // and it was told
   EventBus events_;
@@ -130,11 +130,17 @@ Result<> Daemon::start(Config config) {
   SLUICE_TRY(frames_, FrameSocket::open());
   SLUICE_TRY(slow_lane_, SlowLane::open(*loop_, *host_, *frames_));
   SLUICE_TRY(probes_, ProbeSocket::open(config.gateway.tunnel_address));
+  if (is_set(config.gateway.tunnel_address6)) {
+    SLUICE_TRY(probes6_, ProbeSocket::open(config.gateway.tunnel_address6));
+  }
   controller_ = std::make_unique<Controller>(
       *loop_, *host_, *hops_, events_, HealthOptions{.in_flight_max = checks_in_flight_max()},
       Controller::Senders{
           [this](uint32_t interface, auto frame) { return frames_->send(interface, frame); },
-          [this](const IpAddress& to, auto datagram) { return probes_->send(to, datagram); },
+          [this](const IpAddress& to, auto datagram) {
+            const auto& socket = to.version == 6 ? probes6_ : probes_;
+            return socket && socket->send(to, datagram);
+          },
           finish_packets});
   plane_ = std::make_unique<ControlPlane>(
       *controller_,

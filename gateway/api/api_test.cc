@@ -139,8 +139,8 @@ TEST_F(ApiTest, TargetsComeAndGo) {
   EXPECT_EQ(error_of(R"({"command": "deregister", "target_group": "ids", "id": "10.9.0.11"})"),
             "target 10.9.0.11:6081 is not registered in 'ids'");
   EXPECT_EQ(error_of(R"({"command": "register", "target_group": "ids", "id": "fd00::1"})"),
-            "target_groups[0].targets[2].id: the outer packet is IPv4; an appliance needs an IPv4 "
-            "address");
+            "target_groups[0].targets[2].id: appliances with IPv6 addresses need "
+            "gateway.tunnel.ipv6_address");
   EXPECT_TRUE(ask({{"command", "register"}, {"target_group", "web"}, {"id", "10.1.0.9"}})["ok"]);
   EXPECT_EQ(ask({{"command", "targets"}, {"target_group", "web"}})["targets"].size(), 2u);
   EXPECT_EQ(error_of(R"({"command": "register", "target_group": "idz", "id": "10.1.0.9"})"),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/api/sighting_text.h"
 
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "gateway/api/flows.h"
@@ -24,14 +25,19 @@ struct Outer {
 Outer read_outer(std::span<const uint8_t> bytes) {
   Outer out;
   packet p{};
-  if (parse_ethernet(bytes.data(), bytes.data() + bytes.size(), &p) != kEtherTypeIpv4) return out;
+  const uint16_t type = parse_ethernet(bytes.data(), bytes.data() + bytes.size(), &p);
+  if (type != kEtherTypeIpv4 && type != kEtherTypeIpv6) return out;
+  const uint8_t version = type == kEtherTypeIpv4 ? 4 : 6;
   const uint32_t ip = p.l3_offset;
-  if (bytes.size() < ip + 20) return out;
-  const uint32_t udp = ip + (bytes[ip] & 15) * 4u;
-  const uint32_t source[4] = {load_u32(&bytes[ip + 12])};
-  const uint32_t destination[4] = {load_u32(&bytes[ip + 16])};
-  out.source = ip_address(source, 4).text();
-  out.destination = ip_address(destination, 4).text();
+  if (bytes.size() < ip + (version == 4 ? 20 : 40)) return out;
+  const uint32_t udp = ip + (version == 4 ? (bytes[ip] & 15) * 4u : 40);
+  const auto address = [&](size_t at) {
+    uint32_t words[4] = {};
+    std::memcpy(words, &bytes[at], version == 4 ? 4 : 16);
+    return ip_address(words, version).text();
+  };
+  out.source = address(ip + (version == 4 ? 12 : 8));
+  out.destination = address(ip + (version == 4 ? 16 : 24));
   if (bytes.size() <= udp + 8) return out;
   const geneve_profile& profile = kGeneveProfiles[profile_of_header(bytes.subspan(udp + 8))];
   geneve header{};

@@ -81,9 +81,10 @@ class AwsTest : public testing::Test, protected GatewayForTest {
  protected:
   using Fields = std::vector<std::pair<std::string, std::string>>;
 
-  explicit AwsTest(AwsSettings settings = {{"xx-lab-1", "000000000000"}, {}, true})
+  explicit AwsTest(AwsSettings settings = {{"xx-lab-1", "000000000000"}, {}, true},
+                   const std::string& yaml = kAwsTestYaml)
       : api(plane, std::move(settings), [this] { return unix_time; }) {
-    start(kAwsTestYaml);
+    start(yaml);
   }
 
   HttpResponse post(const std::string& body, std::vector<HttpHeader> headers = {}) {

@@ -52,8 +52,6 @@ void read_target_type(Params& in, TargetGroup& out) {
   out.target_type = type == "ip" ? TargetType::kIp : TargetType::kInstance;
   const std::string family = in.choice("IpAddressType", {"ipv4", "ipv6"}).value_or("ipv4");
   out.ip_version = family == "ipv6" ? 6 : 4;
-  if (out.ip_version == 6 && out.protocol == Protocol::kGeneve)
-    in.fail(kConfiguration, "GENEVE targets have IPv4 addresses here");
 }
 
 bool same_settings(const TargetGroup& there, const TargetGroup& wanted) {

@@ -279,5 +279,62 @@ TEST_F(Elbv2Test, AGroupThatFollowsASourceTakesNoTargetsByHand) {
   EXPECT_EQ(elb("RegisterTargets", target).error(), "");
 }
 
+std::string with_tunnel_over_ipv6() {
+  std::string yaml = kAwsTestYaml;
+  const std::string_view address = "address: 10.9.0.1";
+  yaml.insert(yaml.find(address) + address.size(), ", ipv6_address: \"fd09::1\"");
+  return yaml;
+}
+
+const std::vector<std::pair<std::string, std::string>> kGroupOverIpv6 = {
+    {"Name", "six"},      {"Protocol", "GENEVE"}, {"Port", "6081"},
+    {"TargetType", "ip"}, {"VpcId", "vpc-lab"},   {"IpAddressType", "ipv6"}};
+
+class Elbv2OverIpv6Test : public AwsTest {
+ protected:
+  Elbv2OverIpv6Test()
+      : AwsTest({{"xx-lab-1", "000000000000"}, {}, true}, with_tunnel_over_ipv6()) {}
+};
+
+TEST_F(Elbv2OverIpv6Test, AppliancesHaveIpv6Addresses) {
+  const AwsAnswer made = elb("CreateTargetGroup", kGroupOverIpv6);
+  ASSERT_EQ(made.error(), "") << made.message();
+  EXPECT_EQ(made.at("TargetGroups/member/IpAddressType"), "ipv6");
+  const std::string group = made.at("TargetGroups/member/TargetGroupArn");
+  ASSERT_EQ(make_listener(make_balancer("gw", "gateway"), group).error(), "");
+  const auto registered = [&](const char* id) {
+    return elb("RegisterTargets", {{"TargetGroupArn", group}, {"Targets.member.1.Id", id}});
+  };
+  EXPECT_EQ(registered("fd09::11").error(), "");
+  const TargetGroup& there = *plane.config().target_group("six");
+  ASSERT_EQ(there.targets.size(), 1u);
+  const auto index = controller.reconciler().target_index(Protocol::kGeneve, there.targets[0]);
+  ASSERT_TRUE(index);
+  EXPECT_EQ(controller.tables().targets[*index].version, 6);
+  const AwsAnswer health = elb("DescribeTargetHealth", {{"TargetGroupArn", group}});
+  EXPECT_EQ(health.at("TargetHealthDescriptions/member/Target/Id"), "fd09::11");
+  EXPECT_EQ(health.at("TargetHealthDescriptions/member/Target/Port"), "6081");
+  EXPECT_EQ(registered("10.9.0.12").error(), "InvalidTarget");
+  const AwsAnswer link_local = registered("fe80::12");
+  EXPECT_EQ(link_local.error(), "InvalidConfigurationRequest");
+  EXPECT_NE(link_local.message().find("fe80::12 is no global or unique local IPv6 address"),
+            std::string::npos)
+      << link_local.message();
+  EXPECT_EQ(
+      elb("DeregisterTargets", {{"TargetGroupArn", group}, {"Targets.member.1.Id", "fd09::11"}})
+          .error(),
+      "");
+  EXPECT_TRUE(plane.config().target_group("six")->targets.empty());
+}
+
+TEST_F(Elbv2Test, AppliancesOverIpv6NeedAnAddressOfTheGateway) {
+  const AwsAnswer refused = elb("CreateTargetGroup", kGroupOverIpv6);
+  EXPECT_EQ(refused.error(), "InvalidConfigurationRequest");
+  EXPECT_NE(refused.message().find("appliances with IPv6 addresses need "
+                                   "gateway.tunnel.ipv6_address"),
+            std::string::npos)
+      << refused.message();
+}
+
 }  // namespace
 }  // namespace sluice::gateway

@@ -63,6 +63,15 @@ bool is_host_address(const IpAddress& address) {
   return !zero && !multicast && !loopback;
 }
 
+bool is_tunnel_address6(const IpAddress& address) {
+  const auto* bytes = reinterpret_cast<const uint8_t*>(address.words);
+  if (address.version != 6 || !is_host_address(address)) return false;
+  const bool link_local = bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80;
+  // ::1, ::ffff:10.0.0.1, and whatever else is in ::/64.
+  const bool special = std::all_of(bytes, bytes + 8, [](uint8_t b) { return b == 0; });
+  return !link_local && !special;
+}
+
 IpAddress ip_address(const uint32_t words[4], uint8_t version) {
   IpAddress out;
   out.version = version;

@@ -44,6 +44,10 @@ Result<Prefix> parse_prefix(const std::string& text);
 // Not multicast, loopback or all zero.
 bool is_host_address(const IpAddress& address);
 
+// Of an end of a tunnel over IPv6: a host's, and not link-local (that means something on one
+// interface only), mapped or loopback.
+bool is_tunnel_address6(const IpAddress& address);
+
 // From the words of a table.
 IpAddress ip_address(const uint32_t words[4], uint8_t version);
 // Of an end of a flow, 0 or 1.

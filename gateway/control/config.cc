@@ -23,9 +23,10 @@ bool Gateway::operator==(const Gateway& other) const {
   return name == other.name && key.k0 == other.key.k0 && key.k1 == other.key.k1 &&
          socket == other.socket && host == other.host && flows_max == other.flows_max &&
          tunnel_interfaces == other.tunnel_interfaces && tunnel_entry == other.tunnel_entry &&
-         tunnel_address == other.tunnel_address && log_format == other.log_format &&
-         log_level == other.log_level && pinned == other.pinned && mss_clamp == other.mss_clamp &&
-         hints == other.hints && idle_timeouts == other.idle_timeouts && policy == other.policy &&
+         tunnel_address == other.tunnel_address && tunnel_address6 == other.tunnel_address6 &&
+         log_format == other.log_format && log_level == other.log_level && pinned == other.pinned &&
+         mss_clamp == other.mss_clamp && hints == other.hints &&
+         idle_timeouts == other.idle_timeouts && policy == other.policy &&
          nlb_interface == other.nlb_interface && proxies_socket == other.proxies_socket &&
          proxies_user == other.proxies_user && store == other.store && region == other.region &&
          account == other.account && api == other.api && flow_log == other.flow_log;

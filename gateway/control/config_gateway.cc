@@ -126,7 +126,14 @@ void ConfigReader::read_tunnel(const YamlNode& node) {
   const YamlNode* address = map.require("address");
   if (read_address(address, config_.gateway.tunnel_address) &&
       config_.gateway.tunnel_address.version != 4)
-    errors_.add(*address, "the outer packet is IPv4; an IPv6 address cannot be its source");
+    errors_.add(*address, "expected an IPv4 address; ipv6_address is the one over IPv6");
+  if (const YamlNode* six = map.find("ipv6_address")) {
+    IpAddress& out = config_.gateway.tunnel_address6;
+    const bool good = read_address(six, out);
+    if (good && !is_tunnel_address6(out))
+      errors_.add(*six, out.text() + " is no global or unique local IPv6 address of a single host");
+    if (!good || !is_tunnel_address6(out)) out = {{}, 6};
+  }
   int entry = 0;
   if (map.read_choice("entry", entry, {"xdp", "tc"}) && entry == 1)
     config_.gateway.tunnel_entry = EntryChoice::kTc;

@@ -173,8 +173,17 @@ const Bad kBad[] = {
     {"name: demo", "name: demo\n  flow_table: {flows_max: 5}",
      "f:3:27: gateway.flow_table.flows_max: 5 is not between 1024 and 16777216\n"},
     {"10.9.0.1}", "fd00::1}",
-     "f:4:38: gateway.tunnel.address: the outer packet is IPv4; an IPv6 address cannot be its "
-     "source\n"},
+     "f:4:38: gateway.tunnel.address: expected an IPv4 address; ipv6_address is the one over "
+     "IPv6\n"},
+    {"10.9.0.1}", "10.9.0.1, ipv6_address: fe80::1}",
+     "f:4:62: gateway.tunnel.ipv6_address: fe80::1 is no global or unique local IPv6 address of a "
+     "single host\n"},
+    {"10.9.0.1}", "10.9.0.1, ipv6_address: 10.9.0.2}",
+     "f:4:62: gateway.tunnel.ipv6_address: 10.9.0.2 is no global or unique local IPv6 address of a "
+     "single host\n"},
+    {"10.9.0.1}", "10.9.0.1, ipv6_address: '::ffff:10.9.0.1'}",
+     "f:4:62: gateway.tunnel.ipv6_address: ::ffff:10.9.0.1 is no global or unique local IPv6 "
+     "address of a single host\n"},
     {"10.9.0.1}", "127.0.0.1}",
      "f:4:38: gateway.tunnel.address: 127.0.0.1 is no address of a single host on a network\n"},
     {"10.9.0.1}", "10.9.0.1/24}",
@@ -242,8 +251,8 @@ const Bad kBad[] = {
     {"protocol: GENEVE", "protocol: GENEVE, port: 6082",
      "f:26:41: target_groups[0].port: a GENEVE target group has port 6081\n"},
     {"id: 10.9.0.11", "id: fd09::11",
-     "f:26:50: target_groups[0].targets[0].id: the outer packet is IPv4; an appliance needs an "
-     "IPv4 address\n"},
+     "f:26:50: target_groups[0].targets[0].id: appliances with IPv6 addresses need "
+     "gateway.tunnel.ipv6_address\n"},
     {"{id: 10.9.0.11}", "{id: 10.9.0.11}, {id: 10.9.0.11}",
      "f:26:67: target_groups[0].targets[1].id: this target is in the group already\n"},
     {"{id: 10.9.0.11}", "{id: i-1234}",

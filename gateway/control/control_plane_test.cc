@@ -60,8 +60,8 @@ TEST_F(ControlPlaneTest, NothingChangesWhenAnythingIsWrong) {
   EXPECT_EQ(errors_of(refused),
             "target_groups[0].attributes.stickiness.type: 'x' is no value of 'stickiness.type'; "
             "expected source_ip_dest_ip or source_ip_dest_ip_proto\n"
-            "target_groups[0].targets[2].id: the outer packet is IPv4; an appliance needs an IPv4 "
-            "address\n"
+            "target_groups[0].targets[2].id: appliances with IPv6 addresses need "
+            "gateway.tunnel.ipv6_address\n"
             "load_balancers[0].listeners[0].default_actions[0].target_group: there is no target "
             "group 'idx', did you mean 'ids'?\n");
   EXPECT_EQ(plane.generation(), 1u);

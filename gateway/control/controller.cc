@@ -34,6 +34,8 @@ Result<> check_same(const Gateway& running, const Gateway& wanted) {
   SLUICE_TRY_VOID(check(running.region == wanted.region, "gateway.region"));
   SLUICE_TRY_VOID(check(running.account == wanted.account, "gateway.account"));
   SLUICE_TRY_VOID(check(running.api == wanted.api, "gateway.api"));
+  SLUICE_TRY_VOID(
+      check(running.tunnel_address6 == wanted.tunnel_address6, "gateway.tunnel.ipv6_address"));
   return check(running.tunnel_address == wanted.tunnel_address, "gateway.tunnel.address");
 }
 
@@ -215,10 +217,11 @@ void Controller::watch_group(const ObjectList<TargetGroup>::Shared& group,
   Watched& watched = watched_[group->name];
   if (watched.group == group && watched.host == host) return;
   // Appliances insist on one address for packets and checks.
-  const IpAddress* source =
-      group->protocol == Protocol::kGeneve ? &config_.gateway.tunnel_address : nullptr;
+  const bool appliances = group->protocol == Protocol::kGeneve;
   for (const Target& target : group->targets)
-    checker_.watch({group->name, target}, group->health_check, source, host);
+    checker_.watch(
+        {group->name, target}, group->health_check,
+        appliances ? &config_.gateway.tunnel_address_of(target.address.version) : nullptr, host);
   if (watched.group != nullptr) {
     const std::set<Target> wanted(group->targets.begin(), group->targets.end());
     for (const Target& target : watched.group->targets)

@@ -180,20 +180,22 @@ std::optional<DiscoverConflict> discover_conflict(const TargetGroup& group) {
   if (group.target_type == TargetType::kInstance)
     return {{first, "targets of target_type instance are registered, not found"}};
   const bool six = value_of(group, kDnsRecord) == "AAAA";
-  if (six && (group.protocol == Protocol::kGeneve || group.ip_version == 4))
+  if (six && group.ip_version == 4)
     return {{kDnsRecord, "the group's targets have IPv4 addresses"}};
   if (set(kDnsName) && !six && value_of(group, kDnsRecord) != "SRV" && group.ip_version == 6)
     return {{kDnsName, "the group's targets have IPv6 addresses; the record is AAAA"}};
   return std::nullopt;
 }
 
-Result<> check_found(const TargetGroup& group, const Target& target) {
+Result<> check_found(const Gateway& gateway, const TargetGroup& group, const Target& target) {
   constexpr uint16_t kGenevePortNumber = 6081;
   const bool appliance = group.protocol == Protocol::kGeneve;
   if (!is_host_address(target.address))
     return fail(target.address.text() + " is no address of a single host on a network", "id");
-  if (appliance && target.address.version != 4)
-    return fail("the outer packet is IPv4; an appliance needs an IPv4 address", "id");
+  if (appliance && target.address.version == 6 && !is_set(gateway.tunnel_address6))
+    return fail(std::string(kNoTunnelOverIpv6), "id");
+  if (appliance && target.address.version == 6 && !is_tunnel_address6(target.address))
+    return fail(target.address.text() + " is no global or unique local IPv6 address", "id");
   if (group.ip_version != 0 && target.address.version != group.ip_version)
     return fail("the group's ip_address_type is another", "id");
   if (appliance && target.port != kGenevePortNumber && target.port != group.port)

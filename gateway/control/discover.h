@@ -55,7 +55,10 @@ Result<Target> parse_target(std::string_view text, uint16_t port);
 std::optional<Result<>> check_discover_form(std::string_view form, std::string_view value);
 std::string_view readable_discover_form(std::string_view form);  // what is expected; may be empty
 
+inline constexpr std::string_view kNoTunnelOverIpv6 =
+    "appliances with IPv6 addresses need gateway.tunnel.ipv6_address";
+
 // Whether a target may stand in the group. Error::where is "id" or "port".
-Result<> check_found(const TargetGroup& group, const Target& target);
+Result<> check_found(const Gateway& gateway, const TargetGroup& group, const Target& target);
 
 }  // namespace sluice::gateway

@@ -86,5 +86,15 @@ TEST(Examples, NeverDown) {
   EXPECT_FALSE(config.gateway.store.empty());
 }
 
+TEST(Examples, OuterIpv6) {
+  const Config config = example("outer-ipv6.yaml");
+  EXPECT_EQ(config.gateway.tunnel_address6.text(), "fd09::1");
+  ASSERT_NE(config.target_group("firewalls"), nullptr);
+  EXPECT_EQ(config.target_group("firewalls")->ip_version, 6);
+  EXPECT_EQ(config.target_group("firewalls")->targets[1].text(), "[fd09::12]:6081");
+  EXPECT_TRUE(tunnel_check_of(*config.target_group("firewalls")));
+  EXPECT_EQ(config.target_group("mail-scanners")->targets[0].address.version, 4);
+}
+
 }  // namespace
 }  // namespace sluice::gateway

@@ -104,6 +104,8 @@ json as_json(const Gateway& gateway) {
   out["flow_table"] = {{"flows_max", gateway.flows_max}};
   out["tunnel"] = {{"interface", gateway.tunnel_interfaces},
                    {"address", gateway.tunnel_address.text()}};
+  if (is_set(gateway.tunnel_address6))
+    out["tunnel"]["ipv6_address"] = gateway.tunnel_address6.text();
   if (gateway.tunnel_entry == EntryChoice::kTc) out["tunnel"]["entry"] = "tc";
   if (!gateway.nlb_interface.empty()) out["nlb"] = {{"interface", gateway.nlb_interface}};
   if (!gateway.proxies_socket.empty())

@@ -104,8 +104,13 @@ struct Gateway {
   // kTc: that is left to the interface, or to appliances in the kernel.
   EntryChoice tunnel_entry = EntryChoice::kXdp;
   IpAddress tunnel_address;  // outer source address, IPv4; health checks come from it too
-  bool pinned = false;       // the packet path outlives sluiced
-  bool mss_clamp = false;    // lower the MSS of TCP handshakes to what the tunnel carries
+  // The same for appliances with IPv6 addresses; all zero: there can be none.
+  IpAddress tunnel_address6{{}, 6};
+  const IpAddress& tunnel_address_of(uint8_t version) const {
+    return version == 6 ? tunnel_address6 : tunnel_address;
+  }
+  bool pinned = false;     // the packet path outlives sluiced
+  bool mss_clamp = false;  // lower the MSS of TCP handshakes to what the tunnel carries
   std::vector<Hint> hints;
   std::vector<IdleTimeout> idle_timeouts;  // the first that fits a flow is its own
   std::vector<PolicyRule> policy;

@@ -25,6 +25,7 @@ settings make_settings(const Config& config) {
   out.hash_key = flow_hash_key_from(&flow_key);
   out.cookie_key = derive_key(config.gateway.key, KeyUse::kCookie);
   out.tunnel_address = config.gateway.tunnel_address.words[0];
+  std::ranges::copy(config.gateway.tunnel_address6.words, out.tunnel_address6);
   std::ranges::fill(out.idle_ms, kIdleOtherMs);
   out.idle_ms[kIdleTcp] = idle_timeout_s(config) * 1000;
   for (size_t i = 0; i < config.gateway.idle_timeouts.size(); i++) {

@@ -171,7 +171,6 @@ class Reconciler {
   // reconciler_take_over.cc: knows again what an earlier process has left in the tables.
   void take_over(const Config& config);
   void take_over_targets();
-  void take_over_sources();
   void take_over_groups();
   void take_over_listeners();
   void take_over_attachments(const Config& config);
@@ -234,11 +233,14 @@ class Reconciler {
   void write_target(const TargetSlot& slot, const TargetKey& key, const Config& config,
                     World& world);
   void look_at_next_hops(const Config& config, World& world);
-  // `target`: with its profile, as in the table. One that is there already is replaced.
-  Result<> add_source(uint32_t address, uint16_t target);
-  void remove_source(uint32_t address);
   Result<> write_listeners(const Config& config);
   void remove_listener(const ListenerKey& key);
+
+  // reconciler_sources.cc
+  // One that is there already is replaced.
+  Result<> add_source(const IpAddress& address, uint16_t target, uint8_t profile);
+  void remove_source(const IpAddress& address);
+  void take_over_sources();
 
   DataPathHost& host_;
   Tables& tables_;

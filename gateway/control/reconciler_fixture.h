@@ -78,9 +78,34 @@ inline std::string written(const Tables& tables) {
     if (tables.groups[i].in_use) add(&tables.rows[first_row(i)], rows_of(i));
   add(tables.targets, kTargetsMax);
   add(tables.sources, kSourcesMax);
+  add(tables.sources6, kSourcesMax);
   add(tables.listeners, kListenersMax);
   return out;
 }
+
+// The tables of `host` as a later process finds them.
+class TakenOver : public DataPathHost {
+ public:
+  explicit TakenOver(ProcessHost& host) : host_(host) {}
+  Tables& tables() override { return host_.tables(); }
+  bool taken_over() const override { return true; }
+  std::vector<uint32_t> left_attached() const override { return left; }
+  Result<> attach(uint32_t index, Entry) override {
+    std::erase(left, index);
+    return {};
+  }
+  Result<> detach(uint32_t index) override {
+    std::erase(left, index);
+    detached.insert(index);
+    return {};
+  }
+  uint64_t now_ms() const override { return host_.now_ms(); }
+  std::vector<uint32_t> left{5, 6, 9};
+  std::set<uint32_t> detached;
+
+ private:
+  ProcessHost& host_;
+};
 
 class ReconcilerTest : public testing::Test {
  protected:

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "gateway/control/probed_table.h"
 #include "gateway/control/reconciler.h"
 #include "tunnels/packet.h"
 
@@ -47,28 +46,6 @@ void Reconciler::take_over_targets() {
 void Reconciler::drain_leftovers() {
   for (auto& [key, slot] : targets_)
     if (slot.shares.empty()) drain(slot, slot.delay_ms);
-}
-
-// Exactly one source for each appliance.
-void Reconciler::take_over_sources() {
-  std::set<uint32_t> known;
-  for (uint32_t i = 0; i < kSourcesMax; i++) {
-    source& entry = tables_.sources[i];
-    if (!entry.in_use || entry.target == kNone16) continue;
-    const target& place = tables_.targets[entry.target % kAppliancesMax];
-    const bool right = (place.flags & kTargetInUse) && (place.flags & kTargetAppliance) &&
-                       place.address[0] == entry.address &&
-                       entry.target >> kSourceProfile == place.profile;
-    if (right && known.insert(entry.address).second) continue;
-    entry.target = kNone16;
-    ProbedTable<source>({tables_.sources, kSourcesMax}, [](const source& s) {
-      return s.target == kNone16;
-    }).sweep(i);
-  }
-  for (const auto& [key, slot] : targets_)
-    if (key.appliance && !known.contains(key.target.address.words[0]))
-      (void)add_source(key.target.address.words[0],
-                       static_cast<uint16_t>(slot.index | slot.profile << kSourceProfile));
 }
 
 void Reconciler::take_over_groups() {

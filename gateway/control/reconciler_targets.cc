@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The reconciler's targets, sources and listeners.
+// The reconciler's targets and listeners.
 #include <algorithm>
 #include <cstring>
 
@@ -12,11 +12,6 @@
 namespace sluice::gateway {
 namespace {
 
-uint16_t source_of(uint16_t index, uint8_t profile) {
-  return static_cast<uint16_t>(index | profile << kSourceProfile);
-}
-
-bool source_is_gravestone(const source& entry) { return entry.target == kNone16; }
 // Keeps address and port: answers of the flows it had still get them back.
 bool listener_is_gravestone(const listener& entry) { return entry.protocol == 0; }
 
@@ -81,7 +76,7 @@ void Reconciler::sum_up(TargetMap::iterator at, const Config& config, World& wor
       sum.profile == slot.profile)
     return;
   if (sum.profile != slot.profile)
-    (void)add_source(at->first.target.address.words[0], source_of(slot.index, sum.profile));
+    (void)add_source(at->first.target.address, slot.index, sum.profile);
   slot.profile = sum.profile;
   slot.delay_ms = sum.delay_ms;
   slot.failover = sum.failover;
@@ -143,8 +138,7 @@ Result<uint16_t> Reconciler::take_place(const TargetKey& key, uint8_t profile) {
     const auto index = static_cast<uint16_t>(first + (next - first + i) % count);
     if (tables_.targets[index].flags & kTargetInUse) continue;
     next = static_cast<uint16_t>(first + (index - first + 1) % count);
-    if (key.appliance)
-      SLUICE_TRY_VOID(add_source(key.target.address.words[0], source_of(index, profile)));
+    if (key.appliance) SLUICE_TRY_VOID(add_source(key.target.address, index, profile));
     tables_.target_counters[index] = {};
     return index;
   }
@@ -155,7 +149,7 @@ Result<uint16_t> Reconciler::take_place(const TargetKey& key, uint8_t profile) {
 
 void Reconciler::free_target(TargetMap::iterator at) {
   const uint16_t index = at->second.index;
-  if (at->first.appliance) remove_source(at->first.target.address.words[0]);
+  if (at->first.appliance) remove_source(at->first.target.address);
   tables_.targets[index].flags = 0;
   lingering_.erase(index);
   places_[index].reset();
@@ -222,55 +216,31 @@ void Reconciler::write_target(const TargetSlot& slot, const TargetKey& key, cons
   wanted.version = key.target.address.version;
   wanted.port = swap_be16(key.target.port);
   const auto hop = world.next_hop(key.target.address);
+  const bool over_ipv6 = key.appliance && wanted.version == 6;
   wanted.profile = slot.profile;
   if (hop) {
-    const uint32_t overhead = key.appliance ? encapsulation_overhead(slot.profile) : 0;
+    const uint32_t overhead =
+        key.appliance ? encapsulation_overhead(slot.profile, wanted.version) : 0;
     wanted.interface = hop->interface;
     wanted.mtu = static_cast<uint16_t>(hop->mtu - std::min<uint32_t>(hop->mtu, overhead));
     if (hop->to) std::copy(hop->to->begin(), hop->to->end(), wanted.mac);
   }
-  if (key.appliance)
-    build_target_header(wanted.header, hop ? hop->from : MacAddress{},
-                        hop && hop->to ? *hop->to : MacAddress{},
-                        config.gateway.tunnel_address.words[0], wanted.address[0]);
-  const auto flags =
-      static_cast<uint16_t>(kTargetInUse | (hop && hop->to ? kTargetResolved : 0) |
-                            (key.appliance ? kTargetAppliance : kTargetNlb) |
-                            (slot.profile != kProfileAws ? kTargetProfiled : 0) | slot.marks);
+  const MacAddress from = hop ? hop->from : MacAddress{};
+  const MacAddress to = hop && hop->to ? *hop->to : MacAddress{};
+  if (over_ipv6)
+    build_target_header6(wanted.header, from, to, config.gateway.tunnel_address6.words,
+                         wanted.address);
+  else if (key.appliance)
+    build_target_header(wanted.header, from, to, config.gateway.tunnel_address.words[0],
+                        wanted.address[0]);
+  const auto flags = static_cast<uint16_t>(
+      kTargetInUse | (hop && hop->to ? kTargetResolved : 0) |
+      (key.appliance ? kTargetAppliance : kTargetNlb) |
+      (over_ipv6 || slot.profile != kProfileAws ? kTargetProfiled : 0) | slot.marks);
   target& place = tables_.targets[slot.index];
   wanted.flags = place.flags;
   if (std::memcmp(&wanted, &place, sizeof(wanted)) != 0) place = wanted;
   if (place.flags != flags) __atomic_store_n(&place.flags, flags, __ATOMIC_RELEASE);
-}
-
-Result<> Reconciler::add_source(uint32_t address, uint16_t target) {
-  for (uint32_t i = 0; i < kProbesMax; i++) {
-    source& entry = tables_.sources[(source_home(address) + i) & (kSourcesMax - 1)];
-    if (!entry.in_use) break;
-    if (entry.address != address || source_is_gravestone(entry)) continue;
-    entry.target = target;
-    return {};
-  }
-  ProbedTable<source> table({tables_.sources, kSourcesMax}, source_is_gravestone);
-  const auto index = table.place_for(source_home(address));
-  if (!index)
-    return fail("no place for another target near that of " + ip_address(&address, 4).text());
-  const source entry{address, target, 1};
-  std::memcpy(&tables_.sources[*index], &entry, sizeof(entry));
-  return {};
-}
-
-void Reconciler::remove_source(uint32_t address) {
-  ProbedTable<source> table({tables_.sources, kSourcesMax}, source_is_gravestone);
-  for (uint32_t i = 0; i < kProbesMax; i++) {
-    const uint32_t index = (source_home(address) + i) & (kSourcesMax - 1);
-    source& entry = tables_.sources[index];
-    if (!entry.in_use) return;
-    if (entry.address != address || source_is_gravestone(entry)) continue;
-    entry.target = kNone16;
-    table.sweep(index);
-    return;
-  }
 }
 
 Result<> Reconciler::write_listeners(const Config& config) {

@@ -89,30 +89,6 @@ TEST_F(ReconcilerTest, HintsAndOptionsReachTheTables) {
   EXPECT_EQ(tables.hints[1].action, kHintNothing);
 }
 
-// The tables of `host` as a later process finds them.
-class TakenOver : public DataPathHost {
- public:
-  explicit TakenOver(ProcessHost& host) : host_(host) {}
-  Tables& tables() override { return host_.tables(); }
-  bool taken_over() const override { return true; }
-  std::vector<uint32_t> left_attached() const override { return left; }
-  Result<> attach(uint32_t index, Entry) override {
-    std::erase(left, index);
-    return {};
-  }
-  Result<> detach(uint32_t index) override {
-    std::erase(left, index);
-    detached.insert(index);
-    return {};
-  }
-  uint64_t now_ms() const override { return host_.now_ms(); }
-  std::vector<uint32_t> left{5, 6, 9};
-  std::set<uint32_t> detached;
-
- private:
-  ProcessHost& host_;
-};
-
 TEST_F(ReconcilerTest, ALaterProcessFindsEverythingInItsPlace) {
   world.sick = {"10.9.0.12"};
   reconcile();

@@ -26,8 +26,8 @@ void Validator::check_target_group(const Path& path, const TargetGroup& group) {
   if (appliance && group.port != kGenevePortNumber && !is_broken(path, ".protocol"))
     say(path + ".port", "a GENEVE target group has port 6081");
   if (group.port == 0) say(path + ".port", "a target group needs a port");
-  if (appliance && group.ip_version == 6)
-    say(path + ".ip_address_type", "the outer packet is IPv4; an appliance needs an IPv4 address");
+  if (appliance && group.ip_version == 6 && !is_set(config_.gateway.tunnel_address6))
+    say(path + ".ip_address_type", std::string(kNoTunnelOverIpv6));
   if (!group.vpc.empty() && config_.network.vpcs.find(group.vpc) == nullptr)
     say(path + ".vpc_id", "there is no VPC '" + group.vpc + "' in network.vpcs");
   check_health_check(path.at("health_check"), group);
@@ -82,7 +82,7 @@ void Validator::check_health_check(const Path& path, const TargetGroup& group) {
 }
 
 void Validator::check_target(const Path& path, const TargetGroup& group, const Target& target) {
-  if (const auto good = check_found(group, target); !good)
+  if (const auto good = check_found(config_.gateway, group, target); !good)
     return say(path + "." + good.error().where, good.error().what);
   if (group.target_type == TargetType::kInstance && !is_instance(target.address))
     say(path + ".id", target.address.text() + " is no address of network.instances");

@@ -109,7 +109,7 @@ void Discovery::take(Follower& follower, const TargetGroup& group, const Found& 
   std::vector<Target> usable;
   for (Target target : answer.targets) {
     if (target.port == 0) target.port = group.port;
-    if (const auto good = check_found(group, target); !good)
+    if (const auto good = check_found(plane_.config().gateway, group, target); !good)
       leave_out(target.text() + ": " + good.error().what);
     else
       usable.push_back(target);

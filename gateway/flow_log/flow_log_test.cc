@@ -75,9 +75,7 @@ class FlowLogTest : public testing::Test, protected GatewayForTest {
     const Outcome out = host->run(buffer, interface);
     ASSERT_EQ(out.verdict, kVerdictTarget) << drop_reason_name(out.reason);
     if (!approved) return;
-    Bytes back(buffer.bytes().begin(), buffer.bytes().end());
-    for (size_t i = 0; i < 4; i++) std::swap(back[26 + i], back[30 + i]);
-    buffer.assign(back);
+    buffer.assign(fixture::returned({buffer.bytes().begin(), buffer.bytes().end()}));
     const Verdict verdict = host->run(buffer, kTunnel).verdict;
     ASSERT_TRUE(verdict == kVerdictInside || verdict == kVerdictOutside);
   }
@@ -149,6 +147,23 @@ TEST_F(FlowLogTest, ALineHasAllThatIsKnownOfAFlow) {
                                {"packets_missing", 0},
                                {"verdict", "returned"}}));
   EXPECT_EQ(log.lines_written(), 1u);
+}
+
+TEST_F(FlowLogTest, AppliancesMayHaveIpv6Addresses) {
+  std::string with_ipv6 = yaml("json");
+  with_ipv6.replace(with_ipv6.find("address: 10.9.0.1}"), 18,
+                    "address: 10.9.0.1, ipv6_address: \"fd09::1\"}");
+  with_ipv6.replace(with_ipv6.find("10.9.0.11"), 9, "\"fd09::11\"");
+  start(with_ipv6);
+  ASSERT_TRUE(log.follow());
+  packet(request(kTcpSyn), kOutside);
+  packet(reply(kTcpRst | kTcpAck), kInside);
+  wait(FlowSweep::kLingerMs);
+  log.sweep();
+  const json line = only_line();
+  EXPECT_EQ(line["appliance"], "fd09::11");
+  EXPECT_EQ(line["packets_delivered"], 2);
+  EXPECT_EQ(line["bytes_forward"], 40) << "without what is outside";
 }
 
 TEST_F(FlowLogTest, WhatAnApplianceKeepsIsDropped) {

@@ -14,12 +14,6 @@ namespace {
 constexpr uint32_t kAgainMs = 10;  // a check that has not ended when the next is due
 constexpr std::string_view kChecking = "Elb.InitialHealthChecking";
 
-SocketAddress socket_address(const IpAddress& address, uint16_t port) {
-  auto parsed = SocketAddress::parse(address.text(), port);
-  SLUICE_CHECK(parsed);  // the text of an address is an address
-  return *parsed;
-}
-
 std::shared_ptr<const ProbeRequest> make_request(const Target& target, const HealthCheck& check,
                                                  const IpAddress* source, const std::string& host) {
   auto request = std::make_shared<ProbeRequest>();

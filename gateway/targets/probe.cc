@@ -91,6 +91,12 @@ Task<ProbeResult> ask_grpc(ProbeStream& stream, const ProbeRequest& request) {
 
 }  // namespace
 
+SocketAddress socket_address(const IpAddress& address, uint16_t port) {
+  auto parsed = SocketAddress::parse(address.text(), port);
+  SLUICE_CHECK(parsed);  // the text of an address is an address
+  return *parsed;
+}
+
 Task<ProbeResult> probe(EventLoop& loop, std::shared_ptr<const ProbeRequest> request,
                         std::shared_ptr<ssl_ctx_st> tls, uint64_t deadline_ms) {
   auto stream = co_await ProbeStream::open(loop, request->to, request->from, deadline_ms);

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "gateway/control/address.h"
 #include "gateway/control/health_check.h"
 #include "gateway/proxy/event_loop.h"
 #include "gateway/proxy/socket.h"
@@ -14,6 +15,8 @@
 struct ssl_ctx_st;
 
 namespace sluice::gateway {
+
+SocketAddress socket_address(const IpAddress& address, uint16_t port);
 
 struct ProbeRequest {
   SocketAddress to;

@@ -2,6 +2,7 @@
 #include "gateway/targets/tunnel_prober.h"
 
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -145,27 +146,30 @@ std::vector<uint8_t> make_tunnel_probe(const TunnelProbe& probe, uint64_t token)
 }
 
 Result<ProbeSocket> ProbeSocket::open(const IpAddress& from) {
-  UniqueFd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const SocketAddress at = socket_address(from, 0);
+  UniqueFd fd(::socket(at.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return fail_errno("cannot open a socket for probes");
   const int on = 1;
-  (void)::setsockopt(fd.get(), SOL_SOCKET, SO_NO_CHECK, &on, sizeof(on));
-  (void)::setsockopt(fd.get(), IPPROTO_IP, IP_FREEBIND, &on, sizeof(on));  // it may come later
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = from.words[0];
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&at), sizeof(at)) != 0)
+  const auto set = [&](int level, int option) {
+    (void)::setsockopt(fd.get(), level, option, &on, sizeof(on));
+  };
+  // The address may come later.
+  if (from.version == 4) {
+    set(SOL_SOCKET, SO_NO_CHECK);
+    set(IPPROTO_IP, IP_FREEBIND);
+  } else {
+    set(IPPROTO_UDP, UDP_NO_CHECK6_TX);
+    set(IPPROTO_IPV6, IPV6_FREEBIND);
+  }
+  if (::bind(fd.get(), at.raw(), at.size()) != 0)
     return fail_errno("cannot send from the tunnel address", from.text());
   return ProbeSocket(std::move(fd));
 }
 
 bool ProbeSocket::send(const IpAddress& to, std::span<const uint8_t> datagram) const {
-  sockaddr_in peer{};
-  peer.sin_family = AF_INET;
-  peer.sin_port = htons(kGenevePort);
-  peer.sin_addr.s_addr = to.words[0];
-  return ::sendto(fd_.get(), datagram.data(), datagram.size(), 0,
-                  reinterpret_cast<const sockaddr*>(&peer),
-                  sizeof(peer)) == static_cast<ssize_t>(datagram.size());
+  const SocketAddress peer = socket_address(to, kGenevePort);
+  return ::sendto(fd_.get(), datagram.data(), datagram.size(), 0, peer.raw(), peer.size()) ==
+         static_cast<ssize_t>(datagram.size());
 }
 
 }  // namespace sluice::gateway

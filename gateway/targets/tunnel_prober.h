@@ -86,8 +86,8 @@ class TunnelProber {
 // The datagram's bytes: GENEVE header, inner packet, token.
 std::vector<uint8_t> make_tunnel_probe(const TunnelProbe& probe, uint64_t token);
 
-// Sends datagrams from the gateway's tunnel address, without a UDP checksum as the packet path
-// does.
+// Sends datagrams from a tunnel address of the gateway to appliances with addresses of the same IP
+// version, without a UDP checksum as the packet path does.
 class ProbeSocket {
  public:
   static Result<ProbeSocket> open(const IpAddress& from);

@@ -228,5 +228,23 @@ TEST(ProbeSocket, SendsWithoutAChecksum) {
   }
 }
 
+TEST(ProbeSocket, SendsWithoutAChecksumOverIpv6) {
+  const IpAddress loopback = *parse_ip_address("::1");
+  const UniqueFd raw(::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_UDP));
+  if (!raw) GTEST_SKIP() << "raw sockets need root";
+  auto probes = ProbeSocket::open(loopback);
+  if (!probes) GTEST_SKIP() << "no IPv6 here: " << probes.error().text();
+  const Bytes bytes = make_tunnel_probe({}, 0x5555aaaa5555aaaa);
+  ASSERT_TRUE(probes->send(loopback, bytes));
+  for (uint8_t buffer[2000];;) {
+    const ssize_t length = ::recv(raw.get(), buffer, sizeof(buffer), 0);
+    ASSERT_GE(length, 8);
+    if (Bytes(buffer + 8, buffer + length) != bytes) continue;
+    EXPECT_EQ(load_be16(buffer + 2), kGenevePort);
+    EXPECT_EQ(load_be16(buffer + 6), 0);
+    break;
+  }
+}
+
 }  // namespace
 }  // namespace sluice::gateway
