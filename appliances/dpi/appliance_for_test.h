@@ -26,7 +26,7 @@ class ApplianceTest : public testing::Test {
   struct Injected : sdk::Injector {
     std::vector<Bytes> packets;
     uint64_t way = 0;
-    sdk::Origin origin() const override { return {way, {}}; }
+    sdk::Origin origin() const override { return {{way}, {}}; }
     void inject(std::span<const uint8_t> ip) override {
       packets.emplace_back(ip.begin(), ip.end());
     }

@@ -93,7 +93,7 @@ TEST_F(HoldTest, TheClockEndsAHoldToo) {
   struct Sent : sdk::Outbox {
     std::vector<std::pair<uint64_t, Bytes>> packets;
     void send(const sdk::Origin& origin, std::span<const uint8_t> ip) override {
-      packets.emplace_back(origin.way, Bytes(ip.begin(), ip.end()));
+      packets.emplace_back(origin.way[0], Bytes(ip.begin(), ip.end()));
     }
   };
   for (const bool allowed : {true, false}) {

@@ -2,6 +2,7 @@
 // The one class that an appliance writes. docs/features/sdk.md builds one in twenty lines.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -43,8 +44,8 @@ enum class Answer {
 
 // The way back of a packet's flow, for packets that leave after the call of handle().
 struct Origin {
-  uint64_t way = 0;             // between which addresses; opaque
-  std::vector<uint8_t> header;  // GENEVE
+  std::array<uint64_t, 4> way{};  // between which addresses; opaque
+  std::vector<uint8_t> header;    // GENEVE
 };
 
 // Sends further packets of the same flow, in either direction, under the same GENEVE header:

@@ -44,7 +44,9 @@ void add_ctl(CLI::App& app, const std::string& socket) {
 }  // namespace
 
 void add_options(CLI::App& app, RunnerOptions& options) {
-  app.add_option("--listen", options.listen, "IPv4 address to receive at")->capture_default_str();
+  app.add_option("--listen", options.listen,
+                 "IPv4 or IPv6 address to receive at; :: is all of both")
+      ->capture_default_str();
   app.add_option("--port", options.port, "UDP port of GENEVE, here and at the gateway")
       ->capture_default_str()
       ->check(CLI::Range(1, 65535));

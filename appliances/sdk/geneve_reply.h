@@ -55,8 +55,9 @@ class ReplySink {
   // An added packet; both spans are valid during the call only. False if it was refused.
   virtual bool injected(std::span<const uint8_t> header, std::span<const uint8_t> ip) = 0;
   // The way that answers take at this time, and another one for the answers that follow.
-  virtual uint64_t way() const { return 0; }
-  virtual void set_way(uint64_t way) { (void)way; }
+  using Way = decltype(Origin::way);
+  virtual Way way() const { return {}; }
+  virtual void set_way(const Way& way) { (void)way; }
 };
 
 // What an appliance sends on its own.

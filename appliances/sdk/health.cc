@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "appliances/sdk/health.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
 #include <string_view>
 
+#include "appliances/sdk/socket_name.h"
 #include "appliances/sdk/worker.h"
 
 namespace sluice::sdk {
@@ -17,16 +16,11 @@ namespace {
 
 Result<Socket> open_listener(const std::string& listen, uint16_t port) {
   const std::string where = listen + ":" + std::to_string(port);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  if (inet_pton(AF_INET, listen.c_str(), &address.sin_addr) != 1)
-    return fail("not an IPv4 address for the health endpoint", listen);
-  Socket socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket.open()) return fail_errno("cannot open a TCP socket", where);
+  SLUICE_TRY(const SocketName address, parse_listen(listen, port));
+  SLUICE_TRY(Socket socket, open_for(address, SOCK_STREAM | SOCK_NONBLOCK));
   const int on = 1;
   setsockopt(socket.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  if (bind(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
+  if (bind(socket.fd(), &address.any, length_of(address)) != 0 ||
       ::listen(socket.fd(), kHealthConnectionsMax) != 0)
     return fail_errno("cannot listen for health checks", where);
   return socket;

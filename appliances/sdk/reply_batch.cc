@@ -12,8 +12,23 @@
 
 namespace sluice::sdk {
 
+namespace {
+
+int family_of(int socket) {
+  int family = AF_INET;
+  socklen_t length = sizeof(family);
+  (void)getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &family, &length);
+  return family;
+}
+
+}  // namespace
+
 ReplyBatch::ReplyBatch(int socket, uint16_t port, Counters& counters)
-    : socket_(socket), port_(port), counters_(counters), injected_bytes_(kInjectedBytesMax) {
+    : socket_(socket),
+      family_(family_of(socket)),
+      port_(port),
+      counters_(counters),
+      injected_bytes_(kInjectedBytesMax) {
   replies_.reserve(kRepliesMax);
   vectors_.reserve(kRepliesMax);
   addresses_.reserve(kRepliesMax);
@@ -79,31 +94,23 @@ size_t ReplyBatch::group_length(size_t first) const {
 // capacity, so the pointers into them stay good.
 void ReplyBatch::prepare(size_t first, size_t count) {
   const Reply& head = replies_[first];
-  sockaddr_in& address = addresses_.emplace_back();
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port_);
-  address.sin_addr = head.path.gateway;
+  SocketName& address = addresses_.emplace_back(socket_name(family_, head.path.gateway, port_));
   const size_t vector = vectors_.size();
   for (size_t i = 0; i < count; i++) vectors_.push_back(replies_[first + i].bytes);
 
   Control& control = controls_.emplace_back();
   mmsghdr& message = messages_.emplace_back();
   message.msg_hdr.msg_name = &address;
-  message.msg_hdr.msg_namelen = sizeof(address);
+  message.msg_hdr.msg_namelen = length_of(address);
   message.msg_hdr.msg_iov = &vectors_[vector];
   message.msg_hdr.msg_iovlen = count;
   message.msg_hdr.msg_control = control.bytes;
-  message.msg_hdr.msg_controllen = sizeof(control.bytes);
+  message.msg_hdr.msg_controllen = source_space() + CMSG_SPACE(sizeof(uint16_t));
 
   cmsghdr* header = CMSG_FIRSTHDR(&message.msg_hdr);
-  header->cmsg_level = IPPROTO_IP;
-  header->cmsg_type = IP_PKTINFO;
-  header->cmsg_len = CMSG_LEN(sizeof(in_pktinfo));
-  in_pktinfo info{};
-  info.ipi_spec_dst = head.path.local;
-  std::memcpy(CMSG_DATA(header), &info, sizeof(info));
+  say_source(header, head.path.local);
   if (count == 1) {
-    message.msg_hdr.msg_controllen = CMSG_SPACE(sizeof(in_pktinfo));
+    message.msg_hdr.msg_controllen = source_space();
     return;
   }
   header = CMSG_NXTHDR(&message.msg_hdr, header);
@@ -112,6 +119,24 @@ void ReplyBatch::prepare(size_t first, size_t count) {
   header->cmsg_len = CMSG_LEN(sizeof(uint16_t));
   const uint16_t segment = static_cast<uint16_t>(head.bytes.iov_len);
   std::memcpy(CMSG_DATA(header), &segment, sizeof(segment));
+}
+
+// Which of our addresses it leaves from. On an IPv6 socket that may be a mapped one.
+void ReplyBatch::say_source(cmsghdr* header, const in6_addr& local) const {
+  if (family_ == AF_INET) {
+    header->cmsg_level = IPPROTO_IP;
+    header->cmsg_type = IP_PKTINFO;
+    header->cmsg_len = CMSG_LEN(sizeof(in_pktinfo));
+    in_pktinfo info{};
+    info.ipi_spec_dst = socket_name(AF_INET, local, 0).v4.sin_addr;
+    std::memcpy(CMSG_DATA(header), &info, sizeof(info));
+    return;
+  }
+  header->cmsg_level = IPPROTO_IPV6;
+  header->cmsg_type = IPV6_PKTINFO;
+  header->cmsg_len = CMSG_LEN(sizeof(in6_pktinfo));
+  const in6_pktinfo info{local, 0};
+  std::memcpy(CMSG_DATA(header), &info, sizeof(info));
 }
 
 // Each round sends at least one message or gives one up, so it ends. What the kernel refuses (a GSO
@@ -135,7 +160,7 @@ void ReplyBatch::send_prepared() {
 
 // Datagram by datagram. The vectors are those of the replies, in their order.
 void ReplyBatch::send_singly(msghdr message) {
-  message.msg_controllen = CMSG_SPACE(sizeof(in_pktinfo));
+  message.msg_controllen = source_space();
   const size_t count = message.msg_iovlen;
   message.msg_iovlen = 1;
   for (size_t i = 0; i < count; i++, message.msg_iov++) {

@@ -8,12 +8,15 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <vector>
 
 #include "appliances/sdk/counters.h"
 #include "appliances/sdk/geneve_reply.h"
+#include "appliances/sdk/socket_name.h"
 
 namespace sluice::sdk {
 
@@ -21,14 +24,12 @@ inline constexpr size_t kRepliesMax = 256;              // gathered before they 
 inline constexpr size_t kInjectedBytesMax = 256 << 10;  // bytes of added packets gathered
 inline constexpr size_t kSegmentsMax = 64;  // datagrams in one GSO send (UDP_MAX_SEGMENTS)
 
-// Where a datagram came from and which of our addresses it was sent to; the reply goes the other
-// way.
+// Where a datagram came from and which of our addresses it was sent to, those of IPv4 mapped; the
+// reply goes the other way.
 struct Path {
-  in_addr gateway;
-  in_addr local;
-  bool operator==(const Path& other) const {
-    return gateway.s_addr == other.gateway.s_addr && local.s_addr == other.local.s_addr;
-  }
+  in6_addr gateway;
+  in6_addr local;
+  bool operator==(const Path& other) const { return std::memcmp(this, &other, sizeof(Path)) == 0; }
 };
 
 class ReplyBatch : public ReplySink {
@@ -41,12 +42,8 @@ class ReplyBatch : public ReplySink {
   // `datagram` must stay as it is until send().
   void returned(std::span<uint8_t> datagram, bool hinted) override;
   bool injected(std::span<const uint8_t> header, std::span<const uint8_t> ip) override;
-  uint64_t way() const override {
-    return uint64_t{path_.gateway.s_addr} << 32 | path_.local.s_addr;
-  }
-  void set_way(uint64_t way) override {
-    path_ = {{static_cast<in_addr_t>(way >> 32)}, {static_cast<in_addr_t>(way)}};
-  }
+  Way way() const override { return std::bit_cast<Way>(path_); }
+  void set_way(const Way& way) override { path_ = std::bit_cast<Path>(way); }
   void send();
 
  private:
@@ -57,16 +54,23 @@ class ReplyBatch : public ReplySink {
   };
   // One message to the kernel with room for its two control messages.
   struct Control {
-    alignas(cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(in_pktinfo)) + CMSG_SPACE(sizeof(uint16_t))];
+    alignas(cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t))];
   };
 
   void add(iovec bytes, bool hinted);
   size_t group_length(size_t first) const;
   void prepare(size_t first, size_t count);
+  void say_source(cmsghdr* header, const in6_addr& local) const;
   void send_prepared();
   void send_singly(msghdr message);
 
+  // How long the first control message is.
+  size_t source_space() const {
+    return family_ == AF_INET ? CMSG_SPACE(sizeof(in_pktinfo)) : CMSG_SPACE(sizeof(in6_pktinfo));
+  }
+
   int socket_;
+  int family_;
   uint16_t port_;
   Counters& counters_;
   Path path_{};
@@ -75,7 +79,7 @@ class ReplyBatch : public ReplySink {
   size_t injected_used_ = 0;
   // Scratch of send(), sized once.
   std::vector<iovec> vectors_;
-  std::vector<sockaddr_in> addresses_;
+  std::vector<SocketName> addresses_;
   std::vector<Control> controls_;
   std::vector<mmsghdr> messages_;
 };

@@ -27,7 +27,7 @@ class ReplyBatchTest : public testing::Test {
     const int size = 8 << 20;
     setsockopt(gateway_.fd(), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
     sender_.reset(socket(AF_INET, SOCK_DGRAM, 0));
-    path_.gateway.s_addr = path_.local.s_addr = htonl(INADDR_LOOPBACK);
+    path_.gateway = path_.local = mapped({htonl(INADDR_LOOPBACK)});
   }
 
   // Everything that has arrived.
@@ -77,6 +77,32 @@ TEST_F(ReplyBatchTest, GroupsEndAtTheSegmentAndDatagramLimits) {
   EXPECT_EQ(counters_.segmented.get(), many.size() + large.size());
 }
 
+TEST_F(ReplyBatchTest, OverIpv6TheSame) {
+  gateway_.reset(socket(AF_INET6, SOCK_DGRAM, 0));
+  SocketName name = socket_name(AF_INET6, in6addr_loopback, 0);
+  if (bind(gateway_.fd(), &name.any, sizeof(name.v6)) != 0) GTEST_SKIP() << "no IPv6 here";
+  socklen_t length = sizeof(name);
+  getsockname(gateway_.fd(), &name.any, &length);
+  port_ = ntohs(name.v6.sin6_port);
+  sender_.reset(socket(AF_INET6, SOCK_DGRAM, 0));
+  path_.gateway = path_.local = in6addr_loopback;
+  expect_arrival(send_lengths({900, 900, 900, 900, 100, 200}));
+  EXPECT_EQ(counters_.segmented.get(), 5u);
+  EXPECT_EQ(counters_.send_failed.get(), 0u);
+}
+
+TEST_F(ReplyBatchTest, AWayIsThePath) {
+  ReplyBatch batch(sender_.fd(), port_, counters_);
+  batch.answer_to(path_);
+  const auto way = batch.way();
+  batch.answer_to({in6addr_any, in6addr_any});
+  batch.set_way(way);
+  Bytes bytes(100, 1);
+  batch.returned(bytes, false);
+  batch.send();
+  EXPECT_EQ(arrived().size(), 1u);
+}
+
 TEST_F(ReplyBatchTest, AFullBatchIsSentNotLost) {
   expect_arrival(send_lengths(std::vector<size_t>(kRepliesMax + 3, 60)));
 }
@@ -85,7 +111,7 @@ TEST_F(ReplyBatchTest, PathsAreNotMixed) {
   ReplyBatch batch(sender_.fd(), port_, counters_);
   Bytes bytes(100, 1);
   Path elsewhere = path_;
-  elsewhere.gateway.s_addr = htonl(INADDR_LOOPBACK + 1);
+  elsewhere.gateway = mapped({htonl(INADDR_LOOPBACK + 1)});
   for (int i = 0; i < 6; i++) {
     batch.answer_to(i % 2 == 0 ? path_ : elsewhere);
     batch.returned(bytes, false);
@@ -150,7 +176,7 @@ TEST_F(ReplyBatchTest, AHintThatDoesNotFitTheLinkIsLeftOut) {
 }
 
 TEST_F(ReplyBatchTest, WhatTheKernelDoesNotTakeIsCounted) {
-  path_.gateway.s_addr = htonl(INADDR_BROADCAST);  // not allowed without SO_BROADCAST
+  path_.gateway = mapped({htonl(INADDR_BROADCAST)});  // not allowed without SO_BROADCAST
   send_lengths({500, 500, 100, 200});
   EXPECT_EQ(counters_.send_failed.get(), 4u);
 }

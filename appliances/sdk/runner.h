@@ -26,7 +26,7 @@ inline constexpr unsigned kWorkersMax = 64;
 inline constexpr int64_t kWorkerSilenceUsMax = 2'000'000;
 
 struct RunnerOptions {
-  // IPv4 address to receive GENEVE and health checks at.
+  // IPv4 or IPv6 address to receive GENEVE and health checks at; :: is all of both.
   std::string listen = "0.0.0.0";
   // UDP port, here and at the gateway. RFC 8926 says 6081.
   uint16_t port = tunnels::kGenevePort;

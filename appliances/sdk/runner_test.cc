@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include <atomic>
@@ -105,7 +106,7 @@ class RunnerTest : public testing::Test {
 
   void start(unsigned workers, Controls controls = {}) {
     RunnerOptions options;
-    options.listen = "127.0.0.1";
+    options.listen = listen_;
     options.port = port_;
     options.health_port = health_port_;
     options.workers = workers;
@@ -151,6 +152,7 @@ class RunnerTest : public testing::Test {
     return answer;
   }
 
+  std::string listen_ = "127.0.0.1";
   uint16_t port_ = 0;
   uint16_t health_port_ = 0;
   std::string socket_ = testing::TempDir() + "runner_" + std::to_string(getpid()) + ".sock";
@@ -186,6 +188,40 @@ TEST_F(RunnerTest, AnswersByteForByteAndInOrder) {
             std::string::npos)
       << stats;
   EXPECT_NE(stats.find("\"send_failed\":0"), std::string::npos) << stats;
+}
+
+// An IPv6 socket takes IPv4 datagrams, too, and answers them from the address they were sent to.
+TEST_F(RunnerTest, OneSocketForBothVersions) {
+  listen_ = "::ffff:127.0.0.1";
+  start(1);
+  for (uint32_t n = 1; n <= 3; n++) {
+    send_from(gateway_, datagram(n, 100));
+    EXPECT_EQ(receive(), datagram(n, 100));
+  }
+  EXPECT_NE(http("GET / HTTP/1.1\r\n\r\n").find("200 OK"), std::string::npos);
+}
+
+// Over IPv6 gateways send no checksum, which the kernel takes only where somebody asks for it.
+TEST_F(RunnerTest, TakesDatagramsWithoutAChecksumOverIpv6) {
+  const Socket source(::socket(AF_INET6, SOCK_DGRAM, 0));
+  const SocketName any = socket_name(AF_INET6, in6addr_loopback, 0);
+  if (bind(source.fd(), &any.any, length_of(any)) != 0) GTEST_SKIP() << "no IPv6 here";
+  listen_ = "::1";
+  start(1);
+  const int on = 1;
+  ASSERT_EQ(setsockopt(source.fd(), IPPROTO_UDP, UDP_NO_CHECK6_TX, &on, sizeof(on)), 0);
+  const SocketName to = socket_name(AF_INET6, in6addr_loopback, port_);
+  const Bytes dropped = datagram(10, 100);  // an answer would come back to the appliance
+  ASSERT_EQ(sendto(source.fd(), dropped.data(), dropped.size(), 0, &to.any, length_of(to)),
+            static_cast<ssize_t>(dropped.size()));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  const auto taken = [&] {
+    return runner_->commands().stats().find("\"received\":1,\"returned\":0,\"dropped\":1") !=
+           std::string::npos;
+  };
+  while (!taken() && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_TRUE(taken()) << runner_->commands().stats();
 }
 
 TEST_F(RunnerTest, SurvivesGarbageAndCountsIt) {
@@ -337,7 +373,7 @@ TEST(RunnerErrors, SayWhatIsWrong) {
   options.listen = "localhost";
   auto bad = Runner::start(options, [&](unsigned) { return std::make_unique<Picky>(seen); });
   ASSERT_FALSE(bad);
-  EXPECT_EQ(bad.error().text(), "localhost: not an IPv4 address to listen at");
+  EXPECT_EQ(bad.error().text(), "localhost: not an IPv4 or IPv6 address to listen at");
 }
 
 TEST(Health, RefusesConnectionsWhileNotAlive) {

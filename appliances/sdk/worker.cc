@@ -11,9 +11,11 @@
 // - IP_PMTUDISC_PROBE: never fragment the outer packet (a gateway drops fragments of it) and never
 // let a
 //   forged ICMP message make it smaller. What does not fit the link is counted as send_failed.
+// - UDP_NO_CHECK6_RX: over IPv6 the gateway sends no checksum either, and without this the kernel
+//   drops that (RFC 8200 section 8.1).
 #include "appliances/sdk/worker.h"
 
-#include <arpa/inet.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -39,19 +41,25 @@ Result<> set_option(int fd, int level, int option, int value, const char* what) 
   return {};
 }
 
+Result<> set_ipv6_options(int fd) {
+  SLUICE_TRY_VOID(set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO"));
+  SLUICE_TRY_VOID(
+      set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE, "IPV6_MTU_DISCOVER"));
+  return set_option(fd, IPPROTO_UDP, UDP_NO_CHECK6_RX, 1, "UDP_NO_CHECK6_RX");
+}
+
 Result<Socket> open_socket(const std::string& listen, uint16_t port) {
   const std::string where = listen + ":" + std::to_string(port);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  if (inet_pton(AF_INET, listen.c_str(), &address.sin_addr) != 1)
-    return fail("not an IPv4 address to listen at", listen);
-  Socket socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!socket.open()) return fail_errno("cannot open a UDP socket", where);
+  SLUICE_TRY(const SocketName address, parse_listen(listen, port));
+  SLUICE_TRY(Socket socket, open_for(address, SOCK_DGRAM));
 
   const int fd = socket.fd();
   SLUICE_TRY_VOID(set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT"));
-  SLUICE_TRY_VOID(set_option(fd, IPPROTO_IP, IP_PKTINFO, 1, "IP_PKTINFO"));
+  if (address.any.sa_family == AF_INET6) {
+    SLUICE_TRY_VOID(set_ipv6_options(fd));
+  } else {
+    SLUICE_TRY_VOID(set_option(fd, IPPROTO_IP, IP_PKTINFO, 1, "IP_PKTINFO"));
+  }
   SLUICE_TRY_VOID(
       set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE, "IP_MTU_DISCOVER"));
   SLUICE_TRY_VOID(set_option(fd, SOL_SOCKET, SO_RXQ_OVFL, 1, "SO_RXQ_OVFL"));
@@ -62,15 +70,14 @@ Result<Socket> open_socket(const std::string& listen, uint16_t port) {
   if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) != 0 ||
       setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) != 0)
     return fail_errno("cannot set socket timeouts", where);
-  if (bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
-    return fail_errno("cannot bind", where);
+  if (bind(fd, &address.any, length_of(address)) != 0) return fail_errno("cannot bind", where);
   return socket;
 }
 
 // Our address that the datagram was sent to, and the count of datagrams that the socket has lost so
 // far.
 struct Arrival {
-  in_addr local{};
+  in6_addr local{};
   uint32_t overflow = 0;
 };
 
@@ -81,7 +88,11 @@ Arrival read_control(msghdr& message) {
     if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_PKTINFO) {
       in_pktinfo info;
       std::memcpy(&info, CMSG_DATA(header), sizeof(info));
-      arrival.local = info.ipi_spec_dst;
+      arrival.local = mapped(info.ipi_spec_dst);
+    } else if (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_PKTINFO) {
+      in6_pktinfo info;
+      std::memcpy(&info, CMSG_DATA(header), sizeof(info));
+      arrival.local = info.ipi6_addr;
     } else if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SO_RXQ_OVFL) {
       std::memcpy(&arrival.overflow, CMSG_DATA(header), sizeof(arrival.overflow));
     }
@@ -160,7 +171,7 @@ void Worker::handle_batch(int count, int64_t time_us) {
     const Arrival arrival = read_control(messages_[i].msg_hdr);
     if (arrival.overflow > counters_.receive_overflow.get())
       counters_.receive_overflow.set(arrival.overflow);
-    replies_.answer_to({senders_[i].sin_addr, arrival.local});
+    replies_.answer_to({address_of(senders_[i]), arrival.local});
     answer_datagram({&buffers_[i * kBufferStride], kBufferStride}, messages_[i].msg_len, time_us,
                     *appliance_, replies_, counters_);
   }

@@ -58,7 +58,7 @@ class Worker {
   std::atomic<int64_t> last_round_us_{0};
   std::vector<uint8_t> buffers_;
   std::vector<iovec> vectors_;
-  std::vector<sockaddr_in> senders_;
+  std::vector<SocketName> senders_;
   std::vector<Control> controls_;
   std::vector<mmsghdr> messages_;
 };
