@@ -51,7 +51,7 @@ Result<StandingAppliances> make_appliances(const gateway::Config& config, const 
   for (const gateway::TargetGroup& group : config.target_groups) {
     if (group.protocol != gateway::Protocol::kGeneve || !steered.contains(group.name)) continue;
     for (const gateway::Target& target : group.targets) {
-      auto& place = out[target.address.words[0]];
+      auto& place = out[target.address];
       if (place != nullptr) continue;
       SLUICE_TRY(place, stand_at(target.address, lab, options, notes));
     }

@@ -2,6 +2,7 @@
 #include "testbed/replay/simulation.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "gateway/datapath/flow_table.h"
@@ -19,26 +20,48 @@ using inspect::Direction;
 
 constexpr int64_t kNsPerUs = 1000;
 constexpr int64_t kNsPerMs = 1'000'000;
-constexpr size_t kOuterLength = 42;  // Ethernet, IPv4, UDP
 constexpr size_t kOuterIp = 14;
-constexpr size_t kOuterUdp = 34;
 
-// What a live appliance's kernel puts in front of a datagram that answers `sent`: addresses
-// swapped, from and to the GENEVE port.
-void write_reply_frame(std::span<const uint8_t> sent, std::span<const uint8_t> datagram,
-                       std::vector<uint8_t>& out) {
-  out.assign(sent.begin(), sent.begin() + kOuterLength);
-  out.insert(out.end(), datagram.begin(), datagram.end());
-  std::swap_ranges(&out[0], &out[6], &out[6]);
+bool is_over_ipv6(std::span<const uint8_t> sent) {
+  return tunnels::load_be16(&sent[12]) == tunnels::kEtherTypeIpv6;
+}
+
+// Ethernet, IP and UDP.
+size_t outer_length(std::span<const uint8_t> sent) {
+  return is_over_ipv6(sent) ? gateway::kOuterLength6 : gateway::kOuterLength4;
+}
+
+void answer_outer_ipv4(std::vector<uint8_t>& out) {
   uint8_t* ip = &out[kOuterIp];
   std::swap_ranges(ip + 12, ip + 16, ip + 16);
   const uint16_t length_before = tunnels::load_u16(ip + 2);
   tunnels::store_be16(ip + 2, static_cast<uint16_t>(out.size() - kOuterIp));
   tunnels::store_u16(ip + 10, tunnels::checksum_replace16(tunnels::load_u16(ip + 10), length_before,
                                                           tunnels::load_u16(ip + 2)));
-  uint8_t* udp = &out[kOuterUdp];
+}
+
+void answer_outer_ipv6(std::vector<uint8_t>& out) {
+  uint8_t* ip = &out[kOuterIp];
+  std::swap_ranges(ip + 8, ip + 24, ip + 24);
+  tunnels::store_be16(ip + 4, static_cast<uint16_t>(out.size() - kOuterIp - 40));
+}
+
+// What a live appliance's kernel puts in front of a datagram that answers `sent`: addresses
+// swapped, from and to the GENEVE port.
+void write_reply_frame(std::span<const uint8_t> sent, std::span<const uint8_t> datagram,
+                       std::vector<uint8_t>& out) {
+  const size_t length = outer_length(sent);
+  out.assign(sent.begin(), sent.begin() + static_cast<ptrdiff_t>(length));
+  out.insert(out.end(), datagram.begin(), datagram.end());
+  std::swap_ranges(&out[0], &out[6], &out[6]);
+  if (is_over_ipv6(sent))
+    answer_outer_ipv6(out);
+  else
+    answer_outer_ipv4(out);
+  const size_t at = length - 8;
+  uint8_t* udp = &out[at];
   tunnels::store_u16(udp, tunnels::load_u16(udp + 2));
-  tunnels::store_be16(udp + 4, static_cast<uint16_t>(out.size() - kOuterUdp));
+  tunnels::store_be16(udp + 4, static_cast<uint16_t>(out.size() - at));
 }
 
 size_t way_index(Direction direction) { return static_cast<size_t>(direction); }
@@ -95,9 +118,9 @@ void Simulation::enter(const CapturedFrame& frame) {
 // their EVE output, and no fate of the flow's.
 void Simulation::answer_copies() {
   for (const Copy& copy : std::exchange(on_their_way_, {})) {
-    StandingAppliance& appliance = *appliances_.at(tunnels::load_u32(&copy.frame[kOuterIp + 16]));
-    const auto replies =
-        appliance.answer(std::span(copy.frame).subspan(kOuterLength), now_ns_ / kNsPerUs);
+    StandingAppliance& appliance = appliance_of(copy.frame);
+    const auto replies = appliance.answer(std::span(copy.frame).subspan(outer_length(copy.frame)),
+                                          now_ns_ / kNsPerUs);
     (void)appliance.heard();
     for (const StandingAppliance::Reply& reply : replies) {
       write_reply_frame(copy.frame, reply.datagram, back_);
@@ -272,10 +295,20 @@ void Simulation::settle(const gateway::Outcome& outcome, ReplayFlow& flow, Direc
   }
 }
 
+// The one that a frame of the gateway's is for.
+StandingAppliance& Simulation::appliance_of(std::span<const uint8_t> sent) const {
+  gateway::IpAddress address;
+  address.version = is_over_ipv6(sent) ? 6 : 4;
+  const size_t length = address.version == 6 ? 16 : 4;
+  std::memcpy(address.words, &sent[kOuterIp + (address.version == 6 ? 24 : 16)], length);
+  return *appliances_.at(address);
+}
+
 void Simulation::ask_appliance(uint32_t tunnel, ReplayFlow& flow, Direction direction) {
   sent_.assign(buffer_.bytes().begin(), buffer_.bytes().end());
-  StandingAppliance& appliance = *appliances_.at(tunnels::load_u32(&sent_[kOuterIp + 16]));
-  const auto replies = appliance.answer(std::span(sent_).subspan(kOuterLength), now_ns_ / kNsPerUs);
+  StandingAppliance& appliance = appliance_of(sent_);
+  const auto replies =
+      appliance.answer(std::span(sent_).subspan(outer_length(sent_)), now_ns_ / kNsPerUs);
   const EveTap::Heard heard = appliance.heard();
   for (const std::string& alert : heard.alerts)
     if (flow.alerts.size() < kAlertsPerFlowMax &&

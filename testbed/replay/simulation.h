@@ -17,6 +17,7 @@
 #include <span>
 #include <vector>
 
+#include "gateway/control/address.h"
 #include "gateway/datapath/mirror_copies.h"
 #include "gateway/datapath/process_host.h"
 #include "gateway/datapath/slow_path.h"
@@ -27,8 +28,7 @@
 
 namespace sluice::testbed {
 
-// By IPv4 address in packet byte order.
-using StandingAppliances = std::map<uint32_t, std::unique_ptr<StandingAppliance>>;
+using StandingAppliances = std::map<gateway::IpAddress, std::unique_ptr<StandingAppliance>>;
 using Delivery = std::function<void(int64_t time_ns, std::span<const uint8_t> frame)>;
 
 // What became of the capture's frames. Each ends in one of: delivered, crossed, dropped, kept,
@@ -84,6 +84,7 @@ class Simulation {
   void translate_as_target(tunnels::packet& packet, const ReplayFlow& flow);
   void learn_from_gateway(const tunnels::packet& packet, ReplayFlow& flow);
   void settle(const gateway::Outcome& outcome, ReplayFlow& flow, inspect::Direction direction);
+  StandingAppliance& appliance_of(std::span<const uint8_t> sent) const;
   void ask_appliance(uint32_t tunnel, ReplayFlow& flow, inspect::Direction direction);
   Fate give_back(uint32_t tunnel, std::span<const StandingAppliance::Reply> replies,
                  ReplayFlow& flow);

@@ -73,7 +73,7 @@ class SimulationTest : public testing::Test {
     auto tap = std::make_shared<EveTap>(nullptr);
     StandingAppliances appliances;
     for (const gateway::TargetGroup& group : config_.target_groups)
-      appliances[group.targets[0].address.words[0]] =
+      appliances[group.targets[0].address] =
           std::make_unique<StandingAppliance>("picky", tap, std::make_unique<PickyAppliance>(*tap));
     simulation_ = std::make_unique<Simulation>(
         *host_, 0, Sides{}, std::move(appliances), [this](int64_t, std::span<const uint8_t> frame) {
@@ -218,6 +218,35 @@ TEST_F(ShadowTest, AnswersCopiesAndDeliversNoneOfThem) {
   EXPECT_EQ(count.unasked, 1u);
   EXPECT_EQ(delivered_.size(), 3u) << "the two that pass, and the one that the flow's own adds";
   EXPECT_EQ(flow(0).ways[0].kept, 2u);
+}
+
+// The flow's appliance over IPv6, its shadow over IPv4 or the other way round.
+class OverIpv6Test : public SimulationTest, public testing::WithParamInterface<const char*> {
+ protected:
+  OverIpv6Test() : SimulationTest(yaml().c_str()) {}
+  static std::string yaml() {
+    std::string out = with_shadow();
+    const std::string_view tunnel = "address: 10.9.0.1";
+    out.insert(out.find(tunnel) + tunnel.size(), ", ipv6_address: \"fd09::1\"");
+    const std::string old = GetParam();
+    return out.replace(out.find(old), old.size(), "\"fd09::77\"");
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Appliance, OverIpv6Test, testing::Values("10.9.0.11", "10.9.0.12"),
+                         [](const auto& at) { return at.index == 0 ? "own" : "shadow"; });
+
+TEST_P(OverIpv6Test, AppliancesAnswer) {
+  enter(datagram('p'));
+  enter(datagram('p', /*back=*/true), 10);
+  enter(datagram('X'), 20);
+  enter(datagram('R'), 30);
+  simulation_->finish();
+  const gateway::mirror_counters count = reconciler_.policy().count_mirrored("next");
+  EXPECT_EQ(count.sent, 4u);
+  EXPECT_EQ(count.agreed, 4u);
+  EXPECT_EQ(delivered_.size(), 3u);
+  EXPECT_EQ(flow(0).verdict(), FlowVerdict::kRejected);
 }
 
 }  // namespace
