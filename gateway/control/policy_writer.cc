@@ -140,6 +140,7 @@ Result<> PolicyWriter::write(const Config& config, const Places& places) {
     return fail("the policy and the weights of listeners need " +
                 std::to_string(wanted.entries.size()) + " entries; at most " +
                 std::to_string(int{kPolicyEntriesMax}) + " are possible");
+  wanted.rules[0].zone = last_;
   std::erase_if(places_, [&](const auto& known) { return !wanted.names.contains(known.first); });
   if (is_written(wanted)) return {};
   const uint32_t copy = 1 - copy_in_use();
@@ -253,9 +254,9 @@ bool PolicyWriter::is_written(const Copy& wanted) const {
 
 void PolicyWriter::take_over() {
   const policy_rule* rules = tables_.policy_rules + size_t{copy_in_use()} * kPolicySlots;
+  // Flows may still have a rule that was removed: the next one gets the place that is free longest.
+  last_ = static_cast<uint8_t>(rules[0].zone);
   for (uint32_t i = 1; i < kPolicySlots; i++) {
-    // Flows may still have a rule that was removed: the next one gets a later place.
-    if (rules[i].in_use || tables_.policy_counters[i].flows != 0) last_ = static_cast<uint8_t>(i);
     if (!rules[i].in_use) continue;
     const auto* name = reinterpret_cast<const char*>(rules[i].name);
     places_.emplace(Name{std::string(name, strnlen(name, kPolicyNameLength)), rules[i].zone,

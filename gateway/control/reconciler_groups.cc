@@ -11,6 +11,14 @@ namespace {
 
 bool is_for_appliances(uint16_t group_index) { return group_index < kApplianceGroupsMax; }
 
+// Whether nobody knows yet what the health of the group is as a whole.
+bool waits_for_health(const TargetGroup& group, World& world) {
+  return std::ranges::any_of(group.targets, [&](const Target& target) {
+    const HealthState state = world.health({group.name, target}).state;
+    return state == HealthState::kInitial || state == HealthState::kUnused;
+  });
+}
+
 }  // namespace
 
 Result<> Reconciler::write_groups(const Config& config, World& world) {
@@ -148,7 +156,12 @@ Result<> Reconciler::take_members(GroupMap::iterator at, const SharedGroup& grou
   std::vector<TargetMap::iterator> members;
   members.reserve(group->targets.size());
   for (const Target& target : group->targets) {
-    auto taken = take_target({appliances, target}, share, config, world);
+    Share mine = share;
+    const auto known = targets_.find({appliances, target});
+    // What an earlier process said about its flows holds for as long as the rows that it filled.
+    if (slot.rows.kept && known != targets_.end() && !known->second.drain_until_ms)
+      mine.marks = known->second.marks;
+    auto taken = take_target({appliances, target}, mine, config, world);
     if (taken) {
       members.push_back(*taken);
       placed.push_back(target);
@@ -192,6 +205,7 @@ void Reconciler::write_health(GroupSlot& slot, const TargetGroup& group, const C
 
 void Reconciler::mark_members(GroupSlot& slot, const TargetGroup& group, const ZoneParts& parts,
                               const Config& config, World& world) {
+  if (slot.rows.kept && waits_for_health(group, world)) return;
   const auto marks_in = [&](const TargetGroup& part) {
     return marks_when_unhealthy(failover_of(group), group_health(part, world));
   };
@@ -215,11 +229,7 @@ void Reconciler::mark_members(GroupSlot& slot, const TargetGroup& group, const Z
 void Reconciler::write_rows(Rows& rows, const TargetGroup& group, std::string_view zone,
                             World& world) {
   if (rows.kept) {
-    const bool unknown = std::ranges::any_of(group.targets, [&](const Target& target) {
-      const HealthState state = world.health({group.name, target}).state;
-      return state == HealthState::kInitial || state == HealthState::kUnused;
-    });
-    if (unknown) return;
+    if (waits_for_health(group, world)) return;
     rows.kept = false;
   }
   const GroupHealth health = group_health(group, world);

@@ -53,6 +53,7 @@ struct policy_hop {
   __u16 groups;  // how many
 };
 
+// Place 0 is no rule's; its `zone` is the place that was taken last.
 struct policy_rule {
   __u8 name[kPolicyNameLength];
   __u64 zone;  // for user space: which of the rule's places this is
