@@ -24,6 +24,7 @@
 #include "gateway/control/nlb_addresses.h"
 #include "gateway/control/offloads.h"
 #include "gateway/control/slow_lane.h"
+#include "gateway/control/xdp_features.h"
 #include "gateway/datapath/kernel_host.h"
 #include "gateway/discovery/discovery.h"
 #include "gateway/flow_log/flow_log.h"
@@ -93,6 +94,11 @@ Result<> finish_packets(const std::string& interface, bool finish) {
   return write_offload(here, interface, Offload::kTransmitChecksum, !finish);
 }
 
+Result<> check_redirects_here(const std::string& interface) {
+  SLUICE_TRY(const Namespace here, Namespace::current());
+  return check_redirects(here, interface);
+}
+
 void warn_of_redirects(const Config& config) {
   auto here = Namespace::current();
   if (!here) return;
@@ -141,7 +147,7 @@ Result<> Daemon::start(Config config) {
             const auto& socket = to.version == 6 ? probes6_ : probes_;
             return socket && socket->send(to, datagram);
           },
-          finish_packets});
+          finish_packets, check_redirects_here});
   plane_ = std::make_unique<ControlPlane>(
       *controller_,
       [this](const Config& c, ControlPlane::OnMissing o) { return set_addresses(c, o); },

@@ -68,6 +68,7 @@ Controller::Controller(EventLoop& loop, DataPathHost& host, NextHops& hops, Even
       hops_(hops),
       events_(events),
       finish_(std::move(senders.finish)),
+      redirects_(std::move(senders.redirects)),
       reconciler_(host),
       checker_(
           loop,

@@ -23,11 +23,13 @@ namespace sluice::gateway {
 class Controller : private World {
  public:
   // How it speaks itself. Without `frame` flows of lost targets are reset when their ends speak;
-  // without `probe` nobody is probed through the tunnel. `finish`: World::finish_packets().
+  // without `probe` nobody is probed through the tunnel. `finish` and `redirects`: finish_packets()
+  // and check_redirects() of World.
   struct Senders {
     SendFrame frame;
     SendProbe probe;
     std::function<Result<>(const std::string& interface, bool finish)> finish;
+    std::function<Result<>(const std::string& interface)> redirects;
   };
   // All arguments outlive it. `events` hears of targets, attachments and missing interfaces.
   Controller(EventLoop& loop, DataPathHost& host, NextHops& hops, EventBus& events,
@@ -73,6 +75,9 @@ class Controller : private World {
   Result<> finish_packets(const std::string& interface, bool finish) override {
     return finish_ ? finish_(interface, finish) : Result<>();
   }
+  Result<> check_redirects(const std::string& interface) override {
+    return redirects_ ? redirects_(interface) : Result<>();
+  }
 
   Result<> check_new_interfaces(const Config& next) const;
   Result<> keep_up();
@@ -104,6 +109,7 @@ class Controller : private World {
   // Groups without a healthy target that were told of, and what was said of them.
   std::map<Reconciler::Lost, std::string_view> lost_groups_;
   std::function<Result<>(const std::string&, bool)> finish_;
+  std::function<Result<>(const std::string&)> redirects_;
   Reconciler reconciler_;
   HealthChecker checker_;
   std::map<Target, TunnelProbe> probed_;

@@ -11,6 +11,7 @@
 
 #include "gateway/control/offloads.h"
 #include "gateway/control/routing.h"
+#include "gateway/control/xdp_features.h"
 
 namespace sluice::gateway {
 namespace {
@@ -182,6 +183,21 @@ TEST_F(Links, AVethWhosePeerDoesNotMergeIsNamed) {
   EXPECT_EQ(redirect_trouble(*a, "left"), "");
   EXPECT_EQ(redirect_trouble(*a, "lo"), "");
   EXPECT_EQ(redirect_trouble(*a, "absent"), "");
+}
+
+TEST_F(Links, ADeviceThatTakesNothingOfXdpIsNamed) {
+  auto a = Namespace::open(a_name_);
+  auto in_a = RouteSocket::open(*a);
+  ASSERT_OK(in_a);
+  ASSERT_OK(create_veth(*in_a, {"left"}, {"right"}));
+  EXPECT_TRUE(check_redirects(*a, "left"));
+  EXPECT_FALSE(check_redirects(*a, "absent"));
+  ASSERT_OK(create_bridge(*in_a, "apps", 1500));
+  const auto refused = check_redirects(*a, "apps");
+  if (refused) GTEST_SKIP() << "SKIP: the kernel does not tell (it needs Linux 6.3)";
+  const std::string text = refused.error().text();
+  for (const char* part : {"interface apps", "ndo_xdp_xmit", "gateway.tunnel.entry: tc"})
+    EXPECT_NE(text.find(part), std::string::npos) << text;
 }
 
 TEST(Records, AShortOneIsNoHeader) {

@@ -109,12 +109,18 @@ std::optional<NetlinkAttribute> find_attribute(const std::vector<NetlinkAttribut
 
 void RouteSocket::Close::operator()(nl_sock* socket) const { nl_socket_free(socket); }
 
-Result<RouteSocket> RouteSocket::open(const Namespace& where) {
+Result<RouteSocket> RouteSocket::open(const Namespace& where) { return open(where, NETLINK_ROUTE); }
+
+Result<RouteSocket> RouteSocket::open_generic(const Namespace& where) {
+  return open(where, NETLINK_GENERIC);
+}
+
+Result<RouteSocket> RouteSocket::open(const Namespace& where, int protocol) {
   RouteSocket opened(nl_socket_alloc());
   SLUICE_CHECK(opened.socket_ != nullptr);
   SLUICE_TRY(NamespaceScope scope, NamespaceScope::enter(where));
   nl_sock* socket = opened.socket_.get();
-  if (int error = nl_connect(socket, NETLINK_ROUTE); error < 0)
+  if (int error = nl_connect(socket, protocol); error < 0)
     return fail(std::string("cannot open a netlink socket: ") + nl_geterror(error), where.name());
   nl_socket_enable_msg_peek(socket);
   int on = 1;  // all are refinements: an old kernel without them works, with less to say on errors

@@ -97,6 +97,8 @@ class RouteSocket {
   static constexpr size_t kRecordsMax = 262144;  // of one dump
 
   static Result<RouteSocket> open(const Namespace& where);
+  // The same for generic netlink.
+  static Result<RouteSocket> open_generic(const Namespace& where);
 
   // Waits for the kernel's answer; the records it sent before the acknowledgement, most often none.
   Result<std::vector<NetlinkRecord>> exchange(const NetlinkRequest& request,
@@ -109,6 +111,7 @@ class RouteSocket {
     void operator()(nl_sock* socket) const;
   };
   explicit RouteSocket(nl_sock* socket) : socket_(socket) {}
+  static Result<RouteSocket> open(const Namespace& where, int protocol);
   // Adds what one datagram says; true when the answer is complete.
   Result<bool> receive(uint32_t sequence, const std::string& what,
                        std::vector<NetlinkRecord>& records);

@@ -189,7 +189,8 @@ class Reconciler {
   Result<> write_policy(const Config& config);
   Result<> write_ports(const Config& config, World& world);
   Result<> attach(uint32_t interface_index, Entry entry);
-  Result<> attach_both(Interfaces::Pair both, const Attachment& attachment, EntryChoice tunnel);
+  Result<> attach_both(Interfaces::Pair both, const Attachment& attachment, EntryChoice tunnel,
+                       World& world);
   void detach_all_but(const std::set<uint32_t>& wanted);
   Result<> finish_packets(const Config& config, World& world);
   void set_port(uint32_t interface_index, uint16_t role, uint16_t attachment);

@@ -22,7 +22,7 @@ Result<> Reconciler::attach(uint32_t interface_index, Entry entry) {
 // Both interfaces of an attachment at one entry. What `auto` could not have at XDP stays at TC
 // until its interfaces or its entry change: trying again could take the link of a card down.
 Result<> Reconciler::attach_both(Interfaces::Pair both, const Attachment& attachment,
-                                 EntryChoice tunnel) {
+                                 EntryChoice tunnel, World& world) {
   const EntryChoice choice = attachment.entry;
   const Attachment* before = last_.attachments.find(attachment.name);
   const bool stays = before && before->entry == choice && choice == EntryChoice::kAuto &&
@@ -37,7 +37,13 @@ Result<> Reconciler::attach_both(Interfaces::Pair both, const Attachment& attach
                   "; TC would do, but what comes back needs `gateway.tunnel.entry: tc` then");
   }
   SLUICE_TRY_VOID(attach(both.outside, Entry::kTc));
-  return attach(both.inside, Entry::kTc);
+  SLUICE_TRY_VOID(attach(both.inside, Entry::kTc));
+  if (tunnel == EntryChoice::kTc) return {};
+  // Only now: some cards take what XDP sends as long as they have a program of it themselves.
+  for (const auto& [index, name] :
+       {std::pair{both.outside, &attachment.outside}, std::pair{both.inside, &attachment.inside}})
+    if (index != 0) SLUICE_TRY_VOID(world.check_redirects(*name));
+  return {};
 }
 
 void Reconciler::detach_all_but(const std::set<uint32_t>& wanted) {
@@ -73,8 +79,8 @@ Result<> Reconciler::write_ports(const Config& config, World& world) {
   const bool whole = config.gateway.tunnel_entry == EntryChoice::kTc;
   for (uint32_t index : interfaces_.tunnels) keep(attach(index, whole ? Entry::kTc : Entry::kXdp));
   for (size_t i = 0; i < config.attachments.size(); i++)
-    keep(attach_both(interfaces_.attachments[i], config.attachments[i],
-                     config.gateway.tunnel_entry));
+    keep(attach_both(interfaces_.attachments[i], config.attachments[i], config.gateway.tunnel_entry,
+                     world));
   for (uint32_t index : wanted)
     if (index != 0 && !ports_.contains(index)) tables_.ports[index] = {};
   keep(finish_packets(config, world));

@@ -41,7 +41,11 @@ class FinishingWorld : public FakeWorld {
       finished.erase(interface);
     return {};
   }
+  Result<> check_redirects(const std::string& interface) override {
+    return without_redirects.contains(interface) ? fail("lost", interface) : Result<>();
+  }
   std::set<std::string> finished;
+  std::set<std::string> without_redirects;
 };
 
 class ReconcilerPorts : public testing::Test {
@@ -103,6 +107,20 @@ TEST_F(ReconcilerPorts, XdpIsRefusedWhereThereIsNone) {
   ports.without_xdp = {kGen};
   EXPECT_FALSE(with("auto")) << "the tunnel has no other entry unless it is said";
   EXPECT_TRUE(with("auto", "tc"));
+}
+
+TEST_F(ReconcilerPorts, TcIsRefusedWhereWhatTheTunnelSendsByXdpIsLost) {
+  for (const char* device : {"out0", "in0"}) {
+    world.without_redirects = {device};
+    const auto refused = with("tc");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().text(), std::string(device) + ": lost");
+    EXPECT_TRUE(with("tc", "tc"));
+    EXPECT_TRUE(with("xdp")) << "its own program takes what comes";
+    EXPECT_TRUE(with("auto"));
+  }
+  world.without_redirects = {"gen0"};
+  EXPECT_TRUE(with("tc")) << "nothing is sent there by XDP";
 }
 
 TEST_F(ReconcilerPorts, TheTunnelMakesPacketsOfWhatTcSends) {

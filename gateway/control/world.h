@@ -21,6 +21,8 @@ class World {
   // Whether packets leave the kernel by the interface as they will be on the wire, one by one and
   // with their checksums, or the rest of that is left to the interface.
   virtual Result<> finish_packets(const std::string& /*interface*/, bool /*finish*/) { return {}; }
+  // An error if what XDP sends to the interface, which has no XDP program, is lost.
+  virtual Result<> check_redirects(const std::string& /*interface*/) { return {}; }
 };
 
 // Every target is healthy and reached without a MAC address; interfaces are numbered from 1 as they
