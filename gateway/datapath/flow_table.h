@@ -31,8 +31,15 @@ SLUICE_INLINE __u32 flow_epoch(const struct settings* settings, __u32 now_ms) {
   return now_ms >> (settings->epoch_shift & 31) & kFlowEpochMask;
 }
 
+// What an entry has beside the name.
+SLUICE_INLINE __u32 flow_mark(__u32 state, __u32 epoch) { return state << 6 | epoch; }
+
+SLUICE_INLINE __u64 flow_named(__u64 hash, __u32 mark) {
+  return (hash & ~(__u64)kFlowNameMask) | mark;
+}
+
 SLUICE_INLINE __u64 flow_entry(__u64 hash, __u32 state, __u32 epoch) {
-  return (hash & ~(__u64)kFlowNameMask) | state << 6 | epoch;
+  return flow_named(hash, flow_mark(state, epoch));
 }
 
 SLUICE_INLINE __u32 flow_entry_state(__u64 entry) { return entry >> 6 & 3; }
@@ -199,7 +206,7 @@ SLUICE_INLINE void flow_publish(const struct path_tables* tables, __u32 index, _
   if (!bucket) return;
   __u64* place = &bucket->entry[index & (kFlowWays - 1)];
   const __u64 before = *place;
-  const __u64 entry = (hash & ~(__u64)kFlowNameMask) | marks;
+  const __u64 entry = flow_named(hash, marks);
   // Another CPU may have given the place away meanwhile; then it is not ours to stamp.
   if (before != entry && (before ^ hash) >> 8 == 0) *place = entry;
 }

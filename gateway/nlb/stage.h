@@ -23,7 +23,7 @@ SLUICE_STAGE int nlb_touch_alias(const struct path_tables* tables, const struct 
   if (alias->key.zero & kFlowGoesOn) state = kFlowEstablished;
   const __u32 ends = alias->flags & kFlowFin0 ? kTcpRst | kTcpFin : kTcpRst;
   if (packet_is_tcp(p) && (p->tcp_flags & ends)) state = kFlowClosed;
-  flow_publish(tables, query->place, query->hash, state << 6 | flow_epoch(settings, now_ms));
+  flow_publish(tables, query->place, query->hash, flow_mark(state, flow_epoch(settings, now_ms)));
   return 1;
 }
 
