@@ -38,16 +38,16 @@ std::string print_mirrors(const json& rules) {
   for (const json& rule : rules) {
     if (!rule.contains("mirror")) continue;
     std::vector<std::string> row{text(rule, "name")};
-    for (const char* name :
-         {"target_group", "type", "sent", "lost", "no_target", "unsent", "answers", "approved",
-          "altered", "missing", "unasked", "agreed", "would_drop", "would_pass", "would_change"})
+    for (const char* name : {"target_group", "type", "sent", "lost", "unrecorded", "no_target",
+                             "unsent", "answers", "approved", "altered", "missing", "unasked",
+                             "agreed", "would_drop", "would_pass", "would_change"})
       row.push_back(text(rule["mirror"], name));
     rows.push_back(std::move(row));
   }
   if (rows.empty()) return {};
-  return "\n" + format_table({"RULE", "COPIES TO", "AS", "SENT", "LOST", "NO TARGET", "UNSENT",
-                              "ANSWERS", "SAME", "ALTERED", "MISSING", "UNASKED", "AGREED",
-                              "WOULD DROP", "WOULD PASS", "WOULD CHANGE"},
+  return "\n" + format_table({"RULE", "COPIES TO", "AS", "SENT", "LOST", "UNRECORDED", "NO TARGET",
+                              "UNSENT", "ANSWERS", "SAME", "ALTERED", "MISSING", "UNASKED",
+                              "AGREED", "WOULD DROP", "WOULD PASS", "WOULD CHANGE"},
                              rows);
 }
 

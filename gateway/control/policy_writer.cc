@@ -141,6 +141,8 @@ Result<> PolicyWriter::write(const Config& config, const Places& places) {
                 std::to_string(wanted.entries.size()) + " entries; at most " +
                 std::to_string(int{kPolicyEntriesMax}) + " are possible");
   wanted.rules[0].zone = last_;
+  wanted.rules[0].mirror = std::ranges::any_of(
+      config.gateway.policy, [](const PolicyRule& rule) { return rule.mirror.has_value(); });
   std::erase_if(places_, [&](const auto& known) { return !wanted.names.contains(known.first); });
   if (is_written(wanted)) return {};
   const uint32_t copy = 1 - copy_in_use();

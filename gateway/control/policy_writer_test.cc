@@ -228,6 +228,7 @@ network:
           .shadow,
       0);
   EXPECT_TRUE(policy_mirrors(&tables, policy_rule_now(tables.settings, place("front"))));
+  EXPECT_TRUE(policy_mirrors_some(&tables, tables.settings));
 
   use("    - {name: m, actions: [{type: bypass}, {type: shadow, target_group: dpi}]}", kZoned);
   EXPECT_NE(place("front"), place("back"));
@@ -253,6 +254,7 @@ network:
   const uint8_t before = place("front");
   use("    - {name: n, actions: [{type: bypass}]}");
   EXPECT_EQ(reconciler.policy().mirror_of(before), uint16_t{kNone16}) << "gone";
+  EXPECT_FALSE(policy_mirrors_some(&tables, tables.settings));
   EXPECT_EQ(reconciler.policy().mirror_of(place("front")), uint16_t{kNone16});
   EXPECT_EQ(reconciler.policy().mirror_of(0), uint16_t{kNone16});
 }

@@ -53,7 +53,9 @@ enum Verdict {
     "unrecorded_evicted")                /* a flow without record was forgotten for another */    \
   X(kEventSightingLost, "sighting_lost") /* what somebody wanted to see, and could not be told */ \
   X(kEventMirrored, "mirrored")          /* a copy of a packet was handed over for a mirror */    \
-  X(kEventMirrorLost, "mirror_lost")     /* a copy, or what came back of one, was not */
+  X(kEventMirrorLost, "mirror_lost")     /* a copy, or what came back of one, was not */          \
+  X(kEventMirrorUnrecorded,                                                                       \
+    "mirror_unrecorded") /* no copy was made of a packet of a flow without record */
 
 enum PathEvent {
 #define X(enumerator, name) enumerator,

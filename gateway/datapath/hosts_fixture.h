@@ -172,15 +172,8 @@ class Hosts : public testing::Test {
     }
   }
 
-  // In both hosts: every place of the flow table has a flow that is alive, so that others go
-  // without a record.
-  void fill_flows() {
-    for (Tables* t : {&kernel->tables(), &process->tables()})
-      for (uint32_t bucket = 0; bucket < t->flow_buckets_count; bucket++)
-        for (uint32_t way = 0; way < kFlowWays; way++)
-          t->flow_buckets[bucket].entry[way] =
-              flow_entry(~uint64_t{0} - way * 256, kFlowEstablished,
-                         flow_epoch(t->settings, static_cast<uint32_t>(kernel->now_ms())));
+  void fill_both() {
+    for (Tables* t : {&kernel->tables(), &process->tables()}) fill_flows(*t, kernel->now_ms());
   }
 
   std::unique_ptr<KernelHost> kernel;

@@ -186,7 +186,7 @@ TEST_F(Hosts, AgreeOnFlowsWithoutARecord) {
   const std::vector<Bytes> frames = corpus();
   std::vector<Bytes> datagrams;
   add_policy();
-  fill_flows();
+  fill_both();
   for (const Bytes& in : frames)
     for (uint32_t side : {kOutside, kInside}) {
       const Bytes out = send(in, side);

@@ -76,6 +76,22 @@ SLUICE_STAGE int mirror_hand_over(const struct path_tables* tables, frame* f,
   return told;
 }
 
+// A packet of a flow without record (unrecorded_path.h) goes on, and no copy of it is made: that is
+// counted, if its rule has a mirror. Nobody could tell what came back of the copy.
+SLUICE_STAGE int mirror_miss(const struct path_tables* tables, const struct packet* p,
+                             const struct flow_query* query, __u32 packets, __u32 cpu) {
+  const struct settings* settings = table_settings(tables, 0);
+  struct counters* counters = table_counters(tables, cpu & (kCpusMax - 1));
+  if (!p || !query || !settings || !counters) return 0;
+  if (!policy_mirrors_some(tables, settings)) return 0;
+  const __u32 rule = policy_find(tables, query, &p->tuple, !packet_is_syn(p));
+  struct mirror_counters* count = table_mirror_counters(tables, rule);
+  if (!count || !policy_mirrors(tables, settings, rule)) return 0;
+  counters->event[kEventMirrorUnrecorded] += packets;
+  mirror_add(&count->unrecorded, packets);
+  return 1;
+}
+
 // Whether a datagram that its flow's targets did not send is a copy that comes back: from the
 // target that its cookie names, under the flow's present generation or the one before.
 SLUICE_STAGE int mirror_is_answer(const struct path_tables* tables, const struct flow_query* query,

@@ -8,6 +8,7 @@
 
 #include "gateway/datapath/mirror_fixture.h"
 #include "gateway/datapath/outer_ipv6_fixture.h"
+#include "gateway/datapath/path_test_base.h"
 
 namespace sluice::gateway {
 namespace {

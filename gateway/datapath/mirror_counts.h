@@ -14,10 +14,11 @@ struct MirrorColumn {
   bool of_shadow;  // a mirror has none
 };
 
-inline constexpr std::array<MirrorColumn, 16> kMirrorColumns{{
+inline constexpr std::array<MirrorColumn, 17> kMirrorColumns{{
     {"copied", &mirror_counters::copied, false},
     {"sent", &mirror_counters::sent, false},
     {"lost", &mirror_counters::lost, false},
+    {"unrecorded", &mirror_counters::unrecorded, false},
     {"no_target", &mirror_counters::no_target, false},
     {"unsent", &mirror_counters::unsent, false},
     {"answers", &mirror_counters::answers, false},

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "gateway/datapath/mirror_tables.h"
-#include "gateway/datapath/path_test_base.h"
+#include "gateway/datapath/path_fixture.h"
 
 namespace sluice::gateway::fixture {
 
@@ -30,6 +30,7 @@ inline policy_rule& add_mirror(Tables& tables, bool shadow) {
   rule.mirror = kOtherGroup + 1;
   rule.shadow = shadow;
   use_for_all(tables, kMirrorRule);
+  tables.policy_rules[0].mirror = 1;
   return rule;
 }
 

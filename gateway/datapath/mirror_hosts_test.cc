@@ -10,6 +10,7 @@
 
 #include "gateway/datapath/kernel_host.h"
 #include "gateway/datapath/mirror_fixture.h"
+#include "gateway/datapath/path_test_base.h"
 
 namespace sluice::gateway {
 namespace {
@@ -120,6 +121,19 @@ TEST_P(MirrorHosts, HandOverTheSame) {
   }
   EXPECT_EQ(process->tables().mirror_counters[kMirrorRule].copied, copies);
   EXPECT_EQ(process->tables().mirror_counters[kMirrorRule].answers, copies);
+  expect_counters();
+}
+
+// Every bucket is full of flows that work.
+TEST_P(MirrorHosts, OfFlowsWithoutARecordNoCopiesAreMade) {
+  for (Tables* t : {&kernel->tables(), &process->tables()}) fill_flows(*t, kernel->now_ms());
+  const Bytes out = send(with_checksum(request()), kOutside);
+  ASSERT_FALSE(out.empty());
+  EXPECT_FALSE(send(with_checksum(reply()), kInside).empty());
+  send(returned(out), kTunnel);
+  EXPECT_EQ(outcome.verdict, kVerdictInside);
+  EXPECT_TRUE(in_process.empty());
+  EXPECT_EQ(process->tables().mirror_counters[kMirrorRule].unrecorded, 2u);
   expect_counters();
 }
 

@@ -42,6 +42,7 @@ struct mirror_counters {
   // By the packet path.
   __u64 copied;        // handed over to be sent
   __u64 lost;          // could not be: no room in the ring, or too many at once
+  __u64 unrecorded;    // were not: of flows without record
   __u64 no_target;     // nobody has the flow's row in the mirror's group
   __u64 answers;       // copies that came back; none is delivered
   __u64 returns_lost;  // what came back to be compared, and could not be handed over
@@ -61,6 +62,6 @@ struct mirror_counters {
 };
 
 SLUICE_ASSERT_SIZE(mirror_head, 32);
-SLUICE_ASSERT_SIZE(mirror_counters, 128);
+SLUICE_ASSERT_SIZE(mirror_counters, 136);
 
 SLUICE_END

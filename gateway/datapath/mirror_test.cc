@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "gateway/datapath/mirror_fixture.h"
+#include "gateway/datapath/path_test_base.h"
 
 namespace sluice::gateway {
 namespace {
@@ -128,6 +129,48 @@ TEST_F(Mirror, WhatPassesUninspectedIsCopied) {
   ASSERT_EQ(taken.size(), 2u);
   EXPECT_EQ(taken[0].head.kind, kMirrorPassing);
   EXPECT_EQ(taken[0].frame, request());
+}
+
+// Nobody could tell what came back.
+TEST_F(Mirror, OfFlowsWithoutARecordNoCopiesAreMadeAndThatIsCounted) {
+  tables().attachments[0].new_flows_per_second = 1;
+  Bytes other = request();
+  store_be32(&other[26], 0x0b000000);
+  ASSERT_EQ(from_outside(other).outcome.verdict, kVerdictTarget);
+  ASSERT_EQ(taken.size(), 1u) << "the flow of this second has a record";
+  EXPECT_EQ(count().unrecorded, 0u);
+  const Step out = from_outside(request());
+  ASSERT_EQ(out.outcome.verdict, kVerdictTarget);
+  ASSERT_EQ(events(kEventUnrecordedSent), 1u);
+  EXPECT_EQ(count().unrecorded, 1u);
+  EXPECT_EQ(from_tunnel(returned(out.bytes)).outcome.verdict, kVerdictInside);
+  EXPECT_EQ(from_inside(reply()).outcome.verdict, kVerdictTarget);
+  EXPECT_EQ(from_outside(request(kTcpAck)).outcome.verdict, kVerdictTarget);
+  EXPECT_EQ(count().unrecorded, 3u) << "in both directions, each packet that is sent on";
+  EXPECT_EQ(events(kEventMirrorUnrecorded), 3u);
+  EXPECT_EQ(taken.size(), 1u);
+  EXPECT_EQ(count().lost + events(kEventMirrorLost), 0u);
+  // The rule has a mirror no longer, and then no rule has.
+  tables().policy_rules[kMirrorRule].mirror = 0;
+  from_outside(request(kTcpAck));
+  tables().policy_rules[kMirrorRule].mirror = kOtherGroup + 1;
+  tables().policy_rules[0].mirror = 0;
+  from_outside(request(kTcpAck));
+  EXPECT_EQ(count().unrecorded, 3u);
+}
+
+TEST_F(Mirror, NorOfThoseThatPassBecauseNoTargetIsHealthy) {
+  tables().attachments[0].new_flows_per_second = 1;
+  Bytes other = request();
+  store_be32(&other[26], 0x0b000000);
+  from_outside(other);
+  rows_to(tables(), 0, kNone16);
+  tables().groups[0].flags = kGroupFailsOpen;
+  EXPECT_EQ(from_outside(request()).outcome.verdict, kVerdictInside);
+  EXPECT_EQ(count().unrecorded, 1u);
+  tables().groups[0].flags = 0;
+  EXPECT_EQ(from_outside(request()).outcome.verdict, kVerdictDrop);
+  EXPECT_EQ(count().unrecorded, 1u) << "what is dropped is not copied anyway";
 }
 
 TEST_F(Mirror, WhatIsNotSentIsNotCopied) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gateway/datapath/encapsulate.h"
+#include "gateway/datapath/flow_table.h"
 #include "gateway/datapath/host.h"
 #include "gateway/targets/header.h"
 #include "tunnels/checksum.h"
@@ -80,6 +81,15 @@ inline void use_for_all(Tables& tables, uint8_t rule) {
   tables.policy_entries[0] = entry_for_all(rule);
   tables.settings[0].policy = 1;
   tables.attachments[0].flags |= kAttachmentPolicy;
+}
+
+// Every place of the flow table has a flow that works, so that others go without a record.
+inline void fill_flows(Tables& tables, uint64_t now_ms) {
+  const uint32_t epoch = flow_epoch(tables.settings, static_cast<uint32_t>(now_ms));
+  for (uint32_t bucket = 0; bucket < tables.flow_buckets_count; bucket++)
+    for (uint32_t way = 0; way < kFlowWays; way++)
+      tables.flow_buckets[bucket].entry[way] =
+          flow_entry(~uint64_t{0} - way * 256, kFlowEstablished, epoch);
 }
 
 // Group 0: the appliances, row i to appliance i % kAppliances. kNetworkGroup and the one after it:

@@ -156,6 +156,14 @@ SLUICE_INLINE int policy_mirrors(const struct path_tables* tables, __u32 rule) {
   return r && r->mirror != 0;
 }
 
+// Whether copies are wanted of any flow's packets.
+SLUICE_INLINE int policy_mirrors_some(const struct path_tables* tables,
+                                      const struct settings* settings) {
+  const struct policy_rule* all =
+      table_policy_rules(tables, settings->policy >> 32 != 0 ? kPolicySlots : 0);
+  return all && all->mirror != 0;
+}
+
 // What is to be done with a flow, by its rule.
 SLUICE_INLINE enum PolicyAction policy_action(const struct path_tables* tables, __u32 rule) {
   if (rule == 0) return kPolicyForward;

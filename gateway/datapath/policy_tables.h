@@ -53,7 +53,8 @@ struct policy_hop {
   __u16 groups;  // how many
 };
 
-// Place 0 is no rule's; its `zone` is the place that was taken last.
+// Place 0 is no rule's, and tells of all: `zone` the place that was taken last, for user space, and
+// `mirror` whether any rule has one.
 struct policy_rule {
   __u8 name[kPolicyNameLength];
   __u64 zone;  // for user space: which of the rule's places this is

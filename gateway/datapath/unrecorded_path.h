@@ -4,6 +4,7 @@
 // the same way.
 #pragma once
 
+#include "gateway/datapath/mirror.h"
 #include "gateway/datapath/mss.h"
 #include "gateway/datapath/partial_checksum.h"
 #include "gateway/datapath/path_steps.h"
@@ -80,6 +81,7 @@ SLUICE_INLINE enum Verdict unrecorded_forward(struct passage* way, frame* f, __u
     checksum_settle(way, f, &p);
     way->counters->event[kEventFailedOpen]++;
     way->departure.interface = attachment->interface[(side ^ 1) & 1];
+    mirror_miss(way->tables, &p, &query, frame_packets(f, &p), way->cpu);
     return side == 0 ? kVerdictInside : kVerdictOutside;
   }
   const struct target* target = table_targets(way->tables, index);
@@ -99,7 +101,9 @@ SLUICE_INLINE enum Verdict unrecorded_forward(struct passage* way, frame* f, __u
                                          way->now_ms >> kUnrecordedEpochShift);
   const enum Verdict verdict =
       path_send(way, f, &p, target, index, attachment, &query, cookie, side);
-  if (verdict == kVerdictTarget) way->counters->event[kEventUnrecordedSent] += packets;
+  if (verdict != kVerdictTarget) return verdict;
+  way->counters->event[kEventUnrecordedSent] += packets;
+  mirror_miss(way->tables, &p, &query, packets, way->cpu);
   return verdict;
 }
 
