@@ -5,13 +5,11 @@ stay whole through an appliance in the kernel, and reach an appliance in user sp
 entries.yaml."""
 import itertools
 import os
-import shutil
-import signal
 import socket
-import subprocess
 import threading
 
 import harness
+import harness_daemon
 import mtu_test
 from harness import expect, wait_for
 
@@ -23,7 +21,7 @@ ports = itertools.count(42000)
 
 
 def ready(lab):
-    lab.resources.callback(shutil.rmtree, f"/sys/fs/bpf/sluice/{lab.name}", ignore_errors=True)
+    harness_daemon.leave_no_pins(lab)
     with lab.inside("app"):
         lab.resources.enter_context(harness.Server("app", PORT))
     lab.wait_until_healthy("kernel", "apps", "datagrams")
@@ -127,34 +125,13 @@ def programs(lab):
             if " xdp" in line]
 
 
-def start(lab):
-    with lab.inside("gateway"):
-        daemon = subprocess.Popen([harness.BIN / "sluiced", "--config", lab.config],
-                                  stderr=(lab.run_folder / "logs" / "again.log").open("a"))
-    lab.resources.callback(end, daemon)
-
-    def answers():
-        expect("sluiced runs", daemon.poll(), None)
-        return lab.answers()
-    wait_for("the daemon's answer", answers)
-    return daemon
-
-
-def end(daemon):
-    if daemon.poll() is None:
-        daemon.terminate()
-        daemon.wait(60)
-
-
 def outlives_the_daemon(lab):
-    pid = lab.pid("gateway")
-    os.kill(pid, signal.SIGKILL)
-    wait_for("its end", lambda: not harness.runs(pid))
+    harness_daemon.kill(lab)
     with lab.inside("client"), socket.create_connection(APPS[0][1:], 60) as s, s.makefile("rb") as stream:
         wanted = b"app 10.1.0.2 there"
         s.sendall(b"there")
         expect("a connection without a daemon", stream.read(len(wanted)), wanted)
-        lab.daemon = start(lab)
+        harness_daemon.start(lab)
         s.sendall(b"and back")
         expect("the same with the new one", stream.read(8), b"and back")
     expect("XDP programs", programs(lab), [])
@@ -181,6 +158,22 @@ def changes_live(lab):
             expect("the echo", stream.read(len(entry)), entry.encode())
 
 
+def without_redirects(lab):
+    """A bridge takes nothing of what XDP at the tunnel sends: TC there is refused by its name."""
+    lab.run("gateway", "ip", "link", "add", "name", "apps0", "type", "bridge")
+    before = lab.config.read_text()
+    try:
+        change(lab, "inside: in0,", "inside: apps0,")
+        refusal = "none"
+    except harness.Failure as failure:
+        refusal = str(failure)
+    for words in ("ndo_xdp_xmit", "gateway.tunnel.entry: tc", "interface apps0"):
+        expect(f"{words!r} in {refusal!r}", words in refusal, True)
+    lab.config.write_text(before)
+    lab.run("gateway", "ip", "link", "del", "apps0")
+    datagrams_to_user_space(lab)  # all is as it was
+
+
 def without_native_xdp(lab):
     """Jumbo frames on a veth: `auto` takes TC, `xdp` is refused by the interface's name."""
     lab.run("gateway", "ip", "link", "set", "out0", "mtu", "9000")
@@ -205,6 +198,6 @@ if __name__ == "__main__":
     # An appliance in user space: the interface towards it makes packets of what is whole, and finishes checksums.
     TC = ("inside: in0, load_balancer: inspect}", "inside: in0, load_balancer: inspect, entry: tc}")
     NLB, PASS = "testbed/scenarios/nlb.yaml", ("sluice-ids", "sluice-pass")
-    harness.run(harness.Lab(NLB, [mtu_test.SMALL, TC, PASS]), mtu_test.ready, all_on, datagrams_to_user_space, mtu_test.cut,
-                mtu_test.told, tools=("ethtool",))
+    harness.run(harness.Lab(NLB, [mtu_test.SMALL, TC, PASS]), mtu_test.ready, all_on, datagrams_to_user_space, without_redirects,
+                mtu_test.cut, mtu_test.told, tools=("ethtool",))
     harness.run(harness.Lab(NLB, [mtu_test.SMALL, mtu_test.CLAMP, TC, PASS]), mtu_test.ready, all_on, mtu_test.clamped)

@@ -9,9 +9,8 @@ because the gateway cuts them.
 import socket
 
 import harness
-from harness import expect
+from harness import DATA, expect
 
-DATA = bytes(range(256)) * 1024  # much more than a packet
 DIRECT = ("10.1.0.21", 7000), ("fd01::21", 7000)
 LISTENERS = ("10.1.0.100", 80), ("fd01::100", 80)
 IP_MTU_DISCOVER, IP_PMTUDISC_DONT = 10, 0  # of <linux/in.h>: packets without DF
@@ -30,26 +29,15 @@ def ready(lab):
             harness.wait_for(f"{address} answers", lambda a=address, p=port: harness.connects(a, p))
 
 
-def echo(lab, address, port):
-    """There and back: whether all of it came back."""
-    with lab.inside("client"), socket.create_connection((address, port), 60) as s:
-        s.settimeout(60)
-        file = s.makefile("rwb")
-        greeting = file.read(4)
-        while not greeting.endswith(b" ") or greeting.count(b" ") < 2:
-            greeting += file.read(1)
-        for at in range(0, len(DATA), 65536):
-            file.write(DATA[at:at + 65536])
-            file.flush()
-            if file.read(65536) != DATA[at:at + 65536]:
-                return False
-    return True
+def carries_data(lab):
+    for address, port in DIRECT + LISTENERS:
+        with lab.inside("client"):
+            expect(f"the data through {address}", harness.comes_back(address, port), True)
 
 
 def told(lab):
     before = lab.drops().get("too_big", 0)
-    for address, port in DIRECT + LISTENERS:
-        expect(f"the data through {address}", echo(lab, address, port), True)
+    carries_data(lab)
     dropped = lab.drops()["too_big"] - before
     expect("senders were told", dropped > 0, True)
     harness.wait_for_equal(lambda: {"answered": lab.verdicts()["answered"], "dropped": lab.drops()["too_big"]})
@@ -57,8 +45,7 @@ def told(lab):
 
 
 def clamped(lab):
-    for address, port in DIRECT + LISTENERS:
-        expect(f"the data through {address}", echo(lab, address, port), True)
+    carries_data(lab)
     expect("packets too big", lab.drops().get("too_big", 0), 0)
     expect("handshakes were clamped", lab.ask("counters")["events"]["mss_clamped"] >= 8, True)
 

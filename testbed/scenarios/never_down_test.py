@@ -7,13 +7,13 @@ whoever is gone in the meantime is noticed afterwards.
 """
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import threading
 
 import harness
+import harness_daemon
 from harness import expect, wait_for
 
 SERVER, LISTENER = ("10.1.0.21", 7000), ("10.1.0.100", 53)
@@ -21,7 +21,7 @@ KILLS = 5
 
 
 def ready(lab):
-    lab.resources.callback(shutil.rmtree, f"/sys/fs/bpf/sluice/{lab.name}", ignore_errors=True)
+    harness_daemon.leave_no_pins(lab)
     for name in ("one", "two", "three"):
         with lab.inside(name):
             lab.resources.enter_context(harness.Server(name, 7000))
@@ -77,26 +77,6 @@ class Load:
             s.close()
 
 
-def start(lab):
-    """sluiced again, in its namespace; returns when it answers."""
-    with lab.inside("gateway"):
-        daemon = subprocess.Popen([harness.BIN / "sluiced", "--config", lab.config],
-                                  stderr=(lab.run_folder / "logs" / "again.log").open("a"))
-    lab.resources.callback(end, daemon)
-
-    def answers():
-        expect("sluiced runs", daemon.poll(), None)
-        return lab.answers()
-    wait_for("the daemon's answer", answers)
-    return daemon
-
-
-def end(daemon):
-    if daemon.poll() is None:
-        daemon.terminate()
-        daemon.wait(60)
-
-
 def who(lab):
     """Where each of the old flows goes, and under which cookie."""
     return {f["source_port"]: (f["appliance"], f["cookie"]) for port in range(43000, 43020)
@@ -108,17 +88,11 @@ def killed_and_started_again(lab):
     try:
         wait_for("all old flows", lambda: len(who(lab)) == 20)
         before = who(lab)
-        pid = lab.pid("gateway")
-        daemon = None
         for _ in range(KILLS):
+            harness_daemon.kill(lab)
             sent = load.sent
-            os.kill(pid, signal.SIGKILL)
-            if daemon:
-                daemon.wait()
-            wait_for("its end", lambda pid=pid: not harness.runs(pid))
             wait_for("packets without a daemon", lambda sent=sent: load.sent > sent + 200)
-            daemon = start(lab)
-            pid = daemon.pid
+            harness_daemon.start(lab)
             sent = load.sent
             wait_for("packets with the new one", lambda sent=sent: load.sent > sent + 200)
             expect("flows are where they were", who(lab), before)
@@ -128,7 +102,6 @@ def killed_and_started_again(lab):
     finally:
         load.stop()
     expect("lost", load.lost, 0)
-    lab.daemon = daemon
     return f"{load.sent} datagrams there and back, {KILLS} kills"
 
 
@@ -136,10 +109,10 @@ def ended_and_started_again(lab):
     load = Load(lab)
     try:
         wait_for("packets", lambda: load.sent > 100)
-        end(lab.daemon)
+        harness_daemon.end(lab.daemon)
         sent = load.sent
         wait_for("packets without a daemon", lambda: load.sent > sent + 200)
-        lab.daemon = start(lab)
+        harness_daemon.start(lab)
         sent = load.sent
         wait_for("packets with the new one", lambda: load.sent > sent + 200)
     finally:
@@ -148,18 +121,40 @@ def ended_and_started_again(lab):
     return f"{load.sent} datagrams there and back"
 
 
+def ask(sockets):
+    for s in sockets:
+        s.sendto(b"x", SERVER)
+        s.recv(100)
+
+
 def an_appliance_dies_meanwhile(lab):
     """Nobody sees it; the next daemon does, and new flows go to the other one."""
-    os.kill(lab.daemon.pid, signal.SIGKILL)
-    lab.daemon.wait()
+    with lab.inside("client"):
+        lab.silent = [lab.resources.enter_context(harness.udp_socket("10.1.0.2", port)) for port in range(62000, 62040)]
+        ask(lab.silent)
+    harness_daemon.kill(lab)
     os.kill(lab.pid("ids2"), signal.SIGKILL)
-    lab.daemon = start(lab)
+    harness_daemon.start(lab)
     lab.without_rows("ids", "10.9.0.12")
     with lab.inside("client"):
         for port in range(61000, 61040):
             with harness.udp_socket("10.1.0.2", port) as s:
-                s.sendto(b"x", SERVER)
-                s.recv(100)
+                ask([s])
+
+
+def a_dead_appliance_is_still_left(lab):
+    """Its flows that have said nothing since leave it with their next packet, as the daemon before has seen to; the new
+    one has not checked anybody yet."""
+    def of_the_dead():
+        return [f["source_port"] for f in lab.flows(protocol="udp") if f["source_port"] >= 62000
+                and f["appliance"] == "10.9.0.12"]
+    left = of_the_dead()
+    expect("flows of it", len(left) > 0, True)
+    harness_daemon.kill(lab)
+    harness_daemon.start(lab)
+    ask(lab.silent)
+    expect("flows that it still has", of_the_dead(), [])
+    return f"{len(left)} flows"
 
 
 def removed(lab):
@@ -168,7 +163,7 @@ def removed(lab):
     with lab.inside("gateway"):
         running = subprocess.run(words, capture_output=True, text=True, check=False)
         expect("while the daemon runs", running.returncode, 1)
-        end(lab.daemon)
+        harness_daemon.end(lab.daemon)
         expect("pinned", os.path.exists(pins), True)
         harness.command(*words)
     expect("pins left", os.path.exists(pins), False)
@@ -179,5 +174,7 @@ def removed(lab):
 if __name__ == "__main__":
     PINNED = ("  tunnel: {interface", "  pinned: true\n  tunnel: {interface")
     ROOM = ("flows_max: 4096", "flows_max: 262144")
-    harness.run(harness.Lab("testbed/scenarios/nlb.yaml", [PINNED, ROOM]), ready, killed_and_started_again,
-                ended_and_started_again, an_appliance_dies_meanwhile, removed)
+    MOVES = ("    protocol: GENEVE\n", "    protocol: GENEVE\n    attributes: {target_failover.on_unhealthy: rebalance, "
+             "target_failover.on_deregistration: rebalance}\n")
+    harness.run(harness.Lab("testbed/scenarios/nlb.yaml", [PINNED, ROOM, MOVES]), ready, killed_and_started_again,
+                ended_and_started_again, an_appliance_dies_meanwhile, a_dead_appliance_is_still_left, removed)

@@ -7,16 +7,14 @@ through all three of them in a chain; and what Wireshark reads in the bytes.
 """
 import os
 import signal
-import socket
 import subprocess
 
 import harness
-from harness import becomes, expect, wait_for
+from harness import DATA, becomes, expect, wait_for
 
 GROUPS = {"aws": 7000, "google": 7001, "plain": 7002}
 CHAIN = 7003
 APP = ("10.1.0.11", "fd01::11")
-DATA = bytes(range(256)) * 1024
 
 
 def counts(lab):
@@ -38,19 +36,8 @@ def drops(lab):
 
 
 def echo(lab, address, port):
-    """There and back: whether all of it came back."""
-    with lab.inside("client"), socket.create_connection((address, port), harness.PATIENCE_S) as s:
-        s.settimeout(harness.PATIENCE_S)
-        file = s.makefile("rwb")
-        greeting = file.read(4)
-        while greeting.count(b" ") < 2:
-            greeting += file.read(1)
-        for at in range(0, len(DATA), 65536):
-            file.write(DATA[at:at + 65536])
-            file.flush()
-            if file.read(65536) != DATA[at:at + 65536]:
-                return False
-    return True
+    with lab.inside("client"):
+        return harness.comes_back(address, port, timeout=harness.PATIENCE_S)
 
 
 def ready(lab):
@@ -72,8 +59,8 @@ def each_profile(lab):
         before, dropped = counts(lab), drops(lab)
         for address in APP:
             expect(f"the data through {group} and {address}", echo(lab, address, port), True)
-        becomes("what it was sent has come back", lambda: len(set(since(lab, before)[group])), 1)
-        expect(f"{group} carried it", since(lab, before)[group][0] > 2 * len(DATA) // 1500, True)
+        # On a busy machine the appliance's socket may be full for a moment, and TCP sends again.
+        expect(f"{group} carried it", min(since(lab, before)[group]) > 2 * len(DATA) // 1500, True)
         becomes("drops", lambda: drops(lab), dropped)
         expect("and no other", [g for g in GROUPS if g != group and since(lab, before)[g][0] > 100], [])
 
