@@ -85,8 +85,8 @@ SLUICE_STAGE int mirror_miss(const struct path_tables* tables, const struct pack
   if (!p || !query || !settings || !counters) return 0;
   if (!policy_mirrors_some(tables, settings)) return 0;
   const __u32 rule = policy_find(tables, query, &p->tuple, !packet_is_syn(p));
-  struct mirror_counters* count = table_mirror_counters(tables, rule);
-  if (!count || !policy_mirrors(tables, settings, rule)) return 0;
+  struct mirror_counters* count = table_mirror_counters(tables, policy_place(rule));
+  if (!count || !policy_mirrors(tables, rule)) return 0;
   counters->event[kEventMirrorUnrecorded] += packets;
   mirror_add(&count->unrecorded, packets);
   return 1;
