@@ -60,8 +60,14 @@ Result<> take_config(const std::string& file, IdsCommand& command) {
 
 // As Suricata spells them.
 void add_suricata_options(CLI::App& app, IdsCommand& command) {
-  app.add_option("-k", command.checksums, "checksums: none, they are not verified")
-      ->check(CLI::IsMember({"none"}));
+  app.add_option_function<std::string>(
+         "-k",
+         [&command](const std::string& which) {
+           command.ids.inspection.verify_checksums = which == "all";
+         },
+         "checksums of TCP segments: all, a segment with a wrong one is dropped (as without this); "
+         "none, they are not verified")
+      ->check(CLI::IsMember({"all", "none"}));
   app.add_flag("--simulate-ips", command.simulate_ips,
                "a capture is read as if inline, which is how it is always read");
   app.add_option("--runmode", command.runmode, "single: one thread reads a capture, as always")

@@ -21,8 +21,7 @@ struct IdsCommand {
   sdk::RunnerOptions runner;
   std::string eve_file = "-";
   std::string capture_file;        // not empty: read this instead of the network
-  std::string checksums = "none";  // these say what is done anyway
-  std::string runmode = "single";
+  std::string runmode = "single";  // these say what is done anyway
   bool simulate_ips = true;
   std::vector<std::string> not_understood;  // settings of a suricata.yaml
   std::string log_directory;                // not empty: eve.json in it instead of eve_file

@@ -54,6 +54,13 @@ TEST(IdsCommand, RulesSubcommandAndDirectory) {
   EXPECT_EQ(parse({"-r", "x.pcap", "-l", "/tmp"})->eve_path(), "/tmp/eve.json");
 }
 
+TEST(IdsCommand, Checksums) {
+  EXPECT_TRUE(parse({})->ids.inspection.verify_checksums);
+  EXPECT_TRUE(parse({"-k", "all"})->ids.inspection.verify_checksums);
+  EXPECT_FALSE(parse({"-k", "none"})->ids.inspection.verify_checksums);
+  EXPECT_FALSE(parse({"-k", "some"}));
+}
+
 TEST(IdsCommand, RefusesWhatItDoesNotKnow) {
   for (const auto& bad : {std::vector<std::string>{"--bogus"},
                           {"--var", "HOME_NET"},

@@ -240,6 +240,7 @@ Applied apply_one(std::string_view name, std::string_view value, IdsOptions& opt
   }
   SLUICE_TRY(const bool reputation, apply_reputation(name, value, options, lists));
   if (reputation) return true;
+  if (name == "stream.checksum-validation") return set(inspection.verify_checksums, name, value);
   if (name == "packet-alert-max")
     return set_size(inspection.alerts_per_packet_max, name, value, 1, 255);
   if (name == "stream.reassembly.depth")

@@ -116,6 +116,9 @@ TEST_F(SettingsTest, OneByOneEachMustBeUnderstood) {
   EXPECT_FALSE(apply_setting("stream.inline=no", options));
   EXPECT_FALSE(apply_setting("outputs.0.fast.enabled=no", options));
   EXPECT_FALSE(apply_setting("nonsense", options));
+  EXPECT_TRUE(apply_setting("stream.checksum-validation=no", options));
+  EXPECT_FALSE(options.inspection.verify_checksums);
+  EXPECT_FALSE(apply_setting("stream.checksum-validation=auto", options));
   EXPECT_TRUE(apply_setting("stream.midstream-policy=drop-flow", options));
   EXPECT_FALSE(apply_setting("stream.midstream-policy=drop-packet", options));
   EXPECT_TRUE(options.inspection.events.types.has("http"));

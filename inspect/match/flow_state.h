@@ -28,6 +28,8 @@ struct FlowUser {
   bool acknowledged[2] = {};               // the other end has taken that sequence number
   FlowState open_state = FlowState::kNew;  // the last one that was not closed
   bool reset_believed = false;
+  bool begun = false;        // by a packet that is no reset
+  bool unanswered = false;   // its SYN may be one that never arrives: data must wait for the answer
   bool established = false;  // at the packet before
   Decision decision = Decision::kInspect;
   AppProtocol app_protocol = AppProtocol::kUnknown;

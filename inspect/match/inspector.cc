@@ -4,16 +4,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "inspect/stream/segment_checksum.h"
 #include "inspect/stream/stream_event.h"
 #include "inspect/stream/urgent.h"
 
 namespace sluice::inspect {
 namespace {
-
-// A connection whose beginning was not seen. A reset begins and continues none.
-bool is_midstream(const PacketView& view) {
-  return view.is_tcp() && (view.packet.tcp_flags & (tunnels::kTcpSyn | tunnels::kTcpRst)) == 0;
-}
 
 // Takes the rules that came after a generation.
 struct Newer final : CandidateSink {
@@ -134,7 +130,10 @@ Verdict Inspector::inspect_fragment(const PacketView& fragment, int64_t time_us,
 }
 
 Verdict Inspector::inspect_view(const PacketView& view, int64_t time_us, Responses& responses) {
+  if (options_.verify_checksums && view.is_tcp() && !has_right_checksum(view))
+    return verdicts_.drop_by_checksum(view, time_us);
   const auto seen = flows_.see(view.packet, time_us);
+  if (may_be_feigned(view, seen)) seen.record->user.unanswered = true;
   note_frame(*seen.record, seen.direction, view);
   const auto* quoted = view.quoted ? flows_.find(*view.quoted) : nullptr;
   const Current current{view,
@@ -152,14 +151,14 @@ Verdict Inspector::inspect_view(const PacketView& view, int64_t time_us, Respons
     counters_.passed_by_flow++;
     return Verdict::kPass;
   }
-  const Verdict verdict = decide(current, seen.created, responses);
+  const Verdict verdict = decide(current, responses);
   forget_if_decided(*seen.record);
   return verdict;
 }
 
-Verdict Inspector::decide(const Current& current, bool created, Responses& responses) {
+Verdict Inspector::decide(const Current& current, Responses& responses) {
   const PacketView& view = current.view;
-  if (created && is_midstream(view)) {
+  if (begins_midstream(current)) {
     if (const auto verdict = verdicts_.except(current, ExceptionCause::kMidstream, responses))
       return *verdict;
   }

@@ -40,6 +40,9 @@ struct InspectorOptions {
   // Alerts written for one packet.
   size_t alerts_per_packet_max = kAlertsPerPacketMax;
   ExceptionPolicies exceptions;
+  // Drop TCP segments with a wrong checksum. Not over a capture that was taken before its sender's
+  // hardware had made them.
+  bool verify_checksums = true;
   DefaultAction default_action = DefaultAction::kPass;
   LatencyOptions latency;
   // Keep a RuleProfile.
@@ -104,9 +107,10 @@ class Inspector {
   static bool established_for(const PacketView& view, Flows::Record& flow);
   Verdict inspect_ip(std::span<const uint8_t> ip, int64_t time_us, Responses& responses);
   Verdict inspect_view(const PacketView& view, int64_t time_us, Responses& responses);
-  Verdict decide(const Current& current, bool created, Responses& responses);
+  Verdict decide(const Current& current, Responses& responses);
   StreamAccept inspect_tcp(const Current& current);
   Verdict after_conflict(const Current& current, Responses& responses);
+  StreamAccept refuse_out_of_place();
   static bool app_failed(const Current& current);
   Verdict after_app_error(const Current& current, Verdict verdict, Responses& responses);
   void forget_if_decided(Flows::Record& flow);
@@ -115,9 +119,11 @@ class Inspector {
   void note_frame(Flow& flow, Direction direction, const PacketView& view) const;
   static void note_protocol(FlowUser& user, AppProtocol protocol);
   static void note_handshake(const Current& current);
+  bool may_be_feigned(const PacketView& view, const Flows::Seen& seen) const;
+  static bool begins_midstream(const Current& current);
   StreamAccept inspect_stream(const Current& current);
   static void judge_reset(const Current& current);
-  void inspect_end_of_stream(const Current& current, const StreamInspection& side);
+  void inspect_end_of_stream(const Current& current, StreamInspection& side);
   void inspect_datagram(const Current& current);
   TcpInspection& tcp_of(FlowUser& user);
   AppSession& app_of(const Current& current);

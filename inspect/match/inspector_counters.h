@@ -12,9 +12,10 @@ struct InspectorCounters {
   uint64_t bytes = 0;
   uint64_t passed = 0;
   uint64_t dropped_malformed = 0;
+  uint64_t dropped_checksum = 0;      // TCP segments that no receiver takes
   uint64_t dropped_by_rules = 0;      // packets that a drop or reject rule matched
   uint64_t dropped_by_flow = 0;       // later packets of such flows
-  uint64_t dropped_stream_error = 0;  // other bytes for a place in the stream
+  uint64_t dropped_stream_error = 0;  // no honest part of the stream
   uint64_t dropped_stream_memory = 0;
   uint64_t dropped_fragment_error = 0;  // fragments that no receiver should put together
   uint64_t dropped_fragment_memory = 0;

@@ -54,6 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   options.flows.flows_max = 8;
   options.stream = {.window = 256, .held_max = 2048, .depth = 8192};
   options.stream_memory_max = 16384;
+  options.verify_checksums = false;
   auto inspector = Inspector::create(engine, options, sink);
   if (!inspector) std::abort();
   Responses responses;

@@ -13,7 +13,42 @@ bool begins_with(std::span<const uint8_t> bytes, std::span<const uint8_t> beginn
          std::equal(beginning.begin(), beginning.end(), bytes.begin());
 }
 
+// Bytes that a SYN may bring along.
+constexpr uint32_t kSynPayloadMax = 65535;
+
+// A server that is still in another connection answers no SYN with one of its own.
+bool answers_syn(const PacketView& view, uint32_t initial_sequence) {
+  const uint8_t flags = view.packet.tcp_flags;
+  if (!(flags & tunnels::kTcpSyn)) return false;
+  return !(flags & tunnels::kTcpAck) ||
+         view.acknowledgement - initial_sequence - 1 <= kSynPayloadMax;
+}
+
 }  // namespace
+
+// A SYN that opens a connection where one seems to have ended, or where those that are met in their
+// middle do not simply go on. Together with the reset before it, it may be made to be seen here and
+// nowhere else, while the old connection goes on: only an answer shows that it arrived.
+bool Inspector::may_be_feigned(const PacketView& view, const Flows::Seen& seen) const {
+  constexpr uint8_t kBoth = tunnels::kTcpSyn | tunnels::kTcpAck;
+  const bool opens =
+      seen.created && view.is_tcp() && (view.packet.tcp_flags & kBoth) == tunnels::kTcpSyn;
+  return opens && (seen.replaced ||
+                   options_.exceptions[ExceptionCause::kMidstream] != ExceptionPolicy::kIgnore);
+}
+
+// Whether this is the first packet of a connection whose beginning was not seen. A reset begins and
+// continues none.
+bool Inspector::begins_midstream(const Current& current) {
+  const uint8_t flags = current.view.packet.tcp_flags;
+  if (!current.view.is_tcp() || (flags & tunnels::kTcpRst)) return false;
+  return !std::exchange(current.flow.user.begun, true) && !(flags & tunnels::kTcpSyn);
+}
+
+StreamAccept Inspector::refuse_out_of_place() {
+  stream_counters_.out_of_place++;
+  return StreamAccept::kConflict;
+}
 
 // The sequence number that the other end acknowledges is the one that it took. A SYN with another
 // one is only answered by it, and begins no stream.
@@ -26,6 +61,9 @@ void Inspector::note_handshake(const Current& current) {
     user.syn_seen[side] = true;
     user.initial_sequence[side] = current.view.sequence;
   }
+  if (user.unanswered && current.direction == Direction::kToClient)
+    user.unanswered = !answers_syn(current.view, user.initial_sequence[other]);
+  if (user.unanswered) return;
   if ((flags & tunnels::kTcpAck) && user.syn_seen[other] && !user.tcp) {
     user.acknowledged[other] = true;
     user.initial_sequence[other] = current.view.acknowledgement - 1;
@@ -44,6 +82,7 @@ StreamAccept Inspector::inspect_stream(const Current& current) {
   note_handshake(current);
   if (syn && view.sequence != user.initial_sequence[current.side()])
     return view.payload.empty() ? StreamAccept::kOk : StreamAccept::kConflict;
+  if (user.unanswered && !syn && !view.payload.empty()) return refuse_out_of_place();
   if (view.payload.empty() && !user.tcp) return StreamAccept::kOk;
 
   TcpInspection& tcp = tcp_of(user);
@@ -52,30 +91,29 @@ StreamAccept Inspector::inspect_stream(const Current& current) {
   StreamInspection& side = tcp.sides[current.side()];
   // What comes with a reset nobody takes for a part of the stream.
   const bool reset = view.packet.tcp_flags & tunnels::kTcpRst;
+  if (!reset && side.is_behind_end(view.sequence, view.payload.size()))
+    return refuse_out_of_place();
   const StreamAccept accepted =
       reset ? StreamAccept::kOk : side.stream.accept(view.sequence, syn, view.payload);
   if (accepted == StreamAccept::kOk) classify(current);
   for (auto piece = side.stream.take(); !piece.empty(); piece = side.stream.take())
     inspect_piece(current, side, piece);
-  if (view.packet.tcp_flags & tunnels::kTcpFin)
-    side.fin = view.sequence + static_cast<uint32_t>(view.payload.size());
-  inspect_end_of_stream(current, side);
+  if (accepted == StreamAccept::kOk) inspect_end_of_stream(current, side);
   return accepted;
 }
 
-// A direction that has ended says nothing more: what waited for its end is decided now. A reset
-// that is not at the end of what was said its receiver does not believe (RFC 5961 section 3.2).
-void Inspector::inspect_end_of_stream(const Current& current, const StreamInspection& side) {
-  AppSession* app = current.flow.user.app.get();
-  if (app == nullptr) return;
+// A direction that has ended says nothing more: what waited for its end is decided now. The end may
+// be one that never arrives; then nothing that is said there arrives either. A reset ends nothing
+// here: what is on its way passes, and is inspected as if there were none.
+void Inspector::inspect_end_of_stream(const Current& current, StreamInspection& side) {
   const uint8_t flags = current.view.packet.tcp_flags;
+  if (!(flags & tunnels::kTcpFin) || (flags & (tunnels::kTcpRst | tunnels::kTcpSyn))) return;
+  if (side.ended) return;
   const uint32_t end = current.view.sequence + static_cast<uint32_t>(current.view.payload.size());
-  if ((flags & tunnels::kTcpFin) && side.stream.has_all_before(end))
-    app->end(current.direction, transactions_);
-  if ((flags & tunnels::kTcpRst) && side.stream.has_all_before(current.view.sequence)) {
-    for (const Direction direction : {Direction::kToServer, Direction::kToClient})
-      app->end(direction, transactions_);
-  }
+  side.fin = end;
+  side.ended = side.stream.has_all_before(end);
+  AppSession* app = current.flow.user.app.get();
+  if (side.ended && app != nullptr) app->end(current.direction, transactions_);
 }
 
 // A reset that is not believed ends nothing: else a SYN behind it would begin the inspection anew,

@@ -32,6 +32,11 @@ bool StreamInspection::believes_reset(uint32_t sequence) const {
          (fin == sequence - 1 && stream.believes_reset(sequence - 1));
 }
 
+bool StreamInspection::is_behind_end(uint32_t sequence, size_t length) const {
+  return ended && length != 0 &&
+         static_cast<int32_t>(sequence + static_cast<uint32_t>(length) - *fin) > 0;
+}
+
 bool StreamInspection::remember_pending(uint32_t rule, uint64_t hit) {
   const auto found = std::find_if(pending.begin(), pending.end(),
                                   [&](const Pending& p) { return p.rule == rule; });

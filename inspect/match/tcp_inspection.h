@@ -38,12 +38,15 @@ struct StreamInspection {
   std::vector<Pending> pending;
   std::vector<Fired> fired;
   std::optional<uint32_t> fin;  // the sequence number of its end
+  bool ended = false;           // there: nothing honest comes behind it
   uint32_t generation = 0;      // of the engine that `prefilter` and `pending` belong to
 
   // Takes as little memory as it can; nothing is forgotten that the rules of this generation, those
   // in use, go on with.
   void rest(uint32_t in_use);
   bool believes_reset(uint32_t sequence) const;
+  // A segment with bytes there says more than its sender has.
+  bool is_behind_end(uint32_t sequence, size_t length) const;
   // Other rules: nothing has been searched for them.
   void begin_again(uint32_t its_generation);
   // Adds or renews; false if there is no room.

@@ -171,7 +171,16 @@ std::optional<Verdict> Verdicts::except(const Current& current, ExceptionCause c
   return Verdict::kDrop;
 }
 
-// Reported at most once between two ticks: fragments have no flow to say it once for.
+// A flow that it names knows nothing of it.
+Verdict Verdicts::drop_by_checksum(const PacketView& view, int64_t time_us) {
+  counters_.dropped_checksum++;
+  const Flow none;
+  if (!std::exchange(checksum_reported_, true) || reports_.options().every_drop)
+    reports_.drop({view, none, AppProtocol::kUnknown, Direction::kToServer, time_us},
+                  "invalid checksum", nullptr);
+  return Verdict::kDrop;
+}
+
 Verdict Verdicts::except_fragment(const PacketView& fragment, int64_t time_us, FragmentState why) {
   const bool no_room = why == FragmentState::kNoRoom;
   const ExceptionPolicy policy = policies_[ExceptionCause::kDefragMemory];
@@ -190,7 +199,7 @@ Verdict Verdicts::except_fragment(const PacketView& fragment, int64_t time_us, F
 }
 
 void Verdicts::tick(int64_t now_us) {
-  fragment_error_reported_ = false;
+  fragment_error_reported_ = checksum_reported_ = false;
   limits_.expire(now_us);
 }
 

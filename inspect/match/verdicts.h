@@ -40,10 +40,12 @@ class Verdicts {
   Verdict conclude(const Current& current, std::vector<Match>& matches, Responses& responses);
   // The flow, or the one that an ICMP error is about, is blocked.
   Verdict drop_by_flow(const Current& current);
-  // Other bytes for a place in the stream.
+  // No honest part of its stream.
   Verdict drop_by_conflict(const Current& current);
   // By the policy for the cause; nothing: the packet goes on.
   std::optional<Verdict> except(const Current& current, ExceptionCause cause, Responses& responses);
+  // A segment that no receiver takes.
+  Verdict drop_by_checksum(const PacketView& view, int64_t time_us);
   // A fragment that is refused.
   Verdict except_fragment(const PacketView& fragment, int64_t time_us, FragmentState why);
 
@@ -75,7 +77,9 @@ class Verdicts {
   const DefaultAction default_action_;
   ExceptionCounters exceptions_;
   AlertLimits limits_;
-  bool fragment_error_reported_ = false;  // since the last tick
+  // Since the last tick: these have no flow to say it once for.
+  bool fragment_error_reported_ = false;
+  bool checksum_reported_ = false;
 };
 
 }  // namespace sluice::inspect

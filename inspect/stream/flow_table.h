@@ -9,7 +9,7 @@
 // again.
 //
 //   FlowTable<MyState> flows(options, [](auto& record, FlowEnd end) { ... });
-//   auto [record, direction, created] = flows.see(packet, time_us);
+//   auto& record = *flows.see(packet, time_us).record;
 #pragma once
 
 #include <algorithm>
@@ -67,6 +67,7 @@ class FlowTable {
     Record* record;
     Direction direction;
     bool created;
+    bool replaced;  // in the place of a connection that seems to have ended
   };
   using OnEnd = std::function<void(Record&, FlowEnd)>;
 
@@ -83,11 +84,13 @@ class FlowTable {
     const bool reversed = tunnels::flow_key_from_tuple(&key, &packet.tuple) != 0;
     const uint64_t hash = tunnels::flow_hash(&hash_key_, &key, tunnels::kFlowHash5Tuple);
     Record* record = lookup(key, hash);
+    bool replaced = false;
     if (record != nullptr && idle_too_long(*record, time_us)) {
       end(*record, FlowEnd::kTimeout);
       record = nullptr;
     } else if (record != nullptr &&
                starts_new_connection(*record, packet, direction_of(*record, reversed))) {
+      replaced = record->state == FlowState::kClosed;
       end(*record, FlowEnd::kReplaced);
       record = nullptr;
     }
@@ -97,7 +100,7 @@ class FlowTable {
     update_flow(*record, packet, direction, time_us);
     unlink(*record);
     link_newest(*record);
-    return {record, direction, created};
+    return {record, direction, created, replaced};
   }
 
   // The flow of this tuple, either direction; nullptr if there is none.

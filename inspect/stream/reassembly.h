@@ -43,6 +43,7 @@ struct StreamCounters {
   uint64_t held_full = 0;  // early segments over held_max or kSegmentsHeldMax
   uint64_t no_memory = 0;  // over the budget
   uint64_t depth_reached = 0;
+  uint64_t out_of_place = 0;  // behind an end, or of a connection that nobody has answered
 };
 
 enum class StreamAccept : uint8_t { kOk, kConflict, kHeldFull, kNoMemory };

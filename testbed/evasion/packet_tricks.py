@@ -92,6 +92,7 @@ def short_ttl(word):
 
 @case
 def bad_checksum(word):
+    """A decoy that the server throws away: so does the engine, and what comes in its place is looked at."""
     c = Connection()
     c.segment(0, 0, b"decoy-words", chksum=0x1234)
     c.segment(0, 0, word + b"-word")
@@ -157,6 +158,93 @@ def second_syn(word):
     c.say(0, word[:3])
     c.segment(0, 70000, flags="S", ack=None)
     c.say(0, word[3:] + b"-word")
+    return c.close()
+
+
+def ended(word, **fields):
+    """A request, an end that never arrives or that nobody believes, and another request."""
+    c = Connection()
+    c.say(0, get(b"/first"))
+    c.say(1, answer(b"ok"))
+    c.segment(0, c.sent[0], **fields)
+    c.say(0, get(b"/" + word + b"/path"))
+    c.say(1, answer(b"ok"))
+    return c.close()
+
+
+def ended_in_a_line(word, position=8, **fields):
+    c = Connection()
+    text = get(b"/" + word + b"/path")
+    c.say(0, text[:8])
+    c.segment(0, position, **fields)
+    c.say(0, text[8:])
+    return c.frames
+
+
+@case
+def rst_ttl(word):
+    """A reset that dies before the server: what follows it is looked at."""
+    return ended(word, flags="R", ack=None, ttl=2)
+
+
+@case
+def rst_bad_checksum(word):
+    return ended(word, flags="R", ack=None, chksum=0x1234)
+
+
+@case
+def fin_ttl(word):
+    """An end that dies before the server, in a line: nothing is let through behind it."""
+    return ended_in_a_line(word, flags="FA", ttl=2)
+
+
+@case
+def fin_bad_checksum(word):
+    return ended_in_a_line(word, flags="FA", chksum=0x1234)
+
+
+@case
+def fin_with_other_bytes(word):
+    """An end together with bytes for which others came before: it goes no further, and ends nothing."""
+    c = Connection()
+    text = get(b"/" + word + b"/path")
+    c.segment(0, 0, text[:8])
+    c.sent[0] = 8
+    c.segment(0, 4, b"XXXX", flags="FA")
+    c.say(0, text[8:])
+    return c.frames
+
+
+@case
+def fin_out_of_window(word):
+    return ended_in_a_line(word, flags="FA", position=2**29)
+
+
+@case
+def rst_syn_ttl(word):
+    """A reset and a SYN that die before the server: the second half of a line is no new connection."""
+    c = Connection()
+    text = get(b"/" + word + b"/path")
+    c.say(0, text[:8])
+    c.segment(0, c.sent[0], flags="R", ack=None, ttl=2)
+    c.segment(0, c.sent[0] - 1, flags="S", ack=None, ttl=2)
+    c.say(0, text[8:])
+    return c.frames
+
+
+@case
+def port_again(word):
+    """No trick: after a reset, the same port connects again."""
+    c = Connection()
+    c.say(0, get(b"/first"))
+    c.segment(0, c.sent[0], flags="R", ack=None)
+    again = 100000
+    c.segment(0, again - 1, flags="S", ack=None)
+    c.segment(1, again - 1, flags="SA", ack=again)
+    c.sent = [again, again]
+    c.segment(0, again)
+    c.say(0, get(b"/" + word + b"/path"))
+    c.say(1, answer(b"ok"))
     return c.close()
 
 

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ends and beginnings of TCP connections that may be seen here and nowhere else: a short TTL, a
+// wrong checksum. Whatever follows is inspected, or does not pass.
+#include "inspect/match/test_harness.h"
+
+namespace sluice::inspect {
+namespace {
+
+using testing::Bytes;
+using testing::Ends;
+using testing::Harness;
+using testing::kAck;
+using testing::kRst;
+using testing::kSyn;
+using testing::Sids;
+using testing::tcp;
+
+constexpr uint8_t kFin = tunnels::kTcpFin;
+constexpr const char* kRules =
+    "drop tcp any any -> any any (content:\"attack\"; sid:1;)\n"
+    "drop http any any -> any any (http.uri; content:\"/evil\"; sid:2;)\n";
+constexpr const char* kFirst = "GET /first HTTP/1.1\r\nHost: h\r\n\r\n";
+constexpr const char* kEvil = "GET /evil HTTP/1.1\r\nHost: h\r\n\r\n";
+constexpr uint32_t kFirstLength = 32;
+
+uint64_t out_of_place(Harness& h) { return h.inspector().stream_counters().out_of_place; }
+
+// The transport checksum of a TCP segment over IPv4 without options.
+Bytes with_wrong_checksum(Bytes segment) {
+  segment[36] ^= 0x40;
+  return segment;
+}
+
+TEST(FeignedEnd, SegmentsWithAWrongChecksumAreDroppedAndSayNothing) {
+  for (const uint8_t flags : {kRst, uint8_t(kFin | kAck), kAck}) {
+    Harness h(kRules);
+    const Ends c;
+    h.connect(c);
+    h.data(c, 0, kFirst);
+    EXPECT_FALSE(h.send(with_wrong_checksum(tcp(c, flags, 1001 + kFirstLength, 5001, "junk"))));
+    EXPECT_FALSE(h.data(c, kFirstLength, kEvil)) << int{flags};
+    EXPECT_EQ(h.alerts(), Sids{2});
+    EXPECT_EQ(h.drops(), (std::vector<std::string>{"invalid checksum", "rules"}));
+    EXPECT_EQ(h.inspector().counters().dropped_checksum, 1u);
+    EXPECT_EQ(h.inspector().flows(), 1u);
+  }
+}
+
+TEST(FeignedEnd, AFloodOfWrongChecksumsIsReportedOnceATick) {
+  Harness h(kRules);
+  for (int i = 0; i < 5; i++) EXPECT_FALSE(h.send(with_wrong_checksum(tcp({}, kSyn, 1, 0))));
+  EXPECT_EQ(h.drops().size(), 1u);
+  h.pass_time(1);
+  h.send(with_wrong_checksum(tcp({}, kSyn, 1, 0)));
+  EXPECT_EQ(h.drops().size(), 2u);
+  EXPECT_EQ(h.inspector().flows(), 0u);
+}
+
+TEST(FeignedEnd, ChecksumsNeedNotBeVerified) {
+  InspectorOptions options;
+  options.verify_checksums = false;
+  Harness h(kRules, options);
+  const Ends c;
+  h.connect(c);
+  EXPECT_TRUE(h.send(with_wrong_checksum(tcp(c, kAck, 1001, 5001, "att"))));
+  EXPECT_FALSE(h.send(with_wrong_checksum(tcp(c, kAck, 1004, 5001, "ack"))));
+}
+
+TEST(FeignedEnd, WhatFollowsAResetIsInspected) {
+  for (const bool from_client : {true, false}) {
+    Harness h(kRules);
+    const Ends c;
+    h.connect(c);
+    h.data(c, 0, kFirst);
+    if (from_client)
+      EXPECT_TRUE(h.send(tcp(c, kRst, 1001 + kFirstLength, 0)));
+    else
+      EXPECT_TRUE(h.send(tcp(c.turned(), kRst | kAck, 5001, 1001 + kFirstLength)));
+    EXPECT_TRUE(h.send(tcp(c.turned(), kAck, 5001, 1001 + kFirstLength, "on its way")));
+    EXPECT_FALSE(h.data(c, kFirstLength, kEvil));
+    EXPECT_EQ(h.alerts(), Sids{2});
+  }
+}
+
+TEST(FeignedEnd, NothingPassesBehindAnEnd) {
+  Harness h(kRules);
+  const Ends c;
+  h.connect(c);
+  h.data(c, 0, "GET /e");
+  EXPECT_TRUE(h.send(tcp(c, kFin | kAck, 1007, 5001)));
+  EXPECT_TRUE(h.data(c, 0, "GET /e")) << "again";
+  EXPECT_TRUE(h.send(tcp(c, kFin | kAck, 1007, 5001))) << "again";
+  EXPECT_FALSE(h.data(c, 6, "vil HTTP/1.1\r\n\r\n"));
+  EXPECT_FALSE(h.data(c, 7, "vil HTTP/1.1\r\n\r\n"));
+  EXPECT_FALSE(h.data(c, 0, "GET /evil HTTP/1.1\r\n\r\n"));
+  EXPECT_EQ(out_of_place(h), 3u);
+  EXPECT_EQ(h.drops(), std::vector<std::string>{"stream error"});
+  EXPECT_TRUE(h.send(tcp(c.turned(), kAck, 5001, 1008, "the other direction goes on")));
+}
+
+TEST(FeignedEnd, TheServersEndHoldsAsWell) {
+  Harness h("drop http any any -> any any (http.response_body; content:\"evil\"; sid:1;)");
+  const Ends c;
+  h.connect(c);
+  h.data(c, 0, kFirst);
+  const std::string answer = "HTTP/1.1 200 OK\r\n\r\nev";
+  const auto end = 5001 + static_cast<uint32_t>(answer.size());
+  EXPECT_TRUE(h.send(tcp(c.turned(), kAck, 5001, 1001 + kFirstLength, answer)));
+  EXPECT_TRUE(h.send(tcp(c.turned(), kFin | kAck, end, 1001 + kFirstLength)));
+  EXPECT_FALSE(h.send(tcp(c.turned(), kAck, end, 1001 + kFirstLength, "il")));
+}
+
+TEST(FeignedEnd, AnEndThatIsNoneChangesNothing) {
+  struct Case {
+    uint8_t flags;
+    uint32_t offset;
+    const char* bytes;
+    bool passes;
+  };
+  const Case cases[] = {
+      {kFin | kAck, 1u << 29, "", true},  // out of the window
+      {kFin | kAck, 100, "", true},       // early
+      {kFin | kAck, 3, "", true},         // behind
+      {kFin | kAck, 2, "XXXX", false},    // with other bytes: nobody receives it
+      {kFin | kRst, 6, "", true},         // a reset
+      {kFin | kSyn, 6, "", true},
+  };
+  for (const Case& end : cases) {
+    Harness h(kRules);
+    const Ends c;
+    h.connect(c);
+    h.data(c, 0, "GET /e");
+    EXPECT_EQ(h.send(tcp(c, end.flags, 1001 + end.offset, 5001, end.bytes)), end.passes);
+    EXPECT_FALSE(h.data(c, 6, "vil HTTP/1.1\r\n\r\n")) << end.offset;
+    EXPECT_EQ(h.alerts(), Sids{2}) << end.offset;
+  }
+}
+
+TEST(FeignedEnd, ASynAfterAResetMustBeAnswered) {
+  for (const uint32_t isn : {1006u, 1000u, 70'000u}) {
+    Harness h(kRules);
+    const Ends c;
+    h.connect(c);
+    h.data(c, 0, "GET /e");
+    EXPECT_TRUE(h.send(tcp(c, kRst, 1007, 0)));
+    EXPECT_TRUE(h.send(tcp(c, kSyn, isn, 0)));
+    EXPECT_FALSE(h.data(c, 6, "vil HTTP/1.1\r\n\r\n")) << isn;
+    EXPECT_TRUE(h.send(tcp(c.turned(), kAck, 5001, 1007))) << "what the server says to the SYN";
+    EXPECT_FALSE(h.data(c, 6, "vil HTTP/1.1\r\n\r\n")) << isn;
+    EXPECT_FALSE(h.send(tcp(c.turned(), kAck, 5001, 1007, "of the old connection")));
+    EXPECT_EQ(out_of_place(h), 3u);
+    EXPECT_EQ(h.drops(), std::vector<std::string>{"stream error"});
+  }
+}
+
+TEST(FeignedEnd, AnAnsweredSynBeginsAnotherConnection) {
+  struct Answer {
+    uint8_t flags;
+    uint32_t acknowledgement;
+    bool counts;
+  };
+  const Answer answers[] = {{kSyn | kAck, 70'001, true},
+                            {kSyn | kAck, 70'004, true},  // what came with the SYN
+                            {kSyn, 0, true},
+                            {kSyn | kAck, 1007, false},
+                            {kSyn | kAck, 70'000, false}};
+  for (const Answer& answer : answers) {
+    Harness h(kRules);
+    const Ends c;
+    h.connect(c);
+    h.data(c, 0, "GET /e");
+    h.send(tcp(c, kRst, 1007, 0));
+    EXPECT_TRUE(h.send(tcp(c, kSyn, 70'000, 0, "GET")));
+    EXPECT_TRUE(h.send(tcp(c.turned(), answer.flags, 90'000, answer.acknowledgement)));
+    EXPECT_EQ(h.send(tcp(c, kAck, 70'004, 90'001, " /")), answer.counts) << answer.acknowledgement;
+    EXPECT_FALSE(h.send(tcp(c, kAck, 70'006, 90'001, "evil HTTP/1.1\r\n\r\n")));
+    EXPECT_EQ(h.alerts(), answer.counts ? Sids{2} : Sids{});
+  }
+}
+
+// The server still has the old connection: it says where it is, and the client ends that first.
+TEST(FeignedEnd, AHalfOpenConnectionIsEndedAndBeginsAgain) {
+  Harness h(kRules);
+  const Ends c;
+  h.connect(c);
+  h.data(c, 0, "abc");
+  h.send(tcp(c, kRst, 1004, 0));
+  EXPECT_TRUE(h.send(tcp(c, kSyn, 70'000, 0)));
+  EXPECT_TRUE(h.send(tcp(c.turned(), kAck, 5001, 1004)));
+  EXPECT_TRUE(h.send(tcp(c, kRst, 1004, 0)));
+  h.connect(c, 70'000, 90'000);
+  EXPECT_TRUE(h.send(tcp(c, kAck, 70'001, 90'001, "att")));
+  EXPECT_FALSE(h.send(tcp(c, kAck, 70'004, 90'001, "ack")));
+  EXPECT_EQ(out_of_place(h), 0u);
+}
+
+TEST(FeignedEnd, NeitherAResetNorASynLeadsAroundThePolicyForTheMiddle) {
+  for (const uint8_t flags : {kRst, kSyn, uint8_t(kSyn | kRst)}) {
+    InspectorOptions options;
+    options.exceptions[ExceptionCause::kMidstream] = ExceptionPolicy::kDropFlow;
+    Harness h(kRules, options);
+    const Ends c;
+    EXPECT_TRUE(h.send(tcp(c, flags, 1000, 0)));
+    EXPECT_FALSE(h.data(c, 0, "of a connection that goes on")) << int{flags};
+    EXPECT_FALSE(h.data(c, 5, "of a connection that goes on")) << int{flags};
+    const Ends other{"10.0.0.1", "10.0.0.2", 40001, 80};
+    h.connect(other);
+    EXPECT_TRUE(h.data(other, 0, "text"));
+  }
+}
+
+}  // namespace
+}  // namespace sluice::inspect

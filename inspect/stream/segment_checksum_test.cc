@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/stream/segment_checksum.h"
+
+#include <gtest/gtest.h>
+
+#include "inspect/stream/test_packets.h"
+
+namespace sluice::inspect {
+namespace {
+
+using testing::Bytes;
+using testing::Ends;
+using testing::tcp;
+
+bool holds(const Bytes& ip) { return has_right_checksum(*view_packet(ip)); }
+
+TEST(SegmentChecksum, OfWholeSegmentsIsRight) {
+  for (const Ends& ends : {Ends{}, Ends{"fd01::2", "fd01::11", 1, 65535}}) {
+    for (const size_t length : {0u, 1u, 2u, 3u, 1399u, 1400u})
+      EXPECT_TRUE(holds(tcp(ends, 0x10, 7, 8, std::string(length, 'x')))) << length;
+  }
+}
+
+// Addresses, header and payload: one changed bit anywhere is found. What makes it another kind of
+// packet or cuts it is no segment to look at.
+TEST(SegmentChecksum, OfAChangedOneIsWrong) {
+  for (const Ends& ends : {Ends{}, Ends{"fd01::2", "fd01::11", 1, 2}}) {
+    const Bytes right = tcp(ends, 0x10, 7, 8, "odd");
+    const bool v4 = right[0] == 0x45;
+    size_t seen = 0;
+    for (size_t at = v4 ? 12 : 8; at < right.size(); at++) {
+      Bytes wrong = right;
+      wrong[at] ^= 0x04;
+      const auto view = view_packet(wrong);
+      if (!view || !view->is_tcp()) continue;
+      seen++;
+      EXPECT_FALSE(has_right_checksum(*view)) << at;
+    }
+    EXPECT_GE(seen, right.size() - (v4 ? 12 : 8) - 3) << "all but the header's length";
+  }
+}
+
+// As a sender leaves it to its hardware: the sum of the addresses alone.
+TEST(SegmentChecksum, ThatIsUnfinishedIsWrong) {
+  for (const size_t place : {36u, 37u}) {
+    Bytes wrong = tcp({}, 0x10, 7, 8, "text");
+    wrong[place] ^= 0xff;
+    EXPECT_FALSE(holds(wrong));
+  }
+}
+
+}  // namespace
+}  // namespace sluice::inspect
