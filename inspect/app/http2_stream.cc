@@ -165,7 +165,7 @@ void Http2Stream::begin_body(Direction direction, TransactionSink& sink) {
   Side& side = sides_[static_cast<int>(direction)];
   const HttpCodings codings = http_codings(side.fields.get("content-encoding"));
   if (codings.too_many) sink.event(this, direction, "too_many_encoding_layers");
-  const std::string_view name = disposition_filename(side.fields.get("content-disposition"));
+  const std::string name = disposition_filename(side.fields.get("content-disposition"));
   const std::string_view path = std::string_view(uri_).substr(0, uri_.find('?'));
   side.body.begin(direction == kToServer || name.empty() ? path : name,
                   direction == kToServer ? multipart_boundary(side.fields.get("content-type"))

@@ -53,7 +53,8 @@ class HttpBody::Teller : public HttpInflate::Listener, public HttpMultipart::Lis
       return;
     }
     body_.part_names_.emplace_back(name.substr(0, kHttpFileNameMax));
-    sink_.buffer(transaction_, direction_, Buffer::kFileName, bytes_of(body_.part_names_.back()));
+    if (!name.empty())
+      sink_.buffer(transaction_, direction_, Buffer::kFileName, bytes_of(body_.part_names_.back()));
     open_file(body_.part_names_.back());
   }
   void on_file_end() override { close_file(FileEnd::kClosed); }

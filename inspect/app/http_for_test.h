@@ -22,4 +22,30 @@ inline std::string get(std::string_view uri) {
   return "GET " + std::string(uri) + " HTTP/1.1\r\nHost: h\r\n\r\n";
 }
 
+struct Expected {
+  Direction direction;
+  std::string_view buffer;
+  std::string_view bytes;
+  uint64_t transaction = 0;
+};
+
+struct Case {
+  std::string_view name;
+  Conversation said;
+  std::vector<Expected> expected;
+  std::vector<std::string> events;
+};
+
+// The buffers and events of what was said, however it is cut.
+inline void check(const Case& c) {
+  SCOPED_TRACE(c.name);
+  RecordingSink sink;
+  const auto parser = make();
+  converse(*parser, c.said, sink);
+  for (const Expected& e : c.expected)
+    EXPECT_EQ(sink.get(e.transaction, e.direction, e.buffer), e.bytes) << e.buffer;
+  EXPECT_EQ(sink.events(), c.events);
+  expect_same_when_cut(make, c.said);
+}
+
 }  // namespace sluice::inspect::testing

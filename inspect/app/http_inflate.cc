@@ -12,48 +12,87 @@ namespace sluice::inspect {
 namespace {
 
 constexpr size_t kChunk = 16384;
-// What is kept to be told as it came, until something has been decoded; no header is longer.
+// What is kept to be told as it came, until something has been decoded. A header, and empty blocks
+// behind it, may be longer.
 constexpr size_t kHeldMax = 1024;
 constexpr uint64_t kBombRatio = 2048;
 
 // gzip, RFC 1952 2.3
 constexpr uint8_t kMagic1 = 0x1f, kMagic2 = 0x8b;
-constexpr uint8_t kHeaderCrc = 2, kExtra = 4, kName = 8, kComment = 16;
+constexpr uint8_t kHasCrc = 2, kHasExtra = 4, kHasName = 8, kHasComment = 16;
 constexpr size_t kGzipHeader = 10, kGzipTrailer = 8;
 
-struct Header {
-  enum Kind : uint8_t { kMore, kGzip, kZlib, kNone };
-  Kind kind;
-  size_t length;
+// Reads what stands before the data, of any length, and keeps none of it but its first two bytes:
+// they say what it is, whatever it is called, because servers mix the names up.
+class HeaderReader {
+ public:
+  enum class Kind : uint8_t { kMore, kGzip, kZlib, kNone };
+
+  // Takes what it reads off `bytes`. kNone: it has read a few bytes of what is no header.
+  Kind take(std::span<const uint8_t>& bytes) {
+    Kind kind = Kind::kMore;
+    while (kind == Kind::kMore && !bytes.empty()) {
+      kind = take(bytes[0]);
+      bytes = bytes.subspan(1);
+    }
+    return kind;
+  }
+  std::span<const uint8_t> first_two() const { return first_; }
+
+ private:
+  // In their order; all but the first may be missing.
+  enum class Part : uint8_t { kFixed, kExtraLength, kExtra, kName, kComment, kCrc };
+
+  Kind take(uint8_t byte) {
+    const size_t at = at_++;
+    switch (part_) {
+      case Part::kFixed:
+        return fixed(at, byte);
+      case Part::kExtraLength:
+        extra_left_ |= static_cast<size_t>(byte) << 8 * at;
+        if (at == 0) return Kind::kMore;
+        return extra_left_ != 0 ? begin(Part::kExtra) : after(Part::kExtra);
+      case Part::kExtra:
+        return at + 1 < extra_left_ ? Kind::kMore : after(part_);
+      case Part::kName:
+      case Part::kComment:
+        return byte != 0 ? Kind::kMore : after(part_);
+      default:
+        return at == 0 ? Kind::kMore : after(part_);
+    }
+  }
+
+  Kind fixed(size_t at, uint8_t byte) {
+    if (at < first_.size()) first_[at] = byte;
+    if (at == 1 && !(first_[0] == kMagic1 && byte == kMagic2)) {
+      const bool zlib = (first_[0] & 0x0f) == 8 && (first_[0] >> 4) <= 7 &&
+                        (first_[0] * 256 + byte) % 31 == 0 && (byte & 0x20) == 0;
+      return zlib ? Kind::kZlib : Kind::kNone;
+    }
+    if (at == 2 && byte != 8) return Kind::kNone;  // not deflate
+    if (at == 3) flags_ = byte;
+    return at + 1 < kGzipHeader ? Kind::kMore : after(part_);
+  }
+
+  Kind begin(Part part) {
+    part_ = part;
+    at_ = 0;
+    return Kind::kMore;
+  }
+  Kind after(Part part) {
+    if (part < Part::kExtraLength && (flags_ & kHasExtra) != 0) return begin(Part::kExtraLength);
+    if (part < Part::kName && (flags_ & kHasName) != 0) return begin(Part::kName);
+    if (part < Part::kComment && (flags_ & kHasComment) != 0) return begin(Part::kComment);
+    if (part < Part::kCrc && (flags_ & kHasCrc) != 0) return begin(Part::kCrc);
+    return Kind::kGzip;
+  }
+
+  Part part_ = Part::kFixed;
+  uint8_t flags_ = 0;
+  std::array<uint8_t, 2> first_{};
+  size_t at_ = 0;  // within the part
+  size_t extra_left_ = 0;
 };
-
-Header gzip_header(std::span<const uint8_t> bytes) {
-  constexpr Header kUnfinished = {Header::kMore, 0};
-  if (bytes.size() < kGzipHeader) return kUnfinished;
-  if (bytes[2] != 8) return {Header::kNone, 0};  // not deflate
-  const uint8_t flags = bytes[3];
-  size_t at = kGzipHeader;
-  if ((flags & kExtra) != 0) {
-    if (bytes.size() < at + 2) return kUnfinished;
-    at += 2 + (bytes[at] | static_cast<size_t>(bytes[at + 1]) << 8);
-  }
-  for (const uint8_t text : {kName, kComment}) {
-    if ((flags & text) == 0) continue;
-    while (at < bytes.size() && bytes[at] != 0) at++;
-    at++;
-  }
-  if ((flags & kHeaderCrc) != 0) at += 2;
-  return at > bytes.size() ? kUnfinished : Header{Header::kGzip, at};
-}
-
-// Two bytes say what it is, whatever it is called: servers mix the names up.
-Header read_header(std::span<const uint8_t> bytes) {
-  if (bytes.size() < 2) return {Header::kMore, 0};
-  if (bytes[0] == kMagic1 && bytes[1] == kMagic2) return gzip_header(bytes);
-  const bool zlib = (bytes[0] & 0x0f) == 8 && (bytes[0] >> 4) <= 7 &&
-                    (bytes[0] * 256 + bytes[1]) % 31 == 0 && (bytes[1] & 0x20) == 0;
-  return zlib ? Header{Header::kZlib, 2} : Header{Header::kNone, 0};
-}
 
 std::span<const uint8_t> bytes_of(const std::string& text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
@@ -111,17 +150,20 @@ class HttpInflate::Layer {
  private:
   enum class State : uint8_t { kHeader, kData, kPlain, kOver };
 
-  // Both take what they use off `bytes`.
+  // These take what they use off `bytes`.
   bool take_header(std::span<const uint8_t>& bytes, const Out& out);
   bool take_data(std::span<const uint8_t>& bytes, const Out& out);
+  bool decode(std::span<const uint8_t>& bytes, const Out& out);
   size_t hold(std::span<const uint8_t> bytes);
   bool give_up(const Out& out);
 
   const HttpCoding coding_;
   State state_ = State::kHeader;
-  std::string held_;    // all of the input, until something has been decoded
-  size_t trailer_ = 0;  // so much of held_ is of the gzip member before
-  bool gzip_ = false;   // as its header says
+  HeaderReader header_;
+  std::string held_;         // the beginning of the input, until something has been decoded
+  bool held_all_ = true;     // all of it
+  size_t trailer_left_ = 0;  // of the gzip member before
+  bool gzip_ = false;        // as its header says
   bool decoded_ = false;
   bool ready_ = false, failed_ = false;
   z_stream stream_{};
@@ -152,35 +194,45 @@ size_t HttpInflate::Layer::hold(std::span<const uint8_t> bytes) {
 }
 
 bool HttpInflate::Layer::take_header(std::span<const uint8_t>& bytes, const Out& out) {
-  const size_t before = held_.size();
-  const size_t taken = hold(bytes);
-  bytes = bytes.subspan(taken);
-  if (held_.size() < trailer_) return true;
-  const Header header = read_header(bytes_of(held_).subspan(trailer_));
-  if (header.kind == Header::kMore) return held_.size() < kHeldMax ? true : give_up(out);
-  if (decoded_ && header.kind != Header::kGzip) {  // no other member
+  using Kind = HeaderReader::Kind;
+  const size_t of_trailer = std::min(trailer_left_, bytes.size());
+  trailer_left_ -= of_trailer;
+  bytes = bytes.subspan(of_trailer);
+  const std::span<const uint8_t> all = bytes;
+  const Kind kind = header_.take(bytes);
+  const size_t taken = all.size() - bytes.size();
+  if (!decoded_) held_all_ = hold(all.first(taken)) == taken && held_all_;
+  if (kind == Kind::kMore) return true;
+  if (decoded_ && kind != Kind::kGzip) {  // no other member
     state_ = State::kOver;
     return true;
   }
-  if (header.kind == Header::kNone && coding_ == HttpCoding::kGzip) return give_up(out);
-  gzip_ = header.kind == Header::kGzip;
+  if (kind == Kind::kNone && coding_ == HttpCoding::kGzip) return give_up(out);
+  gzip_ = kind == Kind::kGzip;
   ready_ = (ready_ ? inflateReset(&stream_) : inflateInit2(&stream_, -MAX_WBITS)) == Z_OK;
   if (!ready_) return give_up(out);
   state_ = State::kData;
-  // Back to what follows the header. Raw deflate has none: of its first two bytes, one may have
-  // come before.
-  const size_t end = trailer_ + header.length;
-  const size_t back = std::min(taken, held_.size() - end);
-  bytes = {bytes.data() - back, bytes.size() + back};
-  const std::string early = held_.substr(end, before > end ? before - end : 0);
-  held_.resize(end);
-  std::span<const uint8_t> first = bytes_of(early);
-  return first.empty() || take_data(first, out);
+  if (kind != Kind::kNone) return true;
+  std::span<const uint8_t> data = header_.first_two();  // raw deflate has no header
+  return decode(data, out);
 }
 
+// Bytes that are held are decoded apart from those that are not, so that it does not matter where
+// the input was cut.
 bool HttpInflate::Layer::take_data(std::span<const uint8_t>& bytes, const Out& out) {
-  const size_t length = decoded_ ? bytes.size() : hold(bytes);
-  if (length == 0) return give_up(out);
+  const size_t held = decoded_ ? 0 : hold(bytes);
+  if (held == 0) {
+    held_all_ = false;
+    return decode(bytes, out);
+  }
+  std::span<const uint8_t> data = bytes.first(held);
+  const bool more = decode(data, out);
+  bytes = bytes.subspan(held - (failed_ ? 0 : data.size()));
+  return more;
+}
+
+bool HttpInflate::Layer::decode(std::span<const uint8_t>& bytes, const Out& out) {
+  const size_t length = bytes.size();
   uint8_t chunk[kChunk];
   stream_.next_in = const_cast<uint8_t*>(bytes.data());
   stream_.avail_in = static_cast<uInt>(length);
@@ -197,19 +249,19 @@ bool HttpInflate::Layer::take_data(std::span<const uint8_t>& bytes, const Out& o
   if (status == Z_STREAM_END) {
     state_ = gzip_ ? State::kHeader : State::kOver;
     decoded_ = true;
-    trailer_ = kGzipTrailer;
+    trailer_left_ = kGzipTrailer;
+    header_ = {};
     held_.clear();
   } else if (status != Z_OK && status != Z_BUF_ERROR) {
-    bytes = bytes.subspan(stream_.avail_in);  // they are in held_
     return give_up(out);
   }
   return true;
 }
 
-// A body that nothing was decoded of is told as it came.
+// A body that nothing was decoded of is told as it came, if all of it is there, or its beginning.
 bool HttpInflate::Layer::give_up(const Out& out) {
   failed_ = true;
-  state_ = decoded_ ? State::kOver : State::kPlain;
+  state_ = decoded_ || !held_all_ ? State::kOver : State::kPlain;
   return decoded_ || out(bytes_of(held_));
 }
 

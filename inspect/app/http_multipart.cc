@@ -2,9 +2,11 @@
 #include "inspect/app/http_multipart.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "inspect/app/http.h"
 #include "inspect/app/http_headers.h"
+#include "inspect/app/mime_header.h"
 
 namespace sluice::inspect {
 namespace {
@@ -55,8 +57,9 @@ std::string_view multipart_boundary(std::string_view content_type) {
   return boundary.size() > kHttpBoundaryMax ? std::string_view() : boundary;
 }
 
-std::string_view disposition_filename(std::string_view header_value) {
-  return parameter(header_value, "filename");
+std::string disposition_filename(std::string_view header_value) {
+  const std::string_view name = parameter(header_value, "filename");
+  return name.empty() ? mime_parameter(header_value, "filename") : std::string(name);
 }
 
 HttpMultipart::HttpMultipart(std::string_view boundary)
@@ -88,7 +91,7 @@ void HttpMultipart::gap() {
   if (state_ != State::kFile) state_ = State::kSkip;
   held_.clear();
   not_content_ = 0;
-  line_.clear();
+  begin_part();
 }
 
 // Content up to the next CR or LF at once; from there on byte by byte, as long as it may become
@@ -136,48 +139,49 @@ size_t HttpMultipart::feed_boundary_line(std::span<const uint8_t> bytes) {
     state_ = State::kEpilogue;
   } else if (end != std::string_view::npos) {
     state_ = State::kHeaders;
-    line_.clear();
+    begin_part();
   }
   return taken;
 }
 
 size_t HttpMultipart::feed_headers(std::span<const uint8_t> bytes, Listener& listener) {
   const std::string_view text = text_of(bytes);
+  // A line that begins with a blank belongs to the header before it.
+  if (line_over_ && text[0] != ' ' && text[0] != '\t') end_of_header();
   const size_t end = text.find('\n');
   const size_t taken = end == std::string_view::npos ? text.size() : end + 1;
-  if (line_.size() + taken > kHttpPartHeaderMax) {
-    listener.on_bad_header();
-    state_ = State::kSkip;
-    line_.clear();
-    return taken;
-  }
-  line_.append(text.substr(0, taken));
-  if (end == std::string_view::npos) return taken;
-  const std::string_view all = line_;
-  if (all == "\n" || all == "\r\n" || all.ends_with("\n\n") || all.ends_with("\n\r\n"))
-    end_of_headers(listener);
+  const size_t room = kHttpPartHeaderMax - line_.size();
+  if (taken > room && !std::exchange(header_cut_, true)) listener.on_bad_header();
+  line_.append(text.substr(0, std::min(taken, room)));
+  line_over_ = end != std::string_view::npos;
+  if (!line_over_) return taken;
+  if (!line_.ends_with('\n')) line_.back() = '\n';  // it is cut
+  if (line_ == "\n" || line_ == "\r\n") end_of_headers(listener);
   return taken;
 }
 
-void HttpMultipart::end_of_headers(Listener& listener) {
-  std::string_view name;
-  std::string_view rest = line_;
-  while (!rest.empty()) {
-    size_t end = rest.find('\n');  // of the header: lines that begin with a blank belong to it
-    while (end + 1 < rest.size() && (rest[end + 1] == ' ' || rest[end + 1] == '\t'))
-      end = std::min(rest.find('\n', end + 1), rest.size() - 1);
-    const std::string_view header = rest.substr(0, end);
-    rest.remove_prefix(end + 1);
-    const size_t colon = header.find(':');
-    if (colon != std::string_view::npos &&
-        equals_lower(trim(header.substr(0, colon)), "content-disposition"))
-      name = disposition_filename(header.substr(colon + 1));
-  }
-  state_ = name.empty() ? State::kSkip : State::kFile;
-  if (!name.empty()) listener.on_file(name);
+void HttpMultipart::end_of_header() {
+  const size_t colon = line_.find(':');
+  if (colon != std::string::npos &&
+      equals_lower(trim(std::string_view(line_).substr(0, colon)), "content-disposition"))
+    name_ = disposition_filename(std::string_view(line_).substr(colon + 1));
   line_.clear();
+}
+
+// The name may stand in what was cut off: such a part is a file without one.
+void HttpMultipart::end_of_headers(Listener& listener) {
+  const bool is_file = !name_.empty() || header_cut_;
+  state_ = is_file ? State::kFile : State::kSkip;
+  if (is_file) listener.on_file(name_);
+  begin_part();
   held_ = "\r\n";  // the line that ended the headers may begin the next delimiter: an empty part
   not_content_ = held_.size();
+}
+
+void HttpMultipart::begin_part() {
+  line_.clear();
+  name_.clear();
+  header_cut_ = line_over_ = false;
 }
 
 }  // namespace sluice::inspect

@@ -12,20 +12,20 @@ namespace sluice::inspect {
 
 // What the Content-Type header says; empty: no multipart body, or no boundary that could be used.
 std::string_view multipart_boundary(std::string_view content_type);
-// `filename` of a Content-Disposition header; empty: it has none.
-std::string_view disposition_filename(std::string_view header_value);
+// `filename` of a Content-Disposition header, or else `filename*` (RFC 6266); empty: it has none.
+std::string disposition_filename(std::string_view header_value);
 
 class HttpMultipart {
  public:
   class Listener {
    public:
     virtual ~Listener() = default;
-    // A part with a file name begins.
+    // A part with a file name begins; empty: the name is not known.
     virtual void on_file(std::string_view name) = 0;
     // The boundary behind it has been seen.
     virtual void on_file_end() = 0;
     virtual void on_file_data(std::span<const uint8_t> bytes) = 0;
-    // The headers of a part are too long to be kept; it is passed over.
+    // A header of a part is too long to be kept; the part is taken for a file.
     virtual void on_bad_header() = 0;
   };
 
@@ -43,13 +43,18 @@ class HttpMultipart {
   size_t feed_content(std::span<const uint8_t> bytes, Listener& listener);
   size_t feed_boundary_line(std::span<const uint8_t> bytes);
   size_t feed_headers(std::span<const uint8_t> bytes, Listener& listener);
+  void end_of_header();
   void end_of_headers(Listener& listener);
+  void begin_part();
 
   State state_ = State::kSkip;
   const std::string delimiter_;  // "\r\n--boundary"
   std::string held_;             // what may be the begin of a delimiter, from its CR or LF
   size_t not_content_;           // so much of it comes before the content
-  std::string line_;             // of the boundary line, or the headers so far
+  std::string line_;             // of the boundary line, or a header so far, with its end
+  bool line_over_ = false;       // the next byte begins another line of the headers
+  std::string name_;             // of the part, by its headers so far
+  bool header_cut_ = false;      // one of them was too long
 };
 
 }  // namespace sluice::inspect

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <zlib.h>
-
 #include "inspect/app/http_for_test.h"
 
 namespace sluice::inspect {
@@ -8,32 +6,7 @@ namespace {
 
 using namespace testing;  // NOLINT
 
-struct Expected {
-  Direction direction;
-  std::string_view buffer;
-  std::string_view bytes;
-  uint64_t transaction = 0;
-};
-
-struct Case {
-  std::string_view name;
-  Conversation said;
-  std::vector<Expected> expected;
-  std::vector<std::string> events;
-};
-
 constexpr std::string_view kNone = "(none)";
-
-void check(const Case& c) {
-  SCOPED_TRACE(c.name);
-  RecordingSink sink;
-  const auto parser = make();
-  converse(*parser, c.said, sink);
-  for (const Expected& e : c.expected)
-    EXPECT_EQ(sink.get(e.transaction, e.direction, e.buffer), e.bytes) << e.buffer;
-  EXPECT_EQ(sink.events(), c.events);
-  expect_same_when_cut(make, c.said);
-}
 
 TEST(Http, TellsEveryBufferOfARequest) {
   check({"request",
@@ -234,106 +207,6 @@ TEST(Http, TellsWhatIsWrong) {
   };
   for (const auto& c : cases)
     check({c.request, {client(c.request), server(c.response)}, {}, c.events});
-}
-
-std::string deflated(std::string_view text, int window_bits) {
-  z_stream stream{};
-  EXPECT_EQ(deflateInit2(&stream, 9, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  std::string out(deflateBound(&stream, text.size()) + 32, '\0');
-  stream.next_in = reinterpret_cast<uint8_t*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<uint8_t*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
-
-std::string gzip(std::string_view text) { return deflated(text, 15 + 16); }
-
-std::string coded(std::string_view coding, const std::string& body) {
-  return "HTTP/1.1 200 OK\r\nContent-Encoding: " + std::string(coding) +
-         "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
-}
-
-TEST(Http, DecodesBodies) {
-  const std::string text = "hello, hello, hello, a body";
-  const struct {
-    std::string_view coding;
-    std::string body;
-    std::string expected;
-    std::vector<std::string> events = {};
-  } cases[] = {
-      {"gzip", gzip(text), text},
-      {"gzip", gzip(text) + gzip("more"), text + "more"},
-      {"GZIP", gzip(text) + "junk behind it", text},
-      {"deflate", deflated(text, -15), text},
-      {"deflate", deflated(text, 15), text},
-      {"deflate", gzip(text), text},
-      {"gzip, deflate, gzip", gzip(deflated(gzip(text), 15)), text},
-      {"x\vgzip", gzip(text), text, {"abnormal_ce_header"}},
-      {"identity", text, text},
-      {"gzip", text, text, {"gzip_decompression_failed"}},
-      {"gzip, gzip, gzip, gzip", text, text, {"too_many_encoding_layers"}},
-  };
-  for (const auto& c : cases)
-    check({c.coding,
-           {client(get("/")), server(coded(c.coding, c.body))},
-           {{kToClient, "http.response_body", c.expected}, {kToClient, "file.data", c.expected}},
-           c.events});
-  check({"request",
-         {client("POST / HTTP/1.1\r\nHost: h\r\nContent-Encoding: gzip\r\nContent-Length: " +
-                 std::to_string(gzip(text).size()) + "\r\n\r\n" + gzip(text)),
-          server(kOk)},
-         {{kToServer, "http.request_body", text}},
-         {}});
-
-  RecordingSink cut;
-  converse(*make(),
-           {client(get("/")),
-            server("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip(text).substr(0, 22))},
-           cut);
-  EXPECT_TRUE(text.starts_with(cut.get(0, kToClient, "file.data")));
-  EXPECT_FALSE(cut.get(0, kToClient, "file.data").empty());
-}
-
-TEST(Http, BoundsWhatItDecodes) {
-  RecordingSink large;
-  converse(*make(), {client(get("/")), server(coded("gzip", gzip(std::string(5 << 20, 'a'))))},
-           large);
-  EXPECT_EQ(large.get(0, kToClient, "file.data"), std::string(kHttpBodyMax, 'a'));
-
-  RecordingSink bomb;
-  converse(*make(),
-           {client(get("/")),
-            server(coded("gzip, gzip", gzip(gzip(std::string(kHttpBombMin * 20, 'a')))))},
-           bomb);
-  EXPECT_EQ(bomb.events(), std::vector<std::string>{"compression_bomb"});
-  EXPECT_LE(bomb.get(0, kToClient, "file.data").size(), kHttpBodyMax);
-}
-
-TEST(Http, TellsTheFilesOfAMultipartBody) {
-  const std::string body =
-      "preamble\r\n--BB\r\nContent-Disposition: form-data; name=x\r\n\r\nvalue\r\n"
-      "--BB\r\nContent-Disposition: form-data; name=\"f\";\r\n filename=\"a;b.exe\"\r\n\r\n"
-      "MZ\r\n-\r\n--B\r\nend\r\n--BB\r\nContent-Disposition: form-data; filename=c\r\n\r\n"
-      "\r\n--BB--\r\nepilogue";
-  const Conversation said = {
-      client("POST /u HTTP/1.1\r\nHost: h\r\nContent-Type: multipart/form-data; boundary=\"BB\""
-             "\r\nContent-Length: " +
-             std::to_string(body.size()) + "\r\n\r\n" + body),
-      server(kOk)};
-  RecordingSink sink;
-  converse(*make(), said, sink);
-  EXPECT_EQ(sink.get_all(Recorded::kBuffer, "file.name"),
-            (std::vector<std::string>{"a;b.exe", "c"}));
-  EXPECT_EQ(sink.get_all(Recorded::kBuffer, "file.data"),
-            std::vector<std::string>{"MZ\r\n-\r\n--B\r\nend"});
-  EXPECT_EQ(sink.files(),
-            (std::vector<std::string>{"begins a;b.exe", "is closed", "begins c", "is closed"}));
-  EXPECT_EQ(sink.get(0, kToServer, "http.request_body"), body);
-  expect_same_when_cut(make, said);
 }
 
 }  // namespace

@@ -138,9 +138,8 @@ void HttpTransaction::begin_body(Direction direction, TransactionSink& sink) {
   if (codings.abnormal) tell_event(direction, HttpEvent::kAbnormalCeHeader, sink);
   if (codings.too_many) tell_event(direction, HttpEvent::kTooManyEncodingLayers, sink);
   const std::string_view type = http_header(table, "content-type");
-  const std::string_view name =
-      request ? std::string_view()
-              : disposition_filename(http_header(table, "content-disposition"));
+  const std::string name =
+      request ? std::string() : disposition_filename(http_header(table, "content-disposition"));
   Side& side = sides_[static_cast<int>(direction)];
   side.body_begun = true;
   side.body.begin(name.empty() ? path() : name,
