@@ -173,7 +173,7 @@ Probe probe_udp(Direction direction, std::span<const uint8_t> bytes, uint16_t se
   return convincing(direction, bytes, bytes.size(), server_port) ? Probe::kYes : Probe::kNo;
 }
 
-Probe probe_tcp(Direction direction, std::span<const uint8_t> bytes, uint16_t server_port) {
+Probe probe_message(Direction direction, std::span<const uint8_t> bytes, uint16_t server_port) {
   if (bytes.size() < kLengthBytes) return Probe::kMore;
   const size_t length = tunnels::load_be16(bytes.data());
   if (length < kDnsHeaderLength) return Probe::kNo;
@@ -185,6 +185,17 @@ Probe probe_tcp(Direction direction, std::span<const uint8_t> bytes, uint16_t se
   const bool possible =
       plausible_dns_header(message, length) && message.size() < std::min(needed, length);
   return possible ? Probe::kMore : Probe::kNo;
+}
+
+// At its own port a server passes over messages that are none, and so does this.
+Probe probe_tcp(Direction direction, std::span<const uint8_t> bytes, uint16_t server_port) {
+  for (;;) {
+    const Probe answer = probe_message(direction, bytes, server_port);
+    if (answer != Probe::kNo || server_port != kPort) return answer;
+    const size_t length = kLengthBytes + tunnels::load_be16(bytes.data());
+    if (length > bytes.size()) return Probe::kMore;
+    bytes = bytes.subspan(length);
+  }
 }
 
 }  // namespace

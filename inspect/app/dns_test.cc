@@ -304,7 +304,10 @@ TEST(DnsProbe, ByContent) {
   for (const auto& c : cases) {
     EXPECT_EQ(dns_entry().probe(c.direction, bytes_of(c.message), c.port), c.result) << c.name;
     if (c.name == std::string_view("short")) continue;
-    EXPECT_EQ(dns_tcp_entry().probe(c.direction, bytes_of(over_tcp(c.message)), c.port), c.result)
+    // At its own port the next message may be one.
+    const bool goes_on = c.result == Probe::kNo && c.port == 53;
+    EXPECT_EQ(dns_tcp_entry().probe(c.direction, bytes_of(over_tcp(c.message)), c.port),
+              goes_on ? Probe::kMore : c.result)
         << c.name;
   }
   const std::string stream = over_tcp(asked);

@@ -16,9 +16,9 @@ namespace {
 
 constexpr Direction kUp = Direction::kToServer;
 constexpr Direction kDown = Direction::kToClient;
-constexpr size_t kLineMax = 4096;  // that is kept of a line; a longer one is an event
-constexpr size_t kOpenMax = 64;    // commands that wait for replies; then the oldest ends
-constexpr size_t kProbeMax = 512;  // bytes of a welcome that are looked at
+constexpr size_t kLineMax = 4096;   // that is kept of a line; a longer one is an event
+constexpr size_t kOpenMax = 64;     // commands that wait for replies; then the oldest ends
+constexpr size_t kProbeMax = 2048;  // bytes of a side that are looked at
 constexpr size_t kCodeLength = 3;
 constexpr char kTelnetCommand = '\xff';  // and a byte: clients send some before ABOR
 constexpr uint16_t kPort = 21;
@@ -133,28 +133,29 @@ class FtpParser final : public Parser {
   std::vector<uint8_t> rest_;  // behind the reply to AUTH
 };
 
-// A server's welcome may be one of SMTP: then the client's words or the port decide.
+// A server's welcome may be one of SMTP: then the client's words decide, or the port, or what the
+// server says to the client's first words.
 Probe probe(Direction direction, std::span<const uint8_t> bytes, uint16_t server_port) {
   if (std::ranges::find(kPortsOfOthers, server_port) != std::end(kPortsOfOthers)) return Probe::kNo;
   const std::string text =
       lower_case({reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), kProbeMax)});
   if (direction == kUp) {
-    bool possible = false;
     for (const std::string_view word : kWords) {
       const bool enough = server_port == kPort || word == "user" || word == "auth";
       const bool ends =
           text.size() > word.size() && (text[word.size()] == ' ' || text[word.size()] == '\r');
       if (text.starts_with(word) && ends && enough) return Probe::kYes;
-      possible = possible || word.starts_with(text) || text == word;
     }
-    return possible ? Probe::kMore : Probe::kNo;
+    return is_text(text) ? Probe::kMore : Probe::kNo;
   }
   for (const std::string_view welcome : {"220 ", "220-"}) {
     if (welcome.starts_with(text) && text.size() < welcome.size()) return Probe::kMore;
     if (!text.starts_with(welcome)) continue;
     if (text.find("smtp") != std::string::npos) return Probe::kNo;
-    const bool sure = server_port == kPort || text.find("ftp") != std::string::npos;
-    return sure ? Probe::kYes : Probe::kMore;
+    if (server_port == kPort || text.find("ftp") != std::string::npos) return Probe::kYes;
+    if (has_line_with(text, {"230", "331", "332", "234"}))
+      return Probe::kYes;  // logged in, or not yet
+    return has_line_with(text, {"250 ", "250-"}) ? Probe::kNo : Probe::kMore;
   }
   return Probe::kNo;
 }

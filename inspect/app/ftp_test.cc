@@ -188,9 +188,14 @@ TEST(FtpProbe, ByContentAndPort) {
       {"user x", kUp, 9000, Probe::kYes},
       {"USER x", kUp, 110, Probe::kNo},
       {"QUIT\r\n", kUp, 21, Probe::kYes},
-      {"QUIT\r\n", kUp, 9000, Probe::kNo},
+      {"QUIT\r\n", kUp, 9000, Probe::kMore},
+      {"\x16\x03\x01", kUp, 21, Probe::kNo},
+      {"220 hello\r\n500 what\r\n", kDown, 9000, Probe::kMore},
+      {"220 hello\r\n500 what\r\n331 and\r\n", kDown, 9000, Probe::kYes},
+      {"220 hello 331 \r\n", kDown, 9000, Probe::kMore},
+      {"220 hello\r\n250-hello\r\n", kDown, 9000, Probe::kNo},
       {"QU", kUp, 21, Probe::kMore},
-      {"GET / HTTP/1.1", kUp, 21, Probe::kNo},
+      {"GET / HTTP/1.1", kUp, 21, Probe::kMore},
   };
   for (const auto& c : cases)
     EXPECT_EQ(ftp_entry().probe(c.direction, bytes_of(c.text), c.port), c.result) << c.text;

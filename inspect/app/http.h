@@ -32,10 +32,9 @@ inline constexpr size_t kHttpTransactionsPerParser = 1024;
 inline constexpr int kHttpCodingLayersMax = 3;
 // From here on a body that has grown 2048-fold is a bomb, and its rest is not decoded.
 inline constexpr size_t kHttpBombMin = 1 << 20;
-// The request line that a probe waits for before it says no, and the longest method it believes.
-inline constexpr size_t kHttpProbeLineMax = 4096;
-inline constexpr size_t kHttpMethodMax = 20;
-// multipart/form-data: the boundary and the headers of one part.
+// What a probe waits for of a request line with an uncommon method; then it goes by what is there.
+inline constexpr size_t kHttpProbeLineMax = 1024;
+// multipart/form-data: the boundary, and what is kept of one header of a part.
 inline constexpr size_t kHttpBoundaryMax = 200;
 inline constexpr size_t kHttpPartHeaderMax = 4096;
 inline constexpr size_t kHttpFileNameMax = 1024;

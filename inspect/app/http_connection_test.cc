@@ -243,10 +243,12 @@ TEST(Http, ALineEndMayOutliveItsConnection) {
 }
 
 TEST(Http, IsRecognised) {
-  const std::string long_line = "FOO /" + std::string(kHttpProbeLineMax, 'a');
+  const std::string long_line(kHttpProbeLineMax, 'a');
+  const std::string long_method = std::string(100, 'M') + " /x HTTP/1.1\r\n";
+  const std::string long_path = "A.B /" + long_line, long_url = "FOO http://h/" + long_line;
   const struct {
     Direction direction;
-    std::string_view bytes;
+    std::string bytes;
     Probe expected;
   } cases[] = {
       {kToServer, "GET / HTTP/1.1\r\n", Probe::kYes},
@@ -262,8 +264,17 @@ TEST(Http, IsRecognised) {
       {kToServer, "PRI * HTTP/2.0\r\n", Probe::kNo},
       {kToServer, "HELO there\r\n", Probe::kNo},
       {kToServer, "\x16\x03\x01", Probe::kNo},
-      {kToServer, "SSH-2.0-x", Probe::kNo},
-      {kToServer, "AVERYLONGWORDTHATISNOMETHOD", Probe::kNo},
+      {kToServer, "SSH-2.0-x\r\n", Probe::kNo},
+      {kToServer, "A.B /x HTTP/1.1\r\n", Probe::kYes},
+      {kToServer, "1!#$%&'*+-.^_`|~z /x HTTP/1.1\r\n", Probe::kYes},
+      {kToServer, "A:B /x\tHTTP/1.1\r\n", Probe::kYes},
+      {kToServer, "A\1 /x HTTP/1.1\r\n", Probe::kNo},
+      {kToServer, long_method, Probe::kYes},
+      {kToServer, long_method.substr(0, 100), Probe::kMore},
+      {kToServer, long_path.substr(0, 100), Probe::kMore},
+      {kToServer, long_path, Probe::kYes},
+      {kToServer, long_url, Probe::kYes},
+      {kToServer, "long words " + long_line, Probe::kNo},
       {kToServer, long_line, Probe::kNo},
       {kToClient, "HTTP/1.1 200", Probe::kYes},
       {kToClient, "HTT", Probe::kMore},

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -122,5 +123,25 @@ class LinePartReader {
   bool given_ = false;  // part_ was given
   bool begins_ = true;  // a line begins next
 };
+
+// Nothing in it but what lines of text have; a byte beyond ASCII may be a part of UTF-8, or one of
+// Telnet's.
+inline bool is_text(std::string_view bytes) {
+  return std::ranges::all_of(bytes, [](char c) {
+    return static_cast<unsigned char>(c) >= ' ' || c == '\t' || c == '\r' || c == '\n';
+  });
+}
+
+// Whether a line of `text` begins with one of `words`.
+inline bool has_line_with(std::string_view text, std::initializer_list<std::string_view> words) {
+  for (size_t at = 0; at != std::string_view::npos && at < text.size();) {
+    const std::string_view line = text.substr(at);
+    if (std::ranges::any_of(words, [&](std::string_view word) { return line.starts_with(word); }))
+      return true;
+    const size_t end = text.find('\n', at);
+    at = end == std::string_view::npos ? end : end + 1;
+  }
+  return false;
+}
 
 }  // namespace sluice::inspect

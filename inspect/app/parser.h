@@ -53,6 +53,9 @@ struct ProtocolEntry {
   // `bytes` are the first ones of `direction`; `server_port` in host order.
   Probe (*probe)(Direction direction, std::span<const uint8_t> bytes, uint16_t server_port);
   std::unique_ptr<Parser> (*make)();
+  // A server refuses what is no such request and goes on: whatever its client has said, its own
+  // first bytes tell.
+  bool server_decides = false;
 };
 
 // What each protocol's file offers; protocols.cc lists them.

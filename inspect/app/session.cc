@@ -10,6 +10,10 @@ std::vector<uint8_t>& of(std::vector<uint8_t> (&sides)[2], Direction direction) 
   return sides[static_cast<size_t>(direction)];
 }
 
+bool is_empty_lines(std::span<const uint8_t> bytes) {
+  return std::ranges::all_of(bytes, [](uint8_t c) { return c == '\r' || c == '\n'; });
+}
+
 }  // namespace
 
 AppSession::AppSession(bool tcp, uint16_t server_port, std::span<const ProtocolEntry> protocols)
@@ -19,22 +23,26 @@ AppSession::AppSession(bool tcp, uint16_t server_port, std::span<const ProtocolE
 
 void AppSession::begin_probing() {
   state_ = State::kProbing;
-  candidates_ = 0;
+  uint32_t all = 0;
   for (size_t i = 0; i < protocols_.size(); i++) {
-    if (tcp_ ? protocols_[i].tcp : protocols_[i].udp) candidates_ |= 1u << i;
+    if (tcp_ ? protocols_[i].tcp : protocols_[i].udp) all |= 1u << i;
+    if (protocols_[i].server_decides) server_decides_ |= 1u << i;
   }
+  candidates_[0] = candidates_[1] = all;
 }
 
 void AppSession::feed(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) {
   if (bytes.empty()) return;
   if (state_ == State::kProbing) {
-    probe(direction, bytes, sink);
+    tcp_ ? probe(direction, bytes, sink) : probe_datagram(direction, bytes, sink);
   } else if (state_ == State::kParsing) {
     parse(direction, bytes, sink);
   }
 }
 
 void AppSession::probe(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) {
+  uint32_t& candidates = candidates_[static_cast<size_t>(direction)];
+  if (candidates == 0) return;  // the other direction decides
   if (early_[0].empty() && early_[1].empty()) first_ = direction;
   auto& early = of(early_, direction);
   const size_t room = kProbeBytesMax - std::min(kProbeBytesMax, early.size());
@@ -46,25 +54,55 @@ void AppSession::probe(Direction direction, std::span<const uint8_t> bytes, Tran
     known = early;
   }
   for (size_t i = 0; i < protocols_.size(); i++) {
-    if ((candidates_ & 1u << i) == 0) continue;
+    if ((candidates & 1u << i) == 0) continue;
     const Probe answer = protocols_[i].probe(direction, known, server_port_);
-    if (answer == Probe::kNo) candidates_ &= ~(1u << i);
+    if (answer == Probe::kNo) rule_out(direction, 1u << i);
     if (answer != Probe::kYes) continue;
     if (early.empty()) early.assign(bytes.begin(), bytes.end());
     start(protocols_[i], sink);
     return;
   }
-  if (candidates_ == 0 || full) {
-    early_[0] = early_[1] = {};
-    state_ = State::kFinished;
-    if (protocol_ == AppProtocol::kUnknown) protocol_ = AppProtocol::kFailed;
+  if (full && is_empty_lines(known)) {  // of which servers take any number before a request
+    early.clear();
     return;
   }
-  if (early.empty()) early.assign(bytes.begin(), bytes.end());
+  if (full) rule_out(direction, candidates);
+  if (candidates == 0) early = {};
+  if (candidates_[0] == 0 && candidates_[1] == 0) give_up();
+  if (candidates != 0 && early.empty()) early.assign(bytes.begin(), bytes.end());
 }
 
-// The parser gets what was kept: first of who spoke first.
+// Each stands alone: whoever gets one that says nothing forgets it.
+void AppSession::probe_datagram(Direction direction, std::span<const uint8_t> bytes,
+                                TransactionSink& sink) {
+  for (const ProtocolEntry& entry : protocols_) {
+    if (!entry.udp || entry.probe(direction, bytes, server_port_) != Probe::kYes) continue;
+    start(entry, sink);
+    parse(direction, bytes, sink);
+    return;
+  }
+  if (protocol_ == AppProtocol::kUnknown) protocol_ = AppProtocol::kFailed;
+}
+
+// A server that does not speak a protocol is not asked in it.
+void AppSession::rule_out(Direction direction, uint32_t entries) {
+  candidates_[static_cast<size_t>(direction)] &= ~entries;
+  if (direction == Direction::kToServer) entries &= ~server_decides_;
+  candidates_[static_cast<size_t>(opposite(direction))] &= ~entries;
+}
+
+void AppSession::give_up() {
+  early_[0] = early_[1] = {};
+  state_ = State::kFinished;
+  if (protocol_ == AppProtocol::kUnknown) protocol_ = AppProtocol::kFailed;
+}
+
+// The parser gets what was kept: first of who spoke first. What a client said that was no such
+// protocol it does not get, no more than the server has understood it.
 void AppSession::start(const ProtocolEntry& entry, TransactionSink& sink) {
+  const uint32_t bit = 1u << (&entry - protocols_.data());
+  for (size_t side = 0; side < 2; side++)
+    if ((candidates_[side] & bit) == 0) early_[side] = {};
   protocol_ = entry.protocol;
   parser_ = entry.make();
   state_ = State::kParsing;
@@ -122,7 +160,7 @@ void AppSession::change_protocol(TransactionSink& sink) {
 void AppSession::gap(Direction direction, uint64_t length, TransactionSink& sink) {
   if (state_ == State::kParsing) {
     after(parser_->gap(direction, length, sink), sink);
-  } else if (state_ == State::kProbing) {
+  } else if (state_ == State::kProbing && candidates_[static_cast<size_t>(direction)] != 0) {
     // What was kept and what comes do not belong together.
     early_[0] = early_[1] = {};
     state_ = State::kFinished;

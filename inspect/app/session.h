@@ -11,8 +11,8 @@
 
 namespace sluice::inspect {
 
-// Bytes of a direction that are kept to recognise the protocol; it is none of ours if they do not
-// tell.
+// Bytes of a direction of a connection that are kept to recognise the protocol; if they do not
+// tell, only the other direction can.
 inline constexpr size_t kProbeBytesMax = 2048;
 // A connection changes its protocol at most so often (SMTP -> TLS, HTTP -> HTTP/2).
 inline constexpr int kProtocolChangesMax = 4;
@@ -52,6 +52,9 @@ class AppSession {
 
   void begin_probing();
   void probe(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
+  void probe_datagram(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
+  void rule_out(Direction direction, uint32_t entries);
+  void give_up();
   void start(const ProtocolEntry& entry, TransactionSink& sink);
   void parse(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
   void after(Parsed parsed, TransactionSink& sink);
@@ -65,7 +68,8 @@ class AppSession {
   bool encrypted_ = false;
   bool failed_ = false;
   int changes_ = 0;
-  uint32_t candidates_ = 0;                 // bits of protocols_
+  uint32_t candidates_[2] = {};             // bits of protocols_ that a direction may still tell
+  uint32_t server_decides_ = 0;             // those of which a client's no is not the last word
   Direction first_ = Direction::kToServer;  // who spoke first
   std::vector<uint8_t> early_[2];           // while probing
   std::unique_ptr<Parser> parser_;

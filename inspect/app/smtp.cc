@@ -22,7 +22,7 @@ constexpr size_t kLineMax = 2048;       // that is kept of a command or a reply
 constexpr size_t kLineLengthMax = 512;  // RFC 5321, 4.5.3.1; a longer one is an event
 constexpr size_t kPendingMax = 256;     // commands that wait for their replies
 constexpr size_t kFaultsMax = 64;       // of a connection; then it is none of ours
-constexpr size_t kProbeMax = 512;       // bytes of a welcome that are looked at
+constexpr size_t kProbeMax = 2048;      // bytes of a side that are looked at
 constexpr uint16_t kPorts[] = {25, 587, 2525};
 
 enum class Command : uint8_t {
@@ -328,24 +328,24 @@ class SmtpParser final : public Parser {
   size_t faults_ = 0;
 };
 
-// A server's welcome may be one of FTP: then the client's words or the port decide.
+// A server's welcome may be one of FTP: then the client's words decide, or the port, or what the
+// server says to the client's first words.
 Probe probe(Direction direction, std::span<const uint8_t> bytes, uint16_t server_port) {
   const std::string text =
       lower_case({reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), kProbeMax)});
   if (direction == kUp) {
-    bool possible = false;
-    for (const std::string_view hello : {"ehlo ", "helo ", "lhlo "}) {
-      if (text.starts_with(hello)) return Probe::kYes;
-      possible = possible || hello.starts_with(text);
-    }
-    return possible ? Probe::kMore : Probe::kNo;
+    if (has_line_with(text, {"ehlo ", "helo ", "lhlo "})) return Probe::kYes;
+    return is_text(text) ? Probe::kMore : Probe::kNo;
   }
   for (const std::string_view welcome : {"220 ", "220-"}) {
     if (welcome.starts_with(text) && text.size() < welcome.size()) return Probe::kMore;
     if (!text.starts_with(welcome)) continue;
     const bool port = std::ranges::find(kPorts, server_port) != std::end(kPorts);
     if (port || text.find("smtp") != std::string::npos) return Probe::kYes;
-    return text.find("ftp") != std::string::npos ? Probe::kNo : Probe::kMore;
+    if (text.find("ftp") != std::string::npos) return Probe::kNo;
+    if (has_line_with(text, {"230", "331", "332", "234"}))
+      return Probe::kNo;  // logged in, or not yet
+    return has_line_with(text, {"250 ", "250-"}) ? Probe::kYes : Probe::kMore;
   }
   return Probe::kNo;
 }

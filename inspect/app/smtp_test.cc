@@ -242,7 +242,12 @@ TEST(SmtpProbe, ByContentAndPort) {
       {"HTTP/1.1 200", kDown, 25, Probe::kNo},
       {"ehlo x", kUp, 9000, Probe::kYes},
       {"EH", kUp, 9000, Probe::kMore},
-      {"GET /", kUp, 25, Probe::kNo},
+      {"GET /", kUp, 25, Probe::kMore},
+      {"what\r\nEHLO x\r\n", kUp, 9000, Probe::kYes},
+      {"what EHLO x\r\n", kUp, 9000, Probe::kMore},
+      {"\x16\x03\x01", kUp, 25, Probe::kNo},
+      {"220 hello\r\n500 what\r\n250 ok\r\n", kDown, 9000, Probe::kYes},
+      {"220 hello\r\n331 and\r\n", kDown, 9000, Probe::kNo},
   };
   for (const auto& c : cases)
     EXPECT_EQ(smtp_entry().probe(c.direction, bytes_of(c.text), c.port), c.result) << c.text;

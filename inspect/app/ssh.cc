@@ -131,10 +131,18 @@ class SshParser final : public Parser {
   Side sides_[2];  // by Direction
 };
 
-Probe probe(Direction, std::span<const uint8_t> bytes, uint16_t) {
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (text.starts_with(kBannerStart)) return Probe::kYes;
-  return kBannerStart.starts_with(text) ? Probe::kMore : Probe::kNo;
+// A server may send lines of text before its banner (RFC 4253, 4.2).
+Probe probe(Direction direction, std::span<const uint8_t> bytes, uint16_t) {
+  std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  for (size_t lines = 0; lines <= kLinesBeforeMax; lines++) {
+    if (text.starts_with(kBannerStart)) return Probe::kYes;
+    if (kBannerStart.starts_with(text)) return Probe::kMore;
+    const size_t end = text.find('\n');
+    if (direction == Direction::kToServer || !is_text(text.substr(0, end))) return Probe::kNo;
+    if (end == std::string_view::npos) return Probe::kMore;
+    text.remove_prefix(end + 1);
+  }
+  return Probe::kNo;
 }
 
 }  // namespace

@@ -144,7 +144,14 @@ TEST_F(SshTest, EndsWithTheFlowAndWithAGap) {
 TEST(SshProbe, ByContent) {
   EXPECT_EQ(ssh_entry().probe(kUp, bytes_of("SSH-2.0"), 0), Probe::kYes);
   EXPECT_EQ(ssh_entry().probe(kDown, bytes_of("SS"), 22), Probe::kMore);
-  EXPECT_EQ(ssh_entry().probe(kDown, bytes_of("SSL"), 22), Probe::kNo);
+  EXPECT_EQ(ssh_entry().probe(kDown, bytes_of("SSL"), 22), Probe::kMore);
+  EXPECT_EQ(ssh_entry().probe(kUp, bytes_of("SSL"), 22), Probe::kNo);
+  EXPECT_EQ(ssh_entry().probe(kUp, bytes_of("hello\nSSH-2.0"), 22), Probe::kNo);
+  EXPECT_EQ(ssh_entry().probe(kDown, bytes_of("hello\nSSH-2.0"), 22), Probe::kYes);
+  EXPECT_EQ(ssh_entry().probe(kDown, bytes_of("hello\nS\1"), 22), Probe::kNo);
+  std::string lines;
+  for (size_t i = 0; i < 65; i++) lines += "x\n";
+  EXPECT_EQ(ssh_entry().probe(kDown, bytes_of(lines + "SSH-2.0"), 22), Probe::kNo);
 }
 
 }  // namespace
