@@ -16,12 +16,14 @@ namespace {
 constexpr size_t kRecordHeader = 5;
 constexpr size_t kRecordLengthMax = 16384 + 2048;  // RFC 5246, 6.2.3
 constexpr size_t kMessageHeader = 4;
-constexpr size_t kMessageMax = 64 << 10;  // of a handshake; a longer one is skipped
+constexpr size_t kMessageMax =
+    64 << 10;  // of a handshake, but for a ClientHello; then it is skipped
 constexpr size_t kFrontLength = 3;
 constexpr size_t kHeartbeatPaddingMin = 16;  // RFC 6520, 4
 constexpr uint8_t kAlertFatal = 2;
-constexpr uint8_t kMajorVersion = 3;
-constexpr uint8_t kMinorVersionMax = 4;
+constexpr uint8_t kMajorVersion = 3;     // of a record; servers do not look at the minor one
+constexpr uint8_t kMinorVersionMax = 4;  // that an SSLv2 hello offers
+constexpr size_t kEmptyRecordsMax = 32;  // before a hello; OpenSSL takes no more
 
 enum RecordType : uint8_t {
   kChangeCipherSpec = 20,
@@ -139,8 +141,6 @@ class TlsParser final : public Parser {
       return fail(direction, "invalid_record_type", sink);
     if (header.size() > 1 && header[1] != kMajorVersion)
       return fail(direction, "invalid_record_version", sink);
-    if (header.size() > 2 && header[2] > kMinorVersionMax)
-      return fail(direction, "invalid_record_version", sink);
     if (header.size() < kRecordHeader) return true;
     side.begun = true;
     side.header_length = 0;
@@ -254,7 +254,8 @@ class TlsParser final : public Parser {
     part = part.subspan(taken.size());
     if (side.message.size() < kMessageHeader) return true;
     const size_t length = message_length(side.message);
-    if (length > kMessageMax) {
+    const bool hello = side.message[0] == kClientHello && direction == Direction::kToServer;
+    if (length > (hello ? kMessageHeader + tls::kHelloLengthMax : kMessageMax)) {
       side.skip = length - side.message.size();
       side.message = {};
       return fault(direction, "handshake_invalid_length", sink);
@@ -294,18 +295,28 @@ class TlsParser final : public Parser {
   size_t faults_ = 0;
 };
 
+// What a record with nothing in it would begin with, up to the end of `bytes` or of that header.
+bool begins_empty(std::span<const uint8_t> bytes) {
+  static constexpr uint8_t kEmpty[] = {kHandshake, kMajorVersion, 0, 0, 0};
+  for (size_t i = 0; i < std::min(bytes.size(), kRecordHeader); i++)
+    if (i != 2 && bytes[i] != kEmpty[i]) return false;
+  return true;
+}
+
 Probe probe(Direction direction, std::span<const uint8_t> bytes, uint16_t) {
   const uint8_t hello = direction == Direction::kToServer ? kClientHello : kServerHello;
-  if (bytes.empty()) return Probe::kMore;
-  if (begins_sslv2(direction, bytes))
+  if (begins_sslv2(direction, bytes) && !bytes.empty())
     return bytes.size() < kSslv2Header ? Probe::kMore : Probe::kYes;
+  for (size_t i = 0; i < kEmptyRecordsMax && begins_empty(bytes); i++)
+    bytes = bytes.subspan(std::min(bytes.size(), kRecordHeader));
+  if (bytes.empty()) return Probe::kMore;
   if (bytes[0] != kHandshake && (bytes[0] != kAlert || direction == Direction::kToServer))
     return Probe::kNo;
   if (bytes.size() > 1 && bytes[1] != kMajorVersion) return Probe::kNo;
-  if (bytes.size() > 2 && bytes[2] > kMinorVersionMax) return Probe::kNo;
   if (bytes.size() <= kRecordHeader) return Probe::kMore;
-  if (tunnels::load_be16(&bytes[3]) > kRecordLengthMax) return Probe::kNo;
-  if (bytes[0] == kAlert) return bytes[3] == 0 && bytes[4] == 2 ? Probe::kYes : Probe::kNo;
+  const size_t length = tunnels::load_be16(&bytes[3]);
+  if (length == 0 || length > kRecordLengthMax) return Probe::kNo;
+  if (bytes[0] == kAlert) return length == 2 ? Probe::kYes : Probe::kNo;
   return bytes[kRecordHeader] == hello ? Probe::kYes : Probe::kNo;
 }
 

@@ -202,10 +202,7 @@ TEST_F(TlsTest, WhatIsBrokenIsAnEvent) {
        std::string("\x16\x04\x00\x00\x01", 5),
        {"invalid_record_version"},
        Parsed::kFailed},
-      {"version 3.9",
-       std::string("\x16\x03\x09\x00\x01", 5),
-       {"invalid_record_version"},
-       Parsed::kFailed},
+      {"version 3.255", "\x16\x03\xff" + records("\x14").substr(3), {}, Parsed::kMore},
       {"a long record", "\x16\x03\x01\xff\xff", {"invalid_tls_header"}, Parsed::kFailed},
       {"a short SSLv2 hello",
        std::string("\x80\x03\x01\x00\x02", 5),
@@ -294,6 +291,40 @@ TEST_F(TlsTest, ALongMessageIsSkipped) {
             Parsed::kMore);
   EXPECT_EQ(sink_.events(), Texts{"handshake_invalid_length"});
   EXPECT_EQ(sink_.get(0, kUp, "tls.sni"), "after.example");
+}
+
+// Servers take hellos of 128 KB, with any extensions, and pass over empty records and over the
+// minor version of a record.
+TEST_F(TlsTest, HellosThatOnlyServersTake) {
+  const std::string plain = records(HelloParts().server_name("a.example").message());
+  HelloParts many, longest;
+  for (size_t i = 0; i < 500; i++) many.add(static_cast<uint16_t>(20000 + i));
+  longest.ciphers = std::vector<uint16_t>(32767, 0x1301);
+  longest.add(21, std::string(60000, '\0'));
+  std::string other_version = plain;
+  other_version[2] = '\xff';
+  const std::string empty("\x16\x03\x01\0\0", 5);
+  for (const std::string& stream :
+       {records(many.server_name("a.example").message()),
+        records(longest.server_name("a.example").message()), empty + plain, empty + empty + plain,
+        plain.substr(0, 3) + std::string("\0\1\1", 3) + empty +
+            records(HelloParts().server_name("a.example").message().substr(1)),
+        other_version}) {
+    again();
+    for (size_t length = 0; length < stream.size(); length++) {
+      ASSERT_NE(tls_entry().probe(kUp, bytes_of(stream).first(length), 443), Probe::kNo) << length;
+      if (length > 100) break;
+    }
+    EXPECT_EQ(tls_entry().probe(kUp, bytes_of(stream), 443), Probe::kYes);
+    for (size_t at = 0; at < stream.size(); at += 7) up(std::string_view(stream).substr(at, 7));
+    EXPECT_EQ(sink_.get(0, kUp, "tls.sni"), "a.example");
+    EXPECT_TRUE(sink_.events().empty()) << sink_.str();
+    EXPECT_FALSE(sink_.get(0, kUp, "ja4.hash").empty());
+    end();
+  }
+  std::string only_empty;
+  for (size_t i = 0; i < 40; i++) only_empty += empty;
+  EXPECT_EQ(tls_entry().probe(kUp, bytes_of(only_empty), 443), Probe::kNo);
 }
 
 TEST_F(TlsTest, TheChainIsBounded) {

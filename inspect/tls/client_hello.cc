@@ -82,8 +82,7 @@ Result<ClientHello, HelloFault> read_extensions(Reader body, ClientHello hello) 
     const uint16_t type = list.be16();
     const auto extension = list.bytes(list.be16());
     if (!list.ok()) return tl::make_unexpected(HelloFault::kTruncated);
-    if (hello.extensions == kHelloExtensionsMax) return tl::make_unexpected(HelloFault::kTooMany);
-    hello.extension_types[hello.extensions++] = type;
+    if (hello.extensions < kHelloExtensionsMax) hello.extension_types[hello.extensions++] = type;
     read_extension(type, extension, hello);
   }
   return hello;

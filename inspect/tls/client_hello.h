@@ -11,8 +11,10 @@
 
 namespace sluice::inspect::tls {
 
-// A handshake message: type, 24 bits of length, body. Browsers send 500 to 2000 bytes.
-inline constexpr size_t kHelloLengthMax = 16 << 10;
+// A handshake message: type, 24 bits of length, body. Browsers send 500 to 2000 bytes; nothing that
+// its lists can hold is longer than this, and OpenSSL takes all of it.
+inline constexpr size_t kHelloLengthMax = (2 << 16) + 512;
+// Extensions whose types are listed, for fingerprints; those behind them are read as well.
 inline constexpr size_t kHelloExtensionsMax = 128;
 
 // Extensions that mean something here.
@@ -30,7 +32,6 @@ enum class HelloFault : uint8_t {
   kTruncated,      // the message, or something in it, is longer than what holds it
   kNotAHello,      // another handshake message
   kTooLong,        // longer than kHelloLengthMax
-  kTooMany,        // more than kHelloExtensionsMax extensions
   kTrailingBytes,  // something behind the extensions
 };
 
@@ -44,7 +45,7 @@ struct ClientHello {
   std::span<const uint8_t> session_id;  // as the client offers it; may be empty
   std::span<const uint8_t> ciphers;     // two bytes each
   std::array<uint16_t, kHelloExtensionsMax> extension_types;
-  size_t extensions = 0;         // how many of them
+  size_t extensions = 0;         // how many of them are listed
   bool has_server_name = false;  // the extension is there
   std::string_view server_name;  // its host name; empty if it has none
   ServerNameFault server_name_fault = ServerNameFault::kNone;

@@ -27,8 +27,7 @@ bool record_begins(std::span<const uint8_t> header) {
   if (!header.empty() && header[0] != kRecordHandshake) return false;
   if (header.size() > 1 && header[1] != kRecordMajorVersion) return false;
   if (header.size() < kRecordHeader) return true;
-  const size_t length = tunnels::load_be16(&header[3]);
-  return length != 0 && length <= kRecordLengthMax;
+  return tunnels::load_be16(&header[3]) <= kRecordLengthMax;  // 0 is passed over
 }
 
 }  // namespace

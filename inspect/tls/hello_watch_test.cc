@@ -102,7 +102,7 @@ TEST_F(HelloWatchTest, AConflictingCopyEndsIt) {
 TEST_F(HelloWatchTest, WaitingIsBoundedByTheConnectionAndByThePool) {
   syn();
   EXPECT_FALSE(show(0, 10));
-  EXPECT_FALSE(watch_.show(kSyn + 1 + 100'000, false, bytes("far ahead"), pool_));
+  EXPECT_FALSE(watch_.show(kSyn + 1 + 200'000, false, bytes("far ahead"), pool_));
   EXPECT_TRUE(watch_.over());
 
   pool_.budget.max = 100;
