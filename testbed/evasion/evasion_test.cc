@@ -77,6 +77,16 @@ const Trick kTricks[] = {
     {"escaped_paths", {2, 2, 2, 2, 2, 2}, {}},
     {"folded_header", {3}, {}},
     {"odd_lines", {2, 3}, {}},
+    // What parsers could take for something else
+    {"gzip_headers", {4, 4}, {}},
+    {"empty_blocks", {4, 4}, {}},
+    {"odd_method", {2, 2, 2}, {}},
+    {"junk_before_http", {2}, {}},
+    {"empty_lines_before_http", {2}, {}},
+    {"junk_before_dns", {20}, {}},
+    {"ftp_without_a_name", {22}, {}},
+    {"lines_before_ssh", {23}, {}},
+    {"odd_hellos", {21, 21, 21, 21}, {}},
 };
 
 // Which frames the appliance drops.

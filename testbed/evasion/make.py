@@ -6,6 +6,7 @@ import os
 
 import http_tricks  # noqa: F401: they add to CASES
 import packet_tricks  # noqa: F401
+import parser_tricks  # noqa: F401
 from connection import CASES
 from scapy.all import RawPcapWriter
 
