@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/eve/json_line.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
@@ -25,39 +26,38 @@ bool plain8(const char* text) {
 // Where the characters from `at` on that stand for themselves end.
 size_t plain_end(std::string_view text, size_t at, size_t end) {
   while (at + 8 <= end && plain8(text.data() + at)) at += 8;
+  if (end - at < 8 && end >= 8 && plain8(text.data() + end - 8)) return end;
   while (at < end && plain(static_cast<uint8_t>(text[at]))) at++;
   return at;
 }
 
-template <class Number>
-void append_number(std::string& text, Number value) {
-  char digits[24];
-  const auto end = std::to_chars(digits, digits + sizeof(digits), value);
-  text.append(digits, end.ptr);
+constexpr size_t kDigitsMax = 24;
+// A character at its worst: \u001f.
+constexpr size_t kEscapedMax = 6;
+
+char* copy(char* at, std::string_view text) {
+  std::memcpy(at, text.data(), text.size());
+  return at + text.size();
 }
 
-void append_escaped(std::string& text, uint8_t c) {
+char* escape(char* at, uint8_t c) {
   static constexpr char kHex[] = "0123456789abcdef";
   switch (c) {
     case '"':
-      text += "\\\"";
-      return;
+      return copy(at, "\\\"");
     case '\\':
-      text += "\\\\";
-      return;
+      return copy(at, "\\\\");
     case '\n':
-      text += "\\n";
-      return;
+      return copy(at, "\\n");
     case '\r':
-      text += "\\r";
-      return;
+      return copy(at, "\\r");
     case '\t':
-      text += "\\t";
-      return;
+      return copy(at, "\\t");
     default:
-      text += "\\u00";
-      text += kHex[c >> 4];
-      text += kHex[c & 15];
+      at = copy(at, "\\u00");
+      *at++ = kHex[c >> 4];
+      *at++ = kHex[c & 15];
+      return at;
   }
 }
 
@@ -87,43 +87,58 @@ size_t utf8_length(std::string_view text) {
   return length;
 }
 
-void JsonLine::begin() { text_.assign("{"); }
+void JsonLine::grow(size_t characters) { text_.resize(2 * text_.size() + characters); }
+
+void JsonLine::put(std::string_view text) { advance_to(copy(room(text.size()), text)); }
+
+void JsonLine::begin() {
+  length_ = 0;
+  put('{');
+}
 
 std::string_view JsonLine::finish() {
-  text_ += "}\n";
-  return text_;
+  put("}\n");
+  return {text_.data(), length_};
 }
 
 void JsonLine::comma() {
-  if (text_.back() != '{' && text_.back() != '[') text_ += ',';
+  if (text_[length_ - 1] != '{' && text_[length_ - 1] != '[') put(',');
 }
 
 void JsonLine::name(std::string_view key) {
   comma();
   quote(key);
-  text_ += ':';
+  put(':');
 }
 
 void JsonLine::quote(std::string_view text) {
-  text_ += '"';
-  const size_t end = text.size() < kJsonStringMax ? text.size() : kJsonStringMax;
+  const size_t end = std::min(text.size(), kJsonStringMax);
+  char* at = room(kEscapedMax * end + 2);
+  *at++ = '"';
   for (size_t i = 0; i < end;) {
     const size_t run = plain_end(text, i, end);
-    text_.append(text.substr(i, run - i));
+    at = copy(at, text.substr(i, run - i));
     if (run == end) break;
     i = run;
     const auto c = static_cast<uint8_t>(text[i]);
     if (c < 0x80) {
-      append_escaped(text_, c);
+      at = escape(at, c);
       i++;
       continue;
     }
     const size_t length = utf8_length(text.substr(i));
     if (length != 0 && i + length > end) break;
-    text_.append(length == 0 ? "\xef\xbf\xbd" : text.substr(i, length));
+    at = copy(at, length == 0 ? "\xef\xbf\xbd" : text.substr(i, length));
     i += length == 0 ? 1 : length;
   }
-  text_ += '"';
+  *at++ = '"';
+  advance_to(at);
+}
+
+template <class Number>
+void JsonLine::digits(Number value) {
+  char* const at = room(kDigitsMax);
+  advance_to(std::to_chars(at, at + kDigitsMax, value).ptr);
 }
 
 void JsonLine::string(std::string_view key, std::string_view value) {
@@ -133,12 +148,12 @@ void JsonLine::string(std::string_view key, std::string_view value) {
 
 void JsonLine::number(std::string_view key, int64_t value) {
   name(key);
-  append_number(text_, value);
+  digits(value);
 }
 
 void JsonLine::unsigned_number(std::string_view key, uint64_t value) {
   name(key);
-  append_number(text_, value);
+  digits(value);
 }
 
 void JsonLine::base64(std::string_view key, std::span<const uint8_t> bytes) {
@@ -146,38 +161,40 @@ void JsonLine::base64(std::string_view key, std::span<const uint8_t> bytes) {
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   bytes = bytes.first(std::min(bytes.size(), kJsonBytesMax));
   name(key);
-  text_ += '"';
+  char* out = room(bytes.size() / 3 * 4 + 6);
+  *out++ = '"';
   for (size_t at = 0; at < bytes.size(); at += 3) {
     const auto group = bytes.subspan(at, std::min<size_t>(3, bytes.size() - at));
     uint32_t bits = 0;
     for (size_t i = 0; i < 3; i++) bits = bits << 8 | (i < group.size() ? group[i] : 0u);
     for (size_t i = 0; i < 4; i++)
-      text_ += i <= group.size() ? kLetters[bits >> (18 - 6 * i) & 63] : '=';
+      *out++ = i <= group.size() ? kLetters[bits >> (18 - 6 * i) & 63] : '=';
   }
-  text_ += '"';
+  *out++ = '"';
+  advance_to(out);
 }
 
 void JsonLine::boolean(std::string_view key, bool value) {
   name(key);
-  text_ += value ? "true" : "false";
+  put(value ? "true" : "false");
 }
 
 void JsonLine::members(std::string_view text) {
   if (text.empty()) return;
   comma();
-  text_ += text;
+  put(text);
 }
 
 void JsonLine::open(std::string_view key) {
   name(key);
-  text_ += '{';
+  put('{');
 }
 
-void JsonLine::close() { text_ += '}'; }
+void JsonLine::close() { put('}'); }
 
 void JsonLine::open_array(std::string_view key) {
   name(key);
-  text_ += '[';
+  put('[');
 }
 
 void JsonLine::element(std::string_view value) {
@@ -187,14 +204,14 @@ void JsonLine::element(std::string_view value) {
 
 void JsonLine::number_element(int64_t value) {
   comma();
-  append_number(text_, value);
+  digits(value);
 }
 
 void JsonLine::element_open() {
   comma();
-  text_ += '{';
+  put('{');
 }
 
-void JsonLine::close_array() { text_ += ']'; }
+void JsonLine::close_array() { put(']'); }
 
 }  // namespace sluice::inspect

@@ -51,11 +51,26 @@ class JsonLine {
   void close_array();
 
  private:
+  // Room for so many more characters; advance_to() says where they end.
+  char* room(size_t characters) {
+    if (text_.size() - length_ < characters) grow(characters);
+    return text_.data() + length_;
+  }
+  void grow(size_t characters);
+  void advance_to(const char* end) { length_ = static_cast<size_t>(end - text_.data()); }
+  void put(std::string_view text);
+  void put(char c) {
+    *room(1) = c;
+    length_++;
+  }
   void comma();
   void name(std::string_view key);
   void quote(std::string_view text);
+  template <class Number>
+  void digits(Number value);
 
-  std::string text_;
+  std::string text_;  // the line, and room behind it
+  size_t length_ = 0;
 };
 
 // The length of the UTF-8 character that `text` starts with (RFC 3629), 0 if it starts with none.
