@@ -332,8 +332,9 @@ std::optional<uint64_t> BufferMatcher::jump_target(const ByteJump& jump, uint64_
   if (jump.from == ByteJump::From::kBeginning) target = distance;
   if (jump.from == ByteJump::From::kEnd) target = end - distance;
   target += value_of(jump.post_offset);
-  if (target < static_cast<int64_t>(payload_.start) || target > end) return std::nullopt;
-  return static_cast<uint64_t>(target);
+  if (target > end) return std::nullopt;
+  // As in Suricata, one that leads before the beginning leads there.
+  return static_cast<uint64_t>(std::max(target, static_cast<int64_t>(payload_.start)));
 }
 
 BufferMatcher::Range BufferMatcher::range_of(const Content& content, uint64_t previous) const {

@@ -118,6 +118,22 @@ TEST(RuleParser, ABufferTakesWhatFollowsIt) {
   EXPECT_EQ(rule->scope, Scope::kTransaction);
 }
 
+TEST(RuleParser, ATransformationChangesWhatFollowsIt) {
+  const auto rule = parse_options(
+      "http.uri; content:\"/A\"; to_lowercase; content:\"/a\"; dotprefix; content:\"./a\";");
+  ASSERT_TRUE(rule) << rule.error().what;
+  ASSERT_EQ(rule->parts.size(), 3u);
+  for (size_t i = 0; i < 3; i++) EXPECT_EQ(rule->parts[i].transforms.size(), i);
+}
+
+TEST(RuleParser, APatternNeedsNoQuotes) {
+  const auto rule = parse_options("pcre:/\\.\\/a/I; pcre:!/b/U;");
+  ASSERT_TRUE(rule) << rule.error().what;
+  ASSERT_EQ(rule->parts.size(), 2u);
+  EXPECT_EQ(rule->parts[0].buffer, Buffer::kHttpUriRaw);
+  EXPECT_TRUE(std::get<Pcre>(rule->parts[1].matches[0]).negated);
+}
+
 TEST(RuleParser, AnOldModifierMovesTheContentBeforeIt) {
   const auto rule = parse_options(
       "content:\"GET\"; http_method; nocase; content:\"/a\"; http_uri; content:\"raw\"; "
@@ -186,8 +202,13 @@ TEST(RuleParser, OneClearErrorEach) {
        "distance: 'x' is not a number from -1048576 to 1048576"},
       {"http_uri;", "http_uri: no content before it"},
       {"dotprefix;", "dotprefix: needs a sticky buffer before it"},
-      {"http.uri; content:\"a\"; to_lowercase;",
-       "to_lowercase: comes before the content that looks at its result"},
+      {"http.uri; xor:offset 1; content:\"a\";",
+       "xor: needs a key as hex digits, or 'extract LENGTH PLACE'"},
+      {"http.uri; xor:key 1; content:\"a\";", "xor: 'key' is not supported"},
+      {"http.uri; from_base64:mode mime; content:\"a\";",
+       "from_base64: 'mode' is not supported, or not with this value"},
+      {"http.uri; from_base64:bytes 0; content:\"a\";",
+       "from_base64: '0' is not a number from 1 to 65535"},
       {"flow:to_client; http.uri; content:\"a\";",
        "http.uri does not occur in the direction that flow asks for"},
       {"http.uri; content:\"a\"; dns.query; content:\"b\";", "dns.query does not occur in http"},

@@ -110,11 +110,19 @@ Result<> apply_sticky(RuleDraft& draft, std::string_view) {
 
 Result<> apply_transform(RuleDraft& draft, std::string_view value) {
   if (!draft.sticky) return fail("needs a sticky buffer before it");
-  RulePart& part = draft.rule.parts[*draft.sticky];
-  if (!part.matches.empty()) return fail("comes before the content that looks at its result");
-  if (part.transforms.size() == kTransformsMax) return fail("more than 8 in a row");
   SLUICE_TRY(Transform transform, parse_transform(draft.keyword, value));
-  part.transforms.push_back(std::move(transform));
+  std::vector<RulePart>& parts = draft.rule.parts;
+  if (parts[*draft.sticky].transforms.size() == kTransformsMax) return fail("more than 8 in a row");
+  // What stands before it looks at the buffer without it.
+  if (!parts[*draft.sticky].matches.empty()) {
+    if (parts.size() == kPartsMax) return fail("more than 32 buffers in one rule");
+    RulePart changed{parts[*draft.sticky].buffer, parts[*draft.sticky].transforms, {}};
+    parts.push_back(std::move(changed));
+    draft.sticky = parts.size() - 1;
+    draft.in_base64 = false;
+    draft.last_part.reset();
+  }
+  parts[*draft.sticky].transforms.push_back(std::move(transform));
   return {};
 }
 
@@ -163,9 +171,17 @@ Result<> read_pcre_flag(char flag, PcreFlags& out) {
   return fail(std::string("flag '") + flag + "' is not supported");
 }
 
+// [!]"/pattern/flags"; as in Suricata the quotes may be missing.
+Result<std::string_view> pattern_text(std::string_view value, bool& negated) {
+  negated = value.starts_with('!');
+  const std::string_view text = trimmed_option(value.substr(negated ? 1 : 0));
+  if (text.starts_with('/')) return text;
+  return negatable_quoted(value, negated);
+}
+
 Result<> apply_pcre(RuleDraft& draft, std::string_view value) {
   bool negated = false;
-  SLUICE_TRY(const std::string_view text, negatable_quoted(value, negated));
+  SLUICE_TRY(const std::string_view text, pattern_text(value, negated));
   const size_t last = text.rfind('/');
   if (!text.starts_with('/') || last == 0) return fail("needs /pattern/flags");
   PcreFlags flags;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/rules/text.h"
 
+#include <algorithm>
 #include <fstream>
 
 namespace sluice::inspect {
@@ -112,15 +113,25 @@ int base64_digit(uint8_t c) {
   return c == '/' ? 63 : -1;
 }
 
+// Groups of four characters, the last one padded with one '=' or two.
+bool is_whole_base64(std::span<const uint8_t> text) {
+  if (text.size() % 4 != 0) return false;
+  for (int i = 0; i < 2 && !text.empty() && text.back() == '='; i++)
+    text = text.first(text.size() - 1);
+  return std::ranges::all_of(text, [](uint8_t c) { return base64_digit(c) >= 0; });
+}
+
 }  // namespace
 
-std::vector<uint8_t> base64_decoded(std::span<const uint8_t> text) {
+std::vector<uint8_t> base64_decoded(std::span<const uint8_t> text, Base64Mode mode) {
   std::vector<uint8_t> out;
+  if (mode == Base64Mode::kStrict && !is_whole_base64(text)) return out;
   uint32_t bits = 0;
   int count = 0;
   for (const uint8_t c : text) {
     if (c == '=') break;
     const int digit = base64_digit(c);
+    if (digit < 0 && mode != Base64Mode::kRfc2045) break;
     if (digit < 0) continue;
     bits = bits << 6 | static_cast<uint32_t>(digit);
     if ((count += 6) < 8) continue;

@@ -38,9 +38,15 @@ std::string_view take_part(std::string_view& rest, char separator);
 int hex_digit(char c);
 // Pairs of hex digits, blanks between pairs.
 Result<> append_hex(std::string_view text, std::string& out);
-// What can be decoded from the beginning; characters that are no base64 are skipped (RFC 2045
-// section 6.8), padding ends it.
-std::vector<uint8_t> base64_decoded(std::span<const uint8_t> text);
+// What becomes of characters that are no base64; padding ends the text in any case.
+enum class Base64Mode : uint8_t {
+  kRfc2045,  // they are skipped (its section 6.8)
+  kRfc4648,  // they end the text
+  kStrict,   // there are none, and the text is whole; else nothing is decoded
+};
+// What can be decoded from the beginning.
+std::vector<uint8_t> base64_decoded(std::span<const uint8_t> text,
+                                    Base64Mode mode = Base64Mode::kRfc2045);
 
 template <class Number>
 Result<Number> option_number(std::string_view text, Number least, Number most) {

@@ -99,9 +99,27 @@ Bytes header_names_lowered(const Bytes& in) {
   });
 }
 
-Bytes xored(Bytes in, std::string_view key) {
-  for (size_t i = 0; i < in.size(); i++) in[i] ^= static_cast<uint8_t>(key[i % key.size()]);
+// The key that the rule has, or the one that is in the buffer; empty: it is not there.
+Bytes key_of(const Bytes& in, const Transform& transform) {
+  if (!transform.argument.empty()) return {transform.argument.begin(), transform.argument.end()};
+  if (in.size() < size_t{transform.key_offset} + transform.length) return {};
+  const auto begin = in.begin() + transform.key_offset;
+  return {begin, begin + transform.length};
+}
+
+Bytes xored(Bytes in, const Transform& transform) {
+  const Bytes key = key_of(in, transform);
+  if (key.empty()) return {};
+  for (size_t i = transform.offset; i < in.size(); i++)
+    in[i] ^= key[(i - transform.offset) % key.size()];
   return in;
+}
+
+Bytes from_base64(const Bytes& in, const Transform& transform) {
+  if (in.size() < transform.offset) return {};
+  const auto text = std::span(in).subspan(transform.offset);
+  const size_t length = transform.length == 0 ? text.size() : transform.length;
+  return base64_decoded(text.first(std::min(length, text.size())), transform.mode);
 }
 
 Bytes digest(const Bytes& in, const EVP_MD* algorithm) {
@@ -146,9 +164,9 @@ Bytes apply(Bytes in, const Transform& transform) {
     case Kind::kHeaderLowercase:
       return header_names_lowered(in);
     case Kind::kFromBase64:
-      return base64_decoded(in);
+      return from_base64(in, transform);
     case Kind::kXor:
-      return xored(std::move(in), transform.argument);
+      return xored(std::move(in), transform);
     case Kind::kMd5:
       return digest(in, EVP_md5());
     case Kind::kSha1:
@@ -161,6 +179,60 @@ Bytes apply(Bytes in, const Transform& transform) {
       return last_labels(in, 1);
   }
   return {};
+}
+
+constexpr uint32_t kPlaceMax = 65535;
+
+Result<uint32_t> place(std::string_view text, uint32_t least = 0) {
+  return option_number<uint32_t>(text, least, kPlaceMax);
+}
+
+// "0d0a", or offset N, extract LENGTH PLACE: the key is in the buffer.
+Result<Transform> parse_xor(std::string_view value) {
+  Transform out{Kind::kXor};
+  if (value.starts_with('"')) {
+    SLUICE_TRY(const std::string digits, quoted_text(value));
+    SLUICE_TRY_VOID(append_hex(digits, out.argument));
+    if (out.argument.empty()) return fail("needs a key as hex digits");
+    return out;
+  }
+  for (std::string_view option : comma_parts(value)) {
+    const std::string_view name = take_part(option, ' ');
+    option = trimmed_option(option);
+    if (name == "offset") {
+      SLUICE_TRY(out.offset, place(option));
+    } else if (name == "extract") {
+      SLUICE_TRY(out.length, place(take_part(option, ' '), 1));
+      SLUICE_TRY(out.key_offset, place(trimmed_option(option)));
+    } else {
+      return fail("'" + std::string(name) + "' is not supported");
+    }
+  }
+  if (out.length == 0) return fail("needs a key as hex digits, or 'extract LENGTH PLACE'");
+  return out;
+}
+
+// bytes N, offset N, mode rfc4648 | rfc2045 | strict
+Result<Transform> parse_from_base64(std::string_view value) {
+  Transform out{Kind::kFromBase64};
+  for (std::string_view option : comma_parts(value)) {
+    const std::string_view name = take_part(option, ' ');
+    option = trimmed_option(option);
+    if (name == "offset") {
+      SLUICE_TRY(out.offset, place(option));
+    } else if (name == "bytes") {
+      SLUICE_TRY(out.length, place(option, 1));
+    } else if (name == "mode" && option == "rfc4648") {
+      out.mode = Base64Mode::kRfc4648;
+    } else if (name == "mode" && option == "rfc2045") {
+      out.mode = Base64Mode::kRfc2045;
+    } else if (name == "mode" && option == "strict") {
+      out.mode = Base64Mode::kStrict;
+    } else {
+      return fail("'" + std::string(name) + "' is not supported, or not with this value");
+    }
+  }
+  return out;
 }
 
 }  // namespace
@@ -176,15 +248,10 @@ std::vector<std::string_view> transform_keywords() {
 Result<Transform> parse_transform(std::string_view keyword, std::string_view value) {
   const Entry* entry = find(keyword);
   if (entry == nullptr) return fail("is no transformation");
-  Transform out{entry->kind, {}};
-  if (entry->kind == Kind::kXor) {
-    SLUICE_TRY(const std::string digits, quoted_text(value));
-    SLUICE_TRY_VOID(append_hex(digits, out.argument));
-    if (out.argument.empty()) return fail("needs a key as hex digits");
-    return out;
-  }
+  if (entry->kind == Kind::kXor) return parse_xor(value);
+  if (entry->kind == Kind::kFromBase64) return parse_from_base64(value);
   if (!value.empty()) return fail("with options is not supported");
-  return out;
+  return Transform{entry->kind};
 }
 
 std::vector<uint8_t> transformed(std::span<const uint8_t> bytes,

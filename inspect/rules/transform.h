@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "inspect/rules/text.h"
 #include "tunnels/result.h"
 
 namespace sluice::inspect {
@@ -35,7 +36,12 @@ struct Transform {
     kTopLevelDomain,
   };
   Kind kind;
-  std::string argument;  // kXor: the key
+  std::string argument{};   // kXor: the key; empty: it is in the buffer
+  uint32_t offset = 0;      // kXor, kFromBase64: the bytes before it are not touched
+  uint32_t length = 0;      // kXor: of the key in the buffer; kFromBase64: of the text,
+                            // 0: all of it
+  uint32_t key_offset = 0;  // kXor: where the key is
+  Base64Mode mode = Base64Mode::kRfc4648;
 
   bool operator==(const Transform&) const = default;
 };
