@@ -62,6 +62,22 @@ TEST_F(DnsTest, AQueryAndItsAnswer) {
   EXPECT_TRUE(sink_.events().empty());
 }
 
+// Logs as version 3 of DNS events says it.
+class MessageSink : public RecordingSink {
+ public:
+  bool logs_dns_messages() const override { return true; }
+};
+
+TEST_F(DnsTest, AMessageIsOneEventForWhoWantsThat) {
+  MessageSink sink;
+  parser_->feed(kUp, bytes_of(dns_query("a.example")), sink);
+  parser_->feed(kDown, bytes_of(dns_answer("a.example")), sink);
+  const Texts logs = sink.get_all(Recorded::kLog);
+  ASSERT_EQ(logs.size(), 2u);
+  EXPECT_TRUE(logs[0].starts_with(R"({"dns":{"version":3,"type":"request","tx_id":0,"id":7,)"));
+  EXPECT_TRUE(logs[1].starts_with(R"({"dns":{"version":3,"type":"response","tx_id":1,"id":7,)"));
+}
+
 TEST_F(DnsTest, AnswersFindTheirQueriesByTheirIds) {
   up(dns_query("one.example", 1));
   up(dns_query("two.example", 2));

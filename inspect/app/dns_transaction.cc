@@ -69,6 +69,10 @@ void DnsTransaction::tell(Direction direction, DnsMessage message, uint64_t numb
   if (m.opcode() > kOpcodeMax) sink.event(this, direction, "invalid_opcode");
   tell_names(direction, m, sink);
   sink.finished(*this, direction);
+  if (sink.logs_dns_messages()) {
+    sink.log(*this, direction);
+    return;
+  }
   if (direction == Direction::kToServer) {
     log_queries(m, sink);
     return;

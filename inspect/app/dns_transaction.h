@@ -17,9 +17,9 @@ class DnsTransaction final : public Transaction {
 
   std::string_view event_type() const override { return "dns"; }
   bool logs_itself() const override { return true; }
-  // "dns":{...}. While it is logged, one event of version 2: a query's name ("type":"query"), or
-  // the answer. Otherwise, as in alerts, all that the latest message holds, in version 3
-  // ("type":"request" or "response"), where the queries are a list.
+  // "dns":{...}. While it is logged in version 2: a query's name ("type":"query"), or the answer.
+  // Otherwise, as in alerts, all that the latest message holds, in version 3 ("type":"request" or
+  // "response"), where the queries are a list.
   void write(JsonLine& line) const override;
 
   // What went in a direction; nullptr: nothing yet.

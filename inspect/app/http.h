@@ -24,6 +24,8 @@ inline constexpr size_t kHttpHeldBytesMax = 1 << 20;
 // One line that comes in several segments, and how many headers a message has.
 inline constexpr size_t kHttpLineMax = 65536;
 inline constexpr uint32_t kHttpHeadersMax = 1024;
+// "HTTP/1.1 200\r\n\r\n": no response is shorter.
+inline constexpr int64_t kHttpResponseMin = 16;
 // What a client sends after CONNECT before it was answered.
 inline constexpr size_t kHttpPendingMax = 65536;
 // libhtp keeps eight bytes of every transaction; after so many it starts anew.

@@ -144,6 +144,7 @@ void Http2Stream::tell_headers(Direction direction, Http2Fields fields, Transact
   side.headers.tell(*this, direction, side.fields.all(), {},
                     direction == kToServer ? side.fields.get(":authority") : std::string_view(),
                     sink);
+  sink.headers_known(*this, direction);
   begin_body(direction, sink);
 }
 

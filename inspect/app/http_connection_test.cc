@@ -52,6 +52,16 @@ TEST(Http, HandsATunnelOver) {
   }
 }
 
+TEST(Http, APathBehindConnectIsNoHost) {
+  RecordingSink sink;
+  converse(*make(),
+           {client("CONNECT / HTTP/1.1\r\nA: b\r\n\r\n"), server("HTTP/1.1 200 O\r\n\r\n")}, sink);
+  EXPECT_EQ(sink.get(0, kToServer, "http.host"), "(none)");
+  RecordingSink other;
+  converse(*make(), {client("CONNECT / HTTP/1.1\r\nHost: Real\r\n\r\n")}, other);
+  EXPECT_EQ(other.get(0, kToServer, "http.host"), "real");
+}
+
 TEST(Http, GoesOnAfterARefusedTunnel) {
   RecordingSink sink;
   const Parsed parsed =
@@ -72,6 +82,47 @@ TEST(Http, BeginsInTheMiddleOfAConnection) {
   EXPECT_EQ(sink.get(2, kToServer, "http.uri"), "/n");
   EXPECT_EQ(sink.get(2, kToClient, "http.stat_code"), "200");
   EXPECT_EQ(sink.events(), (std::vector<std::string>(2, "unable_to_match_response_to_request")));
+}
+
+TEST(Http, LineEndsBehindABodyBeginNoResponse) {
+  const std::string one = "HTTP/1.1 200 A\r\nContent-Length: 3\r\n\r\na\nb";
+  const std::string two = "HTTP/1.1 201 B\r\nContent-Length: 1\r\n\r\nc";
+  for (const std::string line_end : {"\r\n", "\n", "\r\n\r\n"}) {
+    RecordingSink together, apart;
+    converse(*make(), {client(get("/1")), server(one + line_end), client(get("/2")), server(two)},
+             together);
+    converse(*make(),
+             {client(get("/1")), server(one), server(line_end), client(get("/2")), server(two)},
+             apart);
+    for (RecordingSink* sink : {&together, &apart}) {
+      EXPECT_EQ(sink->get(0, kToClient, "http.stat_code"), "200");
+      EXPECT_EQ(sink->get(1, kToServer, "http.uri"), "/2");
+      EXPECT_EQ(sink->get(1, kToClient, "http.stat_code"), "201");
+    }
+  }
+}
+
+TEST(Http, ALittleMayBeMissingBehindABody) {
+  const auto after_gap = [](uint64_t missing, RecordingSink& sink) {
+    const auto parser = make();
+    const auto say = [&](Direction direction, const std::string& text) {
+      parser->feed(direction, {reinterpret_cast<const uint8_t*>(text.data()), text.size()}, sink);
+    };
+    say(kToServer, get("/1"));
+    say(kToClient, "HTTP/1.1 200 A\r\nContent-Length: 3\r\n\r\n");
+    say(kToServer, get("/2"));
+    const Parsed parsed = parser->gap(kToClient, missing, sink);
+    say(kToClient, "HTTP/1.1 201 B\r\nContent-Length: 0\r\n\r\n");
+    return parsed;
+  };
+  for (const uint64_t missing : {3, 5, 18}) {
+    RecordingSink sink;
+    EXPECT_EQ(after_gap(missing, sink), Parsed::kMore) << missing;
+    EXPECT_EQ(sink.get(1, kToServer, "http.uri"), "/2");
+    EXPECT_EQ(sink.get(1, kToClient, "http.stat_code"), "201");
+  }
+  RecordingSink sink;
+  EXPECT_EQ(after_gap(19, sink), Parsed::kFailed) << "a response may be missing";
 }
 
 TEST(Http, PassesOverAGapInABody) {

@@ -17,14 +17,19 @@ std::string_view all_of(std::span<const uint8_t> bytes) {
 }
 
 // libhtp looks at the byte after a line to know whether the line is folded, but never waits for it.
-// So a line's end is not given to it at the end of `bytes`: this is where it begins. An empty line
+// So a line's end is not given to it at the end of `bytes`: this is where it begins, with the byte
+// before it, since line ends behind a body belong to it only if they come with it. An empty line
 // ends a header and waits for nothing.
 size_t unsure_line_end(std::span<const uint8_t> bytes) {
   const std::string_view text = all_of(bytes);
   if (text.back() != '\n' && text.back() != '\r') return text.size();
   if (text.ends_with("\n\n") || text.ends_with("\n\r\n")) return text.size();
   const size_t last = text.find_last_not_of("\r\n");
-  return last == std::string_view::npos ? 0 : last + 1;
+  return last == std::string_view::npos ? 0 : last;
+}
+
+size_t count_line_ends(std::span<const uint8_t> bytes) {
+  return std::min(all_of(bytes).find_first_not_of("\r\n"), bytes.size());
 }
 
 }  // namespace
@@ -32,8 +37,11 @@ size_t unsure_line_end(std::span<const uint8_t> bytes) {
 Parsed HttpParser::feed(Direction direction, std::span<const uint8_t> bytes,
                         TransactionSink& sink) {
   sink_ = &sink;
-  if (outcome_ != Parsed::kMore || bytes.empty()) return outcome_;
+  if (outcome_ != Parsed::kMore) return outcome_;
   std::string& pending = pending_[static_cast<int>(direction)];
+  if (direction == kToClient && pending.empty() && is_between_responses())
+    bytes = bytes.subspan(count_line_ends(bytes));
+  if (bytes.empty()) return outcome_;
   std::string all;
   if (!pending.empty()) {
     all.swap(pending);
@@ -44,7 +52,8 @@ Parsed HttpParser::feed(Direction direction, std::span<const uint8_t> bytes,
   const std::string& given = last_given_[static_cast<int>(direction)];
   const bool after_line = given.ends_with('\n') || given.ends_with("\n\r");
   size_t line_end = unsure_line_end(bytes);
-  if (line_end == 0 && after_line && bytes.back() == '\n') line_end = bytes.size();
+  const bool only_ends = count_line_ends(bytes) == bytes.size();
+  if (only_ends && after_line && bytes.back() == '\n') line_end = bytes.size();
   if (line_end == bytes.size()) return advance(direction, bytes);
 
   if (line_end != 0 && advance(direction, bytes.first(line_end)) != Parsed::kMore) {
@@ -113,8 +122,8 @@ size_t HttpParser::give(Direction direction, const uint8_t* bytes, size_t length
       return std::min(consumed, length);
     case HTP_STREAM_DATA_OTHER:
       return std::min(consumed, length);
-    case HTP_STREAM_CLOSED:  // a gap where none can be
-      if (bytes == nullptr && length != 0) outcome_ = Parsed::kFailed;
+    case HTP_STREAM_CLOSED:  // a gap where none can be, or at whose end a response ends
+      if (bytes == nullptr && length != 0 && consumed < length) outcome_ = Parsed::kFailed;
       return length;
     default:
       return length;
@@ -125,10 +134,27 @@ Parsed HttpParser::gap(Direction direction, uint64_t length, TransactionSink& si
   sink_ = &sink;
   if (outcome_ != Parsed::kMore || length == 0) return outcome_;
   if (!flush(direction)) return leave(Parsed::kFailed);
-  give(direction, nullptr, length);
+  give(direction, nullptr, length_of_gap(direction, length));
   if (outcome_ != Parsed::kMore) return leave(outcome_);
   after_feed();
   return Parsed::kMore;
+}
+
+// No line ends between two responses begin one.
+bool HttpParser::is_between_responses() const {
+  return connection_ != nullptr && htp_connp_get_out_tx(connection_.get()) == nullptr;
+}
+
+// libhtp gives up if more is missing than a body. What is too short for a response is none.
+size_t HttpParser::length_of_gap(Direction direction, uint64_t length) const {
+  const htp_tx_t* const tx =
+      connection_ == nullptr ? nullptr : htp_connp_get_out_tx(connection_.get());
+  if (direction != kToClient || tx == nullptr || tx->response_content_length < 0 ||
+      tx->response_transfer_coding != HTP_CODING_IDENTITY)
+    return length;
+  const int64_t left = tx->response_content_length - tx->response_message_len;
+  const auto beyond = static_cast<int64_t>(length) - left;
+  return left > 0 && beyond > 0 && beyond < kHttpResponseMin ? static_cast<size_t>(left) : length;
 }
 
 // What has waited for more; false: it still waits, for the other direction.

@@ -52,6 +52,8 @@ class HttpParser final : public Parser {
   };
 
   bool open();
+  bool is_between_responses() const;
+  size_t length_of_gap(Direction direction, uint64_t length) const;
   Parsed advance(Direction direction, std::span<const uint8_t> bytes);
   bool flush(Direction direction);
   size_t give(Direction direction, const uint8_t* bytes, size_t length);

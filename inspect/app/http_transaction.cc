@@ -46,9 +46,16 @@ void write_content_range(JsonLine& line, std::string_view value) {
 
 }  // namespace
 
+// libhtp takes what stands behind CONNECT for a host, even a path.
+std::string_view HttpTransaction::hostname() const {
+  const std::string_view name = view_of(tx->request_hostname);
+  const bool path = tx->request_method_number == HTP_M_CONNECT && name.starts_with('/');
+  return path ? http_header(tx->request_headers, "host") : name;
+}
+
 void HttpTransaction::write(JsonLine& line) const {
   line.open("http");
-  write_text(line, "hostname", view_of(tx->request_hostname));
+  write_text(line, "hostname", hostname());
   if (tx->request_port_number > 0) line.number("http_port", tx->request_port_number);
   write_text(line, "url", view_of(tx->request_uri));
   write_text(line, "http_user_agent", http_header(tx->request_headers, "user-agent"));
@@ -100,7 +107,7 @@ void HttpTransaction::tell_request_headers(TransactionSink& sink) {
   for (int i = 0; i < static_cast<int>(HttpEvent::kCount); i++)
     if (((events >> i) & 1) != 0) tell_event(kToServer, static_cast<HttpEvent>(i), sink);
 
-  host_ = view_of(tx->request_hostname);
+  host_ = hostname();
   std::transform(host_.begin(), host_.end(), host_.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
   if (!host_.empty()) sink.buffer(*this, kToServer, Buffer::kHttpHost, bytes_of(host_));
@@ -108,6 +115,7 @@ void HttpTransaction::tell_request_headers(TransactionSink& sink) {
   headers(kToServer).tell(*this, kToServer, http_fields(*tx->request_headers),
                           view_of(tx->request_line),
                           uri == nullptr ? std::string_view() : view_of(uri->hostname), sink);
+  sink.headers_known(*this, kToServer);
 }
 
 void HttpTransaction::tell_response_line(TransactionSink& sink) {
@@ -124,6 +132,7 @@ void HttpTransaction::tell_response_headers(TransactionSink& sink) {
   if (interim) headers(kToClient).forget_before(view_of(tx->response_line));
   headers(kToClient).tell(*this, kToClient, http_fields(*tx->response_headers),
                           view_of(tx->response_line), {}, sink);
+  sink.headers_known(*this, kToClient);
 }
 
 void HttpTransaction::tell_trailer(Direction direction, TransactionSink& sink) {

@@ -54,6 +54,7 @@ class HttpTransaction final : public Transaction {
   void begin_body(Direction direction, TransactionSink& sink);
   void tell_trouble(Direction direction, HttpBody::Trouble trouble, TransactionSink& sink);
   std::string_view path() const;
+  std::string_view hostname() const;
 
   std::string uri_;   // normalised
   std::string host_;  // in lower case

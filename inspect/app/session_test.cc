@@ -163,6 +163,25 @@ TEST_F(SessionTest, AfterTheEncryptionBeginsNothingIsParsed) {
   EXPECT_EQ(log, "t>TLS t># end> end< ");
 }
 
+const ProtocolEntry kOfDatagrams[] = {
+    {AppProtocol::kDns, false, true,
+     [](Direction d, std::span<const uint8_t> b, uint16_t) {
+       return begins_with("DNS", d, b) == Probe::kYes ? Probe::kYes : Probe::kNo;
+     },
+     []() -> std::unique_ptr<Parser> { return std::make_unique<Echo>('d'); }},
+};
+
+TEST_F(SessionTest, EachDatagramIsLookedAtForItself) {
+  AppSession session(false, 53, kOfDatagrams);
+  session.feed(kUp, bytes("D"), sink_);
+  EXPECT_EQ(session.protocol(), AppProtocol::kFailed);
+  session.feed(kDown, bytes("DNS"), sink_);
+  session.feed(kUp, bytes("DNS?"), sink_);
+  session.feed(kDown, bytes("x"), sink_);
+  EXPECT_EQ(session.protocol(), AppProtocol::kDns);
+  EXPECT_EQ(log, "d>DNS? d<x ");
+}
+
 TEST_F(SessionTest, GapsGoToTheParserOrEndTheProbing) {
   feed(kUp, "GET /");
   session_.gap(kUp, 7, sink_);

@@ -373,6 +373,7 @@ TEST(TlsProbe, ByContent) {
       {"a server as a client", answer, kUp, Probe::kNo},
       {"an alert", std::string("\x15\x03\x01\0\2\2\x28", 7), kDown, Probe::kYes},
       {"SSLv2", std::string("\x80\x2e\1\0\2", 5), kUp, Probe::kYes},
+      {"an empty record first", std::string("\x16\x03\x03\0\0", 5) + hello, kUp, Probe::kYes},
       {"text", "GET / HTTP/1.1", kUp, Probe::kNo},
       {"the middle", std::string("\x17\x03\x03\x00\x10", 5), kUp, Probe::kNo},
       {"nothing", "", kUp, Probe::kMore},

@@ -48,6 +48,17 @@ void write_fingerprint(JsonLine& line, std::string_view key, std::string_view ha
   line.close();
 }
 
+// What JA4S and the like are made of.
+void write_hello(JsonLine& line, const tls::ServerHello& hello) {
+  line.open("server_handshake");
+  line.string("version", tls::version_text(hello.version));
+  line.unsigned_number("cipher", hello.cipher);
+  line.open_array("exts");
+  for (size_t i = 0; i < hello.extensions; i++) line.number_element(hello.extension_types[i]);
+  line.close_array();
+  line.close();
+}
+
 }  // namespace
 
 void TlsTransaction::tell(Direction direction, Buffer buffer, std::string_view text,
@@ -204,6 +215,7 @@ void TlsTransaction::write(JsonLine& line) const {
   }
   if (client_) write_fingerprint(line, "ja3", ja3().hash, ja3().text);
   if (server_) write_fingerprint(line, "ja3s", ja3s().hash, ja3s().text);
+  if (server_) write_hello(line, *server_);
   if (client_) line.string("ja4", ja4_.empty() ? tls::ja4(*client_) : ja4_);
   if (client_ && !client_->first_alpn.empty()) {
     line.open_array("client_alpns");

@@ -65,6 +65,10 @@ class TransactionSink {
   // False: nobody looks at this buffer, so that it need not be made.
   virtual bool wants(Buffer buffer) const = 0;
 
+  // Whether a DNS message is logged as one event, as Suricata's version 3 of them says it; else, as
+  // in version 2, each query is one.
+  virtual bool logs_dns_messages() const { return false; }
+
   // A whole buffer (kWhole, kMany). `bytes` stay as they are until the transaction is destroyed.
   virtual void buffer(Transaction& transaction, Direction direction, Buffer buffer,
                       std::span<const uint8_t> bytes) = 0;
@@ -77,6 +81,8 @@ class TransactionSink {
   virtual void file_gap(Transaction&, Direction, [[maybe_unused]] uint64_t length) {}
   virtual void file_ends(Transaction&, Direction, FileEnd) {}
 
+  // HTTP: its headers have been told, so that a header that was not is not there.
+  virtual void headers_known(Transaction&, Direction) {}
   // This direction of the transaction has said all: what was not told is not there.
   virtual void finished(Transaction& transaction, Direction direction) = 0;
   // Something to log now that is not one event at the end, e.g. a DNS query before its answer:
