@@ -118,6 +118,7 @@ void Defragmenter::assemble(const Key& key, const Datagram& datagram) {
   if (v4) {
     whole_[0] = 0x45;
     tunnels::store_be16(&whole_[2], total);
+    tunnels::store_be16(&whole_[4], static_cast<uint16_t>(key.identification));
     whole_[8] = 64;
     whole_[9] = datagram.protocol;
     std::copy(addresses, addresses + 4, &whole_[12]);

@@ -59,6 +59,9 @@ TEST(Defragmenter, PutsAnyOrderTogether) {
       EXPECT_TRUE(std::equal(f.datagram.begin() + static_cast<std::ptrdiff_t>(header),
                              f.datagram.end(), whole.begin() + static_cast<std::ptrdiff_t>(header),
                              whole.end()));
+      if (header == 20) {
+        EXPECT_EQ(tunnels::load_be16(&f.datagram[4]), 7);
+      }
       EXPECT_EQ(testing::parsed(f.datagram).flags & tunnels::kPacketFragment, 0);
       EXPECT_EQ(testing::parsed(f.datagram).tuple.destination_port,
                 testing::parsed(whole).tuple.destination_port);

@@ -22,6 +22,18 @@ tunnels::tuple turned(const tunnels::tuple& t) {
   return out;
 }
 
+constexpr uint16_t kServerPortsEnd = 1024;
+
+bool is_server_port(uint16_t port) { return tunnels::swap_be16(port) < kServerPortsEnd; }
+
+// The packet is the server's.
+bool comes_from_server(const tunnels::packet& packet, bool server_by_port) {
+  if (packet.tuple.protocol != tunnels::kProtocolTcp) return false;
+  if (packet.tcp_flags & kTcpSyn) return packet.tcp_flags & kTcpAck;
+  return server_by_port && is_server_port(packet.tuple.source_port) &&
+         !is_server_port(packet.tuple.destination_port);
+}
+
 FlowState next_tcp_state(const Flow& flow) {
   const uint8_t to_server = flow.tcp_flags[0];
   const uint8_t to_client = flow.tcp_flags[1];
@@ -34,11 +46,9 @@ FlowState next_tcp_state(const Flow& flow) {
 }  // namespace
 
 void start_flow(Flow& flow, const tunnels::flow_key& key, const tunnels::packet& packet,
-                uint64_t hash, int64_t time_us) {
-  const bool syn_ack = packet.tuple.protocol == tunnels::kProtocolTcp &&
-                       (packet.tcp_flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck);
+                uint64_t hash, int64_t time_us, bool server_by_port) {
   flow.key = key;
-  flow.to_server = syn_ack ? turned(packet.tuple) : packet.tuple;
+  flow.to_server = comes_from_server(packet, server_by_port) ? turned(packet.tuple) : packet.tuple;
   flow.reversed = tunnels::tuple_is_reversed(&flow.to_server);
   flow.id = (hash ^ static_cast<uint64_t>(time_us)) & kFlowIdMask;
   if (flow.id == 0) flow.id = 1;

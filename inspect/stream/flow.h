@@ -52,9 +52,10 @@ struct Flow {
   bool is_tcp() const { return key.protocol == tunnels::kProtocolTcp; }
 };
 
-// The client is who sent the first packet; for a TCP SYN with ACK it is who that is sent to.
+// The client is who sent the first packet; for a TCP SYN with ACK it is who that is sent to. For
+// `server_by_port` see FlowTableOptions.
 void start_flow(Flow& flow, const tunnels::flow_key& key, const tunnels::packet& packet,
-                uint64_t hash, int64_t time_us);
+                uint64_t hash, int64_t time_us, bool server_by_port = false);
 
 // Counts the packet and follows the connection's state.
 void update_flow(Flow& flow, const tunnels::packet& packet, Direction direction, int64_t time_us);

@@ -38,6 +38,9 @@ struct FlowTableOptions {
   // 120 s for others), so that the gateway never knows a flow that is forgotten here.
   std::array<int, 3> tcp_idle_seconds = {60, 600, 60};
   std::array<int, 3> other_idle_seconds = {30, 300, 30};
+  // In a TCP connection met in its middle the end with a port below 1024 is the server, if only one
+  // has such a one; else who is heard first is the client.
+  bool server_by_port = false;
 };
 
 struct FlowTableCounters {
@@ -78,10 +81,12 @@ class FlowTable {
         buckets_(std::bit_ceil(flows_max_), kNone),
         on_end_(std::move(on_end)) {}
 
-  // Finds the packet's flow or starts it, and counts the packet in it.
-  Seen see(const tunnels::packet& packet, int64_t time_us) {
+  // Finds the packet's flow or starts it, and counts the packet in it. Flows of the same tuple in
+  // other spaces (VLANs, tunnels) are other flows.
+  Seen see(const tunnels::packet& packet, int64_t time_us, uint16_t space = 0) {
     tunnels::flow_key key;
     const bool reversed = tunnels::flow_key_from_tuple(&key, &packet.tuple) != 0;
+    key.zero = space;
     const uint64_t hash = tunnels::flow_hash(&hash_key_, &key, tunnels::kFlowHash5Tuple);
     Record* record = lookup(key, hash);
     bool replaced = false;
@@ -104,9 +109,10 @@ class FlowTable {
   }
 
   // The flow of this tuple, either direction; nullptr if there is none.
-  Record* find(const tunnels::tuple& tuple) {
+  Record* find(const tunnels::tuple& tuple, uint16_t space = 0) {
     tunnels::flow_key key;
     tunnels::flow_key_from_tuple(&key, &tuple);
+    key.zero = space;
     return lookup(key, tunnels::flow_hash(&hash_key_, &key, tunnels::kFlowHash5Tuple));
   }
 
@@ -167,7 +173,9 @@ class FlowTable {
   Record* lookup(const tunnels::flow_key& key, uint64_t hash) {
     for (uint32_t i = bucket(hash); i != kNone; i = at(i).chain_) {
       Record& record = at(i);
-      if (record.hash_ == hash && tunnels::flow_key_equal(&record.key, &key)) return &record;
+      if (record.hash_ == hash && record.key.zero == key.zero &&
+          tunnels::flow_key_equal(&record.key, &key))
+        return &record;
     }
     return nullptr;
   }
@@ -184,7 +192,7 @@ class FlowTable {
                  int64_t time_us) {
     if (size_ == flows_max_) evict();
     Record& record = take_free();
-    start_flow(record, key, packet, hash, time_us);
+    start_flow(record, key, packet, hash, time_us, options_.server_by_port);
     record.hash_ = hash;
     record.used_ = true;
     record.chain_ = bucket(hash);

@@ -49,6 +49,18 @@ TEST(FlowTable, BothDirectionsShareOneRecord) {
   }
 }
 
+TEST(FlowTable, OtherSpacesHaveOtherFlows) {
+  Table table({}, nullptr);
+  const auto packet = parsed(udp({}, "a"));
+  table.see(packet, 1).record->user.value = 1;
+  const auto other = table.see(packet, 1, 9);
+  EXPECT_TRUE(other.created);
+  other.record->user.value = 2;
+  EXPECT_EQ(table.see(parsed(udp(Ends().turned(), "b")), 2).record->user.value, 1);
+  EXPECT_EQ(table.find(packet.tuple, 9)->user.value, 2);
+  EXPECT_EQ(table.find(packet.tuple, 8), nullptr);
+}
+
 TEST(FlowTable, FollowsTheTcpHandshakeAndClose) {
   Table table({}, nullptr);
   const Ends c;
@@ -80,6 +92,27 @@ TEST(FlowTable, AClientCannotPassForTheServerByASynAckBeforeItsSyn) {
   EXPECT_EQ(table.see(parsed(tcp(c.turned(), kSyn | kAck, 9, 2)), 3).direction,
             Direction::kToClient);
   EXPECT_FALSE(table.see(parsed(tcp(c.turned(), kSyn, 9, 0)), 4).created) << "nor the server";
+}
+
+TEST(FlowTable, OfAConnectionMetInItsMiddleThePortTellsTheServer) {
+  FlowTableOptions options;
+  options.server_by_port = true;
+  const struct {
+    uint16_t from, to;
+    Direction direction;
+  } cases[] = {{80, 40000, Direction::kToClient},
+               {40000, 80, Direction::kToServer},
+               {80, 81, Direction::kToServer},
+               {40000, 50000, Direction::kToServer}};
+  for (const auto& c : cases) {
+    const Ends ends{"10.0.0.1", "10.0.0.2", c.from, c.to};
+    EXPECT_EQ(Table(options, nullptr).see(parsed(tcp(ends, kAck, 1, 1, "x")), 1).direction,
+              c.direction);
+    EXPECT_EQ(Table(options, nullptr).see(parsed(tcp(ends, kSyn, 1, 0)), 1).direction,
+              Direction::kToServer);
+    EXPECT_EQ(Table({}, nullptr).see(parsed(tcp(ends, kAck, 1, 1, "x")), 1).direction,
+              Direction::kToServer);
+  }
 }
 
 TEST(FlowTable, NewSynReplacesAClosedFlow) {

@@ -12,11 +12,13 @@ namespace sluice::inspect {
 
 // Where a packet comes from, as events tell it. Live packets have none of it.
 struct Frame {
-  uint64_t number = 0;                   // in its capture, from 1
-  uint16_t vlans[2] = {};                // outermost first; 0: none
-  uint32_t length = 0;                   // of the whole frame; 0: unknown
-  std::span<const uint8_t> header = {};  // what is before the IP packet
-  int link_type = 101;                   // of libpcap; 101: an IP packet by itself
+  uint64_t number = 0;                    // in its capture, from 1
+  uint16_t vlans[2] = {};                 // outermost first; 0: none
+  uint32_t length = 0;                    // of the whole frame; 0: unknown
+  std::span<const uint8_t> header = {};   // what is before the IP packet
+  int link_type = 101;                    // of libpcap; 101: an IP packet by itself
+  const tunnels::tuple* outer = nullptr;  // of the packet that carries this one, a tunnel
+  int depth = 0;                          // tunnels around it
 };
 
 struct PacketView {

@@ -56,6 +56,49 @@ Bytes capwap_payload(Bytes capwap) {
   return wifi_payload(capwap.subspan(header));
 }
 
+constexpr uint8_t kProtocolGre = 47;
+constexpr uint16_t kVxlanPort = 4789;
+constexpr uint16_t kGenevePort = 6081;
+constexpr uint16_t kEtherTypeBridged = 0x6558;  // a whole Ethernet frame
+constexpr size_t kVxlanHeaderLength = 8;
+constexpr size_t kGeneveHeaderLength = 8;
+
+bool is_ip(uint16_t ether_type) {
+  return ether_type == tunnels::kEtherTypeIpv4 || ether_type == tunnels::kEtherTypeIpv6;
+}
+
+Bytes ethernet_payload(Bytes frame) {
+  tunnels::packet packet{};
+  const uint16_t type = tunnels::parse_ethernet(frame.data(), frame.data() + frame.size(), &packet);
+  return is_ip(type) ? frame.subspan(packet.l3_offset) : Bytes{};
+}
+
+Bytes payload_of(uint16_t ether_type, Bytes bytes) {
+  if (ether_type == kEtherTypeBridged) return ethernet_payload(bytes);
+  return is_ip(ether_type) ? bytes : Bytes{};
+}
+
+// RFC 2784 with the fields of RFC 2890. Routing and version 1 (PPTP) are not opened.
+Bytes gre_payload(Bytes gre) {
+  if (gre.size() < 4 || (gre[0] & 0x4f) != 0 || (gre[1] & 0x07) != 0) return {};
+  size_t header = 4;
+  for (const uint8_t field : {0x80, 0x20, 0x10}) header += (gre[0] & field) != 0 ? 4 : 0;
+  return header < gre.size() ? payload_of(tunnels::load_be16(&gre[2]), gre.subspan(header))
+                             : Bytes{};
+}
+
+Bytes vxlan_payload(Bytes vxlan) {
+  if (vxlan.size() < kVxlanHeaderLength || (vxlan[0] & 0x08) == 0) return {};
+  return ethernet_payload(vxlan.subspan(kVxlanHeaderLength));
+}
+
+Bytes geneve_payload(Bytes geneve) {
+  if (geneve.size() < kGeneveHeaderLength || geneve[0] >> 6 != 0) return {};
+  const size_t header = kGeneveHeaderLength + (geneve[0] & 0x3f) * 4u;
+  return header < geneve.size() ? payload_of(tunnels::load_be16(&geneve[2]), geneve.subspan(header))
+                                : Bytes{};
+}
+
 // What the packet carries if it is a tunnel, else empty.
 Bytes inner(Bytes ip, const tunnels::packet& packet) {
   if (packet.flags & (tunnels::kPacketFragment | tunnels::kPacketIcmpError)) return {};
@@ -73,6 +116,20 @@ Bytes inner(Bytes ip, const tunnels::packet& packet) {
 }
 
 }  // namespace
+
+Bytes tunnel_payload(Bytes ip, const tunnels::packet& packet) {
+  if (packet.flags & (tunnels::kPacketFragment | tunnels::kPacketIcmpError)) return {};
+  const uint8_t protocol = packet.tuple.protocol;
+  if (protocol == tunnels::kProtocolTcp) return {};
+  const Bytes payload = ip.subspan(packet.l4_offset, packet.l3_length - packet.l4_offset);
+  if (protocol == kProtocolGre) return gre_payload(payload);
+  if (protocol == tunnels::kProtocolUdp && (packet.flags & tunnels::kPacketHasPorts)) {
+    const uint16_t port = tunnels::load_be16(&payload[2]);
+    if (port == kVxlanPort) return vxlan_payload(payload.subspan(8));
+    if (port == kGenevePort) return geneve_payload(payload.subspan(8));
+  }
+  return inner(ip, packet);
+}
 
 bool enter_tunnels(Bytes& ip, tunnels::packet& packet) {
   bool entered = false;

@@ -14,6 +14,10 @@ namespace sluice::inspect {
 // A tunnel in a tunnel, and so on; what is deeper stays closed.
 inline constexpr int kTunnelDepthMax = 4;
 
+// What the packet carries if it is a tunnel: one of those, GRE (RFC 2784, RFC 2890), VXLAN (RFC
+// 7348) or GENEVE (RFC 8926). Empty: it is none. What it carries need not be a packet.
+std::span<const uint8_t> tunnel_payload(std::span<const uint8_t> ip, const tunnels::packet& packet);
+
 // `packet` is what parse_ip_packet made of `ip`. Both become those of the innermost packet that is
 // whole and valid. True if there was a tunnel.
 bool enter_tunnels(std::span<const uint8_t>& ip, tunnels::packet& packet);

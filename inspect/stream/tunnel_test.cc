@@ -70,6 +70,53 @@ TEST(Tunnel, FindsThePacketInside) {
   }
 }
 
+const Bytes kFrame = Bytes(12) + Bytes{8, 0} + kInner;
+const Bytes kTaggedFrame = Bytes(12) + Bytes{0x81, 0, 0, 7, 8, 0} + kInner;
+
+Bytes gre(const Bytes& header, const Bytes& inner) {
+  return testing::ip_packet(kOuter, 47, header + inner);
+}
+Bytes at_port(uint16_t port, const Bytes& header, const Bytes& inner) {
+  return testing::udp({"10.0.0.1", "10.0.0.2", 7000, port}, text(header + inner));
+}
+
+Bytes payload(const Bytes& packet) {
+  const auto found = tunnel_payload(packet, testing::parsed(packet));
+  return {found.begin(), found.end()};
+}
+
+TEST(Tunnel, OpensOneForInspection) {
+  const struct {
+    const char* name;
+    Bytes packet;
+    Bytes inner;
+  } cases[] = {
+      {"4 in 4", testing::ip_packet(kOuter, 4, kInner), kInner},
+      {"GTP-U", gtpu({0x30, 255, 0, 0, 0, 0, 0, 1}, kInner), kInner},
+      {"GRE", gre({0, 0, 8, 0}, kInner), kInner},
+      {"GRE, IPv6", gre({0, 0, 0x86, 0xdd}, kInner6), kInner6},
+      {"GRE, all fields", gre(Bytes{0xb0, 0, 8, 0} + Bytes(12), kInner), kInner},
+      {"GRE, Ethernet", gre({0, 0, 0x65, 0x58}, kFrame), kInner},
+      {"VXLAN", at_port(4789, {8, 0, 0, 0, 0, 0, 1, 0}, kFrame), kInner},
+      {"VXLAN, tagged", at_port(4789, {8, 0, 0, 0, 0, 0, 1, 0}, kTaggedFrame), kInner},
+      {"GENEVE", at_port(6081, {0, 0, 8, 0, 0, 0, 1, 0}, kInner), kInner},
+      {"GENEVE, an option", at_port(6081, {1, 0, 0x65, 0x58, 0, 0, 1, 0, 1, 2, 3, 0}, kFrame),
+       kInner},
+      {"GRE, version 1", gre({0x20, 1, 8, 0, 0, 0, 0, 0}, kInner), {}},
+      {"GRE, routing", gre({0x40, 0, 8, 0, 0, 0, 0, 0}, kInner), {}},
+      {"GRE, ARP", gre({0, 0, 8, 6}, kInner), {}},
+      {"GRE, no payload", gre({0x80, 0, 8, 0, 1, 2, 3, 4}, {}), {}},
+      {"VXLAN, no number", at_port(4789, {0, 0, 0, 0, 0, 0, 1, 0}, kFrame), {}},
+      {"GENEVE, version 1", at_port(6081, {0x40, 0, 8, 0, 0, 0, 1, 0}, kInner), {}},
+      {"GENEVE, too many options", at_port(6081, {0x3f, 0, 8, 0, 0, 0, 1, 0}, kInner), {}},
+      {"none", kInner, {}},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.name);
+    EXPECT_EQ(payload(c.packet), c.inner);
+  }
+}
+
 TEST(Tunnel, LeavesAloneWhatIsNone) {
   const Bytes cases[] = {
       kInner,
@@ -110,6 +157,17 @@ TEST(Tunnel, EveryCutIsHarmless) {
       if (parse_ip_packet(cut, packet) != tunnels::kDropNone) continue;
       std::span<const uint8_t> ip = cut;
       EXPECT_EQ(enter_tunnels(ip, packet), length == whole.size());
+    }
+  }
+  for (const Bytes& whole : {gre(Bytes{0xb0, 0, 0x65, 0x58} + Bytes(12), kTaggedFrame),
+                             at_port(6081, {1, 0, 8, 0, 0, 0, 1, 0, 1, 2, 3, 0}, kInner)}) {
+    for (size_t length = 28; length <= whole.size(); length++) {
+      Bytes cut(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(length));
+      cut.shrink_to_fit();
+      tunnels::store_be16(&cut[2], static_cast<uint16_t>(length));
+      tunnels::packet packet;
+      if (parse_ip_packet(cut, packet) != tunnels::kDropNone) continue;
+      EXPECT_LE(tunnel_payload(cut, packet).size(), kInner.size());
     }
   }
 }
