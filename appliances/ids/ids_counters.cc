@@ -27,6 +27,8 @@ constexpr IdsCounter kCounters[] = {
     {"decoder.pkts", "Packets that came in.", [](Inspector& i) { return i.counters().packets; }},
     {"decoder.bytes", "Bytes of IP packets that came in.",
      [](Inspector& i) { return i.counters().bytes; }},
+    {"decoder.tunnelled", "Packets in tunnels.",
+     [](Inspector& i) { return i.counters().tunnelled; }},
     {"decoder.invalid", "Packets that are no well-formed IP, TCP or UDP.",
      [](Inspector& i) { return i.counters().dropped_malformed; }},
     {"ips.accepted", "Packets that passed.",

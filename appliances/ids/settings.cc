@@ -14,6 +14,7 @@ using Applied = Result<bool>;
 
 // Lists, which come element by element.
 struct Lists {
+  bool one_setting = false;  // an option of a type of events does not choose the type
   std::string types;
   std::string order;
   std::string reputation_path;
@@ -100,7 +101,11 @@ std::string_view first_word(std::string_view& path) {
   return word;
 }
 
-// What must be as it is anyway, so that nobody relies on anything else.
+constexpr std::string_view kLayerLimit =
+    "app-layer.protocols.http.libhtp.default-config.response-body-decompress-layer-limit";
+
+// What must be as it is anyway, or looks at more than is asked for (kLayerLimit), so that nobody
+// relies on anything else.
 Applied apply_fixed(std::string_view name, std::string_view value) {
   struct Fixed {
     std::string_view name;
@@ -118,7 +123,9 @@ Applied apply_fixed(std::string_view name, std::string_view value) {
       {"app-layer.protocols.http2.http1-rules", "true"},
       {"app-layer.protocols.tls.encryption-handling", "track-only"},
       {"app-layer.protocols.tls.encryption-handling", "default"},
-      {"app-layer.protocols.http.libhtp.default-config.response-body-decompress-layer-limit", "3"},
+      {kLayerLimit, "3"},
+      {kLayerLimit, "2"},
+      {kLayerLimit, "1"},
   };
   bool known = false;
   for (const Fixed& fixed : kFixed) {
@@ -138,6 +145,9 @@ Applied apply_event_option(std::string_view type, std::string_view option, std::
   if (type == "alert" && option == "payload-printable")
     return set(events.payload_printable, option, value);
   if (type == "alert" && option == "packet") return set(events.packet, option, value);
+  if (type == "alert" && option == "verdict") return set(events.verdict, option, value);
+  if (type == "dns" && option == "version")
+    return set_size(events.dns_version, option, value, 2, 3);
   if (type == "drop" && option == "flows" && (value == "all" || value == "start")) {
     events.every_drop = value == "all";
     return true;
@@ -160,7 +170,7 @@ Applied apply_type(std::string_view path, std::string_view value, IdsOptions& op
   const std::string_view type = path.empty() ? value : first_word(path);
   const std::string name(type == "files" ? "fileinfo" : type);
   if (!inspect::EventTypes::parse(name) || name == "all" || name == "none") return false;
-  add_to(lists.types, name);
+  if (path.empty() || !lists.one_setting) add_to(lists.types, name);
   if (path.empty()) return true;
   return apply_event_option(type, path, value, options);
 }
@@ -241,6 +251,7 @@ Applied apply_one(std::string_view name, std::string_view value, IdsOptions& opt
   SLUICE_TRY(const bool reputation, apply_reputation(name, value, options, lists));
   if (reputation) return true;
   if (name == "stream.checksum-validation") return set(inspection.verify_checksums, name, value);
+  if (name == "stream.async-oneside") return set(inspection.one_sided, name, value);
   if (name == "packet-alert-max")
     return set_size(inspection.alerts_per_packet_max, name, value, 1, 255);
   if (name == "stream.reassembly.depth")
@@ -301,6 +312,7 @@ Result<> apply_setting(const std::string& assignment, IdsOptions& options) {
   const size_t equals = assignment.find('=');
   if (equals == std::string::npos) return fail("'" + assignment + "' is no NAME=VALUE");
   Lists lists;
+  lists.one_setting = true;
   SLUICE_TRY(const bool applied, apply_one(assignment.substr(0, equals),
                                            assignment.substr(equals + 1), options, lists));
   if (!applied) return fail("'" + assignment + "' is not supported");

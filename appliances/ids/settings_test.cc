@@ -56,7 +56,7 @@ outputs:
         - dns:
         - files:
             force-hash: [md5]
-        - netflow
+        - anomaly
         - flow
 packet-alert-max: 3
 stream:
@@ -121,7 +121,18 @@ TEST_F(SettingsTest, OneByOneEachMustBeUnderstood) {
   EXPECT_FALSE(apply_setting("stream.checksum-validation=auto", options));
   EXPECT_TRUE(apply_setting("stream.midstream-policy=drop-flow", options));
   EXPECT_FALSE(apply_setting("stream.midstream-policy=drop-packet", options));
-  EXPECT_TRUE(options.inspection.events.types.has("http"));
+  EXPECT_TRUE(apply_setting("outputs.0.eve-log.types.0.dns.version=3", options));
+  EXPECT_EQ(options.inspection.events.dns_version, 3);
+  EXPECT_FALSE(apply_setting("outputs.0.eve-log.types.0.dns.version=1", options));
+  EXPECT_TRUE(apply_setting("outputs.0.eve-log.types.0.alert.verdict=yes", options));
+  EXPECT_TRUE(options.inspection.events.verdict);
+  EXPECT_TRUE(apply_setting("stream.async-oneside=true", options));
+  EXPECT_TRUE(options.inspection.one_sided);
+  const std::string layers =
+      "app-layer.protocols.http.libhtp.default-config.response-body-decompress-layer-limit=";
+  EXPECT_TRUE(apply_setting(layers + "2", options));
+  EXPECT_FALSE(apply_setting(layers + "4", options));
+  EXPECT_TRUE(options.inspection.events.types.has("http")) << "an option chooses no types";
 }
 
 TEST_F(SettingsTest, ExceptionPolicies) {

@@ -100,6 +100,14 @@ def arguments(case, described):
     return out
 
 
+def dns_version(case, described):
+    """The version of DNS events that a case expects: by its environment, its settings, or 3."""
+    if (case / "suricata.yaml").exists() and "version:" in (case / "suricata.yaml").read_text():
+        return []
+    version = (described.get("env") or {}).get("SURICATA_EVE_DNS_VERSION", 3)
+    return ["--set", f"outputs.0.eve-log.types.0.dns.version={version}"]
+
+
 def capture_of(case, described):
     """A case's capture: the one that it names, or the one beside it; None: it is not there."""
     named = described.get("pcap")
@@ -116,6 +124,7 @@ def run_case(program, case, described, capture):
         command += ["-S", str(file)]
     if (case / "suricata.yaml").exists():
         command += ["-c", str(case / "suricata.yaml")]
+    command += dns_version(case, described)
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(command + ["-l", folder] + arguments(case, described),
                               capture_output=True, text=True, timeout=120, check=False)

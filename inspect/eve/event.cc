@@ -66,6 +66,24 @@ void write_flow_counts(JsonLine& line, const Flow& flow) {
   line.string("start", timestamp_text(flow.start_us));
 }
 
+std::string flags_text(uint8_t flags) {
+  char text[4];
+  std::snprintf(text, sizeof(text), "%02x", flags);
+  return text;
+}
+
+void write_flags(JsonLine& line, uint8_t flags) {
+  struct Named {
+    uint8_t flag;
+    std::string_view name;
+  };
+  constexpr Named kFlags[] = {{0x02, "syn"}, {0x01, "fin"}, {0x04, "rst"}, {0x08, "psh"},
+                              {0x10, "ack"}, {0x20, "urg"}, {0x40, "ecn"}, {0x80, "cwr"}};
+  for (const Named& named : kFlags) {
+    if (flags & named.flag) line.boolean(named.name, true);
+  }
+}
+
 using Metadata = std::span<const std::pair<std::string, std::string>>;
 
 void write_end(JsonLine& line, std::string_view name, const uint32_t (&address)[4], uint16_t port,
@@ -155,27 +173,42 @@ void write_ended_flow(JsonLine& line, const Flow& flow, FlowEnd end, bool alerte
   line.close();
 }
 
+void write_netflow(JsonLine& line, const Flow& flow, Direction direction) {
+  const auto side = static_cast<size_t>(direction);
+  line.open("netflow");
+  line.unsigned_number("pkts", flow.packets[side]);
+  line.unsigned_number("bytes", flow.bytes[side]);
+  line.string("start", timestamp_text(flow.start_us));
+  line.string("end", timestamp_text(flow.last_us));
+  line.number("age", (flow.last_us - flow.start_us) / kMicrosecondsPerSecond);
+  line.close();
+  if (!flow.is_tcp()) return;
+  line.open("tcp");
+  line.string("tcp_flags", flags_text(flow.tcp_flags[side]));
+  write_flags(line, flow.tcp_flags[side]);
+  line.close();
+}
+
 void write_tcp(JsonLine& line, const Flow& flow) {
-  const auto hexadecimal = [](uint8_t flags) {
-    char text[4];
-    std::snprintf(text, sizeof(text), "%02x", flags);
-    return std::string(text);
-  };
-  struct Named {
-    uint8_t flag;
-    std::string_view name;
-  };
-  constexpr Named kFlags[] = {{0x02, "syn"}, {0x01, "fin"}, {0x04, "rst"}, {0x08, "psh"},
-                              {0x10, "ack"}, {0x20, "urg"}, {0x40, "ecn"}, {0x80, "cwr"}};
   const auto all = static_cast<uint8_t>(flow.tcp_flags[0] | flow.tcp_flags[1]);
   line.open("tcp");
-  line.string("tcp_flags", hexadecimal(all));
-  line.string("tcp_flags_ts", hexadecimal(flow.tcp_flags[0]));
-  line.string("tcp_flags_tc", hexadecimal(flow.tcp_flags[1]));
-  for (const Named& named : kFlags) {
-    if (all & named.flag) line.boolean(named.name, true);
-  }
+  line.string("tcp_flags", flags_text(all));
+  line.string("tcp_flags_ts", flags_text(flow.tcp_flags[0]));
+  line.string("tcp_flags_tc", flags_text(flow.tcp_flags[1]));
+  write_flags(line, all);
   line.string("state", tcp_state_text(flow));
+  line.close();
+}
+
+void write_tunnel(JsonLine& line, const tunnels::tuple& outer, int depth, bool short_ipv6) {
+  const auto text = short_ipv6 ? address_text : long_address_text;
+  line.open("tunnel");
+  line.string("src_ip", text(outer.source, outer.version));
+  if (has_ports(outer.protocol)) line.number("src_port", ntohs(outer.source_port));
+  line.string("dest_ip", text(outer.destination, outer.version));
+  if (has_ports(outer.protocol)) line.number("dest_port", ntohs(outer.destination_port));
+  line.string("proto", protocol_text(outer.protocol));
+  line.number("depth", depth);
   line.close();
 }
 

@@ -51,8 +51,14 @@ void write_flow(JsonLine& line, const Flow& flow);
 void write_ended_flow(JsonLine& line, const Flow& flow, FlowEnd end, bool alerted = false,
                       std::string_view action = {});
 
+// "netflow" of one direction of a flow that has ended, and "tcp" with the flags of that direction.
+void write_netflow(JsonLine& line, const Flow& flow, Direction direction);
+
 // "tcp": the flags that each side has sent, and how far the connection has come.
 void write_tcp(JsonLine& line, const Flow& flow);
+
+// "tunnel": the packet that carries the one that the event is about, and how deep that lies.
+void write_tunnel(JsonLine& line, const tunnels::tuple& outer, int depth, bool short_ipv6);
 
 // "drop" of one packet: its lengths and why, in Suricata's words ("rules", "flow drop", "stream
 // error" ...).

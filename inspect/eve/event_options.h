@@ -20,6 +20,10 @@ struct EventOptions {
   bool payload = false;
   bool payload_printable = false;
   bool packet = false;
+  // In alerts what became of the packet ("verdict").
+  bool verdict = false;
+  // Of "dns" events: 2, one for each query and for each answer; 3, one for each message.
+  int dns_version = 2;
   // A "drop" event for each packet that is dropped; else the first of a flow.
   bool every_drop = false;
 };

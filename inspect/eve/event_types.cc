@@ -10,7 +10,8 @@ namespace sluice::inspect {
 namespace {
 
 constexpr std::array<std::string_view, static_cast<size_t>(EventType::kCount)> kNames = {
-    "alert", "drop", "flow", "fileinfo", "stats", "http", "dns", "tls", "ssh", "smtp", "ftp"};
+    "alert", "drop", "flow", "fileinfo", "stats", "http",
+    "dns",   "tls",  "ssh",  "smtp",     "ftp",   "netflow"};
 
 std::optional<size_t> number_of(std::string_view name) {
   for (size_t i = 0; i < kNames.size(); i++) {

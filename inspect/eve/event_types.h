@@ -23,6 +23,7 @@ enum class EventType : uint8_t {
   kSsh,
   kSmtp,
   kFtp,
+  kNetflow,
   kCount,
 };
 
@@ -30,8 +31,8 @@ class EventTypes {
  public:
   // "alert,drop,http": by the names that events have as event_type. "all" and "none" stand alone.
   static Result<EventTypes> parse(std::string_view list);
-  // All of them.
-  EventTypes() { types_.set(); }
+  // All of them but "netflow", which says again what "flow" says.
+  EventTypes() { types_.set().reset(static_cast<size_t>(EventType::kNetflow)); }
 
   bool has(EventType type) const { return types_[static_cast<size_t>(type)]; }
   // By name; what has none of these names is never written.

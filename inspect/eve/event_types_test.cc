@@ -16,12 +16,14 @@ TEST(EventTypes, AreReadFromAList) {
   EXPECT_TRUE(some->has("dns"));
   EXPECT_FALSE(some->has("http"));
   EXPECT_FALSE(some->has("nonsense"));
+  EXPECT_FALSE(EventTypes().has("netflow")) << "it says what flow says";
+  EXPECT_TRUE(EventTypes::parse("netflow")->has(EventType::kNetflow));
   EXPECT_FALSE(EventTypes().without(EventType::kFlow).has("flow"));
   EXPECT_TRUE(EventTypes().without(EventType::kFlow).has("drop"));
 }
 
 TEST(EventTypes, RefuseWhatDoesNotExist) {
-  for (const char* bad : {"", "alert,", ",alert", "alert,all", "Alert", "alert dns", "netflow"})
+  for (const char* bad : {"", "alert,", ",alert", "alert,all", "Alert", "alert dns", "netflows"})
     EXPECT_FALSE(EventTypes::parse(bad)) << bad;
 }
 

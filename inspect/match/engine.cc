@@ -26,12 +26,13 @@ const PortList& server_ports(const Rule& rule, Direction direction) {
   return direction == Direction::kToServer ? rule.destination_port : rule.source_port;
 }
 
+// As in Suricata, ports may be among them.
 bool looks_only_at_addresses(const Rule& rule) {
   const FlowOption& flow = rule.flow;
   const auto about_addresses = [](const auto& c) { return c->about_addresses(); };
   return rule.parts.empty() && std::ranges::all_of(rule.conditions, about_addresses) &&
-         rule.app_protocols.empty() && rule.source_port.any() && rule.destination_port.any() &&
-         !flow.to_server && !flow.to_client && !flow.established && !flow.not_established;
+         rule.app_protocols.empty() && !flow.to_server && !flow.to_client && !flow.established &&
+         !flow.not_established;
 }
 
 bool looks_only_at_classification(const Rule& rule) {
@@ -156,6 +157,8 @@ void Engine::compile(Rule rule) {
   compiled.on_classification = looks_only_at_classification(compiled.rule);
   compiled.since = generation_;
   uint64_t asked = 0;
+  compiled.asks_for_absence = std::ranges::any_of(compiled.rule.parts, &RulePart::absent);
+  asks_for_absence_ |= compiled.asks_for_absence;
   note_conditions(compiled, static_cast<uint32_t>(rules_.size() - 1));
   for (const RulePart& part : compiled.rule.parts) {
     const uint16_t view = is_packet_buffer(part.buffer) ? uint16_t{0} : view_number(part);

@@ -57,11 +57,14 @@ struct CompiledPart {
 struct CompiledRule {
   Rule rule;
   std::vector<CompiledPart> parts;  // as in rule.parts
-  // Only addresses to look at: decided once for each direction of a flow, and for the flow.
+  // Only addresses and ports to look at: decided once for each direction of a flow, and for the
+  // flow.
   bool once_per_flow = false;
   // Only what nDPI says, and addresses: decided for each direction of a flow when nDPI has learned
   // something, and for the flow.
   bool on_classification = false;
+  // A buffer must not be there.
+  bool asks_for_absence = false;
   // The generation that brought it; of rules with one of these.
   uint32_t since = 0;
 
@@ -130,6 +133,7 @@ class Engine {
     return event_rules_[event][static_cast<size_t>(direction)];
   }
   bool asks_for_events() const { return asks_for_events_; }
+  bool asks_for_absence() const { return asks_for_absence_; }
   // Rules with on_classification.
   std::span<const uint32_t> classification_rules() const { return classification_rules_; }
   // Whether a rule asks what nDPI says.
@@ -144,6 +148,8 @@ class Engine {
   // Rules about what packets do to streams.
   std::span<const uint32_t> stream_event_rules() const { return stream_event_rules_; }
 
+  // The names of what rules note.
+  const Names& names() const { return *names_; }
   // The sets that rules look up and fill.
   const Datasets& datasets() const { return *datasets_; }
 
@@ -187,6 +193,7 @@ class Engine {
       last_rules_;
   std::vector<std::array<std::vector<uint32_t>, 2>> event_rules_;  // as app_events()
   bool asks_for_events_ = false;
+  bool asks_for_absence_ = false;
   std::array<std::vector<uint32_t>, 2> file_rules_;
   bool asks_for_files_ = false;
   std::vector<uint32_t> classification_rules_;

@@ -47,6 +47,49 @@ TEST(EventMembers, TellMoreOnDemand) {
   EXPECT_TRUE(alert.at("community_id").get<std::string>().starts_with("1:"));
 }
 
+TEST(EventMembers, TellWhatRulesHaveNotedOfTheFlow) {
+  Harness h(
+      "alert udp any any -> any any (content:\"x\"; flowbits:set,traffic/id/some; sid:1;)\n"
+      "alert udp any any -> any any (content:\"x\"; flowbits:set,traffic/label/one; sid:2;)\n"
+      "alert udp any any -> any any (content:\"x\"; flowbits:set,seen; sid:3;)\n"
+      "alert udp any any -> any any (content:\"x\"; flowint:count,=,7; sid:4;)");
+  h.send(udp({}, "x"));
+  const auto last = h.events().back();
+  EXPECT_EQ(last.at("traffic"), nlohmann::json::parse(R"({"id":["some"],"label":["one"]})"));
+  EXPECT_EQ(last.at("metadata"),
+            nlohmann::json::parse(R"({"flowbits":["seen"],"flowints":{"count":7}})"));
+  Harness none("alert udp any any -> any any (content:\"x\"; sid:1;)");
+  none.send(udp({}, "x"));
+  EXPECT_FALSE(none.events().back().contains("metadata"));
+  EXPECT_FALSE(none.events().back().contains("traffic"));
+}
+
+TEST(EventMembers, FlowsOfEachVlanAndOfEachDirection) {
+  MemorySink sink;
+  InspectorOptions options;
+  options.events.types = *EventTypes::parse("flow,netflow");
+  const auto inspector = std::move(*Inspector::create(*Engine::create({}), options, sink));
+  Responses responses;
+  Frame frame;
+  for (const uint16_t vlan : {5, 6}) {
+    frame.vlans[0] = vlan;
+    inspector->inspect(udp({}, "x"), 1, responses, frame);
+  }
+  inspector->inspect(udp(Ends().turned(), "answer"), 2, responses, frame);
+  inspector->finish(3);
+  std::istringstream lines(sink.text());
+  std::vector<std::string> told;
+  for (std::string line; std::getline(lines, line);) {
+    const auto event = nlohmann::json::parse(line);
+    told.push_back(event.at("event_type").get<std::string>() + " " + event.at("vlan").dump() + " " +
+                   event.at("src_ip").get<std::string>());
+    EXPECT_EQ(event.value(nlohmann::json::json_pointer("/netflow/pkts"), 1), 1);
+  }
+  EXPECT_EQ(told, (std::vector<std::string>{"netflow [5] 10.0.0.1", "flow [5] 10.0.0.1",
+                                            "netflow [6] 10.0.0.1", "netflow [6] 10.0.0.2",
+                                            "flow [6] 10.0.0.1"}));
+}
+
 TEST(EventMembers, EveryDropOnDemand) {
   for (const bool every : {false, true}) {
     InspectorOptions options;

@@ -6,10 +6,21 @@
 
 #include "inspect/stream/segment_checksum.h"
 #include "inspect/stream/stream_event.h"
-#include "inspect/stream/urgent.h"
 
 namespace sluice::inspect {
 namespace {
+
+// As in Suricata, the same addresses in another VLAN are other hosts, and so they are in a tunnel:
+// who sends packets through one cannot add to a connection outside. Of frames with two tags the
+// numbers may fall together, of others they do not.
+uint16_t space_of(const uint16_t (&vlans)[2], int depth) {
+  return static_cast<uint16_t>(vlans[0] * 15 + vlans[1] - depth);
+}
+
+FlowTableOptions by_port(FlowTableOptions options) {
+  options.server_by_port = true;
+  return options;
+}
 
 // Takes the rules that came after a generation.
 struct Newer final : CandidateSink {
@@ -48,8 +59,10 @@ Inspector::Inspector(std::shared_ptr<const Engine> engine, const InspectorOption
                     options.file_hashes),
       verdicts_(*engine_, reports_, counters_, options.alerts_per_packet_max, options.exceptions,
                 options.default_action),
-      flows_(options.flows, [this](Flows::Record& flow, FlowEnd end) { on_flow_end(flow, end); }) {
+      flows_(by_port(options.flows),
+             [this](Flows::Record& flow, FlowEnd end) { on_flow_end(flow, end); }) {
   budget_.max = options.stream_memory_max;
+  reports_.set_names(engine_->names());
   if (options.latency.max_us != 0) check_.set_guard(&guard_.emplace(options.latency));
   if (options.profile) check_.set_profile(&profile_.emplace(engine_->size()));
 }
@@ -73,69 +86,19 @@ void Inspector::use(std::shared_ptr<const Engine> engine, InspectorParts& parts)
   check_.use(*engine);
   transactions_.use(*engine);
   verdicts_.use(*engine);
+  reports_.set_names(engine->names());
   if (profile_) check_.set_profile(&profile_.emplace(engine->size()));
   engine_ = std::move(engine);
 }
 
-Verdict Inspector::inspect(std::span<const uint8_t> ip, int64_t time_us, Responses& responses,
-                           const Frame& frame) {
-  frame_ = &frame;
-  reports_.set_frame(&frame);
-  const Verdict verdict = inspect_ip(ip, time_us, responses);
-  frame_ = nullptr;
-  reports_.set_frame(nullptr);
-  return verdict;
-}
-
-Verdict Inspector::inspect_ip(std::span<const uint8_t> ip, int64_t time_us, Responses& responses) {
-  responses.clear();
-  now_us_ = std::max(now_us_, time_us);
-  counters_.packets++;
-  counters_.bytes += ip.size();
-  const auto view = view_packet(ip);
-  if (!view) {
-    counters_.dropped_malformed++;
-    return Verdict::kDrop;
-  }
-  if (view->packet.flags & tunnels::kPacketFragment)
-    return inspect_fragment(*view, time_us, responses);
-  return inspect_view(*view, time_us, responses);
-}
-
-// Fragments wait for nobody: all but the one that completes the datagram pass, and that one shares
-// the verdict on the whole.
-Verdict Inspector::inspect_fragment(const PacketView& fragment, int64_t time_us,
-                                    Responses& responses) {
-  const auto added = defragmenter_.add(fragment.ip, fragment.packet, time_us);
-  if (added.state == FragmentState::kHeld) {
-    counters_.passed++;
-    return Verdict::kPass;
-  }
-  if (added.state != FragmentState::kComplete)
-    return verdicts_.except_fragment(fragment, time_us, added.state);
-  const auto whole = view_packet(added.datagram);
-  if (!whole || (whole->packet.flags & tunnels::kPacketFragment)) {
-    counters_.dropped_malformed++;
-    defragmenter_.refuse_last();
-    return Verdict::kDrop;
-  }
-  // Of a segment in fragments clear_urgent() can change nothing.
-  if (is_urgent(whole->packet)) {
-    defragmenter_.refuse_last();
-    return verdicts_.except_fragment(fragment, time_us, FragmentState::kInvalid);
-  }
-  const Verdict verdict = inspect_view(*whole, time_us, responses);
-  if (verdict == Verdict::kDrop) defragmenter_.refuse_last();
-  return verdict;
-}
-
-Verdict Inspector::inspect_view(const PacketView& view, int64_t time_us, Responses& responses) {
+Verdict Inspector::inspect_packet(const PacketView& view, int64_t time_us, Responses& responses) {
   if (options_.verify_checksums && view.is_tcp() && !has_right_checksum(view))
     return verdicts_.drop_by_checksum(view, time_us);
-  const auto seen = flows_.see(view.packet, time_us);
+  const uint16_t space = space_of(frame_->vlans, depth_);
+  const auto seen = flows_.see(view.packet, time_us, space);
   if (may_be_feigned(view, seen)) seen.record->user.unanswered = true;
   note_frame(*seen.record, seen.direction, view);
-  const auto* quoted = view.quoted ? flows_.find(*view.quoted) : nullptr;
+  const auto* quoted = view.quoted ? flows_.find(*view.quoted, space) : nullptr;
   const Current current{view,
                         *seen.record,
                         seen.direction,
@@ -238,9 +201,12 @@ void Inspector::note_frame(Flow& flow, Direction direction, const PacketView& vi
 
 // As in Suricata, the bare ACK that ends the handshake is not yet in the established connection.
 // Data in that segment is: nobody can hide it there.
-bool Inspector::established_for(const PacketView& view, Flows::Record& flow) {
+bool Inspector::established_for(const PacketView& view, Flows::Record& flow) const {
   const bool before = flow.user.established;
-  flow.user.established = flow.was_established();
+  const bool goes_on =
+      (view.packet.tcp_flags & (tunnels::kTcpSyn | tunnels::kTcpAck)) == tunnels::kTcpAck;
+  flow.user.established =
+      flow.was_established() || (options_.one_sided && view.is_tcp() && (before || goes_on));
   return view.is_tcp() && view.payload.empty() ? before : flow.user.established;
 }
 
@@ -335,9 +301,10 @@ void Inspector::on_flow_end(Flows::Record& flow, FlowEnd end) {
   const std::string_view action = decision == Decision::kDrop   ? "drop"
                                   : decision == Decision::kPass ? "pass"
                                                                 : "";
-  reports_.flow_end(
-      flow, {flow.user.app_protocol, flow.user.first_protocol, end, flow.user.alerted, action},
-      now_us_);
+  reports_.flow_end(flow,
+                    {flow.user.app_protocol, flow.user.first_protocol, end, flow.user.alerted,
+                     action, flow.user.notes.get()},
+                    now_us_);
   reports_.set_frame(frame);
 }
 

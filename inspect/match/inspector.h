@@ -7,6 +7,7 @@
 // the rules that matched act in their order. `drop` and `reject` hold for the rest of the flow.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -24,6 +25,7 @@
 #include "inspect/match/rule_profile.h"
 #include "inspect/match/transaction_inspection.h"
 #include "inspect/match/verdicts.h"
+#include "inspect/stream/tunnel.h"
 
 namespace sluice::inspect {
 
@@ -39,6 +41,9 @@ struct InspectorOptions {
   EventOptions events;
   // Alerts written for one packet.
   size_t alerts_per_packet_max = kAlertsPerPacketMax;
+  // A client that goes on behind its SYN is in an established connection though the server was not
+  // heard: its packets go another way.
+  bool one_sided = false;
   ExceptionPolicies exceptions;
   // Drop TCP segments with a wrong checksum. Not over a capture that was taken before its sender's
   // hardware had made them.
@@ -90,7 +95,7 @@ class Inspector {
   const TransactionCounters& transaction_counters() const { return transactions_.counters(); }
   const AlertLimits& alert_limits() const { return verdicts_.limits(); }
   const ExceptionCounters& exception_counters() const { return verdicts_.exceptions(); }
-  const FragmentCounters& fragment_counters() const { return defragmenter_.counters(); }
+  const FragmentCounters& fragment_counters() const { return defragmenters_[0].counters(); }
   // nullptr: there is no limit.
   const LatencyGuard* latency() const { return guard_ ? &*guard_ : nullptr; }
   // nullptr: not asked for.
@@ -104,9 +109,11 @@ class Inspector {
  private:
   Inspector(std::shared_ptr<const Engine> engine, const InspectorOptions& options, Sink& events);
 
-  static bool established_for(const PacketView& view, Flows::Record& flow);
+  bool established_for(const PacketView& view, Flows::Record& flow) const;
   Verdict inspect_ip(std::span<const uint8_t> ip, int64_t time_us, Responses& responses);
   Verdict inspect_view(const PacketView& view, int64_t time_us, Responses& responses);
+  Verdict inspect_inside(const PacketView& outer, const PacketView& inner, int64_t time_us);
+  Verdict inspect_packet(const PacketView& view, int64_t time_us, Responses& responses);
   Verdict decide(const Current& current, Responses& responses);
   StreamAccept inspect_tcp(const Current& current);
   Verdict after_conflict(const Current& current, Responses& responses);
@@ -153,7 +160,9 @@ class Inspector {
   bool payload_searched_ = false;  // together with those bytes
   bool classified_ = false;        // nDPI has seen the packet in hand
   RuleCheck check_;
-  Defragmenter defragmenter_;
+  // Of packets by themselves, of those in a tunnel, and so on.
+  std::array<Defragmenter, kTunnelDepthMax + 1> defragmenters_;
+  int depth_ = 0;  // tunnels around the packet in hand
   StreamBudget budget_;
   StreamCounters stream_counters_;
   std::unique_ptr<Classifier> classifier_;  // nullptr: no rule asks

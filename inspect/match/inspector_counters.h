@@ -10,6 +10,7 @@ namespace sluice::inspect {
 struct InspectorCounters {
   uint64_t packets = 0;
   uint64_t bytes = 0;
+  uint64_t tunnelled = 0;  // packets in tunnels, in their place in the others below
   uint64_t passed = 0;
   uint64_t dropped_malformed = 0;
   uint64_t dropped_checksum = 0;      // TCP segments that no receiver takes

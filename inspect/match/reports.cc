@@ -8,6 +8,7 @@
 #include "inspect/app/tracked_file.h"
 #include "inspect/eve/community_id.h"
 #include "inspect/eve/event.h"
+#include "inspect/rules/notes.h"
 
 namespace sluice::inspect {
 
@@ -33,14 +34,62 @@ std::string printable(std::span<const uint8_t> bytes) {
   return out;
 }
 
+void write_array(JsonLine& line, std::string_view key, const std::vector<std::string>& values) {
+  if (values.empty()) return;
+  line.open_array(key);
+  for (const std::string& value : values) line.element(value);
+  line.close_array();
+}
+
+// Flowbits by where events show them: Suricata userguide, "Eve JSON Format".
+struct FlowBitNames {
+  std::vector<std::string> ids, labels, others;
+
+  void add(const std::string& name) {
+    constexpr std::string_view kId = "traffic/id/", kLabel = "traffic/label/";
+    if (name.starts_with(kId)) {
+      ids.push_back(name.substr(kId.size()));
+    } else if (name.starts_with(kLabel)) {
+      labels.push_back(name.substr(kLabel.size()));
+    } else {
+      others.push_back(name);
+    }
+  }
+};
+
 }  // namespace
+
+// What rules have noted of the flow.
+void Reports::write_notes(const FlowNotes* notes) {
+  if (notes == nullptr || names_ == nullptr) return;
+  FlowBitNames bits;
+  for (const uint32_t bit : notes->bits()) bits.add(names_->bare_name(bit));
+  if (!bits.others.empty() || !notes->numbers().empty()) {
+    line_.open("metadata");
+    write_array(line_, "flowbits", bits.others);
+    if (!notes->numbers().empty()) {
+      line_.open("flowints");
+      for (const auto& [name, value] : notes->numbers())
+        line_.unsigned_number(names_->bare_name(name), value);
+      line_.close();
+    }
+    line_.close();
+  }
+  if (bits.ids.empty() && bits.labels.empty()) return;
+  line_.open("traffic");
+  write_array(line_, "id", bits.ids);
+  write_array(line_, "label", bits.labels);
+  line_.close();
+}
 
 // What is known of the packet's way here, and of its flow.
 void Reports::write_source(const Flow& flow) {
   if (frame_ != nullptr) {
     if (frame_->number != 0) line_.unsigned_number("pcap_cnt", frame_->number);
-    line_.string("pkt_src", "wire/pcap");
+    if (frame_->outer == nullptr) line_.string("pkt_src", "wire/pcap");
   }
+  if (frame_ != nullptr && frame_->outer != nullptr)
+    write_tunnel(line_, *frame_->outer, frame_->depth, options_.short_ipv6);
   if (flow.vlans[0] != 0) {
     line_.open_array("vlan");
     for (const uint16_t vlan : flow.vlans) {
@@ -79,6 +128,19 @@ void Reports::alert_object(const Rule& rule, const About& about, bool blocked) {
   write_alert(line_, fields);
 }
 
+void Reports::write_verdict(const About& about, const Found& found) {
+  line_.open("verdict");
+  line_.string("action", found.verdict);
+  if (found.rejected) {
+    constexpr std::string_view kWhom[] = {"both", "to_client", "to_server"};
+    line_.string("reject-target", kWhom[static_cast<size_t>(*found.rejected)]);
+    line_.open_array("reject");
+    line_.element(about.view.is_tcp() ? "tcp-reset" : "icmp-prohib");
+    line_.close_array();
+  }
+  line_.close();
+}
+
 void Reports::write_found(const About& about, const Found& found) {
   line_.members(found.members);
   const auto shown = found.payload.first(std::min(found.payload.size(), kPayloadShownMax));
@@ -101,6 +163,8 @@ void Reports::alert(const About& about, const Rule& rule, const Found& found) {
   alert_object(rule, about, found.blocked);
   write_found(about, found);
   write_flow(line_, about.flow);
+  write_notes(found.notes);
+  if (options_.verdict) write_verdict(about, found);
   sink_.write(line_.finish());
 }
 
@@ -123,6 +187,9 @@ void Reports::begin_of_flow(std::string_view event_type, const Flow& flow, Direc
 void Reports::transaction(const Flow& flow, Direction direction, int64_t time_us,
                           const Transaction& transaction) {
   if (!options_.types.has(transaction.event_type())) return;
+  // As in Suricata, an answer of version 2 is told with the addresses of its query.
+  if (transaction.protocol() == AppProtocol::kDns && options_.dns_version == 2)
+    direction = Direction::kToServer;
   begin_of_flow(transaction.event_type(), flow, direction, time_us);
   line_.unsigned_number("tx_id", transaction.id());
   transaction.write(line_);
@@ -138,15 +205,27 @@ void Reports::file(const Flow& flow, Direction direction, int64_t time_us,
   sink_.write(line_.finish());
 }
 
-void Reports::flow_end(const Flow& flow, const FlowStory& story, int64_t time_us) {
-  if (!writes(EventType::kFlow)) return;
-  begin_of_flow("flow", flow, Direction::kToServer, time_us);
+void Reports::begin_of_end(std::string_view event_type, const Flow& flow, const FlowStory& story,
+                           Direction direction, int64_t time_us) {
+  begin_of_flow(event_type, flow, direction, time_us);
   if (is_known(story.app_protocol))
     line_.string("app_proto", app_protocol_name(story.app_protocol));
   if (is_known(story.first_protocol))
     line_.string("app_proto_orig", app_protocol_name(story.first_protocol));
+}
+
+void Reports::flow_end(const Flow& flow, const FlowStory& story, int64_t time_us) {
+  for (const Direction direction : {Direction::kToServer, Direction::kToClient}) {
+    if (!writes(EventType::kNetflow) || flow.packets[static_cast<size_t>(direction)] == 0) continue;
+    begin_of_end("netflow", flow, story, direction, time_us);
+    write_netflow(line_, flow, direction);
+    sink_.write(line_.finish());
+  }
+  if (!writes(EventType::kFlow)) return;
+  begin_of_end("flow", flow, story, Direction::kToServer, time_us);
   write_ended_flow(line_, flow, story.end, story.alerted, story.action);
   if (flow.is_tcp()) write_tcp(line_, flow);
+  write_notes(story.notes);
   sink_.write(line_.finish());
 }
 

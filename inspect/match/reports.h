@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -17,6 +18,8 @@
 
 namespace sluice::inspect {
 
+class FlowNotes;
+class Names;
 class TrackedFile;
 
 class Reports {
@@ -25,6 +28,9 @@ class Reports {
 
   bool writes(EventType type) const { return options_.types.has(type); }
   const EventOptions& options() const { return options_; }
+
+  // Of what FlowNotes hold.
+  void set_names(const Names& names) { names_ = &names; }
 
   // Where what is told from now on comes from; nullptr: from no packet. Gives the one before.
   const Frame* set_frame(const Frame* frame) { return std::exchange(frame_, frame); }
@@ -44,6 +50,10 @@ class Reports {
     std::span<const uint8_t> payload;  // that was looked at
     bool in_stream = false;
     bool blocked = false;  // the rule keeps the packet back
+    // What became of the packet, and who is told of it.
+    std::string_view verdict = "alert";
+    std::optional<RejectWhom> rejected{};
+    const FlowNotes* notes = nullptr;
   };
   void alert(const About& about, const Rule& rule, const Found& found);
   // `rule` is the one that decided, if any.
@@ -60,7 +70,9 @@ class Reports {
     FlowEnd end;
     bool alerted;
     std::string_view action;
+    const FlowNotes* notes;  // nullptr: none
   };
+  // "flow", and "netflow" for each direction.
   void flow_end(const Flow& flow, const FlowStory& story, int64_t time_us);
 
   Sink& sink() { return sink_; }
@@ -68,14 +80,19 @@ class Reports {
  private:
   void begin_of_flow(std::string_view event_type, const Flow& flow, Direction direction,
                      int64_t time_us);
+  void begin_of_end(std::string_view event_type, const Flow& flow, const FlowStory& story,
+                    Direction direction, int64_t time_us);
   void begin(const About& about, std::string_view event_type);
   void write_source(const Flow& flow);
+  void write_notes(const FlowNotes* notes);
+  void write_verdict(const About& about, const Found& found);
   void write_found(const About& about, const Found& found);
   void alert_object(const Rule& rule, const About& about, bool blocked);
 
   Sink& sink_;
   const EventOptions options_;
   const Frame* frame_ = nullptr;
+  const Names* names_ = nullptr;
   JsonLine line_;
 };
 

@@ -19,6 +19,12 @@ bool asks_about(const CompiledRule& compiled, uint16_t view) {
   return false;
 }
 
+// Known when the headers are.
+bool is_of_headers(Buffer buffer) {
+  const BufferInfo& info = info_of(buffer);
+  return info.protocol == AppProtocol::kHttp1 && info.shape != BufferShape::kStreamed;
+}
+
 }  // namespace
 
 TransactionInspection::TransactionInspection(const Engine& engine, RuleCheck& check,
@@ -51,7 +57,9 @@ void TransactionInspection::bring_over(Transaction& transaction, Notes& notes) {
   const auto bodies = std::exchange(notes.bodies, {});
   const auto transformed = std::exchange(notes.transformed, {});
   const bool was_finished[2] = {notes.finished[0], notes.finished[1]};
-  notes.finished[0] = notes.finished[1] = false;
+  const bool headers_known[2] = {notes.headers_known[0], notes.headers_known[1]};
+  std::ranges::fill(notes.finished, false);
+  std::ranges::fill(notes.headers_known, false);
   notes.waiting.clear();
   notes.release();
   notes.generation = engine_->generation();
@@ -62,8 +70,11 @@ void TransactionInspection::bring_over(Transaction& transaction, Notes& notes) {
     if (body.is_first) bring_over_body(transaction, notes, body);
   for (size_t i = 0; i < notes.events.size(); i++)
     call_by_event(transaction, notes, notes.events[i], notes.event_directions[i]);
-  for (const Direction direction : {Direction::kToServer, Direction::kToClient})
+  for (const Direction direction : {Direction::kToServer, Direction::kToClient}) {
+    if (headers_known[static_cast<size_t>(direction)])
+      TransactionInspection::headers_known(transaction, direction);
     if (was_finished[static_cast<size_t>(direction)]) finished(transaction, direction);
+  }
 }
 
 // What did not fit, or is over, stays so.
@@ -273,14 +284,32 @@ bool TransactionInspection::part_holds(const Notes& notes, const RulePart& part,
     if (compiled.plan.needs_end() && !body.whole) continue;
     if (check_.matcher().matches(compiled.plan, {body.bytes, 0})) return true;
   }
-  return part.absent && !there && notes.finished[static_cast<size_t>(direction)] &&
+  const auto side = static_cast<size_t>(direction);
+  const bool known = is_of_headers(part.buffer) ? notes.headers_known[side] : notes.finished[side];
+  return part.absent && !there && known &&
          engine_->wanted_since(part.buffer) <= current_->flow.user.app_since;
+}
+
+// Rules about headers that are not there are decided before the body passes.
+void TransactionInspection::headers_known(Transaction& transaction, Direction direction) {
+  Notes& notes = notes_of(transaction);
+  notes.headers_known[static_cast<size_t>(direction)] = true;
+  if (current_ == nullptr || !engine_->asks_for_absence()) return;
+  const auto asks = [&](uint32_t rule) { return engine_->rule(rule).asks_for_absence; };
+  candidates_.clear();
+  for (const uint32_t rule : engine_->last_rules(transaction.protocol(), direction))
+    if (asks(rule)) candidates_.candidate(rule);
+  call(transaction, notes, direction);
+  std::erase_if(notes.waiting, [&](const Waiting& waiting) {
+    return asks(waiting.rule) && try_rule(transaction, notes, waiting);
+  });
 }
 
 void TransactionInspection::finished(Transaction& transaction, Direction direction) {
   Notes& notes = notes_of(transaction);
   if (notes.finished[static_cast<size_t>(direction)]) return;
   notes.finished[static_cast<size_t>(direction)] = true;
+  notes.headers_known[static_cast<size_t>(direction)] = true;
   finish_bodies(transaction, notes, direction);
   if (current_ == nullptr) return;
   if (direction == Direction::kToServer) current_->flow.user.request_known = true;

@@ -66,6 +66,7 @@ class TransactionInspection final : public TransactionSink {
   bool wants(Buffer buffer) const override {
     return !engine_->views_of(buffer).empty() || (buffer == Buffer::kFileData && tracks_files());
   }
+  bool logs_dns_messages() const override { return reports_.options().dns_version == 3; }
   void buffer(Transaction& transaction, Direction direction, Buffer buffer,
               std::span<const uint8_t> bytes) override;
   void piece(Transaction& transaction, Direction direction, Buffer buffer,
@@ -73,6 +74,7 @@ class TransactionInspection final : public TransactionSink {
   void file_begins(Transaction& transaction, Direction direction, std::string_view name) override;
   void file_gap(Transaction& transaction, Direction direction, uint64_t length) override;
   void file_ends(Transaction& transaction, Direction direction, FileEnd end) override;
+  void headers_known(Transaction& transaction, Direction direction) override;
   void finished(Transaction& transaction, Direction direction) override;
   void log(Transaction& transaction, Direction direction) override;
   void ended(Transaction& transaction) override;
@@ -132,6 +134,7 @@ class TransactionInspection final : public TransactionSink {
     std::vector<Done> done;
     std::vector<uint16_t> events;  // places in app_events(), each once
     std::vector<Direction> event_directions;
+    bool headers_known[2] = {};
     bool finished[2] = {};
     std::optional<TrackedFile> file[2];  // that is passing
   };

@@ -114,6 +114,25 @@ TEST(TransactionRules, HeaderAndFlowCount) {
   EXPECT_EQ(h.alerts(), (Sids{3, 4}));
 }
 
+TEST(TransactionRules, AHeaderThatIsNotThereIsKnownBeforeTheBody) {
+  Harness h(
+      "drop http any any -> any any (http.uri; content:\"/up\"; http.referer; absent; sid:1;)\n"
+      "alert http any any -> any any (http.referer; absent: or_else; content:!\"x\"; sid:2;)\n"
+      "alert http any any -> any any (http.host; absent; sid:3;)\n"
+      "alert http any any -> any any (http.request_body; absent; sid:4;)");
+  h.connect({});
+  EXPECT_TRUE(h.data({}, 0, "POST /up HTTP/1.1\r\nHost: h\r\n"));
+  EXPECT_FALSE(h.data({}, 29, "Content-Length: 9\r\n\r\nname"));
+  EXPECT_EQ(h.alerts(), (Sids{1, 2}));
+}
+
+TEST(TransactionRules, DnsBehindJunkIsFound) {
+  Harness h("drop dns any any -> any any (dns.query; content:\"evil\"; sid:1;)");
+  EXPECT_TRUE(h.send(udp(kResolver, "no query")));
+  EXPECT_TRUE(h.send(udp(kResolver, query("good.example"))));
+  EXPECT_FALSE(h.send(udp(kResolver, query("evil.example"))));
+}
+
 TEST(TransactionRules, ATunnelIsLookedIntoWhateverLineEndsAreBehindTheConnect) {
   Harness h("alert http any any -> any any (http.method; content:\"GET\"; sid:1;)");
   const Ends c;

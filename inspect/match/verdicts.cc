@@ -39,7 +39,8 @@ Verdict Verdicts::conclude(const Current& current, std::vector<Match>& matches,
                            Responses& responses) {
   order(matches);
   Deciding deciding;
-  size_t alerts = 0;
+  speaking_.clear();
+  const Match* passing = nullptr;
   for (const Match& match : matches) {
     const Rule& rule = engine_->rule(match.rule).rule;
     const auto action = limits_.action(rule, current);
@@ -47,31 +48,48 @@ Verdict Verdicts::conclude(const Current& current, std::vector<Match>& matches,
     if (rule.bypass) current.flow.user.decision = Decision::kPass;
     if (*action == Action::kPass) {
       if (deciding.rule != nullptr) continue;
-      if (rule.alerts_on_pass && limits_.speaks(rule, current))
-        alert(current, match, *action, alerts);
-      return pass_by_rule(current, match);
+      if (rule.alerts_on_pass && limits_.speaks(rule, current)) speak(match, *action);
+      passing = &match;
+      break;
     }
     if (*action != Action::kAlert && deciding.rule == nullptr) deciding = {&rule, *action};
-    if (!rule.noalert && limits_.speaks(rule, current)) alert(current, match, *action, alerts);
+    if (!rule.noalert && limits_.speaks(rule, current)) speak(match, *action);
   }
+  return finish(current, passing, deciding, responses);
+}
+
+void Verdicts::speak(const Match& match, Action action) {
+  if (speaking_.size() == alerts_max_) {
+    counters_.alerts_suppressed++;
+    return;
+  }
+  speaking_.push_back({&match, action});
+}
+
+Verdict Verdicts::finish(const Current& current, const Match* passing, const Deciding& deciding,
+                         Responses& responses) {
+  const bool drops = deciding.rule != nullptr || !passes_by_default(current);
+  const std::string_view verdict = passing != nullptr ? "pass" : drops ? "drop" : "alert";
+  for (const Speaking& speaking : speaking_) alert(current, speaking, verdict, deciding);
+  if (passing != nullptr) return pass_by_rule(current, *passing);
   if (deciding.rule != nullptr) return drop_by_rule(current, deciding, responses);
   return by_default(current);
 }
 
-void Verdicts::alert(const Current& current, const Match& match, Action action, size_t& alerts) {
-  if (alerts == alerts_max_) {
-    counters_.alerts_suppressed++;
-    return;
-  }
-  alerts++;
+void Verdicts::alert(const Current& current, const Speaking& speaking, std::string_view verdict,
+                     const Deciding& deciding) {
   counters_.alerts++;
   current.flow.user.alerted = true;
+  const Match& match = *speaking.match;
   const auto& tcp = current.flow.user.tcp;
   const bool in_stream = match.in_stream && tcp;
-  reports_.alert(current.about(), engine_->rule(match.rule).rule,
-                 {match.about_transaction,
-                  in_stream ? tcp->sides[current.side()].stream.window() : current.view.payload,
-                  in_stream, action == Action::kDrop || action == Action::kReject});
+  Reports::Found found{
+      match.about_transaction,
+      in_stream ? tcp->sides[current.side()].stream.window() : current.view.payload, in_stream,
+      speaking.action == Action::kDrop || speaking.action == Action::kReject, verdict};
+  found.notes = current.flow.user.notes.get();
+  if (deciding.action == Action::kReject) found.rejected = deciding.rule->reject_whom;
+  reports_.alert(current.about(), engine_->rule(match.rule).rule, found);
 }
 
 Verdict Verdicts::pass_by_rule(const Current& current, const Match& match) {
@@ -91,13 +109,16 @@ Verdict Verdicts::drop_by_rule(const Current& current, const Deciding& deciding,
   return Verdict::kDrop;
 }
 
+bool Verdicts::passes_by_default(const Current& current) const {
+  return default_action_ == DefaultAction::kPass || current.flow.user.decision == Decision::kPass ||
+         current.about_known_flow ||
+         (default_action_ == DefaultAction::kDropEstablished && is_undecided(current));
+}
+
 // Reported once for each flow: a rule may pass its next packet.
 Verdict Verdicts::by_default(const Current& current) {
   FlowUser& user = current.flow.user;
-  const bool passes = default_action_ == DefaultAction::kPass || user.decision == Decision::kPass ||
-                      current.about_known_flow ||
-                      (default_action_ == DefaultAction::kDropEstablished && is_undecided(current));
-  if (passes) {
+  if (passes_by_default(current)) {
     counters_.passed++;
     return Verdict::kPass;
   }

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <optional>
+#include <string_view>
+#include <vector>
 
 #include "inspect/match/alert_limits.h"
 #include "inspect/match/default_action.h"
@@ -60,7 +62,18 @@ class Verdicts {
     Action action = Action::kAlert;
   };
 
-  void alert(const Current& current, const Match& match, Action action, size_t& alerts);
+  // An alert that is written when it is known what becomes of the packet.
+  struct Speaking {
+    const Match* match;
+    Action action;
+  };
+
+  void alert(const Current& current, const Speaking& speaking, std::string_view verdict,
+             const Deciding& deciding);
+  void speak(const Match& match, Action action);
+  Verdict finish(const Current& current, const Match* passing, const Deciding& deciding,
+                 Responses& responses);
+  bool passes_by_default(const Current& current) const;
   Verdict pass_by_rule(const Current& current, const Match& match);
   Verdict drop_by_rule(const Current& current, const Deciding& deciding, Responses& responses);
   Verdict by_default(const Current& current);
@@ -77,6 +90,7 @@ class Verdicts {
   const DefaultAction default_action_;
   ExceptionCounters exceptions_;
   AlertLimits limits_;
+  std::vector<Speaking> speaking_;  // about the packet in hand
   // Since the last tick: these have no flow to say it once for.
   bool fragment_error_reported_ = false;
   bool checksum_reported_ = false;

@@ -76,6 +76,44 @@ TEST(RuleOrder, TheFirstThatDecidesWins) {
 
 // --- threshold.config ---
 
+TEST(RuleOrder, ARuleAboutPortsPassesTheFlow) {
+  Harness h = ordered(
+      "pass tcp any any -> any 80 (sid:1;)\n"
+      "alert tcp any any -> any any (sid:2;)\n"
+      "drop tcp any any -> any any (content:\"evil\"; sid:3;)\n",
+      "alert,pass,drop,reject");
+  h.connect(kWeb);
+  EXPECT_TRUE(h.data(kWeb, 0, "evil"));
+  EXPECT_TRUE(h.send(tcp(kWeb.turned(), kAck, 5001, 1005, "evil")));
+  EXPECT_EQ(h.alerts(), Sids{2}) << "once for the flow, before it passes";
+}
+
+TEST(Alerts, TellOnDemandWhatBecameOfThePacket) {
+  const struct {
+    const char* rules;
+    const char* verdict;
+  } cases[] = {
+      {"", R"({"action":"alert"})"},
+      {"pass udp any any -> any any (content:\"x\"; sid:2;)", R"({"action":"pass"})"},
+      {"drop udp any any -> any any (content:\"x\"; sid:2;)", R"({"action":"drop"})"},
+      {"reject udp any any -> any any (content:\"x\"; sid:2;)",
+       R"({"action":"drop","reject":["icmp-prohib"],"reject-target":"both"})"},
+      {"rejectsrc udp any any -> any any (content:\"x\"; sid:2;)",
+       R"({"action":"drop","reject":["icmp-prohib"],"reject-target":"to_client"})"},
+  };
+  for (const auto& c : cases) {
+    InspectorOptions options;
+    options.events.verdict = true;
+    EngineOptions rules;
+    rules.order = *parse_rule_order("alert,pass,drop,reject");
+    Harness h(std::string("alert udp any any -> any any (content:\"x\"; sid:1;)\n") + c.rules,
+              options, rules);
+    h.send(udp(kDns, "x"));
+    ASSERT_FALSE(h.events().empty());
+    EXPECT_EQ(h.events()[0].at("verdict"), nlohmann::json::parse(c.verdict)) << c.rules;
+  }
+}
+
 TEST(ThresholdConfig, ARateFilterChangesWhatARuleDoesForATime) {
   const ThresholdConfig config(
       "rate_filter gen_id 1, sig_id 1, track by_src, count 2, seconds 10, new_action drop, "

@@ -11,8 +11,14 @@ Result<uint32_t> Names::number(const std::string& name) {
   if (const auto found = numbers_.find(name); found != numbers_.end()) return found->second;
   if (numbers_.size() == kNamesMax) return fail("more than 65536 names of bits and numbers");
   const auto number = static_cast<uint32_t>(numbers_.size());
-  numbers_.emplace(name, number);
+  names_.push_back(&numbers_.emplace(name, number).first->first);
   return number;
+}
+
+std::string Names::bare_name(uint32_t number) const {
+  const std::lock_guard lock(mutex_);
+  const std::string& name = *names_[number];
+  return name.substr(name.find(':') + 1);
 }
 
 bool FlowNotes::has(uint32_t bit) const {

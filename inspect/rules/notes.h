@@ -9,8 +9,10 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "tunnels/packet.h"
@@ -28,10 +30,13 @@ class Names {
  public:
   // "flowbit:seen" and the like; the same number for the same name.
   Result<uint32_t> number(const std::string& name);
+  // "seen" of a number that "flowbit:seen" has.
+  std::string bare_name(uint32_t number) const;
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::unordered_map<std::string, uint32_t> numbers_;
+  std::vector<const std::string*> names_;  // by number; in numbers_, which does not move them
 };
 
 class FlowNotes {
@@ -40,7 +45,10 @@ class FlowNotes {
   void set(uint32_t bit);  // without room it is not set
   void unset(uint32_t bit);
 
+  std::span<const uint32_t> bits() const { return bits_; }
+
   std::optional<uint32_t> number(uint32_t name) const;
+  std::span<const std::pair<uint32_t, uint32_t>> numbers() const { return numbers_; }
   void set_number(uint32_t name, uint32_t value);
 
  private:

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of Inspector that finds the packets to inspect: whole ones, in fragments and in tunnels.
+#include <algorithm>
+
+#include "inspect/match/inspector.h"
+#include "inspect/stream/urgent.h"
+
+namespace sluice::inspect {
+
+Verdict Inspector::inspect(std::span<const uint8_t> ip, int64_t time_us, Responses& responses,
+                           const Frame& frame) {
+  frame_ = &frame;
+  reports_.set_frame(&frame);
+  const Verdict verdict = inspect_ip(ip, time_us, responses);
+  frame_ = nullptr;
+  reports_.set_frame(nullptr);
+  return verdict;
+}
+
+Verdict Inspector::inspect_ip(std::span<const uint8_t> ip, int64_t time_us, Responses& responses) {
+  responses.clear();
+  now_us_ = std::max(now_us_, time_us);
+  counters_.packets++;
+  counters_.bytes += ip.size();
+  const auto view = view_packet(ip);
+  if (!view) {
+    counters_.dropped_malformed++;
+    return Verdict::kDrop;
+  }
+  if (view->packet.flags & tunnels::kPacketFragment)
+    return inspect_fragment(*view, time_us, responses);
+  return inspect_view(*view, time_us, responses);
+}
+
+// Fragments wait for nobody: all but the one that completes the datagram pass, and that one shares
+// the verdict on the whole.
+Verdict Inspector::inspect_fragment(const PacketView& fragment, int64_t time_us,
+                                    Responses& responses) {
+  Defragmenter& defragmenter = defragmenters_[static_cast<size_t>(depth_)];
+  const auto added = defragmenter.add(fragment.ip, fragment.packet, time_us);
+  if (added.state == FragmentState::kHeld) {
+    counters_.passed++;
+    return Verdict::kPass;
+  }
+  if (added.state != FragmentState::kComplete)
+    return verdicts_.except_fragment(fragment, time_us, added.state);
+  const auto whole = view_packet(added.datagram);
+  if (!whole || (whole->packet.flags & tunnels::kPacketFragment)) {
+    counters_.dropped_malformed++;
+    defragmenter.refuse_last();
+    return Verdict::kDrop;
+  }
+  // Of a segment in fragments clear_urgent() can change nothing.
+  if (is_urgent(whole->packet)) {
+    defragmenter.refuse_last();
+    return verdicts_.except_fragment(fragment, time_us, FragmentState::kInvalid);
+  }
+  const Verdict verdict = inspect_view(*whole, time_us, responses);
+  if (verdict == Verdict::kDrop) defragmenter.refuse_last();
+  return verdict;
+}
+
+// The packet in a tunnel shares its way, so both must pass. It counts for both.
+Verdict Inspector::inspect_view(const PacketView& view, int64_t time_us, Responses& responses) {
+  const uint64_t passed = counters_.passed;
+  const Verdict verdict = inspect_packet(view, time_us, responses);
+  if (verdict == Verdict::kDrop || depth_ == kTunnelDepthMax) return verdict;
+  const auto inside = tunnel_payload(view.ip, view.packet);
+  if (inside.empty()) return verdict;
+  const auto inner = view_packet(inside);
+  if (!inner) return verdict;
+  (counters_.passed != passed ? counters_.passed : counters_.passed_by_flow)--;
+  return inspect_inside(view, *inner, time_us);
+}
+
+// Who ends a connection in a tunnel cannot be told through it: only the packet is kept back.
+Verdict Inspector::inspect_inside(const PacketView& outer, const PacketView& inner,
+                                  int64_t time_us) {
+  counters_.tunnelled++;
+  const Frame* const around = frame_;
+  Frame frame;
+  frame.number = around->number;
+  std::ranges::copy(around->vlans, frame.vlans);
+  frame.outer = &outer.packet.tuple;
+  frame.depth = ++depth_;
+  frame_ = &frame;
+  reports_.set_frame(&frame);
+  Responses untold;
+  const bool fragment = inner.packet.flags & tunnels::kPacketFragment;
+  const Verdict verdict =
+      fragment ? inspect_fragment(inner, time_us, untold) : inspect_view(inner, time_us, untold);
+  depth_--;
+  frame_ = around;
+  reports_.set_frame(around);
+  return verdict;
+}
+
+}  // namespace sluice::inspect
