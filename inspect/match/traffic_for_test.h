@@ -131,7 +131,9 @@ inline void syn_traffic(Harness& h) {
   segment[20] = 2;
   segment[21] = 4;
   tunnels::store_be16(&segment[22], 1460);
-  h.send(ip_packet(kOneWay, tunnels::kProtocolTcp, segment));
+  Bytes ip = ip_packet(kOneWay, tunnels::kProtocolTcp, segment);
+  tunnels::store_u16(&ip[36], transport_checksum(ip, 20, tunnels::kProtocolTcp));
+  h.send(ip);
 }
 
 inline void overlap_traffic(Harness& h) {
