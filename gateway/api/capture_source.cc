@@ -62,7 +62,8 @@ std::string CaptureSource::head() {
   std::string out = tunnels::pcapng_head("sluice");
   for (uint32_t index = 0; index < kPortsMax; index++) {
     if (controller().tables().ports[index].role == kPortUnused) continue;
-    interfaces_[index] = {static_cast<uint32_t>(interfaces_.size()), 0};
+    const auto number = static_cast<uint32_t>(interfaces_.size());
+    interfaces_[index] = {number, 0};
     out += interface(index);
   }
   return out;
