@@ -59,6 +59,7 @@ json describe_target(const Controller& controller, const TargetGroup& group, con
            {"state", health_state_name(health.state)},
            {"reason", health.reason},
            {"description", health.description}};
+  if (group.protocol == Protocol::kGeneve) out["weight"] = weight_of(group, target);
   if (const auto zone = zone_of_target(controller.config().network, target.address); !zone.empty())
     out["zone"] = zone;
   const auto index = controller.reconciler().target_index(group.protocol, target);

@@ -137,6 +137,7 @@ AwsResult<> deregister_targets(Call& call) {
   return change(
       call,
       [](TargetGroup& group, const Target& target) -> AwsResult<> {
+        group.weights.erase(target);
         std::erase(group.targets, target);  // one that is not registered is deregistered
         return {};
       },

@@ -60,12 +60,13 @@ std::string print_targets(const json& reply) {
     if (t.contains("share"))
       std::snprintf(share, sizeof(share), "%.1f%%", t["share"].get<double>() * 100);
     rows.push_back({text(t, "target_group"), endpoint(t, "id", "port"), text(t, "state"),
-                    text(t, "reason"), share, text(t, "packets_sent"), text(t, "packets_returned"),
-                    text(t, "description")});
+                    text(t, "reason"), text(t, "weight"), share, text(t, "packets_sent"),
+                    text(t, "packets_returned"), text(t, "description")});
   }
   if (rows.empty()) return "no targets are registered\n";
-  return format_table(
-      {"GROUP", "TARGET", "STATE", "REASON", "NEW FLOWS", "SENT", "RETURNED", "LAST CHECK"}, rows);
+  return format_table({"GROUP", "TARGET", "STATE", "REASON", "WEIGHT", "NEW FLOWS", "SENT",
+                       "RETURNED", "LAST CHECK"},
+                      rows);
 }
 
 std::string print_flows(const json& reply) {

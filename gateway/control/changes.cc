@@ -213,6 +213,7 @@ Result<> register_target(Config& next, const std::string& group_name, Target tar
 Result<> deregister_target(Config& next, const std::string& group_name, Target target) {
   SLUICE_TRY(TargetGroup * group, find_group(next, group_name));
   if (target.port == 0) target.port = group->port;
+  group->weights.erase(target);
   if (std::erase(group->targets, target) == 0)
     return fail("target " + target.text() + " is not registered in '" + group_name + "'");
   return {};

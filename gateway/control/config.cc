@@ -46,6 +46,11 @@ std::vector<IpAddress> addresses_of(const LoadBalancer& owner, const Listener& l
   return out;
 }
 
+uint16_t weight_of(const TargetGroup& group, const Target& target) {
+  const auto at = group.weights.find(target);
+  return at == group.weights.end() ? uint16_t{1} : at->second;
+}
+
 bool uses(const LoadBalancer& balancer, std::string_view group) {
   return std::ranges::any_of(balancer.listeners, [&](const Listener& listener) {
     return forwards_to(listener.default_action, group) ||

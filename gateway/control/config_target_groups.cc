@@ -100,9 +100,12 @@ void ConfigReader::read_target(const YamlNode& node, TargetGroup& group) {
   target.port = group.port;
   read_address(map.require("id"), target.address);
   map.read_integer("port", target.port, 1, 65535);
-  map.refuse({"weight", "availability_zone", "quic_server_id"}, kNotHere);
+  uint16_t weight = 1;
+  map.read_integer("weight", weight, 1, kTargetWeightMax);
+  map.refuse({"availability_zone", "quic_server_id"}, kNotHere);
   map.finish();
   group.targets.push_back(target);
+  if (weight != 1) group.weights[target] = weight;
 }
 
 // Short for attributes; what is wrong is said here, where the file has it.

@@ -70,6 +70,9 @@ TEST(Examples, Steering) {
   EXPECT_EQ(stickiness_of(*config.target_group("firewalls")), tunnels::kFlowHash5Tuple);
   EXPECT_EQ(stickiness_of(*config.target_group("ftp")), tunnels::kFlowHash3Tuple);
   ASSERT_EQ(config.gateway.policy.size(), 1u);
+  const TargetGroup& firewalls = *config.target_group("firewalls");
+  EXPECT_EQ(weight_of(firewalls, firewalls.targets[0]), 2);
+  EXPECT_EQ(weight_of(firewalls, firewalls.targets[1]), 1);
 }
 
 TEST(Examples, Mtu) {

@@ -42,6 +42,7 @@ class Teller {
   void tell_alb(const ExplainQuestion& question);
   uint32_t row_of(uint16_t group, const flow_query& query) const;
   std::string tell_row(uint16_t group, uint32_t index) const;
+  std::string tell_weight(uint16_t group, const target& owner) const;
   std::string target_text(uint16_t index) const;
   void drop(DropReason reason) {
     out_.drop = reason;
@@ -278,11 +279,23 @@ std::string Teller::tell_row(uint16_t group, uint32_t index) const {
   constexpr const char* kForms[] = {"five-tuple", "addresses and protocol", "addresses"};
   std::string out = "row " + std::to_string(index - first_row(group)) + ", chosen by " +
                     kForms[tables_.groups[group].stickiness % 3] + ", ";
-  out += r.target == kNone16 ? "is nobody's" : "belongs to " + target_text(r.target);
+  if (r.target == kNone16)
+    out += "is nobody's";
+  else
+    out += "belongs to " + target_text(r.target) +
+           tell_weight(group, tables_.targets[r.target % kTargetsMax]);
   if (r.previous != kNone16)
     out += "; until " + std::to_string(now_ms_ / 1000 - r.since_s) + " s ago to " +
            target_text(r.previous);
   return out;
+}
+
+// Nothing in groups whose targets all weigh the same.
+std::string Teller::tell_weight(uint16_t group, const target& owner) const {
+  const TargetGroup* of = config_.target_group(names_.group_name(group));
+  if (of == nullptr || of->weights.empty()) return {};
+  const Target target{ip_address(owner.address, owner.version), swap_be16(owner.port)};
+  return " of weight " + std::to_string(weight_of(*of, target));
 }
 
 void Teller::tell_appliance(uint16_t index) {

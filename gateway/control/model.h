@@ -134,6 +134,8 @@ struct Target {
   std::string text() const;  // "10.0.0.1:80"
 };
 
+inline constexpr uint16_t kTargetWeightMax = 999;
+
 struct TargetGroup : Resource {
   std::string name;
   Origin origin = Origin::kFile;
@@ -145,6 +147,7 @@ struct TargetGroup : Resource {
   HealthCheck health_check;
   Attributes attributes;
   std::vector<Target> targets;
+  std::map<Target, uint16_t> weights;  // `weight` of those of its targets that have one but 1
   bool operator==(const TargetGroup&) const = default;
 };
 
@@ -270,6 +273,9 @@ struct Config {
 inline bool is_set(const IpAddress& address) {
   return !(address == IpAddress{{}, address.version});
 }
+
+// A target's part of the group's new flows, beside the parts of the others.
+uint16_t weight_of(const TargetGroup& group, const Target& target);
 
 // The addresses that a listener of a network or application load balancer has.
 std::vector<IpAddress> addresses_of(const LoadBalancer& owner, const Listener& listener);

@@ -155,6 +155,7 @@ json to_json(const TargetGroup& group) {
   for (const Target& target : group.targets) {
     json entry{{"id", target.address.text()}};
     if (target.port != group.port) entry["port"] = target.port;
+    if (const uint16_t weight = weight_of(group, target); weight != 1) entry["weight"] = weight;
     out["targets"].push_back(std::move(entry));
   }
   add_origin(out, group);

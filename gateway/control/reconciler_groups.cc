@@ -245,7 +245,8 @@ void Reconciler::write_rows(Rows& rows, const TargetGroup& group, std::string_vi
   std::vector<RendezvousTarget> chosen;
   for (const Target& target : new_flows_go_to(group, world)) {
     const auto at = targets_.find({group.protocol == Protocol::kGeneve, target});
-    if (at != targets_.end()) chosen.push_back({at->second.id, at->second.index});
+    if (at != targets_.end())
+      chosen.push_back({at->second.id, at->second.index, weight_of(group, target)});
   }
   std::ranges::sort(chosen, {}, &RendezvousTarget::index);
   if (chosen != rows.candidates)

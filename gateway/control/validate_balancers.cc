@@ -36,6 +36,7 @@ void Validator::check_target_group(const Path& path, const TargetGroup& group) {
   if (const auto conflict = discover_conflict(group))
     say(path + ".attributes." + std::string(conflict->attribute), conflict->what);
   check_failover(path, group);
+  check_weights(path, group);
   check_tags(path, group.tags);
   if (group.targets.size() > kTargetsPerGroupMax)
     return say(path + ".targets", std::to_string(group.targets.size()) + " elements; at most " +
@@ -63,6 +64,15 @@ void Validator::check_failover(const Path& path, const TargetGroup& group) {
           "needs 5-tuple stickiness: stickiness.enabled must be false");
 }
 
+void Validator::check_weights(const Path& path, const TargetGroup& group) {
+  const bool appliances = group.protocol == Protocol::kGeneve;
+  if (appliances && !is_followed(group)) return;
+  const char* what = appliances ? "targets that are found have no weights"
+                                : "only targets of GENEVE groups have weights";
+  for (size_t i = 0; i < group.targets.size(); i++)
+    if (weight_of(group, group.targets[i]) != 1) say(path.at("targets", i) + ".weight", what);
+}
+
 void Validator::check_health_check(const Path& path, const TargetGroup& group) {
   const HealthCheck& check = group.health_check;
   const auto range = [&](const char* key, uint16_t value, uint16_t least, uint16_t most) {
@@ -84,6 +94,10 @@ void Validator::check_health_check(const Path& path, const TargetGroup& group) {
 void Validator::check_target(const Path& path, const TargetGroup& group, const Target& target) {
   if (const auto good = check_found(config_.gateway, group, target); !good)
     return say(path + "." + good.error().where, good.error().what);
+  if (group.protocol == Protocol::kGeneve && target.address == config_.gateway.tunnel_address)
+    return say(path + ".id", target.address.text() +
+                                 " is gateway.tunnel.address, the gateway's own; an appliance "
+                                 "has another");
   if (group.target_type == TargetType::kInstance && !is_instance(target.address))
     say(path + ".id", target.address.text() + " is no address of network.instances");
 }

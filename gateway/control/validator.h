@@ -77,6 +77,7 @@ class Validator {
   // validate_balancers.cc
   void check_target_group(const Path& path, const TargetGroup& group);
   void check_failover(const Path& path, const TargetGroup& group);
+  void check_weights(const Path& path, const TargetGroup& group);
   void check_health_check(const Path& path, const TargetGroup& group);
   void check_target(const Path& path, const TargetGroup& group, const Target& target);
   // What it says by itself, and then what depends on other objects.

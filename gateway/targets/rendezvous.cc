@@ -2,6 +2,7 @@
 #include "gateway/targets/rendezvous.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 
 namespace sluice::gateway {
@@ -18,18 +19,75 @@ uint64_t mix(uint64_t x) {
   return x ^ x >> 33;
 }
 
+// Logarithms to the base of 2 are in units of 2^-56.
+constexpr int kLogFraction = 56;
+constexpr int kLogStepBits = 10;
+
+using Wide = unsigned __int128;
+
+// Of mantissa / 2^63, bit by bit: squaring doubles a logarithm, and what is above 1 is its next
+// bit.
+uint64_t exact_log(uint64_t mantissa) {
+  uint64_t out = 0;
+  for (int bit = kLogFraction - 1; bit >= 0; bit--) {
+    const Wide square = Wide{mantissa} * mantissa;
+    const bool above = (square >> 127) != 0;
+    mantissa = static_cast<uint64_t>(square >> (above ? 64 : 63));
+    out |= uint64_t{above} << bit;
+  }
+  return out;
+}
+
+using Logs = std::array<uint64_t, (1 << kLogStepBits) + 1>;  // of 1 to 2, in equal steps
+
+Logs make_logs() {
+  Logs out;
+  for (uint64_t i = 0; i + 1 < out.size(); i++)
+    out[i] = exact_log((uint64_t{1} << 63) | i << (63 - kLogStepBits));
+  out.back() = uint64_t{1} << kLogFraction;
+  return out;
+}
+
+// -log(number / 2^64), in straight lines between the steps: no larger for a larger number.
+uint64_t minus_log(uint64_t number) {
+  static const Logs kLogs = make_logs();
+  constexpr int kRestBits = 63 - kLogStepBits;
+  number = std::max<uint64_t>(number, 1);
+  const int zeros = std::countl_zero(number);
+  const uint64_t mantissa = number << zeros;
+  const uint64_t step = mantissa >> kRestBits & ((1 << kLogStepBits) - 1);
+  const uint64_t rest = mantissa & ((uint64_t{1} << kRestBits) - 1);
+  const uint64_t part = (Wide{kLogs[step + 1] - kLogs[step]} * rest) >> kRestBits;
+  return (static_cast<uint64_t>(zeros + 1) << kLogFraction) - kLogs[step] - part;
+}
+
 // Who has a row, or may get it.
 struct Candidate {
-  uint64_t score = 0;
+  uint64_t number = 0;
   uint64_t id = 0;
   uint16_t index = kNone16;
+  uint16_t weight = 1;
 };
+
+Candidate candidate(const RendezvousTarget& target, uint64_t row_mix) {
+  return {mix(row_mix ^ target.id), target.id, target.index, target.weight};
+}
+
+// By the inverse of the score; what that cannot tell apart, by number and id. Most pairs need no
+// logarithm: who has the larger number and no less weight is better.
+bool is_better(const Candidate& a, const Candidate& b) {
+  if (a.number == b.number && a.weight == b.weight) return a.id < b.id;
+  if (a.number >= b.number && a.weight >= b.weight) return true;
+  if (a.number <= b.number && a.weight <= b.weight) return false;
+  const uint64_t of_a = minus_log(a.number) / a.weight;
+  const uint64_t of_b = minus_log(b.number) / b.weight;
+  return of_a != of_b ? of_a < of_b : a.number > b.number;
+}
 
 Candidate best_of(std::span<const RendezvousTarget> targets, uint64_t row_mix, Candidate best) {
   for (const RendezvousTarget& target : targets) {
-    const uint64_t score = mix(row_mix ^ target.id);
-    const bool better = score > best.score || (score == best.score && target.id < best.id);
-    if (better || best.index == kNone16) best = {score, target.id, target.index};
+    const Candidate one = candidate(target, row_mix);
+    if (best.index == kNone16 || is_better(one, best)) best = one;
   }
   return best;
 }
@@ -96,7 +154,7 @@ uint32_t refill_rows(std::span<row> rows, std::span<const RendezvousTarget> befo
     const uint64_t row_mix = mix(i + 1);
     Candidate owner;
     if (const RendezvousTarget* now = remaining.find(rows[i].target))
-      owner = best_of(remaining.added(), row_mix, {mix(row_mix ^ now->id), now->id, now->index});
+      owner = best_of(remaining.added(), row_mix, candidate(*now, row_mix));
     else
       owner = best_of(targets, row_mix, {});
     if (rows[i].target == owner.index) continue;

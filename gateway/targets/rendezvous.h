@@ -4,6 +4,11 @@
 // highest score for it, so a target that leaves takes its own rows with it and no row of another
 // moves, and one that comes back gets exactly its own again. Gateways with the same key and targets
 // make the same table.
+//
+// The score of a target of weight w is -w / log(u), with u its even number between 0 and 1 for the
+// row: it has w parts of the rows, and when a weight changes, rows move to this target or away from
+// it and no others. Only how weights compare matters: equal ones make the rows of no weights. The
+// logarithm is in whole numbers, so that all machines agree about the last bit.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +22,7 @@ namespace sluice::gateway {
 struct RendezvousTarget {
   uint64_t id;     // the same on every gateway: rendezvous_id()
   uint16_t index;  // into the table of targets
+  uint16_t weight = 1;
   bool operator==(const RendezvousTarget&) const = default;
 };
 
