@@ -2,7 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Probes through the tunnel, five in two seconds, the third that is missed counts; checks of the health port need ten failures,
 one a second. An appliance is killed under load, and another one only stops to work while its kernel goes on to accept.
+Probed every 100 ms, a dead appliance is left in less than a second. That is counted in probes, each of which waits for its
+turn on a busy machine as everything else does; the time is only told.
 """
+import itertools
+import os
 import signal
 import socket
 import threading
@@ -14,6 +18,12 @@ from harness import becomes, expect, wait_for
 
 APP = ("10.1.0.11", 7000)
 FLOWS = 40
+PORTS = itertools.count(30000, FLOWS)
+INTERVAL_MS = 100
+PROBES_MOST = 9  # of 100 ms, the last one 5% late, are less than a second
+ROUNDS_MOST = 10
+SO_RCVBUFFORCE, SO_TIMESTAMPNS = 33, 35
+GENEVE_PORT, COOKIE, PROBE_COOKIE = (6081).to_bytes(2, "big"), slice(78, 82), b"\xff" * 4
 GROUP = ('attributes: {sluice.health_check.tunnel.interval_ms: "400", target_failover.on_unhealthy: rebalance, '
          "target_failover.on_deregistration: rebalance}")
 
@@ -27,7 +37,8 @@ class Load:
             self.server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
             self.server.bind(APP)
         self.clients = []
-        for port in range(30000, 30000 + FLOWS):
+        first = next(PORTS)
+        for port in range(first, first + FLOWS):
             with lab.inside("client"):
                 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             s.bind(("10.1.0.2", port))
@@ -122,8 +133,74 @@ def one_that_only_accepts(lab):
     return f"unhealthy after {1000 * took:.0f} ms"
 
 
+class Arrivals:
+    """What comes to an appliance's interface, in order, whether the appliance lives or not."""
+
+    def __init__(self, lab, namespace):
+        with lab.inside(namespace):
+            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 26)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self.socket.bind(("eth0", 0x0800))
+
+    def since(self, begin_ns):
+        """Probes that came before the last packet of a flow, all probes, and when that packet came."""
+        probes, before, last_ns = 0, 0, begin_ns
+        while True:
+            try:
+                frame, more, _, source = self.socket.recvmsg(2000, 100, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return before, probes, last_ns
+            stamp = int.from_bytes(more[0][2][:8], "little") * 10**9 + int.from_bytes(more[0][2][8:16], "little")
+            if source[2] == socket.PACKET_OUTGOING or frame[36:38] != GENEVE_PORT or stamp < begin_ns:
+                continue
+            if frame[COOKIE] == PROBE_COOKIE:
+                probes += 1
+            else:
+                before, last_ns = probes, stamp
+
+
+def left_after(lab):
+    """(probes, ms) from the death of an appliance to the last packet that was sent to it; nothing if the other one was too
+    busy to answer, too, so that the flows had nowhere to go, or if there was no load on the dead one."""
+    def alarms():
+        return lab.log("gateway", "sluiced").count(f"target {TWO}:6081 of pass is unhealthy")
+    wait_for("rows", lambda: min(shares(lab).values()) > 0)
+    false_alarms, load, arrivals = alarms(), Load(lab), Arrivals(lab, NAMES[ONE])
+    wait_for("all flows arrive", lambda: len(load.arrivals) == FLOWS)
+    doomed = {f["source_port"] for f in lab.flows(protocol="udp", target=ONE)} & set(load.arrivals)
+    appliances[ONE].kill()
+    appliances[ONE].wait()
+    killed, killed_ns = time.monotonic(), time.time_ns()
+    wait_for("it has no rows", lambda: shares(lab)[ONE] == 0)
+    wait_for("its flows arrive again", lambda: all(load.arrivals[p][-1] > killed for p in doomed))
+    moved = time.monotonic()
+    wait_for("all flows arrive after that", lambda: all(a[-1] > moved for a in load.arrivals.values()))
+    load.stop()
+    before, probes, last_ns = arrivals.since(killed_ns)
+    load.close(lab)
+    arrivals.socket.close()
+    start(lab, ONE)
+    if alarms() != false_alarms or last_ns == killed_ns:
+        return None
+    expect("probes were sent to it", probes > 0, True)
+    return before, (last_ns - killed_ns) // 10**6
+
+
+def within_a_second(lab):
+    text = lab.config.read_text()
+    lab.config.write_text(text.replace('interval_ms: "400"', f'interval_ms: "{INTERVAL_MS}"'))
+    os.kill(lab.pid("gateway"), signal.SIGHUP)
+    lab.wait_for_log("gateway", "sluiced", "again: 1 changes")
+    for _ in range(ROUNDS_MOST):
+        if told := left_after(lab):
+            expect(f"at most {PROBES_MOST} probes until its flows have left: {told}", told[0] <= PROBES_MOST, True)
+            return f"left after {told[0]} probes, {told[1]} ms"
+    raise harness.Failure(f"too busy for each of {ROUNDS_MOST} rounds")
+
+
 if __name__ == "__main__":
     harness.run(harness.Lab("testbed/scenarios/failure.yaml", [
         ("attributes: {deregistration_delay.timeout_seconds: \"1\"}", GROUP),
         ("timeout_seconds: 1,", "timeout_seconds: 1, unhealthy_threshold_count: 10,"),
-    ]), ready, a_dead_appliance_under_load, one_that_only_accepts)
+    ]), ready, a_dead_appliance_under_load, one_that_only_accepts, within_a_second)
