@@ -2,6 +2,8 @@
 // Examples of docs/features: each says what its page says that it does.
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
 #include <string>
 
 #include "gateway/control/attributes.h"
@@ -36,6 +38,10 @@ TEST(Examples, HealthChecks) {
   EXPECT_EQ(ids.protocol, HealthProtocol::kHttp);
   EXPECT_EQ(ids.path, "/healthz");
   EXPECT_EQ(ids.matcher, "200-299");
+  const auto tunnel = tunnel_check_of(*config.target_group("ids"));
+  ASSERT_TRUE(tunnel);
+  EXPECT_EQ(tunnel->interval_ms, 100u);
+  EXPECT_EQ(tunnel->unhealthy_threshold, 3);
   const HealthCheck& web = config.target_group("web")->health_check;
   EXPECT_EQ(web.protocol, HealthProtocol::kHttps);
   EXPECT_EQ(web.interval_s, 30);
@@ -73,6 +79,54 @@ TEST(Examples, Steering) {
   const TargetGroup& firewalls = *config.target_group("firewalls");
   EXPECT_EQ(weight_of(firewalls, firewalls.targets[0]), 2);
   EXPECT_EQ(weight_of(firewalls, firewalls.targets[1]), 1);
+}
+
+std::string page(const std::string& name) {
+  std::ifstream file(SLUICE_SOURCE_DIR "/docs/features/" + name);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void expect_on_page(const std::string& text, const std::string& part) {
+  EXPECT_NE(text.find(part), std::string::npos) << part;
+}
+
+TEST(Examples, Fragments) {
+  const Config config = example("fragments.yaml");
+  const LoadBalancer& names = *config.load_balancer("names");
+  ASSERT_EQ(names.listeners.size(), 2u);
+  EXPECT_EQ(names.listeners[0].address.version, 4);
+  EXPECT_EQ(names.listeners[1].address.version, 6);
+  for (const Listener& listener : names.listeners) EXPECT_EQ(listener.protocol, Protocol::kUdp);
+}
+
+// What the page shows is of this gateway.
+TEST(Examples, Trace) {
+  const Config config = example("trace.yaml");
+  const std::string text = page("trace.md");
+  ASSERT_EQ(config.attachments.size(), 1u);
+  const std::string front = config.attachments[0].name;
+  const TargetGroup& ids = config.target_groups[0];
+  const std::string to = ids.targets[0].address.text();
+  expect_on_page(text, "in            from outside of " + front + "\n");
+  expect_on_page(text, "new flow, group " + ids.name + " by hash: to " + to + "\n");
+  expect_on_page(text, "returned      from " + to + "\n");
+}
+
+TEST(Examples, Capture) {
+  const Config config = example("capture.yaml");
+  const std::string text = page("capture.md");
+  ASSERT_EQ(config.gateway.policy.size(), 1u);
+  const PolicyRule& rule = config.gateway.policy[0];
+  ASSERT_EQ(rule.hops.size(), 2u);
+  const Attachment& front = config.attachments[0];
+  expect_on_page(text, front.outside + "\tin: from outside of " + front.name);
+  expect_on_page(text, front.inside + "\tdelivered: to inside of " + front.name);
+  for (size_t hop = 0; hop < rule.hops.size(); hop++) {
+    const TargetGroup* group = config.target_group(rule.hops[hop].target_group);
+    ASSERT_NE(group, nullptr);
+    expect_on_page(text, "rule " + rule.name + ", hop " + std::to_string(hop + 1) + " of 2: to " +
+                             group->targets[0].address.text() + ";");
+  }
 }
 
 TEST(Examples, Mtu) {
