@@ -1,190 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any sequence of frames through the process host: no memory error, and never a packet delivered
-// that its appliance did not return with the flow's cookie (in a profile without one: that the
-// flow's own appliance did not return), with or without a record, or allowed past inspection by a
-// hint; and of a flow with a chain none that the last hop on its way did not return. What is made
-// of the copies for a shadow is never delivered.
+// Any sequence of frames, and of changes of the tables between them, through the process host: no
+// memory error, and what docs/life-of-a-packet.md says of every packet holds for each.
 //
-// Input: records of one byte (0 outside, 1 inside, 2 tunnel, 3 tunnel with what was last
-// encapsulated around these bytes as its change mask, or with what was last copied if bit 11 of the
-// length is set), two bytes of length, and the bytes.
-#include <algorithm>
-#include <cstdlib>
+//  - It adds to one verdict counter, and to one drop counter if and only if it is dropped.
+//  - What comes back from a target is delivered only if the flow of the packet inside has that
+//    target, with the cookie that the flow has (or the exact one before, while it is young; in a
+//    profile without cookies the target is enough) and the ids of its attachment, and has been at
+//    all hops; unchanged but for an NLB target's address, and out of the side that it was for.
+//  - What goes to a target is the packet that came in, with what its flow's record says.
+//  - What passes uninspected may, and is counted. Copies for a shadow are never delivered.
+//
+// Input: records of one byte, two bytes of length, and the bytes. The byte's lower two bits: 0
+// outside, 1 inside, 2 tunnel, 3 tunnel with what was last encapsulated, and the bytes as its
+// change mask; the others are a Change. The length has 11 bits. Above: 1 << 11, the mask is for
+// what was last copied; 1 << 12, the frame is the second attachment's, or the datagram has a hint;
+// from 13 on how many datagrams before the last one the mask is for.
+#include <deque>
 
-#include "gateway/datapath/chain.h"
 #include "gateway/datapath/mirror_copies.h"
-#include "gateway/datapath/outer_ipv6_fixture.h"
-#include "gateway/datapath/profiles_fixture.h"
+#include "gateway/datapath/path_fuzz_oracle.h"
 #include "gateway/datapath/slow_path.h"
-#include "gateway/datapath/unrecorded.h"
 #include "tunnels/bytes.h"
-#include "tunnels/geneve.h"
 
 namespace {
 
-using namespace sluice::gateway;  // NOLINT
-using sluice::gateway::fixture::Bytes;
+using namespace sluice::gateway;        // NOLINT
+using namespace sluice::gateway::fuzz;  // NOLINT
 
-void require(bool condition) {
-  if (!condition) std::abort();
-}
+// How often packets have ended, in all.
+struct Ends {
+  uint64_t verdict[kVerdictCount] = {}, drop[64] = {};
+  uint64_t verdicts = 0, drops = 0;
+};
 
-// UDP to port 53 visits two appliances.
-void add_chain(Tables& tables) {
-  policy_rule& rule = tables.policy_rules[1];
-  rule.in_use = 1;
-  rule.hops = 2;
-  rule.hop[0] = {{0xffffffff}, {0}, 1};
-  rule.hop[1] = {{0xffffffff}, {fixture::kOtherGroup}, 1};
-  policy_entry& entry = tables.policy_entries[0];
-  entry.attachments[0] = 1;
-  entry.port_first = entry.port_last = 53;
-  entry.protocol = kProtocolUdp;
-  entry.rule = 1;
-  entry.share = 0xffffffff;
-  tables.settings[0].policy = 1;
-  tables.attachments[0].flags |= kAttachmentPolicy;
-}
-
-// All else of UDP has a shadow.
-void add_shadow(Tables& tables) {
-  policy_rule& rule = tables.policy_rules[2];
-  rule.in_use = 1;
-  rule.hops = 1;
-  rule.hop[0] = {{0xffffffff}, {0}, 1};
-  rule.mirror = fixture::kOtherGroup + 1;
-  rule.shadow = 1;
-  policy_entry& entry = tables.policy_entries[1];
-  entry = tables.policy_entries[0];
-  entry.port_first = 0;
-  entry.port_last = 0xffff;
-  entry.rule = 2;
-  tables.settings[0].policy = 2;
-}
-
-// Whether no other hop of its flow comes after a hop, in one direction.
-bool is_at_an_end(const flow_record& record, uint32_t hop) {
-  int before = 0, behind = 0;
-  for (uint32_t i = 1; i <= chain_hops(&record); i++) {
-    if (chain_skips(&record, i)) continue;
-    before += i < hop;
-    behind += i > hop;
+Ends ends_of(const Tables& tables) {
+  Ends out;
+  for (uint32_t cpu : {0u, uint32_t{kSlowPathCpu}}) {
+    const counters& c = tables.counters[cpu];
+    for (uint32_t i = 0; i < 16; i++) out.verdicts += c.verdict[i];
+    for (uint32_t i = 0; i < kVerdictCount; i++) out.verdict[i] += c.verdict[i];
+    for (uint32_t i = 0; i < 64; i++) {
+      out.drop[i] += c.drop[i];
+      out.drops += c.drop[i];
+    }
   }
-  return before == 0 || behind == 0;
+  return out;
 }
 
-// The same of the hop that a cookie is of.
-bool is_last_hop(const Tables& tables, const flow_record& record, uint32_t hop, uint32_t cookie) {
-  const auto hash = flow_hash(&tables.settings->hash_key, &record.key, kFlowHash5Tuple);
-  return flow_cookie(tables.settings, hash, chain_target(&record, hop), record.cookie >> 28, hop) ==
-             cookie &&
-         is_at_an_end(record, hop);
+bool is_drop(const Outcome& outcome) {
+  return outcome.verdict == kVerdictDrop || outcome.verdict == kVerdictAnswered;
 }
 
-// Whether a cookie is that of a flow without record which has gone to `target`.
-bool fits_unrecorded(const Tables& tables, const unrecorded_flow& flow, const flow_query& query,
-                     uint32_t target, uint32_t cookie) {
-  return unrecorded_target(&flow) == target &&
-         tables.attachments[unrecorded_attachment(&flow)].endpoint_id == query.endpoint_id &&
-         unrecorded_cookie_fits(&tables, &query, cookie, target, static_cast<uint32_t>(flow.seen));
-}
-
-// The same for a datagram, whose inner packet is `inner` bytes from its start.
-bool is_unrecorded(const Tables& tables, const Bytes& datagram, size_t inner, uint32_t target,
-                   const geneve& header, uint32_t now_ms) {
-  packet p{};
-  if (parse_ip(datagram.data() + inner, datagram.data() + datagram.size(),
-               header.protocol == kEtherTypeIpv4 ? 4 : 6, &p) != kDropNone)
-    return false;
-  flow_query query{};
-  flow_query_from_tuple(&query, tables.settings, &p.tuple, kNone16, header.endpoint_id);
-  const uint32_t place = unrecorded_find(&tables, &query, now_ms);
-  if (place != kFlowNotFound)
-    return fits_unrecorded(tables, *unrecorded_at(&tables, place), query, target,
-                           header.flow_cookie);
-  if (!(p.flags & kPacketFragment)) return false;
-  // Its ports are not in it: all flows are tried, and the ten bits of their hashes that are not in
-  // the table.
-  for (uint32_t i = 0; i < kUnrecordedBuckets * kUnrecordedWays; i++) {
-    const unrecorded_flow& flow = *unrecorded_at(&tables, i);
-    if (flow.way == 0) continue;
-    query.hash =
-        (flow.seen >> 32 << 32) | (flow.way >> kUnrecordedCheckShift << 24) | i / kUnrecordedWays;
-    for (int missing = 0; missing < 1 << 10; missing++, query.hash += kUnrecordedBuckets)
-      if (fits_unrecorded(tables, flow, query, target, header.flow_cookie)) return true;
-  }
-  return false;
-}
-
-// Whether a target may say something about a flow of the table.
-bool has_hop_at_an_end(const flow_record& record, uint32_t target) {
-  if (!flow_is_chain(&record)) return record.target == target;
-  for (uint32_t hop = 1; hop <= chain_hops(&record); hop++)
-    if (chain_target(&record, hop) == target && is_at_an_end(record, hop)) return true;
-  return false;
-}
-
-// Whether a datagram of a target without cookies is of a flow that this one has: the flow of the
-// packet inside, or, of a fragment, which does not say, any.
-bool tuple_is_known(const Tables& tables, const Bytes& datagram, size_t start, uint32_t target,
-                    uint32_t now_ms) {
-  const geneve_profile& profile = kGeneveProfiles[tables.targets[target].profile];
-  const uint8_t* end = datagram.data() + datagram.size();
-  geneve header{};
-  if (geneve_decode(&datagram[start], end, &profile, &header) != kDropNone) return false;
-  (void)geneve_hear(&profile, &header);
-  packet p{};
-  if (parse_ip(&datagram[start + header.header_length], end,
-               header.protocol == kEtherTypeIpv4 ? 4 : 6, &p) != kDropNone)
-    return false;
-  if (p.flags & kPacketFragment) {
-    for (uint32_t i = 0; i < tables.flow_buckets_count * kFlowWays; i++)
-      if (has_hop_at_an_end(*table_flow_records(&tables, i), target)) return true;
-    for (uint32_t i = 0; i < kUnrecordedBuckets * kUnrecordedWays; i++)
-      if (unrecorded_target(unrecorded_at(&tables, i)) == target) return true;
-    return false;
-  }
-  flow_query query{};
-  flow_query_from_tuple(&query, tables.settings, &p.tuple, kNone16, header.endpoint_id);
-  if (const auto* record = table_flow_records(&tables, flow_find(&tables, &query)))
-    return has_hop_at_an_end(*record, target);
-  const uint32_t place = unrecorded_find(&tables, &query, now_ms);
-  return place != kFlowNotFound && unrecorded_target(unrecorded_at(&tables, place)) == target;
-}
-
-bool is_over_ipv6(const Bytes& datagram) { return load_be16(&datagram[12]) == kEtherTypeIpv6; }
-
-// Whether a datagram comes from a target's address.
-bool is_from(const Bytes& datagram, const target& t) {
-  if (is_over_ipv6(datagram) != (t.version == 6)) return false;
-  for (size_t i = 0; i < (t.version == 6 ? 4 : 1); i++)
-    if (t.address[i] != load_u32(&datagram[(t.version == 6 ? 22 : 26) + i * 4])) return false;
-  return true;
-}
-
-// Whether a datagram carries the cookie of a record of the table, for a target at its source; or
-// one that was made for that target, which only the path can do, under the key.
-bool cookie_is_known(const Tables& tables, const Bytes& datagram, uint32_t now_ms) {
-  const geneve_profile profile = SLUICE_GENEVE_AWS;
-  geneve header{};
-  const size_t udp = is_over_ipv6(datagram) ? 54 : 14 + (datagram[14] & 15) * 4u;
-  for (uint32_t i = 0; i < fixture::kAppliances; i++)
-    if (tables.targets[i].profile != kProfileAws && is_from(datagram, tables.targets[i]))
-      return tuple_is_known(tables, datagram, udp + 8, i, now_ms);
-  if (geneve_decode(&datagram[udp + 8], datagram.data() + datagram.size(), &profile, &header) !=
-      kDropNone)
-    return false;
-  const uint32_t maker = header.flow_cookie >> 16 & 0xfff;
-  if (!is_from(datagram, tables.targets[maker])) return false;
-  for (uint32_t i = 0; i < tables.flow_buckets_count * kFlowWays; i++) {
-    const flow_record& record = *table_flow_records(&tables, i);
-    for (uint32_t hop = 1; flow_is_chain(&record) && hop <= chain_hops(&record); hop++)
-      if (is_last_hop(tables, record, hop, header.flow_cookie)) return true;
-    if (!flow_is_chain(&record) && record.cookie == header.flow_cookie &&
-        is_from(datagram, tables.targets[record.target]))
-      return true;
-  }
-  return is_unrecorded(tables, datagram, udp + 8 + header.header_length, maker, header, now_ms);
+// One packet has ended between the two, like this.
+void check_counted(const Ends& before, const Ends& after, const Outcome& outcome) {
+  require(after.verdicts == before.verdicts + 1);
+  require(after.verdict[outcome.verdict] == before.verdict[outcome.verdict] + 1);
+  require(is_drop(outcome) == (outcome.reason != kDropNone));
+  require(after.drops == before.drops + (is_drop(outcome) ? 1 : 0));
+  if (is_drop(outcome)) require(after.drop[outcome.reason] == before.drop[outcome.reason] + 1);
 }
 
 // What is told is there, and has one verdict at most.
@@ -197,100 +70,216 @@ const sighting_taker kTaker{[](void*, const sighting* seen, const __u8* bytes) {
                             },
                             nullptr};
 
+World& world() {
+  static World out;
+  return out;
+}
+
+// What one input does.
+class Run {
+ public:
+  Run()
+      : tables_(world().tables()),
+        slow_(tables_,
+              [this](const Outcome& o, std::span<const uint8_t> out) { slow_end(o, out); }),
+        copies_(tables_, [this](uint32_t interface, std::span<const uint8_t> copy) {
+          require(interface == fixture::kTunnel);
+          last_copied_.assign(copy.begin(), copy.end());
+          return true;
+        }) {
+    world().reset();
+    tables_.sightings = &kTaker;
+    tables_.mirrors = &taker_;
+  }
+  ~Run() { tables_.mirrors = nullptr; }
+
+  void step(uint8_t first, uint16_t word, Bytes in) {
+    world().change(first >> 2);
+    host().set_now_ms(host().now_ms() + 17);
+    const uint32_t kind = first & 3;
+    if (kind == 3) in = changed(in, word);
+    if (kind >= 2)
+      from_tunnel(in);
+    else
+      from_side(in, word >> 12 & 1, kind);
+    check_slow([&] { slow_.expire(host().now_ms()); });
+    require(slow_.waiting() <= SlowPath::kWaitingMax);
+    copies_.turn(host().now_ms());
+  }
+
+ private:
+  static ProcessHost& host() { return world().host(); }
+  uint64_t events(PathEvent event) const { return tables_.counters[0].event[event]; }
+
+  // What a target makes of a datagram that it got.
+  Bytes changed(const Bytes& mask, uint16_t word) const {
+    Bytes out(60, 0);
+    const size_t before = word >> 13;
+    if (word & 0x800) {
+      if (!last_copied_.empty()) out = fixture::returned(last_copied_);
+    } else if (before < sent_.size()) {
+      out = fixture::returned(sent_[before]);
+      const bool aws =
+          tables_.targets[read_datagram(tables_, out, kFromTarget)->target].profile == kProfileAws;
+      if ((word & 0x1000) && aws) out = fixture::hinted(sent_[before], fixture::kBypassHint);
+    }
+    for (size_t i = 0; i < std::min(mask.size(), out.size()); i++) out[i] ^= mask[i];
+    return out;
+  }
+
+  Outcome send(const Bytes& in, uint32_t interface, Bytes& out) {
+    FrameBuffer buffer;
+    buffer.assign(in);
+    const Ends before = ends_of(tables_);
+    const Outcome outcome = host().run(buffer, interface);
+    check_counted(before, ends_of(tables_), outcome);
+    out.assign(buffer.bytes().begin(), buffer.bytes().end());
+    if (outcome.verdict == kVerdictTarget) {
+      check_sent(tables_, outcome, out, world().now_ms());
+      sent_.push_front(out);
+      if (sent_.size() > 8) sent_.pop_back();
+    }
+    return outcome;
+  }
+
+  void from_tunnel(const Bytes& in) {
+    const auto d = read_datagram(tables_, in, kFromTarget);
+    const Approval approval = d ? approve(tables_, *d, world().now_ms()) : Approval{};
+    Bytes out;
+    const Outcome outcome = send(in, fixture::kTunnel, out);
+    switch (outcome.verdict) {
+      case kVerdictStack:
+      case kVerdictDrop:
+      case kVerdictMirror:
+        return;
+      case kVerdictInside:
+      case kVerdictOutside:
+        require(d.has_value());
+        return check_delivered(tables_, *d, approval, outcome, out);
+      case kVerdictTarget: {
+        require(d.has_value());
+        const auto sent = read_datagram(tables_, out, kToTarget);
+        require(sent->bytes == d->bytes);
+        return require(std::ranges::find(approval.next, sent->target) != approval.next.end());
+      }
+      default:
+        require(false);
+    }
+  }
+
+  void from_side(const Bytes& in, uint32_t attachment_index, uint32_t side) {
+    const uint32_t* interfaces = kInterface[attachment_index];
+    const uint64_t translated = events(kEventNlbTranslated), clamped = events(kEventMssClamped);
+    const uint64_t passed = events(kEventBypassed) + events(kEventFailedOpen);
+    Bytes out;
+    const Outcome outcome = send(in, interfaces[side], out);
+    switch (outcome.verdict) {
+      case kVerdictStack:
+        return require(!tables_.attachments[attachment_index].in_use);
+      case kVerdictDrop:
+        return;
+      case kVerdictCross:
+        return require(out == in && outcome.interface == interfaces[side ^ 1]);
+      case kVerdictAnswered:
+        return require(outcome.interface == interfaces[side]);
+      case kVerdictSlowPath:
+        return check_slow([&] { slow_.take(interfaces[side], outcome.mtu, out, host().now_ms()); });
+      case kVerdictTarget:
+        if (events(kEventMssClamped) != clamped) return;
+        return check_same(in, read_datagram(tables_, out, kToTarget)->bytes,
+                          events(kEventNlbTranslated) != translated ? kNlbSource : -1);
+      case kVerdictInside:
+      case kVerdictOutside:
+        require(events(kEventBypassed) + events(kEventFailedOpen) > passed);
+        require(outcome.verdict == (side == 0 ? kVerdictInside : kVerdictOutside) &&
+                outcome.interface == interfaces[side ^ 1]);
+        check_passes(in, attachment_index);
+        return check_same(in, *packet_of(out),
+                          events(kEventNlbTranslated) == translated ? -1
+                          : side == 0                               ? kNlbDestination
+                                                                    : kNlbSource);
+      default:
+        require(false);
+    }
+  }
+
+  // A packet from outside or inside has not been changed but for one end, an NLB target's or its
+  // listener's, -1: for none.
+  static void check_same(const Bytes& in, const Bytes& out, int end) {
+    const auto before = packet_of(in);
+    require(before.has_value());
+    if (end < 0) return require(*before == out);
+    packet p{};
+    require(sluice::tunnels::parse_ip_packet(out, p) == kDropNone);
+    if (p.flags & kPacketFragment) return require(before->size() == out.size());
+    const bool source = end == kNlbSource;
+    require(is_translated(*before, out, source ? kNlbSource : kNlbDestination,
+                          source ? p.tuple.source : p.tuple.destination,
+                          source ? p.tuple.source_port : p.tuple.destination_port));
+  }
+
+  // A packet may pass uninspected: a group fails open, or its flow says so.
+  void check_passes(const Bytes& in, uint32_t attachment_index) const {
+    for (uint32_t i = 0; i < kGroups; i++)
+      if (tables_.groups[i].flags & kGroupFailsOpen) return;
+    packet p{};
+    require(sluice::tunnels::parse_ip_packet(*packet_of(in), p) == kDropNone);
+    if (p.flags & kPacketFragment) return;
+    flow_query query{};
+    flow_query_from_tuple(&query, tables_.settings, &p.tuple, attachment_index, 0);
+    const auto is_there = [&](uint32_t i) { return i == attachment_index; };
+    const uint32_t place = find_flow(tables_, query.key, is_there);
+    require(place != kFlowNotFound);
+    const flow_record& record = *table_flow_records(&tables_, place);
+    require(record.flags & (kFlowBypass | kFlowAlias));
+  }
+
+  // Whatever the slow path ends is counted as one.
+  template <class Do>
+  void check_slow(Do work) {
+    const Ends before = ends_of(tables_);
+    slow_ends_ = slow_drops_ = 0;
+    work();
+    const Ends after = ends_of(tables_);
+    require(after.verdicts == before.verdicts + slow_ends_);
+    require(after.drops == before.drops + slow_drops_);
+  }
+
+  void slow_end(const Outcome& outcome, std::span<const uint8_t> out) {
+    slow_ends_++;
+    slow_drops_ += is_drop(outcome) ? 1 : 0;
+    require(outcome.verdict != kVerdictSlowPath);
+    require(is_drop(outcome) == (outcome.reason != kDropNone));
+    if (outcome.verdict != kVerdictTarget) return;
+    const Bytes bytes(out.begin(), out.end());
+    check_sent(tables_, outcome, bytes, world().now_ms());
+    sent_.push_front(bytes);
+    if (sent_.size() > 8) sent_.pop_back();
+  }
+
+  Tables& tables_;
+  std::deque<Bytes> sent_;  // to targets, the last first
+  Bytes last_copied_;
+  uint64_t slow_ends_ = 0, slow_drops_ = 0;
+  SlowPath slow_;
+  MirrorCopies copies_;
+  mirror_taker taker_{
+      [](void* self, const mirror_head* head, const __u8* bytes) {
+        static_cast<MirrorCopies*>(self)->take(*head, {bytes, head->length}, host().now_ms());
+      },
+      &copies_};
+};
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const std::unique_ptr<ProcessHost> host = [] {
-    auto created = ProcessHost::create({.flows_max = kFlowsMaxLeast});
-    require(created.has_value());
-    fixture::configure((*created)->tables());
-    add_chain((*created)->tables());
-    fixture::move_to_ipv6((*created)->tables(), 1);
-    fixture::speak((*created)->tables(), 2, kProfileGoogle);
-    fixture::speak((*created)->tables(), 3, kProfilePlain);
-    add_shadow((*created)->tables());
-    (*created)->tables().watches[0].watch[1] = {0, {}, 0xff, 100, kNone16, 0, kWatchAnyProtocol,
-                                                0, 0};
-    (*created)->tables().settings[0].watching = 2;
-    (*created)->tables().sightings = &kTaker;
-    return std::move(*created);
-  }();
-  Tables& tables = host->tables();
-  static SlowPath slow(tables, [](const Outcome& outcome, std::span<const uint8_t>) {
-    require(outcome.verdict != kVerdictSlowPath);
-    require((outcome.verdict == kVerdictDrop || outcome.verdict == kVerdictAnswered) ==
-            (outcome.reason != kDropNone));
-  });
-  // Plain knows only small ids of endpoints.
-  tables.attachments[0].endpoint_id = size % 4 < 2 ? fixture::kEndpoint : fixture::kSmallEndpoint;
-  // Flows of every other input go without a record.
-  tables.attachments[0].new_flows_per_second = size % 2;
-  if (size % 2 != 0)  // what is_unrecorded() looks through
-    std::fill_n(tables.unrecorded_buckets, int{kUnrecordedBuckets}, unrecorded_bucket{});
-  Bytes last, last_copied;
-  MirrorCopies copies(tables, [&](uint32_t interface, std::span<const uint8_t> copy) {
-    require(interface == fixture::kTunnel);
-    last_copied.assign(copy.begin(), copy.end());
-    return true;
-  });
-  const mirror_taker taker{
-      [](void* self, const mirror_head* head, const __u8* bytes) {
-        static_cast<MirrorCopies*>(self)->take(*head, {bytes, head->length}, host->now_ms());
-      },
-      &copies};
-  tables.mirrors = &taker;
+  Run run;
   sluice::tunnels::Reader reader({data, size});
   for (int step = 0; step < 64 && reader.remaining() >= 3; step++) {
-    const uint8_t kind = reader.u8() & 3;
+    const uint8_t first = reader.u8();
     const uint16_t word = reader.be16();
-    const size_t length = std::min<size_t>(word & 0x7ff, reader.remaining());
-    const auto bytes = reader.bytes(length);
-    Bytes in(bytes.begin(), bytes.end());
-    if (kind == 3) {
-      Bytes mask = std::move(in);
-      const Bytes& base = word & 0x800 ? last_copied : last;
-      in = base.empty() ? Bytes(60, 0) : fixture::returned(base);
-      for (size_t i = 0; i < std::min(mask.size(), in.size()); i++) in[i] ^= mask[i];
-    }
-    const uint32_t interface_index = kind == 0   ? fixture::kOutside
-                                     : kind == 1 ? fixture::kInside
-                                                 : fixture::kTunnel;
-    FrameBuffer buffer;
-    buffer.assign(in);
-    host->set_now_ms(host->now_ms() + 17);
-    const uint64_t bypassed = tables.counters[0].event[kEventBypassed];
-    const uint64_t hints = tables.counters[0].event[kEventHintTaken];
-    const uint64_t former = tables.counters[0].event[kEventFormerCookie];
-    const Outcome outcome = host->run(buffer, interface_index);
-    require((outcome.verdict == kVerdictDrop || outcome.verdict == kVerdictAnswered) ==
-            (outcome.reason != kDropNone));
-    if (interface_index == fixture::kTunnel) {
-      require(outcome.verdict == kVerdictStack || outcome.verdict == kVerdictDrop ||
-              outcome.verdict == kVerdictSlowPath || outcome.verdict == kVerdictInside ||
-              outcome.verdict == kVerdictOutside || outcome.verdict == kVerdictTarget ||
-              outcome.verdict == kVerdictMirror);
-      if (outcome.verdict == kVerdictInside || outcome.verdict == kVerdictOutside)
-        require(tables.counters[0].event[kEventHintTaken] != hints ||  // it may have moved its flow
-                tables.counters[0].event[kEventFormerCookie] != former ||
-                cookie_is_known(tables, in, static_cast<uint32_t>(host->now_ms())));
-      if (outcome.verdict == kVerdictTarget)
-        last.assign(buffer.bytes().begin(), buffer.bytes().end());
-    } else {
-      require(outcome.verdict == kVerdictCross || outcome.verdict == kVerdictDrop ||
-              outcome.verdict == kVerdictTarget || outcome.verdict == kVerdictAnswered ||
-              outcome.verdict == kVerdictSlowPath || outcome.verdict == kVerdictInside ||
-              outcome.verdict == kVerdictOutside);
-      if (outcome.verdict == kVerdictInside || outcome.verdict == kVerdictOutside)
-        require(tables.counters[0].event[kEventBypassed] == bypassed + 1);
-      if (outcome.verdict == kVerdictTarget)
-        last.assign(buffer.bytes().begin(), buffer.bytes().end());
-    }
-    if (outcome.verdict == kVerdictSlowPath)
-      slow.take(interface_index, outcome.mtu, buffer.bytes(), host->now_ms());
-    slow.expire(host->now_ms());
-    require(slow.waiting() <= SlowPath::kWaitingMax);
-    copies.turn(host->now_ms());
+    const auto bytes = reader.bytes(std::min<size_t>(word & 0x7ff, reader.remaining()));
+    run.step(first, word, Bytes(bytes.begin(), bytes.end()));
   }
-  tables.mirrors = nullptr;
   return 0;
 }
