@@ -22,6 +22,7 @@ enum {
   // Where a packet is: 0 at the client's end, the hops from 1 on, and behind the last one the
   // server's end.
   kChainClient = 0,
+  kPositionCpu = 8,        // of a position that is handed on: the CPU above it
   kChainFormer = 1 << 16,  // chain_verify: it came under the cookie before the present one
 };
 #ifdef __cplusplus
@@ -84,15 +85,20 @@ SLUICE_INLINE int chain_passes_by(const struct path_tables* tables, const struct
   return group && (group->flags & kGroupFailsOpen);
 }
 
-// Counts, as failed open, the hops between two positions of a packet that pass it by because no
-// target of their group is healthy, or was when the flow began; not those that wanted no more of
-// it.
+// Counts, as failed open, the hops between two positions of a packet (`to` 0: the end) that it
+// passes by because no target of their group is healthy, or was when the flow began; not those that
+// wanted no more of it.
 SLUICE_STAGE int chain_count_passed(const struct path_tables* tables,
                                     const struct flow_query* query, __u32 from, __u32 to,
-                                    __u32 cpu) {
-  struct counters* counters = table_counters(tables, cpu & (kCpusMax - 1));
+                                    __u32 to_server) {
+  struct counters* counters = table_counters(tables, from >> kPositionCpu & (kCpusMax - 1));
+  from &= (1 << kPositionCpu) - 1;
   const struct flow_record* record = query ? table_flow_records(tables, query->place) : 0;
   if (!counters || !record) return 0;
+  const __u32 server = chain_server(record);
+  // Past all hops: that counts once, where the packet is delivered.
+  if (to == 0 && (from == kChainClient || from == server)) return 0;
+  if (to == 0 && to_server) to = server;
   const int by_hint = !(record->key.zero & kFlowSkipsForLack);
   for (__u32 hop = 1; hop <= kChainHopsMax; hop++) {
     if (hop <= from && hop <= to) continue;
@@ -103,15 +109,15 @@ SLUICE_STAGE int chain_count_passed(const struct path_tables* tables,
   return 1;
 }
 
-// Where a packet goes next that is at `position`, of the flow at query->place: the target in the
-// lower 16 bits, the smallest MTU from there to the end in the next ones, and the cookie above;
-// kNone16: it has been to all hops, and is delivered.
+// Where a packet goes next that is at the position `from`, of the flow at query->place: the target
+// in the lower 16 bits, the smallest MTU from there to the end in the next ones, and the cookie
+// above; kNone16: it has been to all hops, and is delivered.
 SLUICE_STAGE __u64 chain_next(const struct path_tables* tables, const struct flow_query* query,
-                              __u32 position, __u32 to_server, __u32 cpu) {
+                              __u32 from, __u32 to_server) {
   if (!query) return kNone16;
   const struct flow_record* record = table_flow_records(tables, query->place);
   if (!record) return kNone16;
-  const __u32 start = position;
+  __u32 position = from & ((1 << kPositionCpu) - 1);
   __u32 first = 0;
   __u32 mtu = 0xffff;
   for (__u32 i = 0; i < kChainHopsMax; i++) {
@@ -123,12 +129,7 @@ SLUICE_STAGE __u64 chain_next(const struct path_tables* tables, const struct flo
     if (first == 0) first = position;
     if (target && target->mtu < mtu) mtu = target->mtu;
   }
-  const __u32 server = chain_server(record);
-  const __u32 end = first != 0 ? first : to_server ? server : (__u32)kChainClient;
-  const __u32 way = end - start + 1;
-  // Past all hops: that counts once, where the packet is delivered.
-  if (way > 2 && (first != 0 || (start != kChainClient && start != server)))
-    chain_count_passed(tables, query, start, end, cpu);
+  chain_count_passed(tables, query, from, first, to_server);
   if (first == 0) return kNone16;
   const __u32 target = chain_target(record, first);
   const __u32 cookie = flow_cookie_apart(tables, query->hash, target, record->cookie >> 28, first);

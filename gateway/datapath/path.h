@@ -255,7 +255,8 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
     const __u32 hop = verified >> 8 & 7;
     if (d.geneve.hint != 0 && !(verified & kChainFormer))
       hint_take(way, d.geneve.hint, record, index, hop, &query);
-    const __u64 stop = chain_next(way->tables, &query, hop, (__u32)from_client, way->cpu);
+    const __u64 stop =
+        chain_next(way->tables, &query, hop | way->cpu << kPositionCpu, (__u32)from_client);
     if ((stop & 0xffff) != kNone16) {
       query.attachment = record->attachment;
       return path_relay(way, f, &d, attachment, &query, stop);
