@@ -26,13 +26,12 @@ const PortList& server_ports(const Rule& rule, Direction direction) {
   return direction == Direction::kToServer ? rule.destination_port : rule.source_port;
 }
 
-// As in Suricata, ports may be among them.
 bool looks_only_at_addresses(const Rule& rule) {
   const FlowOption& flow = rule.flow;
   const auto about_addresses = [](const auto& c) { return c->about_addresses(); };
   return rule.parts.empty() && std::ranges::all_of(rule.conditions, about_addresses) &&
-         rule.app_protocols.empty() && !flow.to_server && !flow.to_client && !flow.established &&
-         !flow.not_established;
+         rule.app_protocols.empty() && rule.source_port.any() && rule.destination_port.any() &&
+         !flow.to_server && !flow.to_client && !flow.established && !flow.not_established;
 }
 
 bool looks_only_at_classification(const Rule& rule) {

@@ -57,8 +57,7 @@ struct CompiledPart {
 struct CompiledRule {
   Rule rule;
   std::vector<CompiledPart> parts;  // as in rule.parts
-  // Only addresses and ports to look at: decided once for each direction of a flow, and for the
-  // flow.
+  // Only addresses to look at: decided once for each direction of a flow, and for the flow.
   bool once_per_flow = false;
   // Only what nDPI says, and addresses: decided for each direction of a flow when nDPI has learned
   // something, and for the flow.

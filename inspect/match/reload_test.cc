@@ -311,7 +311,7 @@ TEST(Reload, AThousandUnderPackets) {
 
 TEST(Reload, EventsOfAnOpenTransactionCallTheNewRules) {
   const std::string first =
-      "alert http any any -> any any (http.cookie; absent; "
+      "alert http any any -> any any (http.request_body; content:\"abcd\"; "
       "app-layer-event:http.missing_host_header; sid:1;)\n"
       "alert http any any -> any any (http.request_body; content:\"zz\"; sid:2;)\n";
   Harness h(first);

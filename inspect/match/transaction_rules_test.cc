@@ -122,7 +122,7 @@ TEST(TransactionRules, AHeaderThatIsNotThereIsKnownBeforeTheBody) {
       "alert http any any -> any any (http.request_body; absent; sid:4;)");
   h.connect({});
   EXPECT_TRUE(h.data({}, 0, "POST /up HTTP/1.1\r\nHost: h\r\n"));
-  EXPECT_FALSE(h.data({}, 29, "Content-Length: 9\r\n\r\nname"));
+  EXPECT_FALSE(h.data({}, 28, "Content-Length: 9\r\n\r\nname"));
   EXPECT_EQ(h.alerts(), (Sids{1, 2}));
 }
 

@@ -76,18 +76,6 @@ TEST(RuleOrder, TheFirstThatDecidesWins) {
 
 // --- threshold.config ---
 
-TEST(RuleOrder, ARuleAboutPortsPassesTheFlow) {
-  Harness h = ordered(
-      "pass tcp any any -> any 80 (sid:1;)\n"
-      "alert tcp any any -> any any (sid:2;)\n"
-      "drop tcp any any -> any any (content:\"evil\"; sid:3;)\n",
-      "alert,pass,drop,reject");
-  h.connect(kWeb);
-  EXPECT_TRUE(h.data(kWeb, 0, "evil"));
-  EXPECT_TRUE(h.send(tcp(kWeb.turned(), kAck, 5001, 1005, "evil")));
-  EXPECT_EQ(h.alerts(), Sids{2}) << "once for the flow, before it passes";
-}
-
 TEST(Alerts, TellOnDemandWhatBecameOfThePacket) {
   const struct {
     const char* rules;
@@ -287,10 +275,13 @@ TEST(DefaultAction, OfWhatIsNeverKnownLittlePasses) {
     passed += h.data(kWeb, at, header) ? header.size() : 0;
   EXPECT_GT(passed, 8'000u);
   EXPECT_LE(passed, kUndecidedBytesMax);
-  // No protocol that is known: nothing more to wait for.
+  // Nor more of a protocol that only its server could still make known.
   Harness other(kPassGood, firewall(DefaultAction::kDropEstablished));
   other.connect(kWeb);
-  EXPECT_FALSE(other.data(kWeb, 0, std::string(4000, '\x01')));
+  passed = 0;
+  for (uint32_t at = 0; at < 40'000; at += 1000)
+    passed += other.data(kWeb, at, std::string(1000, '\x01')) ? 1000 : 0;
+  EXPECT_LE(passed, kUndecidedBytesMax);
   EXPECT_TRUE(other.send(udp(kDns, "x")) == false);
 }
 
