@@ -24,14 +24,6 @@ using inspect::PolicyAction;
 using inspect::Usage;
 using sdk::Answer;
 
-// Something that could make the flow known. What is no whole TCP or UDP packet is never held.
-bool has_payload(std::span<const uint8_t> ip, const tunnels::packet& packet) {
-  if (!(packet.flags & tunnels::kPacketHasPorts)) return false;
-  const bool tcp = packet.tuple.protocol == tunnels::kProtocolTcp;
-  const uint32_t header = tcp ? (ip[packet.l4_offset + 12] >> 4) * 4u : 8;
-  return packet.l4_offset + header < packet.l3_length;
-}
-
 class Dpi final : public DpiAppliance {
  public:
   Dpi(const DpiOptions& options, std::unique_ptr<Classifier> classifier,
@@ -105,7 +97,12 @@ class Dpi final : public DpiAppliance {
     take_policy(std::move(policy));
     counters_.policies++;
   }
-  std::optional<FlowReport> report(const tunnels::tuple& tuple) override;
+  std::optional<FlowReport> report(const tunnels::tuple& tuple) override {
+    const DpiRecord* record = flows_.find(tuple);
+    if (record == nullptr) return std::nullopt;
+    return report_of(*record, *classifier_, *policy_,
+                     facts_of(*record, record->user.classification.final()));
+  }
 
  private:
   // Each flow refers to the policy of its decision. The count of these references is this worker's
@@ -376,29 +373,6 @@ class Dpi final : public DpiAppliance {
   inspect::Defragmenter fragments_;
   DpiFlows flows_;
 };
-
-std::optional<FlowReport> Dpi::report(const tunnels::tuple& tuple) {
-  const DpiRecord* record = flows_.find(tuple);
-  if (record == nullptr) return std::nullopt;
-  const DpiFlow& flow = record->user;
-  const inspect::FlowClassification& known = flow.classification;
-  FlowReport report;
-  report.to_server = record->to_server;
-  report.application = classifier_->name(known.application());
-  report.category = classifier_->category_name(known.application());
-  report.findings = known.findings();
-  report.final = known.final();
-  report.action = action_text(flow);
-  report.rule = rule_text(flow);
-  report.blocked_by = flow.blocked_by;
-  report.packets_blocked = flow.packets_blocked;
-  report.packets_limited = flow.packets_limited;
-  report.packets_over_quota = flow.packets_over_quota;
-  for (const FlowStep& step : flow.steps)
-    report.history.push_back({step.packet, classifier_->name(step.application), step.rule->text});
-  report.reasons = policy_->explain(facts_of(*record, known.final()), classifier_->names());
-  return report;
-}
 
 }  // namespace
 

@@ -6,9 +6,9 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "appliances/dpi/dpi_flow.h"
+#include "appliances/dpi/flow_report.h"
 #include "appliances/dpi/meters.h"
 #include "appliances/sdk/appliance.h"
 #include "inspect/dpi/list_files.h"
@@ -35,28 +35,6 @@ struct DpiOptions {
 // What all workers share.
 struct DpiShared {
   Meters meters;
-};
-
-// What a person may ask about a flow that is there.
-struct FlowReport {
-  struct Step {
-    uint64_t packet;
-    std::string application;
-    std::string rule;
-  };
-  tunnels::tuple to_server{};
-  std::string application;
-  std::string category;
-  inspect::Findings findings;
-  bool final = false;
-  std::string action;
-  std::string rule;
-  std::string blocked_by;
-  uint64_t packets_blocked = 0;
-  uint64_t packets_limited = 0;
-  uint64_t packets_over_quota = 0;
-  std::vector<Step> history;
-  std::vector<inspect::PolicyStep> reasons;  // of the decision, were it made now
 };
 
 // What a worker's appliance can be asked and told between packets, on its thread.

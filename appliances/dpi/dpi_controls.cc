@@ -30,12 +30,8 @@ Result<UsageReport> usage_of(const Workers& workers) {
 }
 
 Result<DpiCounters> counters_of(const Workers& workers) {
-  SLUICE_TRY(const auto parts, workers.ask<DpiCounters>([](sdk::Appliance& appliance) {
-    return dpi_of(appliance).counters();
-  }));
-  DpiCounters sum;
-  for (const DpiCounters& part : parts) sum += part;
-  return sum;
+  return workers.sum<DpiCounters>(
+      [](sdk::Appliance& appliance) { return dpi_of(appliance).counters(); });
 }
 
 // What is not counted by application: sluice_dpi_all_packets_limited_total,

@@ -3,6 +3,13 @@
 
 namespace sluice::dpi {
 
+bool has_payload(std::span<const uint8_t> ip, const tunnels::packet& packet) {
+  if (!(packet.flags & tunnels::kPacketHasPorts)) return false;
+  const bool tcp = packet.tuple.protocol == tunnels::kProtocolTcp;
+  const uint32_t header = tcp ? (ip[packet.l4_offset + 12] >> 4) * 4u : 8;
+  return packet.l4_offset + header < packet.l3_length;
+}
+
 bool HoldPool::keep(HeldPackets& held, std::span<const uint8_t> ip, size_t flow_bytes_max,
                     int64_t now_us) {
   if (ip.size() > UINT16_MAX || held.bytes() + ip.size() > flow_bytes_max ||

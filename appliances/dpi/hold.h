@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "appliances/sdk/appliance.h"
+#include "tunnels/packet.h"
 
 namespace sluice::dpi {
 
@@ -35,6 +36,10 @@ class HeldPackets {
   std::vector<uint16_t> lengths_;
   int64_t since_us_ = 0;
 };
+
+// Whether a packet has something that could make its flow known. What is no whole TCP or UDP packet
+// is never held.
+bool has_payload(std::span<const uint8_t> ip, const tunnels::packet& packet);
 
 class HoldPool {
  public:

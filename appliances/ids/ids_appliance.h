@@ -24,6 +24,13 @@ struct MemoryReport {
   uint64_t held = 0;      // bytes of streams and transactions
   uint64_t held_max = 0;  // their limit
   uint64_t scratch = 0;   // Hyperscan's
+  MemoryReport& operator+=(const MemoryReport& other) {
+    flows += other.flows;
+    held += other.held;
+    held_max += other.held_max;
+    scratch += other.scratch;
+    return *this;
+  }
 };
 
 // What a worker's appliance can be asked and told between packets, on its thread.

@@ -18,26 +18,8 @@ using tunnels::MetricsPage;
 IdsAppliance& ids_of(sdk::Appliance& appliance) { return static_cast<IdsAppliance&>(appliance); }
 
 Result<IdsNumbers> numbers_of(const Workers& workers) {
-  SLUICE_TRY(const auto parts, workers.ask<IdsNumbers>([](sdk::Appliance& appliance) {
-    return ids_of(appliance).numbers();
-  }));
-  IdsNumbers sum;
-  for (const IdsNumbers& part : parts) sum += part;
-  return sum;
-}
-
-Result<MemoryReport> memory_of(const Workers& workers) {
-  SLUICE_TRY(const auto parts, workers.ask<MemoryReport>([](sdk::Appliance& appliance) {
-    return ids_of(appliance).memory();
-  }));
-  MemoryReport sum;
-  for (const MemoryReport& part : parts) {
-    sum.flows += part.flows;
-    sum.held += part.held;
-    sum.held_max += part.held_max;
-    sum.scratch += part.scratch;
-  }
-  return sum;
+  return workers.sum<IdsNumbers>(
+      [](sdk::Appliance& appliance) { return ids_of(appliance).numbers(); });
 }
 
 Result<ordered_json> failed_rules(const json& request, const Engine& engine) {
@@ -57,7 +39,9 @@ Result<ordered_json> failed_rules(const json& request, const Engine& engine) {
 }
 
 Result<ordered_json> memory(const Workers& workers, const Engine& engine) {
-  SLUICE_TRY(const MemoryReport report, memory_of(workers));
+  SLUICE_TRY(const MemoryReport report, workers.sum<MemoryReport>([](sdk::Appliance& appliance) {
+    return ids_of(appliance).memory();
+  }));
   return ordered_json{{"flows", report.flows},
                       {"bytes_held", report.held},
                       {"bytes_held_max", report.held_max},

@@ -44,6 +44,14 @@ class Workers {
     }));
     return std::move(*answers);
   }
+  // All of them together.
+  template <class T, class Question>
+  Result<T> sum(Question question) const {
+    SLUICE_TRY(const std::vector<T> parts, ask<T>(std::move(question)));
+    T out{};
+    for (const T& part : parts) out += part;
+    return out;
+  }
 
  private:
   std::vector<Errands*> errands_;
