@@ -209,5 +209,17 @@ TEST(FeignedEnd, NeitherAResetNorASynLeadsAroundThePolicyForTheMiddle) {
   }
 }
 
+// Of a connection whose server is not heard nothing is waited for.
+TEST(FeignedEnd, OneSideAloneNeedsNoAnswer) {
+  InspectorOptions options;
+  options.one_sided = true;
+  options.exceptions[ExceptionCause::kMidstream] = ExceptionPolicy::kDropFlow;
+  Harness h(kRules, options);
+  const Ends c;
+  EXPECT_TRUE(h.send(tcp(c, kSyn, 1000, 0)));
+  EXPECT_TRUE(h.data(c, 0, "GET / HTTP/1.1\r\n\r\n"));
+  EXPECT_EQ(out_of_place(h), 0u);
+}
+
 }  // namespace
 }  // namespace sluice::inspect

@@ -77,6 +77,11 @@ Verdict Inspector::inspect_view(const PacketView& view, int64_t time_us, Respons
 Verdict Inspector::inspect_inside(const PacketView& outer, const PacketView& inner,
                                   int64_t time_us) {
   counters_.tunnelled++;
+  // Its urgent data cannot be made like any other: clear_urgent() sees the outer packet only.
+  if (is_urgent(inner.packet)) {
+    counters_.dropped_malformed++;
+    return Verdict::kDrop;
+  }
   const Frame* const around = frame_;
   Frame frame;
   frame.number = around->number;

@@ -31,8 +31,8 @@ bool answers_syn(const PacketView& view, uint32_t initial_sequence) {
 // nowhere else, while the old connection goes on: only an answer shows that it arrived.
 bool Inspector::may_be_feigned(const PacketView& view, const Flows::Seen& seen) const {
   constexpr uint8_t kBoth = tunnels::kTcpSyn | tunnels::kTcpAck;
-  const bool opens =
-      seen.created && view.is_tcp() && (view.packet.tcp_flags & kBoth) == tunnels::kTcpSyn;
+  const bool opens = !options_.one_sided && seen.created && view.is_tcp() &&
+                     (view.packet.tcp_flags & kBoth) == tunnels::kTcpSyn;
   return opens && (seen.replaced ||
                    options_.exceptions[ExceptionCause::kMidstream] != ExceptionPolicy::kIgnore);
 }

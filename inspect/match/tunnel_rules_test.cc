@@ -50,6 +50,14 @@ TEST(TunnelRules, ARejectInATunnelTellsNobody) {
   EXPECT_EQ(h.responses().count(), 0u);
 }
 
+TEST(TunnelRules, UrgentDataInATunnelStayHere) {
+  Harness h("drop tcp any any -> any any (content:\"evil\"; sid:1;)");
+  constexpr uint8_t kUrgent = 0x20;
+  EXPECT_TRUE(h.send(in_gre(tcp({}, kSyn, 1000, 0))));
+  EXPECT_FALSE(h.send(in_gre(tcp({}, kAck | kUrgent, 1001, 5001, "ev-il"))));
+  EXPECT_EQ(h.inspector().counters().dropped_malformed, 1u);
+}
+
 TEST(TunnelRules, FragmentsInsideAreOfTheTunnel) {
   Harness h("drop udp any any -> any any (content:\"evil and more\"; sid:1;)");
   const Bytes whole = udp({}, "evil and more of it");

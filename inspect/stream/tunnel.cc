@@ -78,9 +78,10 @@ Bytes payload_of(uint16_t ether_type, Bytes bytes) {
   return is_ip(ether_type) ? bytes : Bytes{};
 }
 
-// RFC 2784 with the fields of RFC 2890. Routing and version 1 (PPTP) are not opened.
+// RFC 2784 with the fields of RFC 2890. Routing and version 1 (PPTP) are not opened; what RFC 1701
+// has beside them receivers pass over.
 Bytes gre_payload(Bytes gre) {
-  if (gre.size() < 4 || (gre[0] & 0x4f) != 0 || (gre[1] & 0x07) != 0) return {};
+  if (gre.size() < 4 || (gre[0] & 0x40) != 0 || (gre[1] & 0x07) != 0) return {};
   size_t header = 4;
   for (const uint8_t field : {0x80, 0x20, 0x10}) header += (gre[0] & field) != 0 ? 4 : 0;
   return header < gre.size() ? payload_of(tunnels::load_be16(&gre[2]), gre.subspan(header))

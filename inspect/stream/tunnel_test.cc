@@ -96,6 +96,8 @@ TEST(Tunnel, OpensOneForInspection) {
       {"GRE", gre({0, 0, 8, 0}, kInner), kInner},
       {"GRE, IPv6", gre({0, 0, 0x86, 0xdd}, kInner6), kInner6},
       {"GRE, all fields", gre(Bytes{0xb0, 0, 8, 0} + Bytes(12), kInner), kInner},
+      {"GRE, recursion", gre({1, 0, 8, 0}, kInner), kInner},
+      {"GRE, strict source route", gre({8, 0, 8, 0}, kInner), kInner},
       {"GRE, Ethernet", gre({0, 0, 0x65, 0x58}, kFrame), kInner},
       {"VXLAN", at_port(4789, {8, 0, 0, 0, 0, 0, 1, 0}, kFrame), kInner},
       {"VXLAN, tagged", at_port(4789, {8, 0, 0, 0, 0, 0, 1, 0}, kTaggedFrame), kInner},
