@@ -96,7 +96,8 @@ Result<> Controller::apply(Config config, OnMissing on_missing) {
   Config before = std::exchange(config_, std::move(config));
   if (auto result = keep_up(); !result) {
     config_ = std::move(before);
-    (void)keep_up();  // takes back what was written
+    // Takes back what was written; what an earlier process has left is for the next one to find.
+    if (!config_.gateway.name.empty()) (void)keep_up();
     return result;
   }
   watch_targets();

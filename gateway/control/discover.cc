@@ -196,6 +196,11 @@ Result<> check_found(const Gateway& gateway, const TargetGroup& group, const Tar
     return fail(std::string(kNoTunnelOverIpv6), "id");
   if (appliance && target.address.version == 6 && !is_tunnel_address6(target.address))
     return fail(target.address.text() + " is no global or unique local IPv6 address", "id");
+  if (appliance && target.address == gateway.tunnel_address_of(target.address.version))
+    return fail(target.address.text() + " is gateway.tunnel." +
+                    (target.address.version == 4 ? "address" : "ipv6_address") +
+                    ", the gateway's own; an appliance has another",
+                "id");
   if (group.ip_version != 0 && target.address.version != group.ip_version)
     return fail("the group's ip_address_type is another", "id");
   if (appliance && target.port != kGenevePortNumber && target.port != group.port)

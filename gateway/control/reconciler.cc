@@ -82,7 +82,7 @@ Result<> Reconciler::reconcile(const Config& config, World& world, OnMissing on_
                            keep(write_ports(config, world)));
   if (groups_.size() > steered_.size()) remove_groups(config, world);
   if (std::exchange(zones_stale_, false)) remove_zones();
-  detach_leftovers();
+  if (first) detach_leftovers();
   last_ = config;
   return first;
 }

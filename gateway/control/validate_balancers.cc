@@ -94,10 +94,6 @@ void Validator::check_health_check(const Path& path, const TargetGroup& group) {
 void Validator::check_target(const Path& path, const TargetGroup& group, const Target& target) {
   if (const auto good = check_found(config_.gateway, group, target); !good)
     return say(path + "." + good.error().where, good.error().what);
-  if (group.protocol == Protocol::kGeneve && target.address == config_.gateway.tunnel_address)
-    return say(path + ".id", target.address.text() +
-                                 " is gateway.tunnel.address, the gateway's own; an appliance "
-                                 "has another");
   if (group.target_type == TargetType::kInstance && !is_instance(target.address))
     say(path + ".id", target.address.text() + " is no address of network.instances");
 }

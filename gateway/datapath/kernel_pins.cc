@@ -98,7 +98,9 @@ void KernelHost::settle() {
 
 void KernelHost::give_up_tables() {
   std::error_code error;
-  if (!folder_.empty() && !taken_over_ && !settled_) fs::remove_all(folder_, error);
+  // What an attached program uses stays.
+  if (folder_.empty() || taken_over_ || settled_ || !links_.empty()) return;
+  fs::remove_all(folder_, error);
 }
 
 std::string KernelHost::link_path(uint32_t interface_index, Entry entry) const {

@@ -22,7 +22,7 @@ SLUICE_STAGE int nlb_touch_alias(const struct path_tables* tables, const struct 
   __u32 state = flow_entry_state(bucket->entry[query->place & (kFlowWays - 1)]);
   if (alias->key.zero & kFlowGoesOn) state = kFlowEstablished;
   const __u32 ends = alias->flags & kFlowFin0 ? kTcpRst | kTcpFin : kTcpRst;
-  if (packet_is_tcp(p) && (p->tcp_flags & ends)) state = kFlowClosed;
+  if (packet_is_tcp(p) && (p->tcp_flags & ends)) state = kFlowHalfOpen;
   flow_publish(tables, query->place, query->hash, flow_mark(state, flow_epoch(settings, now_ms)));
   return 1;
 }
@@ -82,7 +82,9 @@ SLUICE_STAGE enum DropReason nlb_keep_alias(const struct path_tables* tables,
   const __u32 marks = flow_marks(way.settings, flow, usage, now_ms);
   __u32 index = flow_find(tables, query);
   struct flow_record* record = table_flow_records(tables, index);
-  if (record && !flow_is_expired(way.settings, record, now_ms)) {
+  // A flow that is over there keeps nothing: an answer that had lost its alias began it.
+  if (record && !flow_is_expired(way.settings, record, now_ms) &&
+      ((record->flags & kFlowAlias) || !flow_is_closed(record))) {
     if (!(record->flags & kFlowAlias) || record->backend != listener_index)
       return kDropNlbTupleConflict;
     const __u16 fin = flow->flags & kFlowClientFirst ? kFlowFin0 : kFlowFin1;
