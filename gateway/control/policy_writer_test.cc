@@ -113,7 +113,7 @@ TEST_F(PolicyWriterTest, OnlyWhatChangesIsWrittenAndRulesKeepTheirPlaces) {
     - {name: two, actions: [{type: drop}]})");
   const uint32_t one = rule_of("front", "10.1.0.1", "10.1.0.2", kProtocolUdp);
   const uint32_t two = rule_of("front", "10.1.0.1", "10.1.0.2");
-  tables.policy_counters[two].packets_dropped = 7;
+  tables.policy_counters[policy_place(two)].packets_dropped = 7;
   const uint64_t before = tables.settings[0].policy;
   auto again = reconciler.reconcile(config, world);
   ASSERT_TRUE(again);
@@ -123,10 +123,12 @@ TEST_F(PolicyWriterTest, OnlyWhatChangesIsWrittenAndRulesKeepTheirPlaces) {
     - {name: new, attachments: [back], actions: [{type: bypass}]}
     - {name: two, actions: [{type: drop}]})");
   EXPECT_NE(tables.settings[0].policy >> 32, before >> 32) << "the other copy";
-  EXPECT_EQ(rule_of("front", "10.1.0.1", "10.1.0.2", kProtocolUdp), two);
+  EXPECT_EQ(policy_place(rule_of("front", "10.1.0.1", "10.1.0.2", kProtocolUdp)),
+            policy_place(two));
   EXPECT_EQ(reconciler.policy().count("two").packets_dropped, 7u);
   EXPECT_EQ(name_of(one), "(gone)");
-  EXPECT_NE(rule_of("back", "10.1.0.1", "10.1.0.2"), one) << "the longest free place comes next";
+  EXPECT_NE(policy_place(rule_of("back", "10.1.0.1", "10.1.0.2")), policy_place(one))
+      << "the longest free place comes next";
 
   // A restart with pinned tables.
   Reconciler next(*host);

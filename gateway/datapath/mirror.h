@@ -28,13 +28,13 @@ SLUICE_INLINE __u64 mirror_what(enum MirrorKind kind, const frame* f, const stru
 // what comes back only what is to be compared.
 SLUICE_STAGE int mirror_hand_over(const struct path_tables* tables, frame* f,
                                   const struct flow_query* query, __u64 what, __u64 clock) {
-  const struct settings* settings = table_settings(tables, 0);
   const __u32 cpu = (__u32)(clock >> 32) & (kCpusMax - 1);
   struct gate* gate = gate_of(tables, cpu, (__u32)clock);
   struct counters* counters = table_counters(tables, cpu);
-  if (!query || !settings || !gate || !counters) return 0;
+  if (!query || !gate || !counters) return 0;
   const struct flow_record* record = table_flow_records(tables, query->place);
-  if (!record) return 0;
+  const struct settings* settings = table_settings(tables, 0);
+  if (!record || !settings) return 0;
   const __u32 rule = record->rule;
   const struct policy_rule* r = policy_rule_at(tables, policy_rule_now(settings, rule));
   struct mirror_counters* count = table_mirror_counters(tables, rule);
