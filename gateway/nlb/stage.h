@@ -22,7 +22,8 @@ SLUICE_STAGE int nlb_touch_alias(const struct path_tables* tables, const struct 
   __u32 state = flow_entry_state(bucket->entry[query->place & (kFlowWays - 1)]);
   if (alias->key.zero & kFlowGoesOn) state = kFlowEstablished;
   const __u32 ends = alias->flags & kFlowFin0 ? kTcpRst | kTcpFin : kTcpRst;
-  if (packet_is_tcp(p) && (p->tcp_flags & ends)) state = kFlowHalfOpen;
+  if (state == kFlowClosed) state = kFlowHalfOpen;  // it goes on: what ended it was not approved
+  if (packet_is_tcp(p) && (p->tcp_flags & ends)) state = kFlowClosed;
   flow_publish(tables, query->place, query->hash, flow_mark(state, flow_epoch(settings, now_ms)));
   return 1;
 }
