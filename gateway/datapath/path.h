@@ -166,11 +166,11 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
 // its target sends it, and the change is young. Cookies carry their target and a keyed digest, so
 // nothing had to be kept about it.
 SLUICE_INLINE enum DropReason former_cookie(const struct passage* way,
-                                            const struct flow_query* query, __u32 index,
+                                            const struct flow_query* query,
                                             const struct flow_record* record, __u32 cookie,
                                             __u32 from) {
   const __u32 generation = cookie >> 28;
-  const struct flow_usage* usage = table_flow_usages(way->tables, index);
+  const struct flow_usage* usage = table_flow_usages(way->tables, query->place);
   int genuine = flow_had_another_cookie(record) &&
                 (((record->cookie >> 28) - generation) & 15) == 1 &&
                 flow_cookie_apart(way->tables, query->hash, from, generation, 0) == cookie;
@@ -183,30 +183,26 @@ SLUICE_INLINE enum DropReason former_cookie(const struct passage* way,
 }
 
 // Whether a datagram is what its flow's target may return: a drop reason, and as chain_verify for a
-// flow with a chain. *index becomes the flow's place.
+// flow with a chain. query->place becomes the flow's.
 SLUICE_INLINE __u32 verify_return(const struct passage* way, struct datagram* d,
-                                  struct flow_query* query, __u32* index) {
+                                  struct flow_query* query) {
   const __u32 from = d->from;
   if (from == kNone16) return kDropSourceUnregistered;
-  *index = flow_find(way->tables, query);
-  const struct flow_record* record = table_flow_records(way->tables, *index);
+  query->place = flow_find(way->tables, query);
+  const struct flow_record* record = table_flow_records(way->tables, query->place);
   if (!record) return query->elsewhere ? kDropEndpointMismatch : kDropFlowUnknown;
   if (record->flags & kFlowAlias) return kDropFlowUnknown;
-  if (source_is_profiled(from)) {
-    query->place = *index;
-    return verify_profiled(way->tables, d, *index);
-  }
+  if (source_is_profiled(from)) return verify_profiled(way->tables, d, query->place);
   const struct attachment* attachment = table_attachments(way->tables, record->attachment);
   if (!attachment || attachment->attachment_id != d->geneve.attachment_id)
     return kDropEndpointMismatch;
   if (record->target == from && record->cookie == d->geneve.flow_cookie) return kDropNone;
-  query->place = *index;
   __u32 verified;
   if (flow_is_chain(record)) {
     verified = chain_verify(way->tables, query, d->geneve.flow_cookie, from, way->now_ms);
     if (!(verified & kChainFormer)) return verified;
   } else {
-    verified = former_cookie(way, query, *index, record, d->geneve.flow_cookie, from);
+    verified = former_cookie(way, query, record, d->geneve.flow_cookie, from);
     if (verified != kDropNone) return verified;
   }
   // It has seen enough of the flow to guess what its cookie was.
@@ -232,29 +228,26 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
   }
   struct flow_query query;
   flow_query_from_tuple(&query, way->settings, &d.inner.tuple, kNone16, d.geneve.endpoint_id);
-  __u32 index = kFlowNotFound;
-  const __u32 verified = verify_return(way, &d, &query, &index);
+  const __u32 verified = verify_return(way, &d, &query);
   if (verified == kDropFlowUnknown || verified == kDropEndpointMismatch)
     return path_again(way, (enum DropReason)verified);
   if (verified & 0xff) {
-    query.place = index;
     if (mirror_is_answer(way->tables, &query, d.geneve.flow_cookie, d.from))
       return mirror_end(way, f, &d, &query, fragment_clock(way));
     return path_stray(way, f, &d, (enum DropReason)(verified & 0xff));
   }
-  struct flow_record* record = table_flow_records(way->tables, index);
+  struct flow_record* record = table_flow_records(way->tables, query.place);
   if (!record) return path_drop(way, kDropFlowUnknown);
   const struct attachment* attachment = table_attachments(way->tables, record->attachment);
   if (!attachment || !attachment->in_use) return path_drop(way, kDropEndpointMismatch);
   if (d.inner.flags & kPacketFirstFragment)
     fragment_note(way->tables, &d.inner, &piece, fragment_clock(way));
 
-  query.place = index;
   const int from_client = (query.direction == 0) == ((record->flags & kFlowClientFirst) != 0);
   if (verified != kDropNone) {
     const __u32 hop = verified >> 8 & 7;
     if (d.geneve.hint != 0 && !(verified & kChainFormer))
-      hint_take(way, d.geneve.hint, record, index, hop, &query);
+      hint_take(way, d.geneve.hint, record, query.place, hop, &query);
     const __u64 stop =
         chain_next(way->tables, &query, hop | way->cpu << kPositionCpu, (__u32)from_client);
     if ((stop & 0xffff) != kNone16) {
@@ -271,7 +264,7 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
   flow_follow_tcp(way, record, &query, &d.inner);
   // From the flow's present target only: a former one's advice is old.
   if (d.geneve.hint != 0 && verified == kDropNone && d.geneve.flow_cookie == record->cookie)
-    hint_take(way, d.geneve.hint, record, index, 0, &query);
+    hint_take(way, d.geneve.hint, record, query.place, 0, &query);
   const int from_outside = (query.direction == 0) == ((record->flags & kFlowFirstEndOutside) != 0);
   if ((record->flags & kFlowNlb) && from_client) {
     reason = nlb_send_to_target(way, f, &d.inner, record, &query);

@@ -69,12 +69,15 @@ SLUICE_INLINE __u32 policy_rule_now(const struct settings* settings, __u32 place
   return policy_rule_in(settings->policy, place);
 }
 
+// Its place in policy_rules.
+SLUICE_INLINE __u32 policy_slot(__u32 rule) {
+  return (rule >> kRuleCopyShift & 1) * kPolicySlots + policy_place(rule);
+}
+
 // What a rule says, if it is there.
 SLUICE_INLINE const struct policy_rule* policy_rule_at(const struct path_tables* tables,
                                                        __u32 rule) {
-  const __u32 copy = rule >> kRuleCopyShift & 1;
-  const struct policy_rule* r =
-      table_policy_rules(tables, copy * kPolicySlots + policy_place(rule));
+  const struct policy_rule* r = table_policy_rules(tables, policy_slot(rule));
   return r && r->in_use ? r : 0;
 }
 
@@ -160,7 +163,7 @@ SLUICE_INLINE int policy_mirrors(const struct path_tables* tables, __u32 rule) {
 SLUICE_INLINE int policy_mirrors_some(const struct path_tables* tables,
                                       const struct settings* settings) {
   const struct policy_rule* all =
-      table_policy_rules(tables, settings->policy >> 32 != 0 ? kPolicySlots : 0);
+      table_policy_rules(tables, policy_slot(policy_rule_now(settings, 0)));
   return all && all->mirror != 0;
 }
 

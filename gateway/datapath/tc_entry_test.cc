@@ -73,6 +73,19 @@ class TcEntry : public testing::Test {
     EXPECT_FALSE(back.empty());
   }
 
+  // A packet of IPv4 and one of IPv6, while all appliances are set up so.
+  void both_versions_there_and_back(uint8_t profile, void (*set_up)(Tables&, uint16_t, uint8_t)) {
+    for (Tables* t : {&kernel->tables(), &process->tables()}) {
+      t->attachments[0].endpoint_id = kSmallEndpoint;
+      for (uint16_t i = 0; i < kAppliances; i++) set_up(*t, i, profile);
+    }
+    there_and_back(ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(profile, 2, Bytes(9, 1)))),
+                   kOutside);
+    there_and_back(ethernet(kEtherTypeIpv6, {kEtherTypeVlan},
+                            ipv6(kProtocolUdp, udp(profile, 2, Bytes(8, 1)))),
+                   kOutside, 1);
+  }
+
   std::unique_ptr<KernelHost> kernel;
   std::unique_ptr<ProcessHost> process;
   int verdicts[kVerdictCount] = {};
@@ -111,33 +124,15 @@ TEST_F(TcEntry, PacketsGoToTargetsAndBack) {
 }
 
 TEST_F(TcEntry, AppliancesSpeakOtherProfiles) {
-  for (const uint8_t profile : {kProfileGoogle, kProfilePlain}) {
-    for (Tables* t : {&kernel->tables(), &process->tables()}) {
-      t->attachments[0].endpoint_id = kSmallEndpoint;
-      for (uint16_t i = 0; i < kAppliances; i++) speak(*t, i, profile);
-    }
-    there_and_back(ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(profile, 2, Bytes(9, 1)))),
-                   kOutside);
-    there_and_back(ethernet(kEtherTypeIpv6, {kEtherTypeVlan},
-                            ipv6(kProtocolUdp, udp(profile, 2, Bytes(8, 1)))),
-                   kOutside, 1);
-  }
+  for (const uint8_t profile : {kProfileGoogle, kProfilePlain})
+    both_versions_there_and_back(profile, speak);
   EXPECT_EQ(verdicts[kVerdictTarget], 4);
   EXPECT_EQ(verdicts[kVerdictInside], 4);
 }
 
 TEST_F(TcEntry, TunnelsAreOverIpv6) {
-  for (const uint8_t profile : {kProfileAws, kProfileGoogle, kProfilePlain}) {
-    for (Tables* t : {&kernel->tables(), &process->tables()}) {
-      t->attachments[0].endpoint_id = kSmallEndpoint;
-      for (uint16_t i = 0; i < kAppliances; i++) move_to_ipv6(*t, i, profile);
-    }
-    there_and_back(ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(profile, 2, Bytes(9, 1)))),
-                   kOutside);
-    there_and_back(ethernet(kEtherTypeIpv6, {kEtherTypeVlan},
-                            ipv6(kProtocolUdp, udp(profile, 2, Bytes(8, 1)))),
-                   kOutside, 1);
-  }
+  for (const uint8_t profile : {kProfileAws, kProfileGoogle, kProfilePlain})
+    both_versions_there_and_back(profile, move_to_ipv6);
   EXPECT_EQ(verdicts[kVerdictTarget], 6);
   EXPECT_EQ(verdicts[kVerdictInside], 6);
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "inspect/stream/segment_checksum.h"
 #include "tunnels/checksum.h"
 
 namespace sluice::inspect {
@@ -58,18 +59,6 @@ size_t write_ip(std::span<uint8_t> out, const uint8_t* source, const uint8_t* de
   std::memcpy(&out[8], source, 16);
   std::memcpy(&out[24], destination, 16);
   return 40;
-}
-
-// Of the transport part of `packet_bytes`, whose checksum field is still zero.
-uint16_t transport_checksum(std::span<const uint8_t> packet_bytes, size_t header_length,
-                            uint8_t protocol) {
-  const Addresses a = addresses_of(packet_bytes);
-  const auto part = packet_bytes.subspan(header_length);
-  uint8_t tail[4] = {0, protocol};
-  store_be16(tail + 2, static_cast<uint16_t>(part.size()));
-  uint64_t sum = checksum_add(0, a.source, static_cast<uint32_t>(2 * a.length));
-  sum = checksum_add(sum, tail, sizeof(tail));
-  return checksum_fold(checksum_add(sum, part.data(), static_cast<uint32_t>(part.size())));
 }
 
 struct Reset {

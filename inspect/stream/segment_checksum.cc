@@ -4,27 +4,22 @@
 #include "tunnels/checksum.h"
 
 namespace sluice::inspect {
-namespace {
 
 using tunnels::checksum_add;
 using tunnels::checksum_fold;
 
-constexpr size_t kSource4 = 12;
-constexpr size_t kSource6 = 8;
-
-}  // namespace
+uint16_t transport_checksum(std::span<const uint8_t> ip, size_t header_length, uint8_t protocol) {
+  const bool v4 = ip[0] >> 4 == 4;
+  const auto part = ip.subspan(header_length);
+  uint8_t tail[4] = {0, protocol};
+  tunnels::store_be16(tail + 2, static_cast<uint16_t>(part.size()));
+  uint64_t sum = checksum_add(0, &ip[v4 ? 12 : 8], v4 ? 8 : 32);  // both addresses
+  sum = checksum_add(sum, tail, sizeof(tail));
+  return checksum_fold(checksum_add(sum, part.data(), static_cast<uint32_t>(part.size())));
+}
 
 bool has_right_checksum(const PacketView& segment) {
-  const std::span<const uint8_t> ip = segment.ip;
-  const bool v4 = segment.packet.tuple.version == 4;
-  const auto transport = ip.subspan(segment.packet.l4_offset);
-  uint8_t tail[4] = {0, tunnels::kProtocolTcp};
-  tunnels::store_be16(tail + 2, static_cast<uint16_t>(transport.size()));
-  const size_t source = v4 ? kSource4 : kSource6;
-  uint64_t sum = checksum_add(0, &ip[source], v4 ? 8 : 32);
-  sum = checksum_add(sum, tail, sizeof(tail));
-  sum = checksum_add(sum, transport.data(), static_cast<uint32_t>(transport.size()));
-  return checksum_fold(sum) == 0;
+  return transport_checksum(segment.ip, segment.packet.l4_offset, tunnels::kProtocolTcp) == 0;
 }
 
 }  // namespace sluice::inspect

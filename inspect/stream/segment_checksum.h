@@ -7,6 +7,11 @@
 
 namespace sluice::inspect {
 
+// Over the pseudo-header of an IP packet (RFC 9293 section 3.1, RFC 8200 section 8.1) and what
+// follows its first `header_length` bytes: what belongs into the checksum field while that is zero,
+// and 0 if the field is right.
+uint16_t transport_checksum(std::span<const uint8_t> ip, size_t header_length, uint8_t protocol);
+
 // Of a view of a TCP segment.
 bool has_right_checksum(const PacketView& segment);
 

@@ -31,6 +31,12 @@ Bytes wifi(Bytes control, size_t more = 0) {
   return control + Bytes(22 + more) + Bytes{0xaa, 0xaa, 3, 0, 0, 0, 8, 0} + kInner;
 }
 
+struct Case {
+  const char* name;
+  Bytes packet;
+  Bytes inner;
+};
+
 struct Opened {
   bool entered;
   Bytes ip;
@@ -44,11 +50,7 @@ Opened open(const Bytes& packet) {
 }
 
 TEST(Tunnel, FindsThePacketInside) {
-  const struct {
-    const char* name;
-    Bytes packet;
-    Bytes inner;
-  } cases[] = {
+  const Case cases[] = {
       {"4 in 4", testing::ip_packet(kOuter, 4, kInner), kInner},
       {"6 in 4", testing::ip_packet(kOuter, 41, kInner6), kInner6},
       {"6 in 6", testing::ip_packet({"fd01::1", "fd01::2"}, 41, kInner6), kInner6},
@@ -86,11 +88,7 @@ Bytes payload(const Bytes& packet) {
 }
 
 TEST(Tunnel, OpensOneForInspection) {
-  const struct {
-    const char* name;
-    Bytes packet;
-    Bytes inner;
-  } cases[] = {
+  const Case cases[] = {
       {"4 in 4", testing::ip_packet(kOuter, 4, kInner), kInner},
       {"GTP-U", gtpu({0x30, 255, 0, 0, 0, 0, 0, 1}, kInner), kInner},
       {"GRE", gre({0, 0, 8, 0}, kInner), kInner},

@@ -158,17 +158,22 @@ def changes_live(lab):
             expect("the echo", stream.read(len(entry)), entry.encode())
 
 
+def refused(lab, before, after, words):
+    """A change of the configuration is refused, and the refusal has these words."""
+    try:
+        change(lab, before, after)
+        refusal = "none"
+    except harness.Failure as failure:
+        refusal = str(failure)
+    for word in words:
+        expect(f"{word!r} in {refusal!r}", word in refusal, True)
+
+
 def without_redirects(lab):
     """A bridge takes nothing of what XDP at the tunnel sends: TC there is refused by its name."""
     lab.run("gateway", "ip", "link", "add", "name", "apps0", "type", "bridge")
     before = lab.config.read_text()
-    try:
-        change(lab, "inside: in0,", "inside: apps0,")
-        refusal = "none"
-    except harness.Failure as failure:
-        refusal = str(failure)
-    for words in ("ndo_xdp_xmit", "gateway.tunnel.entry: tc", "interface apps0"):
-        expect(f"{words!r} in {refusal!r}", words in refusal, True)
+    refused(lab, "inside: in0,", "inside: apps0,", ("ndo_xdp_xmit", "gateway.tunnel.entry: tc", "interface apps0"))
     lab.config.write_text(before)
     lab.run("gateway", "ip", "link", "del", "apps0")
     datagrams_to_user_space(lab)  # all is as it was
@@ -181,13 +186,7 @@ def without_native_xdp(lab):
     change(lab, "inspect, entry: tc}", "inspect, entry: auto}")
     expect("XDP programs with auto", programs(lab), [])
     transfer(lab)
-    try:
-        change(lab, "inspect, entry: auto}", "inspect, entry: xdp}")
-        refusal = "none"
-    except harness.Failure as failure:
-        refusal = str(failure)
-    for words in ("native XDP", "entry: tc", "interface out0"):
-        expect(f"{words!r} in {refusal!r}", words in refusal, True)
+    refused(lab, "inspect, entry: auto}", "inspect, entry: xdp}", ("native XDP", "entry: tc", "interface out0"))
     transfer(lab)
 
 
