@@ -49,7 +49,7 @@ class Dpi final : public DpiAppliance {
     tunnels::packet shown = parsed;
     const bool fragment = parsed.flags & tunnels::kPacketFragment;
     if (fragment) {
-      const auto answered = complete(ip, shown);
+      const auto answered = complete(ip, shown, packet.endpoint_id);
       if (answered) return *answered;
     }
     DpiRecord& record = *flows_.see(shown, now_us_).record;
@@ -59,7 +59,7 @@ class Dpi final : public DpiAppliance {
     // application.
     const bool about = parsed.flags & tunnels::kPacketIcmpError;
     if (!about) consider(record, ip, shown);
-    if (fragment && flow.blocked() && !shadow_) fragments_.refuse_last();
+    if (fragment && flow.blocked() && !shadow_) fragments_.refuse(whole_);
     if (counts(record)) account(record);
     if (about && !flow.blocked()) return Answer::kReturn;
     return answer(record, packet, parsed, injector);
@@ -135,14 +135,16 @@ class Dpi final : public DpiAppliance {
 
   // Fragments wait for nobody: all but the one that completes the datagram pass, and that one
   // shares the verdict on the whole, which becomes `ip`.
-  std::optional<Answer> complete(std::span<const uint8_t>& ip, tunnels::packet& parsed) {
-    const auto added = fragments_.add(ip, parsed, now_us_);
-    if (added.state == inspect::FragmentState::kHeld) return Answer::kReturn;
-    if (added.state == inspect::FragmentState::kComplete &&
-        parse_ip_packet(added.datagram, parsed) == tunnels::kDropNone &&
-        !(parsed.flags & tunnels::kPacketFragment)) {
-      ip = added.datagram;
-      return std::nullopt;
+  std::optional<Answer> complete(std::span<const uint8_t>& ip, tunnels::packet& parsed,
+                                 uint64_t endpoint_id) {
+    whole_ = fragments_.add(ip, parsed, now_us_, endpoint_id);
+    if (whole_.state == inspect::FragmentState::kHeld) return Answer::kReturn;
+    if (whole_.state == inspect::FragmentState::kComplete) {
+      ip = whole_.datagram;
+      if (parse_ip_packet(ip, parsed) == tunnels::kDropNone &&
+          !(parsed.flags & tunnels::kPacketFragment))
+        return std::nullopt;
+      if (!shadow_) fragments_.refuse(whole_);
     }
     counters_.fragments_refused++;
     return shadow_ ? Answer::kReturn : Answer::kDrop;
@@ -371,6 +373,7 @@ class Dpi final : public DpiAppliance {
   inspect::CivilMinute civil_;
   uint64_t schedules_ = 0;  // active in this minute
   inspect::Defragmenter fragments_;
+  inspect::Defragmenter::Added whole_;  // the datagram of the packet in hand
   DpiFlows flows_;
 };
 

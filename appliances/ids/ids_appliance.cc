@@ -14,9 +14,16 @@ namespace {
 using inspect::Inspector;
 
 inspect::Frame frame_of(const sdk::Packet& packet) {
-  if (packet.frame == nullptr) return {};
+  inspect::Frame frame;
+  frame.endpoint = packet.endpoint_id;
+  if (packet.frame == nullptr) return frame;
   const sdk::CapturedFrame& from = *packet.frame;
-  return {from.number, {from.vlans[0], from.vlans[1]}, from.length, from.header, from.link_type};
+  frame.number = from.number;
+  std::ranges::copy(from.vlans, frame.vlans);
+  frame.length = from.length;
+  frame.header = from.header;
+  frame.link_type = from.link_type;
+  return frame;
 }
 
 class InspectingAppliance final : public IdsAppliance {

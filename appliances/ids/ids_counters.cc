@@ -23,6 +23,10 @@ inspect::LatencyCounters latency_of(Inspector& inspector) {
   return guard != nullptr ? guard->counters() : inspect::LatencyCounters{};
 }
 
+const inspect::FragmentCounters& fragments_of(Inspector& inspector) {
+  return inspector.defragmenter().counters();
+}
+
 constexpr IdsCounter kCounters[] = {
     {"decoder.pkts", "Packets that came in.", [](Inspector& i) { return i.counters().packets; }},
     {"decoder.bytes", "Bytes of IP packets that came in.",
@@ -103,6 +107,32 @@ constexpr IdsCounter kCounters[] = {
      [](Inspector& i) { return i.stream_counters().held_full; }},
     {"tcp.depth_reached", "Directions that are inspected no further as a stream.",
      [](Inspector& i) { return i.stream_counters().depth_reached; }},
+    {"defrag.ipv4.fragments", "Fragments of IPv4, also those in tunnels.",
+     [](Inspector& i) { return fragments_of(i).fragments[0]; }},
+    {"defrag.ipv4.reassembled", "Datagrams of IPv4 that were put together.",
+     [](Inspector& i) { return fragments_of(i).datagrams[0]; }},
+    {"defrag.ipv6.fragments", "Fragments of IPv6, also those in tunnels.",
+     [](Inspector& i) { return fragments_of(i).fragments[1]; }},
+    {"defrag.ipv6.reassembled", "Datagrams of IPv6 that were put together.",
+     [](Inspector& i) { return fragments_of(i).datagrams[1]; }},
+    {"defrag.memuse", "Bytes that datagrams in fragments hold.",
+     [](Inspector& i) { return uint64_t{i.defragmenter().memory_used()}; }, true},
+    {"defrag.repeats", "Fragments that came again, the same.",
+     [](Inspector& i) { return fragments_of(i).repeats; }},
+    {"defrag.overlaps", "Fragments with other bytes for a place in their datagram.",
+     [](Inspector& i) { return fragments_of(i).overlaps; }},
+    {"defrag.invalid", "Fragments that no receiver takes.",
+     [](Inspector& i) { return fragments_of(i).invalid; }},
+    {"defrag.max_trackers_reached", "Fragments of datagrams over trackers.",
+     [](Inspector& i) { return fragments_of(i).datagrams_full; }},
+    {"defrag.max_frags_reached", "Fragments over what may wait.",
+     [](Inspector& i) { return fragments_of(i).fragments_full; }},
+    {"defrag.memcap_reached", "Fragments without memory.",
+     [](Inspector& i) { return fragments_of(i).no_memory; }},
+    {"defrag.tracker_soft_reuse", "Complete datagrams that were forgotten to make room.",
+     [](Inspector& i) { return fragments_of(i).forgotten; }},
+    {"defrag.wrk.tracker_timeout", "Datagrams that were never whole.",
+     [](Inspector& i) { return fragments_of(i).timed_out; }},
     {"app_layer.transactions", "Transactions of application protocols.",
      [](Inspector& i) { return i.transaction_counters().transactions; }},
     {"app_layer.events", "What an honest peer does not do.",

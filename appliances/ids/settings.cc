@@ -219,6 +219,19 @@ Applied apply_policy(std::string_view name, std::string_view value, IdsOptions& 
   return false;
 }
 
+// Of each worker.
+Applied apply_defrag(std::string_view name, std::string_view value, inspect::DefragLimits& limits) {
+  if (name == "defrag.memcap")
+    return set_size(limits.memory_max, name, value, 1 << 16, uint64_t{1} << 40);
+  if (name == "defrag.trackers") return set_size(limits.datagrams_max, name, value, 1, 1 << 24);
+  if (name == "defrag.max-frags") return set_size(limits.fragments_max, name, value, 1, 1 << 24);
+  if (name != "defrag.timeout") return false;
+  int64_t seconds = 0;
+  SLUICE_TRY_VOID(set_size(seconds, name, value, 1, 86400));
+  limits.timeout_us = seconds * 1'000'000;
+  return true;
+}
+
 Applied apply_reputation(std::string_view name, std::string_view value, IdsOptions& options,
                          Lists& lists) {
   if (name == "reputation-categories-file") {
@@ -248,6 +261,8 @@ Applied apply_one(std::string_view name, std::string_view value, IdsOptions& opt
     add_to(lists.order, value);
     return true;
   }
+  SLUICE_TRY(const bool defrag, apply_defrag(name, value, options.inspection.defrag));
+  if (defrag) return true;
   SLUICE_TRY(const bool reputation, apply_reputation(name, value, options, lists));
   if (reputation) return true;
   if (name == "stream.checksum-validation") return set(inspection.verify_checksums, name, value);

@@ -147,6 +147,27 @@ TEST_F(SettingsTest, ExceptionPolicies) {
     EXPECT_FALSE(choose_policy(bad, options)) << bad;
 }
 
+TEST_F(SettingsTest, LimitsOfFragments) {
+  const auto settings = read(
+      "defrag:\n  memcap: 8mb\n  hash-size: 65536\n  trackers: 100\n  max-frags: 200\n"
+      "  prealloc: yes\n  timeout: 90\n");
+  ASSERT_TRUE(settings);
+  IdsOptions options;
+  const auto others = apply_settings(*settings, options);
+  ASSERT_TRUE(others) << others.error().text();
+  EXPECT_EQ(*others, (std::vector<std::string>{"defrag.hash-size", "defrag.prealloc"}));
+  const inspect::DefragLimits& limits = options.inspection.defrag;
+  EXPECT_EQ(limits.memory_max, 8u << 20);
+  EXPECT_EQ(limits.datagrams_max, 100u);
+  EXPECT_EQ(limits.fragments_max, 200u);
+  EXPECT_EQ(limits.timeout_us, 90'000'000);
+  for (const char* bad :
+       {"defrag.memcap=0", "defrag.memcap=1kb", "defrag.memcap=much", "defrag.trackers=0",
+        "defrag.trackers=-1", "defrag.trackers=99999999999", "defrag.max-frags=0",
+        "defrag.max-frags=", "defrag.timeout=0", "defrag.timeout=60s", "defrag.timeout=100000"})
+    EXPECT_FALSE(apply_setting(bad, options)) << bad;
+}
+
 TEST_F(SettingsTest, OrderThresholdsAndReputation) {
   const auto settings = read(
       "threshold-file: /etc/threshold.config\n"

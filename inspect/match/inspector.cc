@@ -55,6 +55,7 @@ Inspector::Inspector(std::shared_ptr<const Engine> engine, const InspectorOption
       candidates_(engine_->size()),
       stream_candidates_(engine_->size()),
       check_(*engine_),
+      defragmenter_(options.defrag),
       transactions_(*engine_, check_, candidates_, scratch_, budget_, reports_,
                     options.file_hashes),
       verdicts_(*engine_, reports_, counters_, options.alerts_per_packet_max, options.exceptions,

@@ -35,6 +35,7 @@ inline constexpr int64_t kRestAfterUs = 2'000'000;
 struct InspectorOptions {
   FlowTableOptions flows;
   StreamLimits stream;
+  DefragLimits defrag;
   // Bytes that the streams of this worker may hold; over it packets that would add to them are
   // dropped.
   size_t stream_memory_max = 256u << 20;
@@ -95,7 +96,7 @@ class Inspector {
   const TransactionCounters& transaction_counters() const { return transactions_.counters(); }
   const AlertLimits& alert_limits() const { return verdicts_.limits(); }
   const ExceptionCounters& exception_counters() const { return verdicts_.exceptions(); }
-  const FragmentCounters& fragment_counters() const { return defragmenters_[0].counters(); }
+  const Defragmenter& defragmenter() const { return defragmenter_; }
   // nullptr: there is no limit.
   const LatencyGuard* latency() const { return guard_ ? &*guard_ : nullptr; }
   // nullptr: not asked for.
@@ -160,8 +161,7 @@ class Inspector {
   bool payload_searched_ = false;  // together with those bytes
   bool classified_ = false;        // nDPI has seen the packet in hand
   RuleCheck check_;
-  // Of packets by themselves, of those in a tunnel, and so on.
-  std::array<Defragmenter, kTunnelDepthMax + 1> defragmenters_;
+  Defragmenter defragmenter_;  // of packets by themselves and of those in tunnels
   int depth_ = 0;  // tunnels around the packet in hand
   StreamBudget budget_;
   StreamCounters stream_counters_;

@@ -6,6 +6,27 @@
 #include "inspect/stream/urgent.h"
 
 namespace sluice::inspect {
+namespace {
+
+uint64_t joined(uint64_t network, uint64_t part) {
+  network = (network ^ part) * 0xff51afd7ed558ccd + 1;
+  return network ^ network >> 32;
+}
+
+// Whose addresses they are: other endpoints, VLANs and tunnels lead to other hosts with the same
+// ones. Of a tunnel its end counts, which takes packets of any sender to the same hosts.
+uint64_t network_of(const Frame& frame) {
+  if (frame.depth != 0) return frame.network;
+  return joined(joined(0, frame.endpoint), uint64_t{frame.vlans[0]} << 16 | frame.vlans[1]);
+}
+
+uint64_t network_inside(const Frame& around, const PacketView& outer) {
+  uint64_t network = joined(network_of(around), tunnel_network(outer.ip, outer.packet));
+  for (const uint32_t word : outer.packet.tuple.destination) network = joined(network, word);
+  return network;
+}
+
+}  // namespace
 
 Verdict Inspector::inspect(std::span<const uint8_t> ip, int64_t time_us, Responses& responses,
                            const Frame& frame) {
@@ -36,8 +57,7 @@ Verdict Inspector::inspect_ip(std::span<const uint8_t> ip, int64_t time_us, Resp
 // the verdict on the whole.
 Verdict Inspector::inspect_fragment(const PacketView& fragment, int64_t time_us,
                                     Responses& responses) {
-  Defragmenter& defragmenter = defragmenters_[static_cast<size_t>(depth_)];
-  const auto added = defragmenter.add(fragment.ip, fragment.packet, time_us);
+  const auto added = defragmenter_.add(fragment.ip, fragment.packet, time_us, network_of(*frame_));
   if (added.state == FragmentState::kHeld) {
     counters_.passed++;
     return Verdict::kPass;
@@ -47,16 +67,16 @@ Verdict Inspector::inspect_fragment(const PacketView& fragment, int64_t time_us,
   const auto whole = view_packet(added.datagram);
   if (!whole || (whole->packet.flags & tunnels::kPacketFragment)) {
     counters_.dropped_malformed++;
-    defragmenter.refuse_last();
+    defragmenter_.refuse(added);
     return Verdict::kDrop;
   }
   // Of a segment in fragments clear_urgent() can change nothing.
   if (is_urgent(whole->packet)) {
-    defragmenter.refuse_last();
+    defragmenter_.refuse(added);
     return verdicts_.except_fragment(fragment, time_us, FragmentState::kInvalid);
   }
   const Verdict verdict = inspect_view(*whole, time_us, responses);
-  if (verdict == Verdict::kDrop) defragmenter.refuse_last();
+  if (verdict == Verdict::kDrop) defragmenter_.refuse(added);
   return verdict;
 }
 
@@ -88,6 +108,7 @@ Verdict Inspector::inspect_inside(const PacketView& outer, const PacketView& inn
   std::ranges::copy(around->vlans, frame.vlans);
   frame.outer = &outer.packet.tuple;
   frame.depth = ++depth_;
+  frame.network = network_inside(*around, outer);
   frame_ = &frame;
   reports_.set_frame(&frame);
   Responses untold;

@@ -227,8 +227,44 @@ TEST(Inspector, FragmentsAreInspectedAsOneDatagram) {
     const Bytes good = udp({"10.0.0.7", "10.0.0.2", 1, 2}, "a very good datagram");
     EXPECT_TRUE(h.send(testing::fragment(good, 16, 100, 10)));
     EXPECT_TRUE(h.send(testing::fragment(good, 0, 16, 10)));
-    EXPECT_EQ(h.inspector().fragment_counters().datagrams, 2u);
+    const FragmentCounters& counters = h.inspector().defragmenter().counters();
+    EXPECT_EQ(counters.datagrams[0] + counters.datagrams[1], 2u);
   }
+}
+
+// The first fragment dies on its way; the receiver, which has the last one, waits for another.
+TEST(Inspector, NoOtherFragmentPassesBehindACompleteDatagram) {
+  Harness h("drop udp any any -> any any (content:\"split attack\"; sid:1;)");
+  const Bytes good = udp({}, "a very good attack");
+  const Bytes evil = udp({}, "a very split attack");
+  EXPECT_TRUE(h.send(testing::fragment(good, 0, 16, 9)));
+  EXPECT_TRUE(h.send(testing::fragment(good, 16, 100, 9)));
+  EXPECT_FALSE(h.send(testing::fragment(evil, 0, 16, 9)));
+  EXPECT_EQ(h.drops(), std::vector<std::string>{"defrag error"});
+  EXPECT_TRUE(h.send(testing::fragment(good, 0, 16, 9))) << "the same again";
+  EXPECT_EQ(h.inspector().counters().dropped_fragment_error, 1u);
+}
+
+TEST(Inspector, FragmentsOfOtherEndpointsAndVlansAreOfOtherHosts) {
+  Harness h("alert udp any any -> any any (content:\"good\"; sid:1;)");
+  Responses none;
+  uint64_t endpoint = 0;
+  const auto send = [&](const Bytes& ip, uint16_t vlan) {
+    Frame frame;
+    frame.endpoint = endpoint;
+    frame.vlans[0] = vlan;
+    return h.inspector().inspect(ip, 1, none, frame) == Inspector::Verdict::kPass;
+  };
+  for (const auto& [one, two, vlan] : {std::tuple{1, 2, 0}, {3, 3, 7}}) {
+    for (const size_t offset : {size_t{0}, size_t{16}}) {
+      endpoint = static_cast<uint64_t>(one);
+      EXPECT_TRUE(send(testing::fragment(udp({}, "a very good thing"), offset, 16, 9), 0));
+      endpoint = static_cast<uint64_t>(two);
+      EXPECT_TRUE(send(testing::fragment(udp({}, "all very good too"), offset, 16, 9),
+                       static_cast<uint16_t>(vlan)));
+    }
+  }
+  EXPECT_EQ(h.alerts(), (Sids{1, 1, 1, 1}));
 }
 
 TEST(Inspector, FlowEventsTellHowFlowsEnded) {

@@ -67,6 +67,36 @@ TEST(TunnelRules, FragmentsInsideAreOfTheTunnel) {
   EXPECT_TRUE(h.send(fragment(udp({}, "good and more of it"), 16, 100, 7)));
 }
 
+Bytes in_vxlan(uint8_t network, const Ends& ends, const Bytes& inner) {
+  std::string vxlan("\x08\0\0\0\0\0", 6);
+  vxlan += static_cast<char>(network);
+  vxlan += std::string(1 + 12, '\0') + std::string("\x08\0", 2);
+  return udp(ends, vxlan + std::string(inner.begin(), inner.end()));
+}
+
+// Tenants use the same addresses; who opens a tunnel takes all of its senders to the same hosts.
+TEST(TunnelRules, FragmentsAreOfTheNetworkThatTheTunnelLeadsTo) {
+  const Ends one{"192.0.2.1", "192.0.2.2", 5000, 4789};
+  const Ends elsewhere{"192.0.2.1", "192.0.2.9", 5000, 4789};
+  const Ends sender{"192.0.2.7", "192.0.2.2", 6000, 4789};
+  const auto first = [](const char* text) { return fragment(udp({}, text), 0, 16, 7); };
+  Harness h("drop udp any any -> any any (content:\"evil and more\"; sid:1;)");
+  EXPECT_TRUE(h.send(in_vxlan(1, one, first("good and more of it"))));
+  EXPECT_TRUE(h.send(in_vxlan(2, one, first("fine and more of it"))));
+  EXPECT_TRUE(h.send(in_vxlan(1, elsewhere, first("nice and more of it"))));
+  EXPECT_FALSE(h.send(in_vxlan(1, sender, first("evil and more of it"))));
+  const auto in_gre_with_key = [](char key, const Bytes& inner) {
+    Bytes header = {0x20, 0, 8, 0, 0, 0, 0, static_cast<uint8_t>(key)};
+    header.insert(header.end(), inner.begin(), inner.end());
+    return ip_packet(kTunnel, 47, header);
+  };
+  EXPECT_TRUE(h.send(in_gre_with_key(1, first("good and more of it"))));
+  EXPECT_TRUE(h.send(in_gre_with_key(2, first("fine and more of it"))));
+  EXPECT_FALSE(h.send(in_gre_with_key(1, first("evil and more of it"))));
+  EXPECT_EQ(h.inspector().defragmenter().counters().overlaps, 2u);
+  EXPECT_EQ(h.inspector().defragmenter().counters().fragments[0], 7u) << "those in tunnels count";
+}
+
 TEST(TunnelRules, WhatIsNoPacketPassesAsBefore) {
   Harness h("drop udp any any -> any any (content:\"evil\"; sid:1;)");
   EXPECT_TRUE(h.send(in_gre({0x45, 0, 0, 99})));

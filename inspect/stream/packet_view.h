@@ -10,7 +10,7 @@
 
 namespace sluice::inspect {
 
-// Where a packet comes from, as events tell it. Live packets have none of it.
+// Where a packet comes from. Events tell what a capture knows of it.
 struct Frame {
   uint64_t number = 0;                    // in its capture, from 1
   uint16_t vlans[2] = {};                 // outermost first; 0: none
@@ -19,6 +19,8 @@ struct Frame {
   int link_type = 101;                    // of libpcap; 101: an IP packet by itself
   const tunnels::tuple* outer = nullptr;  // of the packet that carries this one, a tunnel
   int depth = 0;                          // tunnels around it
+  uint64_t endpoint = 0;                  // of the gateway; live packets
+  uint64_t network = 0;                   // in a tunnel: which of those that tunnels lead to
 };
 
 struct PacketView {

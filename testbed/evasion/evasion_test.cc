@@ -56,6 +56,9 @@ const Trick kTricks[] = {
     {"fragments_of_a_tcp_header", {1}, {}},
     {"fragments_overlap", {}, {3, 4, 5}},
     {"fragments_overlap_same", {5}, {}},
+    {"fragments_behind_a_datagram", {101}, {5}},
+    {"fragments_with_two_ends", {}, {4}},
+    {"fragments_of_two_protocols", {}, {2, 3}},
     {"fragments_ipv6", {5, 5}, {}},
     // HTTP: where a message ends
     {"chunks", {4}, {}},

@@ -309,6 +309,35 @@ def fragments_overlap_same(word):
 
 
 @case
+def fragments_behind_a_datagram(word):
+    """A decoy dies on its way, and makes the datagram whole here: the server waits for another in its place."""
+    pieces = fragment(to_server(UDP(sport=4000, dport=4000), b"an " + word + b"-datagram", id=6), fragsize=8)
+    decoy = pieces[1].copy()
+    decoy.load, decoy.ttl = b"-decoy-!", 2
+    return [pieces[0], decoy, *pieces[2:], pieces[1]]
+
+
+@case
+def fragments_with_two_ends(word):
+    """A fragment that more follow, and again as the last one: there a server ends the datagram."""
+    pieces = fragment(to_server(UDP(sport=4000, dport=4000), b"an " + word + b"-datagram", id=7), fragsize=8)
+    end = pieces[2].copy()
+    end.flags = 0
+    return [*pieces[:3], end]
+
+
+@case
+def fragments_of_two_protocols(word):
+    """IPv6: the first fragment twice, of nothing and of UDP. A server has either."""
+    ends = dict(source=CLIENT6, destination=SERVER6)
+    text = b"x" * 2000 + word + b"-datagram"
+    pieces = fragment6(to_server(IPv6ExtHdrFragment(id=8), UDP(sport=4000, dport=4000), text, **ends), 1280)
+    nothing = pieces[0].copy()
+    nothing[IPv6ExtHdrFragment].nh = 59
+    return [pieces[0], nothing, *pieces[1:]]
+
+
+@case
 def fragments_ipv6(word):
     ends = dict(source=CLIENT6, destination=SERVER6)
     text = b"x" * 2000 + word + b"-datagram"
