@@ -132,17 +132,19 @@ Bytes tunnel_payload(Bytes ip, const tunnels::packet& packet) {
   return inner(ip, packet);
 }
 
-uint32_t tunnel_network(Bytes ip, const tunnels::packet& packet) {
+uint64_t tunnel_network(Bytes ip, const tunnels::packet& packet) {
   const Bytes payload = ip.subspan(packet.l4_offset, packet.l3_length - packet.l4_offset);
+  const uint64_t carried = uint64_t{packet.tuple.protocol} << 48;
   if (packet.tuple.protocol == kProtocolGre) {
     const bool checksum = payload[0] & 0x80;
     const bool key = payload[0] & 0x20;
-    return key ? tunnels::load_be32(&payload[checksum ? 8 : 4]) : 0;
+    return carried | (key ? tunnels::load_be32(&payload[checksum ? 8 : 4]) : 0);
   }
-  if (packet.tuple.protocol != tunnels::kProtocolUdp) return 0;
+  if (packet.tuple.protocol != tunnels::kProtocolUdp) return carried;
   const uint16_t port = tunnels::load_be16(&payload[2]);
-  // Both have it in the same place.
-  return port == kVxlanPort || port == kGenevePort ? tunnels::load_be32(&payload[12]) >> 8 : 0;
+  if (port != kVxlanPort && port != kGenevePort) return carried;
+  // Both have the VNI in the same place.
+  return carried | uint64_t{port} << 32 | tunnels::load_be32(&payload[12]) >> 8;
 }
 
 bool enter_tunnels(Bytes& ip, tunnels::packet& packet) {

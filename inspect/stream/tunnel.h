@@ -19,9 +19,9 @@ inline constexpr int kTunnelDepthMax = 4;
 std::span<const uint8_t> tunnel_payload(std::span<const uint8_t> ip, const tunnels::packet& packet);
 
 // Of the networks that the tunnel's other end keeps apart, the one that the packet inside is in:
-// the VNI of VXLAN or GENEVE, the key of GRE. 0: the only one. Of what is a tunnel by
+// how it is carried, and the VNI of VXLAN or GENEVE or the key of GRE. Of what is a tunnel by
 // tunnel_payload().
-uint32_t tunnel_network(std::span<const uint8_t> ip, const tunnels::packet& packet);
+uint64_t tunnel_network(std::span<const uint8_t> ip, const tunnels::packet& packet);
 
 // `packet` is what parse_ip_packet made of `ip`. Both become those of the innermost packet that is
 // whole and valid. True if there was a tunnel.
