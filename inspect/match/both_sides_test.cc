@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rules about a request and its response (=>).
+// Rules about a request and its response (=>), and about one of them.
 #include "inspect/match/traffic_for_test.h"
 
 namespace sluice::inspect {
@@ -21,6 +21,24 @@ TEST(BothSides, ARuleHoldsWhenBothHaveSaidIt) {
       "content:\"200\"; fast_pattern; sid:5;)\n");
   web_traffic(h);
   EXPECT_EQ(h.alerts(), (Sids{1, 5}));
+}
+
+TEST(BothSides, WhatBothSidesHaveIsAskedOfOne) {
+  Harness h(
+      "alert http any any -> any any (flow:to_client; http.stat_code; content:\"200\"; "
+      "http.cookie; content:\"id=7\"; sid:1;)\n"
+      "alert http any any -> any any (flow:to_client; http.stat_code; content:\"200\"; "
+      "http.cookie; content:\"s=9\"; sid:2;)\n"
+      "alert http any any -> any any (flow:to_server; http.uri; content:\"/index\"; "
+      "http.header; content:\"Engine\"; sid:3;)\n"
+      "alert http any any -> any any (flow:to_server; http.uri; content:\"/index\"; "
+      "http.header; content:\"Agent\"; sid:4;)\n"
+      "alert http any any -> any any (flow:to_client; http.stat_code; content:\"200\"; "
+      "file.data; content:\"name=body\"; sid:5;)\n"
+      "alert http any any -> any any (flow:to_client; http.stat_code; content:\"200\"; "
+      "file.data; content:\"MZ file\"; sid:6;)\n");
+  web_traffic(h);
+  EXPECT_EQ(h.alerts(), (Sids{4, 2, 6}));
 }
 
 TEST(BothSides, WhatDoesNotTellItsSideRefusesTheRule) {

@@ -270,15 +270,19 @@ bool TransactionInspection::part_holds(const Notes& notes, const RulePart& part,
                                        const CompiledPart& compiled, Direction direction) {
   if (part.buffer == Buffer::kPayload)
     return check_.payload_of_transaction_matches(*current_, compiled.plan);
+  // What both sides have is asked of the one that the rule is about.
+  const BufferInfo& info = info_of(part.buffer);
+  const bool of_both = info.to_server && info.to_client;
   bool there = false;
   for (const Arrived& arrived : notes.arrived) {
-    if (arrived.view != compiled.view) continue;
+    if (arrived.view != compiled.view || (of_both && arrived.direction != direction)) continue;
     there = true;
     if (part.absent && !part.or_else) return false;
     if (check_.matcher().matches(compiled.plan, {arrived.bytes, 0})) return true;
   }
   for (const Body& body : notes.bodies) {
     if (body.view != compiled.view || !engine_->view(body.view).transforms.empty()) continue;
+    if (of_both && body.direction != direction) continue;
     there = true;
     if (part.absent && !part.or_else) return false;
     if (compiled.plan.needs_end() && !body.whole) continue;
