@@ -142,8 +142,9 @@ Verdict Inspector::decide(const Current& current, Responses& responses) {
     inspect_datagram(current);
   }
   inspect_payload(current);
-  const Verdict verdict = verdicts_.conclude(current, check_.matches(), responses);
-  return app_failed(current) ? after_app_error(current, verdict, responses) : verdict;
+  const bool kept_back = app_fails(current) && verdicts_.keeps_back(ExceptionCause::kAppError);
+  const Verdict verdict = verdicts_.conclude(current, check_.matches(), responses, kept_back);
+  return app_fails(current) ? after_app_error(current, verdict, responses) : verdict;
 }
 
 // What the packet does to its stream, if a rule asks.
@@ -163,21 +164,22 @@ StreamAccept Inspector::inspect_tcp(const Current& current) {
 Verdict Inspector::after_conflict(const Current& current, Responses& responses) {
   for (const uint32_t index : engine_->stream_event_rules()) match_in_packet(current, index);
   if (check_.matches().empty()) return verdicts_.drop_by_conflict(current);
-  const Verdict verdict = verdicts_.conclude(current, check_.matches(), responses);
+  const Verdict verdict = verdicts_.conclude(current, check_.matches(), responses, true);
   if (verdict == Verdict::kDrop) return verdict;
   counters_.passed--;  // as which the rules have counted it
   return verdicts_.drop_by_conflict(current);
 }
 
 // Once for each flow.
-bool Inspector::app_failed(const Current& current) {
-  FlowUser& user = current.flow.user;
-  if (!user.app || !user.app->failed() || user.decision != Decision::kInspect) return false;
-  return !std::exchange(user.app_error_seen, true);
+bool Inspector::app_fails(const Current& current) {
+  const FlowUser& user = current.flow.user;
+  return user.app && user.app->failed() && user.decision == Decision::kInspect &&
+         !user.app_error_seen;
 }
 
 // The rules come first; what they let pass is judged by the policy.
 Verdict Inspector::after_app_error(const Current& current, Verdict verdict, Responses& responses) {
+  current.flow.user.app_error_seen = true;
   if (verdict != Verdict::kPass) return verdict;
   const auto exception = verdicts_.except(current, ExceptionCause::kAppError, responses);
   if (!exception) return verdict;

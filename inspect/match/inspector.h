@@ -119,7 +119,7 @@ class Inspector {
   StreamAccept inspect_tcp(const Current& current);
   Verdict after_conflict(const Current& current, Responses& responses);
   StreamAccept refuse_out_of_place();
-  static bool app_failed(const Current& current);
+  static bool app_fails(const Current& current);
   Verdict after_app_error(const Current& current, Verdict verdict, Responses& responses);
   void forget_if_decided(Flows::Record& flow);
   void end_application(Flows::Record& flow);

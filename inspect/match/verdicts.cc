@@ -36,7 +36,7 @@ std::string_view reason_of(ExceptionCause cause) {
 }  // namespace
 
 Verdict Verdicts::conclude(const Current& current, std::vector<Match>& matches,
-                           Responses& responses) {
+                           Responses& responses, bool kept_back) {
   order(matches);
   Deciding deciding;
   speaking_.clear();
@@ -55,7 +55,7 @@ Verdict Verdicts::conclude(const Current& current, std::vector<Match>& matches,
     if (*action != Action::kAlert && deciding.rule == nullptr) deciding = {&rule, *action};
     if (!rule.noalert && limits_.speaks(rule, current)) speak(match, *action);
   }
-  return finish(current, passing, deciding, responses);
+  return finish(current, passing, deciding, responses, kept_back);
 }
 
 void Verdicts::speak(const Match& match, Action action) {
@@ -67,9 +67,11 @@ void Verdicts::speak(const Match& match, Action action) {
 }
 
 Verdict Verdicts::finish(const Current& current, const Match* passing, const Deciding& deciding,
-                         Responses& responses) {
-  const bool drops = deciding.rule != nullptr || !passes_by_default(current);
-  const std::string_view verdict = passing != nullptr ? "pass" : drops ? "drop" : "alert";
+                         Responses& responses, bool kept_back) {
+  const bool passes = passing != nullptr;
+  const bool drops =
+      kept_back || deciding.rule != nullptr || !(passes || passes_by_default(current));
+  const std::string_view verdict = drops ? "drop" : passes ? "pass" : "alert";
   for (const Speaking& speaking : speaking_) alert(current, speaking, verdict, deciding);
   if (passing != nullptr) return pass_by_rule(current, *passing);
   if (deciding.rule != nullptr) return drop_by_rule(current, deciding, responses);

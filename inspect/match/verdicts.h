@@ -38,14 +38,20 @@ class Verdicts {
 
   void use(const Engine& engine) { engine_ = &engine; }
 
-  // `matches` are all rules that hold; they are put in order.
-  Verdict conclude(const Current& current, std::vector<Match>& matches, Responses& responses);
+  // `matches` are all rules that hold; they are put in order. `kept_back`: alerts say that the
+  // packet is dropped, because the caller drops it whatever they decide.
+  Verdict conclude(const Current& current, std::vector<Match>& matches, Responses& responses,
+                   bool kept_back = false);
   // The flow, or the one that an ICMP error is about, is blocked.
   Verdict drop_by_flow(const Current& current);
   // No honest part of its stream.
   Verdict drop_by_conflict(const Current& current);
   // By the policy for the cause; nothing: the packet goes on.
   std::optional<Verdict> except(const Current& current, ExceptionCause cause, Responses& responses);
+  // The policy for the cause lets nothing pass.
+  bool keeps_back(ExceptionCause cause) const {
+    return policies_[cause] >= ExceptionPolicy::kDropPacket;
+  }
   // A segment that no receiver takes.
   Verdict drop_by_checksum(const PacketView& view, int64_t time_us);
   // A fragment that is refused.
@@ -72,7 +78,7 @@ class Verdicts {
              const Deciding& deciding);
   void speak(const Match& match, Action action);
   Verdict finish(const Current& current, const Match* passing, const Deciding& deciding,
-                 Responses& responses);
+                 Responses& responses, bool kept_back);
   bool passes_by_default(const Current& current) const;
   Verdict pass_by_rule(const Current& current, const Match& match);
   Verdict drop_by_rule(const Current& current, const Deciding& deciding, Responses& responses);

@@ -102,6 +102,42 @@ TEST(Alerts, TellOnDemandWhatBecameOfThePacket) {
   }
 }
 
+InspectorOptions with_verdicts() {
+  InspectorOptions options;
+  options.events.verdict = true;
+  return options;
+}
+
+std::vector<std::string> told(const Harness& h) {
+  std::vector<std::string> out;
+  for (const auto& event : h.events()) {
+    if (event.at("event_type") == "alert") out.push_back(event.at("verdict").at("action"));
+  }
+  return out;
+}
+
+TEST(Alerts, TellThatASegmentWithOtherBytesIsDropped) {
+  Harness h("alert tcp any any -> any any (stream-event:reassembly_overlap_different_data; sid:1;)",
+            with_verdicts());
+  h.connect({});
+  EXPECT_TRUE(h.data({}, 0, "good"));
+  EXPECT_FALSE(h.data({}, 0, "evil"));
+  EXPECT_EQ(told(h), std::vector<std::string>{"drop"});
+}
+
+TEST(Alerts, TellWhatThePolicyForABrokenProtocolDoes) {
+  for (const auto& [policy, verdict] :
+       {std::pair{ExceptionPolicy::kDropFlow, "drop"}, {ExceptionPolicy::kIgnore, "alert"}}) {
+    InspectorOptions options = with_verdicts();
+    options.exceptions[ExceptionCause::kAppError] = policy;
+    Harness h("alert tcp any any -> any any (content:\"junk\"; sid:1;)", options);
+    h.connect({});
+    EXPECT_EQ(h.data({}, 0, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: junk\r\n\r\n"),
+              policy == ExceptionPolicy::kIgnore);
+    EXPECT_EQ(told(h), std::vector<std::string>{verdict});
+  }
+}
+
 TEST(ThresholdConfig, ARateFilterChangesWhatARuleDoesForATime) {
   const ThresholdConfig config(
       "rate_filter gen_id 1, sig_id 1, track by_src, count 2, seconds 10, new_action drop, "
