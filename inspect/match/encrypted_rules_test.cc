@@ -60,6 +60,102 @@ TEST(EncryptedRules, NothingIsSearchedBehindTheHandshake) {
   EXPECT_EQ(h.inspector().counters().encrypted_flows, 1u);
 }
 
+// A TLS connection behind its handshake.
+struct EncryptedFlow {
+  explicit EncryptedFlow(Harness& harness) : h(harness) {
+    h.connect(c);
+    say(client_hello());
+    answer(server_hello() + encrypted("certificate"));
+    say(encrypted("finished"));
+    answer(encrypted("answer"));
+    say({});  // acknowledges it
+    EXPECT_EQ(h.inspector().counters().encrypted_flows, 1u);
+  }
+  void say(const std::string& bytes) {
+    EXPECT_TRUE(h.send(tcp(c, kAck, client, server, bytes)));
+    client += static_cast<uint32_t>(bytes.size());
+  }
+  void answer(const std::string& bytes) {
+    EXPECT_TRUE(h.send(tcp(c.turned(), kAck, server, client, bytes)));
+    server += static_cast<uint32_t>(bytes.size());
+  }
+  // It goes on as if nothing had been.
+  void goes_on() {
+    say(encrypted("secret"));
+    answer(encrypted("secret"));
+    EXPECT_EQ(h.inspector().flows(), 1u);
+    EXPECT_EQ(h.inspector().flow_counters().replaced, 0u);
+    EXPECT_EQ(h.alerts(), Sids{});
+  }
+  // Another one with its tuple: what is in it is found.
+  void begins_anew() {
+    EXPECT_TRUE(h.send(tcp(c, kSyn, 90000, 0)));
+    EXPECT_TRUE(h.send(tcp(c.turned(), kSyn | kAck, 70000, 90001)));
+    EXPECT_TRUE(h.send(tcp(c, kAck, 90001, 70001)));
+    EXPECT_TRUE(h.send(tcp(c, kAck, 90004, 70001, "ret"))) << "early";
+    EXPECT_FALSE(h.send(tcp(c, kAck, 90001, 70001, "sec")));
+    EXPECT_EQ(h.alerts(), Sids{1});
+    EXPECT_EQ(h.inspector().flow_counters().replaced, 1u);
+  }
+
+  Harness& h;
+  const Ends c;
+  uint32_t client = 1001;
+  uint32_t server = 5001;
+};
+
+constexpr const char* kSecret = "drop tcp any any -> any any (content:\"secret\"; sid:1;)";
+
+// Nobody who does not see the connection can end it, nor make a SYN another one.
+TEST(EncryptedRules, AResetOfAStrangerEndsNothing) {
+  for (const uint32_t away : {1u, 1000u, 0x80000000u, 0xffffffffu}) {
+    Harness h(kSecret);
+    EncryptedFlow flow(h);
+    EXPECT_TRUE(h.send(tcp(flow.c, kRst, flow.client + away, 0)));
+    EXPECT_TRUE(h.send(tcp(flow.c.turned(), kRst | kAck, flow.server + away, 1)));
+    EXPECT_TRUE(h.send(tcp(flow.c, kSyn, 90000, 0)));
+    EXPECT_TRUE(h.send(tcp(flow.c.turned(), kAck, flow.server, flow.client))) << "challenge";
+    flow.goes_on();
+  }
+}
+
+TEST(EncryptedRules, AResetOfItsSenderEndsTheConnection) {
+  for (const bool from_client : {true, false}) {
+    Harness h(kSecret);
+    EncryptedFlow flow(h);
+    EXPECT_TRUE(h.send(from_client ? tcp(flow.c, kRst, flow.client, 0)
+                                   : tcp(flow.c.turned(), kRst, flow.server, 0)));
+    flow.begins_anew();
+  }
+}
+
+// The last bytes before the reset never arrived.
+TEST(EncryptedRules, AResetWhereTheReceiverIsEndsTheConnection) {
+  Harness h(kSecret);
+  EncryptedFlow flow(h);
+  const uint32_t arrived = flow.client;
+  flow.answer({});
+  flow.say(encrypted("lost"));
+  EXPECT_TRUE(h.send(tcp(flow.c, kRst, arrived, 0)));
+  flow.begins_anew();
+}
+
+// Whatever ended the connection before, a server that is in it would not have answered.
+TEST(EncryptedRules, AnAnsweredSynBeginsAnotherConnection) {
+  Harness h(kSecret);
+  EncryptedFlow flow(h);
+  flow.begins_anew();
+}
+
+TEST(EncryptedRules, AnAnswerToAnotherSynBeginsNothing) {
+  Harness h(kSecret);
+  EncryptedFlow flow(h);
+  EXPECT_TRUE(h.send(tcp(flow.c.turned(), kSyn | kAck, 70000, 90001))) << "to none";
+  EXPECT_TRUE(h.send(tcp(flow.c, kSyn, 90000, 0)));
+  EXPECT_TRUE(h.send(tcp(flow.c.turned(), kSyn | kAck, 70000, 190001)));
+  flow.goes_on();
+}
+
 // What only looks like TLS is searched on.
 TEST(EncryptedRules, ABrokenHandshakeHidesNothing) {
   Harness h("alert tcp any any -> any any (content:\"secret\"; sid:1;)");

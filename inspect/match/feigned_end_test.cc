@@ -210,6 +210,68 @@ TEST(FeignedEnd, NeitherAResetNorASynLeadsAroundThePolicyForTheMiddle) {
 }
 
 // Of a connection whose server is not heard nothing is waited for.
+// A connection that is known by its handshake only, one behind its depth, one that a rule has
+// passed.
+TEST(FeignedEnd, AResetOfAStrangerEndsNothingWhereBytesAreNotInOrder) {
+  InspectorOptions options;
+  options.stream.depth = 16;
+  for (const char* said : {"", "longer than the depth", "trusted"}) {
+    Harness h(
+        "drop tcp any any -> any any (content:\"attack\"; sid:1;)\n"
+        "pass tcp any any -> any any (content:\"trusted\"; sid:2;)",
+        options);
+    const Ends c;
+    h.connect(c);
+    const auto length = static_cast<uint32_t>(std::string_view(said).size());
+    if (length != 0) {
+      EXPECT_TRUE(h.data(c, 0, said));
+    }
+    EXPECT_TRUE(h.send(tcp(c, kRst, 1001 + length + 500, 0)));
+    EXPECT_TRUE(h.send(tcp(c, kSyn, 90000, 0)));
+    EXPECT_TRUE(h.data(c, length, "more of it")) << said;
+    EXPECT_EQ(h.inspector().flow_counters().replaced, 0u) << said;
+  }
+}
+
+TEST(FeignedEnd, AnAnsweredSynBeginsAnotherConnectionWhereBytesAreNotInOrder) {
+  InspectorOptions options;
+  options.stream.depth = 16;
+  for (const char* said : {"longer than the depth", "trusted"}) {
+    Harness h(
+        "drop tcp any any -> any any (content:\"attack\"; sid:1;)\n"
+        "pass tcp any any -> any any (content:\"trusted\"; sid:2;)",
+        options);
+    const Ends c;
+    h.connect(c);
+    EXPECT_TRUE(h.data(c, 0, said));
+    h.connect(c, 90000, 70000);
+    EXPECT_TRUE(h.send(tcp(c, kAck, 90001, 70001, "att")));
+    EXPECT_FALSE(h.send(tcp(c, kAck, 90004, 70001, "ack"))) << said;
+    EXPECT_EQ(h.inspector().flow_counters().replaced, 1u) << said;
+  }
+}
+
+// The reset may have died on its way, and its connection go on when it is forgotten here.
+TEST(FeignedEnd, WhatComesLongAfterAnEndIsMetInItsMiddle) {
+  constexpr auto kCause = ExceptionCause::kMidstream;
+  for (const auto policy : {ExceptionPolicy::kIgnore, ExceptionPolicy::kDropFlow}) {
+    InspectorOptions options;
+    options.exceptions[kCause] = policy;
+    Harness h(kRules, options);
+    const Ends c;
+    h.connect(c);
+    EXPECT_TRUE(h.data(c, 0, kFirst));
+    EXPECT_TRUE(h.send(tcp(c, kRst, 1001 + kFirstLength, 0)));
+    h.pass_time(int64_t{options.flows.tcp_idle_seconds[2]} * 1'000'000);
+    EXPECT_EQ(h.inspector().flows(), 0u);
+    EXPECT_FALSE(h.data(c, kFirstLength, kEvil));
+    EXPECT_EQ(h.inspector().exception_counters().get(kCause, policy), 1u);
+    const bool looked = policy == ExceptionPolicy::kIgnore;
+    EXPECT_EQ(h.alerts(), looked ? Sids{2} : Sids{});
+    EXPECT_EQ(h.drops(), std::vector<std::string>{looked ? "rules" : "stream midstream"});
+  }
+}
+
 TEST(FeignedEnd, OneSideAloneNeedsNoAnswer) {
   InspectorOptions options;
   options.one_sided = true;

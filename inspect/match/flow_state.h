@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "inspect/app/session.h"
 #include "inspect/dpi/classifier.h"
@@ -13,6 +14,7 @@
 #include "inspect/rules/notes.h"
 #include "inspect/stream/flow_table.h"
 #include "inspect/stream/packet_view.h"
+#include "inspect/stream/sequence_end.h"
 
 namespace sluice::inspect {
 
@@ -27,7 +29,10 @@ struct FlowUser {
   bool syn_seen[2] = {};
   bool acknowledged[2] = {};               // the other end has taken that sequence number
   FlowState open_state = FlowState::kNew;  // the last one that was not closed
+  SequenceEnd ends[2];                     // by Direction
   bool reset_believed = false;
+  // In a connection that is not followed: a SYN that begins another one if its server answers.
+  std::optional<uint32_t> syn_again;
   bool begun = false;        // by a packet that is no reset
   bool unanswered = false;   // its SYN may be one that never arrives: data must wait for the answer
   bool established = false;  // at the packet before
@@ -50,6 +55,13 @@ struct FlowUser {
   bool request_known = false;    // the first one: all of it has come
   bool default_dropped = false;  // packets of it, because no rule passed them
 };
+
+// Its bytes are put in order, so that those of another connection with its tuple do not fit.
+inline bool is_followed(const FlowUser& user) {
+  if (user.encrypted || user.decision == Decision::kPass) return false;
+  return !user.tcp ||
+         (!user.tcp->sides[0].stream.finished() && !user.tcp->sides[1].stream.finished());
+}
 
 using Flows = FlowTable<FlowUser>;
 

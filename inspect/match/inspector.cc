@@ -96,7 +96,7 @@ Verdict Inspector::inspect_packet(const PacketView& view, int64_t time_us, Respo
   if (options_.verify_checksums && view.is_tcp() && !has_right_checksum(view))
     return verdicts_.drop_by_checksum(view, time_us);
   const uint16_t space = space_of(frame_->vlans, depth_);
-  const auto seen = flows_.see(view.packet, time_us, space);
+  const auto seen = see(view, time_us, space);
   if (may_be_feigned(view, seen)) seen.record->user.unanswered = true;
   note_frame(*seen.record, seen.direction, view);
   const auto* quoted = view.quoted ? flows_.find(*view.quoted, space) : nullptr;
@@ -112,6 +112,8 @@ Verdict Inspector::inspect_packet(const PacketView& view, int64_t time_us, Respo
     return verdicts_.drop_by_flow(current);
   if (seen.record->state != FlowState::kClosed) seen.record->user.open_state = seen.record->state;
   if (decision == Decision::kPass) {
+    note_sequence(current);
+    judge_reset(current);
     counters_.passed_by_flow++;
     return Verdict::kPass;
   }
@@ -134,6 +136,7 @@ Verdict Inspector::decide(const Current& current, Responses& responses) {
     const StreamAccept accepted = inspect_tcp(current);
     judge_reset(current);
     if (accepted == StreamAccept::kConflict) return after_conflict(current, responses);
+    if (accepted == StreamAccept::kOk) note_sequence(current);
     if (accepted != StreamAccept::kOk) {
       if (const auto verdict = verdicts_.except(current, ExceptionCause::kStreamMemory, responses))
         return *verdict;

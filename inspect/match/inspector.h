@@ -131,6 +131,9 @@ class Inspector {
   static bool begins_midstream(const Current& current);
   StreamAccept inspect_stream(const Current& current);
   static void judge_reset(const Current& current);
+  static bool believes_reset(const Current& current);
+  static void note_sequence(const Current& current);
+  Flows::Seen see(const PacketView& view, int64_t time_us, uint16_t space);
   void inspect_end_of_stream(const Current& current, StreamInspection& side);
   void inspect_datagram(const Current& current);
   TcpInspection& tcp_of(FlowUser& user);
@@ -162,7 +165,7 @@ class Inspector {
   bool classified_ = false;        // nDPI has seen the packet in hand
   RuleCheck check_;
   Defragmenter defragmenter_;  // of packets by themselves and of those in tunnels
-  int depth_ = 0;  // tunnels around the packet in hand
+  int depth_ = 0;              // tunnels around the packet in hand
   StreamBudget budget_;
   StreamCounters stream_counters_;
   std::unique_ptr<Classifier> classifier_;  // nullptr: no rule asks

@@ -121,9 +121,51 @@ void Inspector::inspect_end_of_stream(const Current& current, StreamInspection& 
 void Inspector::judge_reset(const Current& current) {
   if (!(current.view.packet.tcp_flags & tunnels::kTcpRst)) return;
   FlowUser& user = current.flow.user;
-  user.reset_believed = user.reset_believed || !user.tcp ||
-                        user.tcp->sides[current.side()].believes_reset(current.view.sequence);
+  user.reset_believed = user.reset_believed || believes_reset(current);
   if (!user.reset_believed) take_back_reset(current.flow, user.open_state);
+}
+
+bool Inspector::believes_reset(const Current& current) {
+  const FlowUser& user = current.flow.user;
+  const uint32_t sequence = current.view.sequence;
+  if (user.tcp && user.tcp->sides[current.side()].stream.follows())
+    return user.tcp->sides[current.side()].believes_reset(sequence);
+  return user.ends[current.side()].believes_reset(sequence);
+}
+
+// A segment that passes may have been taken, and says what its sender has taken.
+void Inspector::note_sequence(const Current& current) {
+  const PacketView& view = current.view;
+  const uint8_t flags = view.packet.tcp_flags;
+  if (!view.is_tcp() || (flags & tunnels::kTcpRst)) return;
+  FlowUser& user = current.flow.user;
+  SequenceEnd& end = user.ends[current.side()];
+  const uint32_t length =
+      static_cast<uint32_t>(view.payload.size()) + ((flags & tunnels::kTcpFin) ? 1 : 0);
+  if (flags & tunnels::kTcpSyn)
+    end.begin(view.sequence + 1 + length);
+  else
+    end.send(view.sequence, length);
+  if (flags & tunnels::kTcpAck) user.ends[1 - current.side()].acknowledge(view.acknowledgement);
+}
+
+// A server that is in a connection answers no SYN with one of its own (RFC 9293 section 3.10.7.4):
+// that connection has ended, however it did. Where its bytes were in order those of the next one
+// would not fit; where they are not, the next one would pass unseen.
+Flows::Seen Inspector::see(const PacketView& view, int64_t time_us, uint16_t space) {
+  Flows::Seen seen = flows_.see(view.packet, time_us, space);
+  if (!view.is_tcp() || !(view.packet.tcp_flags & tunnels::kTcpSyn)) return seen;
+  FlowUser& user = seen.record->user;
+  if (seen.created || user.decision == Decision::kDrop || is_followed(user)) return seen;
+  if (seen.direction == Direction::kToServer) {
+    user.syn_again = view.sequence;
+  } else if (user.syn_again && (view.packet.tcp_flags & tunnels::kTcpAck) &&
+             answers_syn(view, *user.syn_again)) {
+    seen = flows_.begin_again(*seen.record, view.packet, time_us);
+    seen.record->user.syn_seen[0] = true;
+    seen.record->user.initial_sequence[0] = view.acknowledgement - 1;
+  }
+  return seen;
 }
 
 void Inspector::inspect_datagram(const Current& current) {

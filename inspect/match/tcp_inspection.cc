@@ -28,8 +28,7 @@ void StreamInspection::rest(uint32_t in_use) {
 
 // The end takes a sequence number.
 bool StreamInspection::believes_reset(uint32_t sequence) const {
-  return stream.believes_reset(sequence) ||
-         (fin == sequence - 1 && stream.believes_reset(sequence - 1));
+  return stream.is_at(sequence) || (fin == sequence - 1 && stream.is_at(sequence - 1));
 }
 
 bool StreamInspection::is_behind_end(uint32_t sequence, size_t length) const {

@@ -44,6 +44,7 @@ struct StreamInspection {
   // Takes as little memory as it can; nothing is forgotten that the rules of this generation, those
   // in use, go on with.
   void rest(uint32_t in_use);
+  // A reset there ends the connection (RFC 5961 section 3.2), if the stream is followed.
   bool believes_reset(uint32_t sequence) const;
   // A segment with bytes there says more than its sender has.
   bool is_behind_end(uint32_t sequence, size_t length) const;

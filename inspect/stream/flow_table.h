@@ -101,11 +101,17 @@ class FlowTable {
     }
     const bool created = record == nullptr;
     if (created) record = &create(key, hash, packet, time_us);
-    const Direction direction = direction_of(*record, reversed);
-    update_flow(*record, packet, direction, time_us);
-    unlink(*record);
-    link_newest(*record);
-    return {record, direction, created, replaced};
+    return {record, count(*record, packet, reversed, time_us), created, replaced};
+  }
+
+  // The packet, seen as one of `record`, begins another connection with its tuple.
+  Seen begin_again(Record& record, const tunnels::packet& packet, int64_t time_us) {
+    const tunnels::flow_key key = record.key;
+    const uint64_t hash = record.hash_;
+    end(record, FlowEnd::kReplaced);
+    Record& next = create(key, hash, packet, time_us);
+    const bool reversed = tunnels::tuple_is_reversed(&packet.tuple) != 0;
+    return {&next, count(next, packet, reversed, time_us), true, true};
   }
 
   // The flow of this tuple, either direction; nullptr if there is none.
@@ -186,6 +192,14 @@ class FlowTable {
   }
   bool idle_too_long(const Record& record, int64_t time_us) const {
     return time_us - record.last_us >= idle_limit_us(record);
+  }
+
+  Direction count(Record& record, const tunnels::packet& packet, bool reversed, int64_t time_us) {
+    const Direction direction = direction_of(record, reversed);
+    update_flow(record, packet, direction, time_us);
+    unlink(record);
+    link_newest(record);
+    return direction;
   }
 
   Record& create(const tunnels::flow_key& key, uint64_t hash, const tunnels::packet& packet,

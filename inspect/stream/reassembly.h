@@ -80,10 +80,9 @@ class TcpStream {
   bool has_all_before(uint32_t sequence) const {
     return begun_ && !finished_ && held_.empty() && sequence == next_sequence_;
   }
-  // A reset there ends the connection, as far as is known here (RFC 5961 section 3.2).
-  bool believes_reset(uint32_t sequence) const {
-    return !begun_ || finished_ || sequence == next_sequence_;
-  }
+  // It knows which sequence number comes next.
+  bool follows() const { return begun_ && !finished_; }
+  bool is_at(uint32_t sequence) const { return follows() && sequence == next_sequence_; }
   // The depth was reached: nothing more will be delivered.
   bool finished() const { return finished_; }
 
