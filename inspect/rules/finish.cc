@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "inspect/app/session.h"
+#include "inspect/rules/buffer_form.h"
 #include "inspect/rules/condition.h"
 #include "inspect/rules/keywords.h"
 
@@ -166,9 +167,11 @@ Result<> finish_rule(RuleDraft& draft) {
   Rule& rule = draft.rule;
   merge_parts(rule);
   bool positioned = false;
-  for (const RulePart& part : rule.parts) {
+  for (RulePart& part : rule.parts) {
     SLUICE_TRY(const bool here, check_positions(part.matches));
-    if (part.buffer == Buffer::kPayload) positioned = here;
+    const bool payload = part.buffer == Buffer::kPayload;
+    if (payload) positioned = here;
+    SLUICE_TRY_VOID(fit_contents(part, payload ? draft.payload_size_max : UINT32_MAX));
     SLUICE_TRY_VOID(check_buffer(rule, part.buffer));
   }
   SLUICE_TRY_VOID(check_conditions(rule));

@@ -25,7 +25,8 @@ struct RuleDraft {
   const RuleSources& sources;
   bool priority_given = false;
   bool sid_given = false;
-  std::string_view keyword;  // the one being applied
+  uint32_t payload_size_max = UINT32_MAX;  // dsize
+  std::string_view keyword;                // the one being applied
 
   // Where content goes: behind a sticky buffer there, else to the payload.
   std::optional<size_t> sticky;  // index into rule.parts

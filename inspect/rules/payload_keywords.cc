@@ -3,6 +3,7 @@
 // the content before it.
 #include <algorithm>
 
+#include "inspect/rules/buffer_form.h"
 #include "inspect/rules/condition.h"
 #include "inspect/rules/keywords.h"
 
@@ -179,6 +180,13 @@ Result<std::string_view> pattern_text(std::string_view value, bool& negated) {
   return negatable_quoted(value, negated);
 }
 
+// Of the bytes that the next match looks at.
+BufferForm form_here(const RuleDraft& draft) {
+  if (!draft.sticky || draft.in_base64) return {};
+  const RulePart& part = draft.rule.parts[*draft.sticky];
+  return form_of(part.buffer, part.transforms);
+}
+
 Result<> apply_pcre(RuleDraft& draft, std::string_view value) {
   bool negated = false;
   SLUICE_TRY(const std::string_view text, pattern_text(value, negated));
@@ -188,7 +196,11 @@ Result<> apply_pcre(RuleDraft& draft, std::string_view value) {
   std::string_view letters = text.substr(last + 1);
   if (letters.find(',') != std::string_view::npos) return fail("captures are not supported");
   for (const char flag : letters) SLUICE_TRY_VOID(read_pcre_flag(flag, flags));
-  SLUICE_TRY(Regex regex, Regex::compile(text.substr(1, last - 1), flags.options));
+  const std::string_view pattern = text.substr(1, last - 1);
+  SLUICE_TRY(Regex regex, Regex::compile(pattern, flags.options));
+  if (!flags.options.caseless && !flags.options.extended)
+    SLUICE_TRY_VOID(
+        check_regex(pattern, flags.buffer ? form_of(*flags.buffer, {}) : form_here(draft)));
   SLUICE_TRY_VOID(draft.add(Pcre{std::move(regex), negated, flags.relative}));
   return flags.buffer ? move_added(draft, *flags.buffer) : Result<>{};
 }
@@ -305,6 +317,7 @@ class PayloadSize final : public Condition {
 Result<> apply_dsize(RuleDraft& draft, std::string_view value) {
   SLUICE_TRY(const SizeRange range, size_range(value, kPositionMax));
   draft.rule.conditions.push_back(std::make_shared<PayloadSize>(range, value.starts_with('!')));
+  if (!range.outside) draft.payload_size_max = std::min(draft.payload_size_max, range.most);
   return {};
 }
 
