@@ -54,7 +54,7 @@ void add_rule_options(CLI::App& app, IdsCommand& command) {
 
 Result<> take_config(const std::string& file, IdsCommand& command) {
   SLUICE_TRY(const Settings settings, read_settings(file));
-  SLUICE_TRY(command.not_understood, apply_settings(settings, command.ids));
+  SLUICE_TRY(command.without_effect, apply_settings(settings, command.ids));
   return {};
 }
 
@@ -88,7 +88,7 @@ void add_options(CLI::App& app, IdsCommand& command) {
   // First, so that what else the command line says is said later, and counts.
   app.add_option_function<std::string>(
          "-c", [&command](const std::string& file) { check("-c", take_config(file, command)); },
-         "a suricata.yaml: what is understood is taken, the rest is named; see "
+         "a suricata.yaml: what is understood is taken, of the rest it is said why not; see "
          "docs/features/ids.md")
       ->type_name("FILE");
   add_rule_options(app, command);

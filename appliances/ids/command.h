@@ -23,7 +23,7 @@ struct IdsCommand {
   std::string capture_file;        // not empty: read this instead of the network
   std::string runmode = "single";  // these say what is done anyway
   bool simulate_ips = true;
-  std::vector<std::string> not_understood;  // settings of a suricata.yaml
+  std::vector<std::string> without_effect;  // what a suricata.yaml says, and why not
   std::string log_directory;                // not empty: eve.json in it instead of eve_file
   bool list_rules = false;                  // `rules`: say what was loaded and end
   std::string profile_capture;  // `rules --profile FILE`: what they cost over that capture

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 namespace sluice::ids {
 namespace {
 
@@ -52,6 +54,17 @@ TEST(IdsCommand, RulesSubcommandAndDirectory) {
   EXPECT_EQ(list->ids.rules.rule_files, std::vector<std::string>{"a.rules"});
   EXPECT_EQ(parse({"rules", "--profile", "x.pcap"})->profile_capture, "x.pcap");
   EXPECT_EQ(parse({"-r", "x.pcap", "-l", "/tmp"})->eve_path(), "/tmp/eve.json");
+}
+
+TEST(IdsCommand, RulesOfTheCommandLineTakeThePlaceOfTheConfigurations) {
+  const std::string directory = ::testing::TempDir();
+  const std::string rules = directory + "/command_test.rules";
+  const std::string config = directory + "/command_test.yaml";
+  std::ofstream(rules) << "#\n";
+  std::ofstream(config) << "rule-files: [" << rules << "]\n";
+  EXPECT_EQ(parse({"-c", config})->ids.rules.rule_files, std::vector<std::string>{rules});
+  EXPECT_EQ(parse({"-S", "b.rules", "-c", config})->ids.rules.rule_files,
+            std::vector<std::string>{"b.rules"});
 }
 
 TEST(IdsCommand, Checksums) {

@@ -24,18 +24,11 @@ void print_loaded(const inspect::Engine& engine) {
   }
 }
 
-void print_not_understood(const std::vector<std::string>& names) {
-  if (names.empty()) return;
-  std::fprintf(stderr,
-               "sluice-ids: %zu settings of the configuration have no effect here:", names.size());
-  for (const std::string& name : names) std::fprintf(stderr, " %s", name.c_str());
-  std::fprintf(stderr, "\n");
-}
-
 Result<> run(ids::IdsCommand command) {
   // Over a capture the same happens each time.
   if (!command.capture_file.empty()) command.ids.inspection.latency.max_us = 0;
-  print_not_understood(command.not_understood);
+  for (const std::string& note : command.without_effect)
+    std::fprintf(stderr, "sluice-ids: without effect: %s\n", note.c_str());
   SLUICE_TRY(auto engine, ids::load_rules(command.ids));
   if (!command.profile_capture.empty()) {
     SLUICE_TRY(const std::string table,

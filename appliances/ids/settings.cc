@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "appliances/ids/settings.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <optional>
 
+#include "appliances/ids/settings_files.h"
+#include "appliances/ids/settings_notes.h"
 #include "tunnels/yaml.h"
 
 namespace sluice::ids {
@@ -17,8 +21,7 @@ struct Lists {
   bool one_setting = false;  // an option of a type of events does not choose the type
   std::string types;
   std::string order;
-  std::string reputation_path;
-  std::vector<std::string> reputation_files;
+  NamedFiles files;
 };
 
 void add_to(std::string& list, std::string_view element) {
@@ -30,10 +33,10 @@ void flatten(const tunnels::YamlNode& node, const std::string& path, Settings& o
   const std::string prefix = path.empty() ? "" : path + ".";
   switch (node.kind) {
     case tunnels::YamlNode::Kind::kNull:
-      out.emplace_back(path, "");
+      out.all.push_back({path, "", node.line});
       break;
     case tunnels::YamlNode::Kind::kScalar:
-      out.emplace_back(path, node.scalar);
+      out.all.push_back({path, node.scalar, node.line});
       break;
     case tunnels::YamlNode::Kind::kSequence:
       for (size_t i = 0; i < node.children.size(); i++)
@@ -46,8 +49,10 @@ void flatten(const tunnels::YamlNode& node, const std::string& path, Settings& o
   }
 }
 
-Failure bad_value(std::string_view name, std::string_view value) {
-  return fail("'" + std::string(name) + "=" + std::string(value) + "' is not supported");
+Failure bad_value(std::string_view name, std::string_view value, std::string_view why = {}) {
+  std::string what = "'" + std::string(name) + "=" + std::string(value) + "' is not supported";
+  if (!why.empty()) what.append(": ").append(why);
+  return fail(std::move(what));
 }
 
 std::optional<bool> boolean(std::string_view text) {
@@ -103,37 +108,35 @@ std::string_view first_word(std::string_view& path) {
 
 constexpr std::string_view kLayerLimit =
     "app-layer.protocols.http.libhtp.default-config.response-body-decompress-layer-limit";
+constexpr std::string_view kInline = "it is inline, also over a capture: take the line out";
+constexpr std::string_view kMidstream =
+    "connections met in their middle are inspected: stream.midstream-policy says otherwise";
+constexpr std::string_view kUrgent = "urgent data are made like any other";
+constexpr std::string_view kEncrypted = "only track-only is there: --exception and rules say more";
+constexpr std::string_view kLayers = "three layers are taken off at most";
 
 // What must be as it is anyway, or looks at more than is asked for (kLayerLimit), so that nobody
 // relies on anything else.
 Applied apply_fixed(std::string_view name, std::string_view value) {
   struct Fixed {
     std::string_view name;
-    std::string_view value;
+    std::array<std::string_view, 4> values;  // that are as it is; "" too
+    std::string_view why;
   };
-  constexpr Fixed kFixed[] = {
-      {"stream.inline", "true"},
-      {"stream.inline", "yes"},
-      {"stream.inline", "auto"},
-      {"stream.reassembly.urgent.policy", "inline"},
-      {"stream.midstream", "true"},
-      {"stream.midstream", "yes"},
-      {"app-layer.protocols.http2.enabled", "true"},
-      {"app-layer.protocols.http2.enabled", "yes"},
-      {"app-layer.protocols.http2.http1-rules", "true"},
-      {"app-layer.protocols.tls.encryption-handling", "track-only"},
-      {"app-layer.protocols.tls.encryption-handling", "default"},
-      {kLayerLimit, "3"},
-      {kLayerLimit, "2"},
-      {kLayerLimit, "1"},
+  static constexpr Fixed kFixed[] = {
+      {"stream.inline", {"true", "yes", "auto"}, kInline},
+      {"stream.reassembly.urgent.policy", {"inline"}, kUrgent},
+      {"stream.midstream", {"true", "yes"}, kMidstream},
+      {"app-layer.protocols.tls.encryption-handling", {"track-only", "default"}, kEncrypted},
+      {kLayerLimit, {"3", "2", "1", "0"}, kLayers},
   };
-  bool known = false;
   for (const Fixed& fixed : kFixed) {
     if (fixed.name != name) continue;
-    known = true;
-    if (fixed.value == value) return true;
+    if (std::ranges::find(fixed.values, value) != fixed.values.end()) return true;
+    return bad_value(name, value, fixed.why);
   }
-  if (known) return bad_value(name, value);
+  const std::string_view remedy = remedy_for(name, value);
+  if (!remedy.empty()) return bad_value(name, value, remedy);
   return false;
 }
 
@@ -232,39 +235,21 @@ Applied apply_defrag(std::string_view name, std::string_view value, inspect::Def
   return true;
 }
 
-Applied apply_reputation(std::string_view name, std::string_view value, IdsOptions& options,
-                         Lists& lists) {
-  if (name == "reputation-categories-file") {
-    options.rules.reputation.categories_file = value;
-  } else if (name == "default-reputation-path") {
-    lists.reputation_path = value;
-  } else if (name.starts_with("reputation-files.")) {
-    lists.reputation_files.emplace_back(value);
-  } else {
-    return false;
-  }
-  return true;
-}
-
-Applied apply_one(std::string_view name, std::string_view value, IdsOptions& options,
-                  Lists& lists) {
+Applied apply_one(const Setting& setting, IdsOptions& options, Lists& lists) {
+  const std::string_view name = setting.name;
+  const std::string_view value = setting.value;
+  if (lists.files.take(setting)) return true;
   SLUICE_TRY(const bool fixed, apply_fixed(name, value));
   if (fixed) return true;
   SLUICE_TRY(const bool policy, apply_policy(name, value, options));
   if (policy) return true;
   inspect::InspectorOptions& inspection = options.inspection;
-  if (name == "threshold-file") {
-    options.rules.threshold_file = value;
-    return true;
-  }
   if (name.starts_with("action-order.")) {
     add_to(lists.order, value);
     return true;
   }
   SLUICE_TRY(const bool defrag, apply_defrag(name, value, options.inspection.defrag));
   if (defrag) return true;
-  SLUICE_TRY(const bool reputation, apply_reputation(name, value, options, lists));
-  if (reputation) return true;
   if (name == "stream.checksum-validation") return set(inspection.verify_checksums, name, value);
   if (name == "stream.async-oneside") return set(inspection.one_sided, name, value);
   if (name == "packet-alert-max")
@@ -283,17 +268,32 @@ Applied apply_one(std::string_view name, std::string_view value, IdsOptions& opt
   return apply_eve(path, value, options, lists);
 }
 
-Result<> apply_lists(const Lists& lists, IdsOptions& options) {
+Result<> apply_lists(const Lists& lists, IdsOptions& options, SettingNotes& notes) {
   if (!lists.types.empty()) SLUICE_TRY_VOID(choose_events(lists.types, options));
-  for (const std::string& file : lists.reputation_files) {
-    const bool alone = lists.reputation_path.empty() || file.starts_with('/');
-    options.rules.reputation.files.push_back(alone ? file : lists.reputation_path + "/" + file);
-  }
+  lists.files.apply(options.rules, notes);
   if (lists.order.empty()) return {};
   const auto order = inspect::parse_rule_order(lists.order);
   if (!order) return fail("action-order: " + order.error().what);
   options.rules.order = *order;
   return {};
+}
+
+// Outputs that are off: "outputs.3.".
+std::vector<std::string> unused_outputs(const Settings& settings) {
+  std::vector<std::string> out;
+  for (const Setting& setting : settings.all) {
+    std::string_view path = setting.name;
+    if (first_word(path) != "outputs" || boolean(setting.value).value_or(true)) continue;
+    const std::string_view number = first_word(path);
+    const std::string_view output = first_word(path);
+    if (path == "enabled" && output != "eve-log")
+      out.push_back("outputs." + std::string(number) + ".");
+  }
+  return out;
+}
+
+bool is_unused(std::string_view name, const std::vector<std::string>& unused) {
+  return std::ranges::any_of(unused, [&](const auto& prefix) { return name.starts_with(prefix); });
 }
 
 }  // namespace
@@ -307,20 +307,23 @@ Result<Settings> settings_of(std::string_view text, const std::string& name) {
   tunnels::YamlErrors errors(name);
   const tunnels::YamlNode root = tunnels::parse_yaml(text, errors);
   if (!errors.empty()) return Failure(errors.take().front());
-  Settings out;
+  Settings out{name, {}};
   flatten(root, "", out);
   return out;
 }
 
 Result<std::vector<std::string>> apply_settings(const Settings& settings, IdsOptions& options) {
-  std::vector<std::string> others;
   Lists lists;
-  for (const auto& [name, value] : settings) {
-    SLUICE_TRY(const bool applied, apply_one(name, value, options, lists));
-    if (!applied) others.push_back(name);
+  SettingNotes notes;
+  const std::vector<std::string> unused = unused_outputs(settings);
+  for (const Setting& setting : settings.all) {
+    const auto applied = apply_one(setting, options, lists);
+    if (!applied)
+      return fail(applied.error().what, settings.file + ":" + std::to_string(setting.line));
+    if (!*applied && !is_unused(setting.name, unused)) notes.add(setting);
   }
-  SLUICE_TRY_VOID(apply_lists(lists, options));
-  return others;
+  SLUICE_TRY_VOID(apply_lists(lists, options, notes));
+  return notes.texts(settings.file);
 }
 
 Result<> apply_setting(const std::string& assignment, IdsOptions& options) {
@@ -328,10 +331,13 @@ Result<> apply_setting(const std::string& assignment, IdsOptions& options) {
   if (equals == std::string::npos) return fail("'" + assignment + "' is no NAME=VALUE");
   Lists lists;
   lists.one_setting = true;
-  SLUICE_TRY(const bool applied, apply_one(assignment.substr(0, equals),
-                                           assignment.substr(equals + 1), options, lists));
+  SettingNotes notes;
+  const Setting setting{assignment.substr(0, equals), assignment.substr(equals + 1)};
+  SLUICE_TRY(const bool applied, apply_one(setting, options, lists));
   if (!applied) return fail("'" + assignment + "' is not supported");
-  return apply_lists(lists, options);
+  SLUICE_TRY_VOID(apply_lists(lists, options, notes));
+  const auto unfollowed = notes.texts("--set");
+  return unfollowed.empty() ? Result<>{} : fail(unfollowed.front());
 }
 
 Result<> choose_policy(const std::string& assignment, IdsOptions& options) {

@@ -4,7 +4,6 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "appliances/ids/ids_appliance.h"
@@ -12,16 +11,24 @@
 
 namespace sluice::ids {
 
-// Every value of the file with its path, in the order of the file:
-// {"outputs.0.eve-log.community-id", "true"}.
-using Settings = std::vector<std::pair<std::string, std::string>>;
+// One value of the file with its path: {"outputs.0.eve-log.community-id", "true", 12}.
+struct Setting {
+  std::string name;
+  std::string value;
+  int line = 0;  // 0: of no file
+};
+
+struct Settings {
+  std::string file;
+  std::vector<Setting> all;  // in the order of the file
+};
 
 Result<Settings> read_settings(const std::string& file);
 // The same of a file's text; `name` stands for the file in messages.
 Result<Settings> settings_of(std::string_view text, const std::string& name);
 
-// Takes over what is understood and gives the names of the others. An error: a value that is
-// understood and cannot be honoured.
+// Takes over what is understood and says of the rest, part by part, why it has no effect. An error,
+// with file and line: what cannot be honoured and should be.
 Result<std::vector<std::string>> apply_settings(const Settings& settings, IdsOptions& options);
 
 // One setting, which must be understood.

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -19,10 +20,10 @@ class SettingsTest : public ::testing::Test {
   ~SettingsTest() override { std::filesystem::remove_all(directory_); }
 
   Result<Settings> read(const std::string& text) const {
-    const std::string file = directory_ + "/suricata.yaml";
-    std::ofstream(file) << text;
-    return read_settings(file);
+    std::ofstream(file("suricata.yaml")) << text;
+    return read_settings(file("suricata.yaml"));
   }
+  std::string file(const std::string& name) const { return directory_ + "/" + name; }
 
  private:
   std::string directory_;
@@ -72,9 +73,11 @@ TEST_F(SettingsTest, TakesWhatItUnderstandsAndNamesTheRest) {
   IdsOptions options;
   const auto others = apply_settings(*settings, options);
   ASSERT_TRUE(others) << others.error().text();
-  EXPECT_EQ(*others, (std::vector<std::string>{"outputs.0.fast.enabled",
-                                               "outputs.1.eve-log.types.0.alert.metadata",
-                                               "outputs.1.eve-log.types.4"}));
+  EXPECT_EQ(*others, (std::vector<std::string>{
+                         settings->file + ":23: outputs.eve-log.types.alert: these events have the "
+                                          "members that they have",
+                         settings->file + ":29: outputs.eve-log.types.anomaly: there are no such "
+                                          "events"}));
   EXPECT_EQ(options.rules.variables.at("HOME_NET"), "[10.0.0.0/8]");
   EXPECT_EQ(options.rules.variables.at("WEB"), "[80,8080]");
   const inspect::EventOptions& events = options.inspection.events;
@@ -106,6 +109,152 @@ TEST_F(SettingsTest, RefusesValuesThatItCannotHonour) {
   }
   EXPECT_FALSE(read("a: [b\n"));
   EXPECT_FALSE(read_settings("/nonexistent.yaml"));
+}
+
+// The parts of the file that Suricata comes with, each with a setting or two.
+constexpr const char* kStock = R"(%YAML 1.1
+---
+vars:
+  address-groups: {HOME_NET: "[10.0.0.0/8]", DNS_SERVERS: $HOME_NET}
+  port-groups: {HTTP_PORTS: "80", SHELLCODE_PORTS: "!80", VXLAN_PORTS: 4789}
+default-log-dir: /var/log/suricata/
+stats: {enabled: yes, interval: 8}
+outputs:
+  - fast: {enabled: yes, filename: fast.log, append: yes}
+  - eve-log:
+      enabled: yes
+      filetype: regular
+      xff: {enabled: no, mode: extra-data}
+      types:
+        - alert: {tagged-packets: yes}
+        - http: {extended: yes}
+        - dns:
+        - rdp
+        - mqtt:
+        - flow
+  - pcap-log: {enabled: no, limit: 1000mb}
+logging:
+  outputs:
+    - console: {enabled: yes}
+af-packet:
+  - {interface: eth0, cluster-id: 99}
+  - interface: default
+app-layer:
+  protocols:
+    rfb: {enabled: yes, detection-ports: {dp: "5900, 5901"}}
+    tls: {enabled: yes, detection-ports: {dp: 443}}
+    http2: {enabled: no, http1-rules: no}
+    smtp: {enabled: yes, mime: {decode-mime: yes}}
+    http:
+      enabled: yes
+      libhtp:
+        default-config:
+          personality: IDS
+          request-body-limit: 100kb
+          response-body-decompress-layer-limit: 2
+          swf-decompression: {enabled: yes, type: both}
+          double-decode-path: no
+        server-config:
+unix-command: {enabled: auto}
+host-os-policy: {windows: [0.0.0.0/0], bsd: []}
+defrag: {memcap: 32mb, timeout: 60}
+flow-timeouts: {tcp: {new: 60}}
+stream:
+  memcap: 64mb
+  checksum-validation: yes
+  inline: auto
+  reassembly: {depth: 1mb, toserver-chunk-size: 2560}
+decoder:
+  vxlan: {enabled: true, ports: $VXLAN_PORTS}
+mpm-algo: auto
+threading: {set-cpu-affinity: no}
+nfq:
+default-rule-path: /nonexistent/rules
+rule-files: [suricata.rules]
+classification-file: /nonexistent/classification.config
+)";
+
+TEST_F(SettingsTest, TheFileThatSuricataComesWithIsTakenAndTheRestExplained) {
+  const auto settings = read(kStock);
+  ASSERT_TRUE(settings) << settings.error().text();
+  IdsOptions options;
+  const auto notes = apply_settings(*settings, options);
+  ASSERT_TRUE(notes) << notes.error().text();
+  for (const char* wanted :
+       {":6: default-log-dir: -l DIR",
+        ":7: stats (2 settings): ", ":9: outputs.fast (3 settings): only eve-log is written",
+        ":13: outputs.eve-log.xff (2 settings): ",
+        ":18: outputs.eve-log.types.rdp, outputs.eve-log.types.mqtt: there are no such events",
+        ":26: af-packet (3 settings): packets come through the gateway",
+        ":30: app-layer.protocols.rfb (2 settings): not understood here",
+        ":32: app-layer.protocols.http2 (2 settings): inspected in any case",
+        ":41: app-layer.protocols.http.libhtp.default-config.swf-decompression (2 settings): Flash",
+        ":45: host-os-policy: of what overlaps the first copy counts",
+        ":49: stream.memcap: --stream-memory",
+        ":59: rule-files.0: there is no /nonexistent/rules/suricata.rules",
+        ":60: classification-file: there is no /nonexistent/classification.config"})
+    EXPECT_TRUE(std::ranges::any_of(*notes, [&](const std::string& n) {
+      return n.starts_with(settings->file + wanted);
+    })) << wanted;
+  for (const std::string& note : *notes) {
+    EXPECT_EQ(note.find("not known here"), std::string::npos) << note;
+    EXPECT_EQ(note.find("pcap-log"), std::string::npos) << "it is off: " << note;
+  }
+  EXPECT_TRUE(options.rules.rule_files.empty());
+  EXPECT_EQ(options.rules.variables.at("DNS_SERVERS"), "$HOME_NET");
+}
+
+TEST_F(SettingsTest, WhatIsNotKnownIsSaidToBe) {
+  const auto settings = read("strem: {midstream-policy: drop-flow}\n");
+  IdsOptions options;
+  EXPECT_EQ(apply_settings(*settings, options)->front(),
+            settings->file + ":1: strem.midstream-policy: not known here");
+}
+
+TEST_F(SettingsTest, WhatWouldShowRulesLessIsRefusedWithLineAndRemedy) {
+  const struct {
+    std::string text, error;
+  } kTable[] = {
+      {"a: 1\ninclude: other.yaml\n",
+       ":2: 'include=other.yaml' is not supported: other files are not read: write here what they "
+       "say"},
+      {"app-layer: {protocols: {http: {libhtp: {default-config: {double-decode-path: yes}}}}}\n",
+       ":1: 'app-layer.protocols.http.libhtp.default-config.double-decode-path=yes' is not "
+       "supported: nothing is decoded twice: say no, and let rules ask for %25"},
+      {"vars: {port-groups: {VXLAN_PORTS: 8472}}\n",
+       ":1: 'vars.port-groups.VXLAN_PORTS=8472' is not supported: VXLAN is opened at 4789 only"},
+      {"decoder: {geneve: {ports: \"[6081, 1]\"}}\n",
+       ":1: 'decoder.geneve.ports=[6081, 1]' is not supported: GENEVE is opened at 6081 only"},
+      {"stream:\n  inline: no\n",
+       ":2: 'stream.inline=no' is not supported: it is inline, also over a capture: take the line "
+       "out"},
+      {"multi-detect: {enabled: yes}\n",
+       ":1: 'multi-detect.enabled=yes' is not supported: start one sluice-ids for each tenant"},
+  };
+  for (const auto& row : kTable) {
+    const auto settings = read(row.text);
+    ASSERT_TRUE(settings) << row.text;
+    IdsOptions options;
+    const auto notes = apply_settings(*settings, options);
+    ASSERT_FALSE(notes) << row.text;
+    EXPECT_EQ(notes.error().where + ": " + notes.error().what, settings->file + row.error);
+  }
+}
+
+TEST_F(SettingsTest, RuleFilesAreLoadedByTheirPatterns) {
+  const std::string directory = file("").substr(0, file("").size() - 1);
+  for (const char* name : {"a.rules", "b.rules", "c.txt", "classification.config"})
+    std::ofstream(file(name)) << "#\n";
+  const auto settings =
+      read("rule-files: [\"*.rules\", " + file("c.txt") + "]\ndefault-rule-path: " + directory +
+           "\nclassification-file: " + file("classification.config") + "\n");
+  IdsOptions options;
+  const auto notes = apply_settings(*settings, options);
+  ASSERT_TRUE(notes) << notes.error().text();
+  EXPECT_TRUE(notes->empty());
+  EXPECT_EQ(options.rules.rule_files,
+            (std::vector<std::string>{file("a.rules"), file("b.rules"), file("c.txt")}));
+  EXPECT_EQ(options.rules.classification_file, file("classification.config"));
 }
 
 TEST_F(SettingsTest, OneByOneEachMustBeUnderstood) {
@@ -155,7 +304,9 @@ TEST_F(SettingsTest, LimitsOfFragments) {
   IdsOptions options;
   const auto others = apply_settings(*settings, options);
   ASSERT_TRUE(others) << others.error().text();
-  EXPECT_EQ(*others, (std::vector<std::string>{"defrag.hash-size", "defrag.prealloc"}));
+  EXPECT_EQ(*others, std::vector<std::string>{
+                         settings->file + ":3: defrag (2 settings): memory for fragments is taken "
+                                          "as they come"});
   const inspect::DefragLimits& limits = options.inspection.defrag;
   EXPECT_EQ(limits.memory_max, 8u << 20);
   EXPECT_EQ(limits.datagrams_max, 100u);

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "appliances/ids/settings_files.h"
+
+#include <glob.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
+#include <system_error>
+
+namespace sluice::ids {
+namespace {
+
+// Those that a pattern fits; one without wildcards fits itself.
+std::vector<std::string> files_of(const std::string& pattern) {
+  glob_t found{};
+  std::vector<std::string> out;
+  if (glob(pattern.c_str(), 0, nullptr, &found) == 0)
+    out.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  globfree(&found);
+  return out;
+}
+
+std::string in_directory(const std::string& directory, const std::string& file) {
+  const bool alone = directory.empty() || file.starts_with('/');
+  return alone ? file : directory + "/" + file;
+}
+
+bool exists(const std::string& file) {
+  std::error_code error;
+  return std::filesystem::exists(file, error);
+}
+
+}  // namespace
+
+bool NamedFiles::take(const Setting& setting) {
+  const std::string& name = setting.name;
+  if (name == "default-rule-path") {
+    rule_path_ = setting.value;
+  } else if (name.starts_with("rule-files.")) {
+    rules_.push_back(setting);
+  } else if (name == "classification-file") {
+    classes_ = setting;
+  } else if (name == "threshold-file") {
+    thresholds_ = setting.value;
+  } else if (name == "reputation-categories-file") {
+    reputation_categories_ = setting.value;
+  } else if (name == "default-reputation-path") {
+    reputation_path_ = setting.value;
+  } else if (name.starts_with("reputation-files.")) {
+    reputation_.push_back(setting.value);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void NamedFiles::apply(inspect::EngineOptions& rules, SettingNotes& notes) const {
+  apply_rules(rules, notes);
+  if (!thresholds_.empty()) rules.threshold_file = thresholds_;
+  if (!reputation_categories_.empty()) rules.reputation.categories_file = reputation_categories_;
+  for (const std::string& file : reputation_)
+    rules.reputation.files.push_back(in_directory(reputation_path_, file));
+  if (classes_.value.empty()) return;
+  if (exists(classes_.value)) {
+    rules.classification_file = classes_.value;
+  } else {
+    notes.add(classes_, "there is no " + classes_.value + ", so the built-in classes are all");
+  }
+}
+
+void NamedFiles::apply_rules(inspect::EngineOptions& rules, SettingNotes& notes) const {
+  for (const Setting& setting : rules_) {
+    const std::string pattern = in_directory(rule_path_, setting.value);
+    const std::vector<std::string> files = files_of(pattern);
+    if (files.empty()) notes.add(setting, "there is no " + pattern + "; -S names other rules");
+    std::ranges::copy(files, std::back_inserter(rules.rule_files));
+  }
+}
+
+}  // namespace sluice::ids

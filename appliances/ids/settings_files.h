@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files that a suricata.yaml names: rules, classes, thresholds, reputation.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "appliances/ids/settings_notes.h"
+#include "inspect/match/engine.h"
+
+namespace sluice::ids {
+
+class NamedFiles {
+ public:
+  // Whether the setting is one of these.
+  bool take(const Setting& setting);
+  // Rules and classes that are not there are left out with a note, as in Suricata; the other files
+  // must be there.
+  void apply(inspect::EngineOptions& rules, SettingNotes& notes) const;
+
+ private:
+  void apply_rules(inspect::EngineOptions& rules, SettingNotes& notes) const;
+
+  std::string rule_path_;
+  std::vector<Setting> rules_;
+  Setting classes_;
+  std::string thresholds_;
+  std::string reputation_path_;
+  std::string reputation_categories_;
+  std::vector<std::string> reputation_;
+};
+
+}  // namespace sluice::ids
