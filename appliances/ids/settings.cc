@@ -121,18 +121,21 @@ Applied apply_fixed(std::string_view name, std::string_view value) {
   struct Fixed {
     std::string_view name;
     std::array<std::string_view, 4> values;  // that are as it is; "" too
-    std::string_view why;
+    std::string_view why;  // others are refused; empty: they look at less than is looked at
   };
   static constexpr Fixed kFixed[] = {
       {"stream.inline", {"true", "yes", "auto"}, kInline},
       {"stream.reassembly.urgent.policy", {"inline"}, kUrgent},
       {"stream.midstream", {"true", "yes"}, kMidstream},
+      {"app-layer.protocols.http2.enabled", {"true", "yes"}, {}},
+      {"app-layer.protocols.http2.http1-rules", {"true", "yes"}, {}},
       {"app-layer.protocols.tls.encryption-handling", {"track-only", "default"}, kEncrypted},
       {kLayerLimit, {"3", "2", "1", "0"}, kLayers},
   };
   for (const Fixed& fixed : kFixed) {
     if (fixed.name != name) continue;
     if (std::ranges::find(fixed.values, value) != fixed.values.end()) return true;
+    if (fixed.why.empty()) return false;
     return bad_value(name, value, fixed.why);
   }
   const std::string_view remedy = remedy_for(name, value);

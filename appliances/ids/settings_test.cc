@@ -263,6 +263,8 @@ TEST_F(SettingsTest, OneByOneEachMustBeUnderstood) {
   EXPECT_TRUE(options.inspection.events.community_id);
   EXPECT_TRUE(apply_setting("stream.inline=true", options));
   EXPECT_FALSE(apply_setting("stream.inline=no", options));
+  EXPECT_TRUE(apply_setting("app-layer.protocols.http2.enabled=true", options));
+  EXPECT_FALSE(apply_setting("app-layer.protocols.http2.enabled=false", options));
   EXPECT_FALSE(apply_setting("outputs.0.fast.enabled=no", options));
   EXPECT_FALSE(apply_setting("nonsense", options));
   EXPECT_TRUE(apply_setting("stream.checksum-validation=no", options));
