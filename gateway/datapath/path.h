@@ -288,16 +288,16 @@ SLUICE_INLINE __u64 path_end(struct passage* way, const frame* f, enum Verdict v
 }
 
 SLUICE_HALF __u64 path_in(const struct path_tables* tables, frame* f, const struct port* port,
-                          __u32 cpu, __u32 now_ms) {
+                          __u64 clock) {
   struct passage way;
-  passage_begin(&way, tables, cpu, now_ms);
+  passage_begin(&way, tables, clock >> 32, (__u32)clock);
   if (!way.settings || !way.counters) return kVerdictStack;
   return path_end(&way, f, path_forward(&way, f, port->attachment, port->role == kPortInside));
 }
 
-SLUICE_HALF __u64 path_back(const struct path_tables* tables, frame* f, __u32 cpu, __u32 now_ms) {
+SLUICE_HALF __u64 path_back(const struct path_tables* tables, frame* f, __u64 clock) {
   struct passage way;
-  passage_begin(&way, tables, cpu, now_ms);
+  passage_begin(&way, tables, clock >> 32, (__u32)clock);
   if (!way.settings || !way.counters) return kVerdictStack;
   return path_end(&way, f, path_return(&way, f));
 }
@@ -324,17 +324,20 @@ SLUICE_HALF __u64 path_back_unrecorded(const struct path_tables* tables, frame* 
 SLUICE_INLINE enum Verdict path_enter(const struct path_tables* tables, frame* f,
                                       __u32 interface_index, __u32 cpu, __u32 now_ms,
                                       struct departure* departure) {
+  // One value, so that what is kept here stays in registers: the stack is full.
+  __u64 clock = (__u64)(cpu & (kCpusMax - 1)) << 32 | now_ms;
+  SLUICE_OPAQUE(clock);
   const struct port* port = table_ports(tables, interface_index);
   if (!port || port->role == kPortUnused) return kVerdictStack;
-  watch_before(tables, f, interface_index, cpu, now_ms);
-  __u64 end = port->role == kPortTunnel ? path_back(tables, f, cpu, now_ms)
-                                        : path_in(tables, f, port, cpu, now_ms);
+  watch_before(tables, f, interface_index, clock);
+  __u64 end =
+      port->role == kPortTunnel ? path_back(tables, f, clock) : path_in(tables, f, port, clock);
   if ((end & 0xff) == kVerdictAgain) {
-    const __u32 again = (cpu & (kCpusMax - 1)) | (__u32)(end & 0xff00);
-    end = port->role == kPortTunnel ? path_back_unrecorded(tables, f, again, now_ms)
-                                    : path_in_unrecorded(tables, f, port, again, now_ms);
+    const __u32 again = (__u32)(clock >> 32) | (__u32)(end & 0xff00);
+    end = port->role == kPortTunnel ? path_back_unrecorded(tables, f, again, (__u32)clock)
+                                    : path_in_unrecorded(tables, f, port, again, (__u32)clock);
   }
-  watch_after(tables, f, end, cpu, now_ms);
+  watch_after(tables, f, end, clock);
   departure->interface = (__u32)(end >> 32);
   departure->reason = (__u32)end >> 8;
   return (enum Verdict)(end & 0xff);

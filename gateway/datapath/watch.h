@@ -244,17 +244,17 @@ SLUICE_STAGE int watch_end(const struct path_tables* tables, frame* f, __u64 end
   return 1;
 }
 
-// The same, if somebody looks. Both ask: what one keeps for the other would make the verifier (6.x)
-// look at the path twice.
+// The same, if somebody looks. `clock`: the CPU above 32 bits of time. Both ask: what one keeps for
+// the other would make the verifier (6.x) look at the path twice.
 SLUICE_INLINE void watch_before(const struct path_tables* tables, frame* f, __u32 interface_index,
-                                __u32 cpu, __u32 now_ms) {
+                                __u64 clock) {
   const struct settings* settings = table_settings(tables, 0);
-  if (settings && settings->watching) watch_begin(tables, f, interface_index, cpu, now_ms);
+  if (settings && settings->watching)
+    watch_begin(tables, f, interface_index, clock >> 32, (__u32)clock);
 }
-SLUICE_INLINE void watch_after(const struct path_tables* tables, frame* f, __u64 end, __u32 cpu,
-                               __u32 now_ms) {
+SLUICE_INLINE void watch_after(const struct path_tables* tables, frame* f, __u64 end, __u64 clock) {
   const struct settings* settings = table_settings(tables, 0);
-  if (settings && settings->watching) watch_end(tables, f, end, cpu, now_ms);
+  if (settings && settings->watching) watch_end(tables, f, end, clock >> 32, (__u32)clock);
 }
 
 SLUICE_END

@@ -3,6 +3,7 @@
 // before left it, so each run first restores a frame, another one each time. bench_restore does all
 // but the path: its cost is taken off.
 #include "testbed/bench/path_bench.h"
+#include "gateway/datapath/clock.h"
 #include "gateway/datapath/path.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -65,7 +66,6 @@ SEC("xdp")
 int bench_path(struct xdp_md* context) {
   if (restore(context) != 0) return XDP_ABORTED;
   struct departure departure = {0};
-  const __u32 now_ms = (__u32)(bpf_ktime_get_coarse_ns() / 1000000);
   // CPU 0, as in the process host: there is one at a time, and a constant takes no room.
-  return count(path_enter(0, context, interface_of_case(), 0, now_ms, &departure));
+  return count(path_enter(0, context, interface_of_case(), 0, clock_now_ms(0), &departure));
 }
