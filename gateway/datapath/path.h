@@ -91,7 +91,8 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
 
   struct flow_query query;
   flow_query_from_tuple(&query, way->settings, &p.tuple, attachment_index, 0);
-  query.place = flow_find(way->tables, &query);
+  query.place = flow_find_home(way->tables, way->settings, &query);
+  if (query.place == kFlowNotFound) query.place = flow_find(way->tables, &query);
   struct flow_record* record = table_flow_records(way->tables, query.place);
   int from_backend = 0;
   if (record && (record->flags & kFlowAlias) &&
@@ -188,7 +189,8 @@ SLUICE_INLINE __u32 verify_return(const struct passage* way, struct datagram* d,
                                   struct flow_query* query) {
   const __u32 from = d->from;
   if (from == kNone16) return kDropSourceUnregistered;
-  query->place = flow_find(way->tables, query);
+  query->place = flow_find_home(way->tables, way->settings, query);
+  if (query->place == kFlowNotFound) query->place = flow_find(way->tables, query);
   const struct flow_record* record = table_flow_records(way->tables, query->place);
   if (!record) return query->elsewhere ? kDropEndpointMismatch : kDropFlowUnknown;
   if (record->flags & kFlowAlias) return kDropFlowUnknown;
@@ -215,7 +217,9 @@ SLUICE_INLINE __u32 verify_return(const struct passage* way, struct datagram* d,
 // A frame from an interface that faces the appliances.
 SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
   struct datagram d;
-  enum DropReason reason = datagram_read(way->tables, f, &d);
+  enum DropReason reason = kDropNone;
+  if (!datagram_parse_plain(way->tables, way->settings, f, &d))
+    reason = datagram_read(way->tables, f, &d);
   if (!d.ours) return kVerdictStack;
   if (reason != kDropNone) return path_drop(way, reason);
 

@@ -6,6 +6,7 @@
 #include "gateway/datapath/answer.h"
 #include "gateway/datapath/encapsulate.h"
 #include "gateway/datapath/fragment.h"
+#include "gateway/datapath/plain.h"
 #include "gateway/datapath/tunnel_probe.h"
 #include "gateway/nlb/stage.h"
 
@@ -26,6 +27,7 @@ SLUICE_STAGE enum DropReason frame_parse(frame* f, struct packet* p) {
 
 // The same with as much of the frame at hand as it takes; pointers into the frame are void.
 SLUICE_INLINE enum DropReason frame_read(frame* f, struct packet* p) {
+  if (frame_parse_plain(f, p)) return kDropNone;
   enum DropReason reason = frame_parse(f, p);
   if ((reason != kDropNone || !(p->flags & kPacketHasPorts)) && frame_pull(f))
     reason = frame_parse(f, p);
