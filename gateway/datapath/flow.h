@@ -145,14 +145,15 @@ SLUICE_INLINE enum DropReason flow_revise(struct passage* way, const struct pack
                                           struct flow_query* query,
                                           const struct attachment* attachment, __u32 side) {
   const __u32 where = side | way->cpu << kWhereCpu;
-  __u32 turn = kTurnMoreHops;
+  __u32 turn = query->place == kFlowNotFound ? (__u32)kTurnBegins : (__u32)kTurnMoreHops;
   for (__u32 i = 0; i < kChainHopsMax && (turn & kTurnMoreHops); i++)
     turn = flow_turn(way->tables, p, query, where | i << kWhereHops, way->now_ms);
   way->fails_open = turn & kTurnFailsOpen;
   if (!(turn & kTurnBegins)) return (enum DropReason)(turn & 0xff);
   const __u32 rule = flow_rule(way->tables, p, query, attachment, way->now_ms);
   __u64 chain = 0;
-  if (rule != 0) chain = chain_choose(way->tables, query, rule, packet_is_mid_flow(p), way->now_ms);
+  if (!policy_is_plain(way->tables, rule))
+    chain = chain_choose(way->tables, query, rule, packet_is_mid_flow(p), way->now_ms);
   if (chain & 0xff) return (enum DropReason)(chain & 0xff);
   const __u32 here = where | rule << kWhereRule;
   const __u32 decided = flow_decide(way->tables, p, query, here, way->now_ms);

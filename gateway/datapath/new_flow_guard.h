@@ -20,11 +20,11 @@ enum {
 static_assert(uint64_t{kNewFlowsMost} * kGuardFlow < SLUICE_GUARD_CLOSED);
 #endif
 
-// Whether the endpoint may open one more flow now; takes a token for it if so.
-SLUICE_STAGE __u32 new_flow_is_allowed(const struct path_tables* tables, __u32 attachment_index,
-                                       __u32 cpu, __u32 now_ms) {
+// Of an endpoint with a limit.
+SLUICE_STAGE __u32 new_flow_takes_token(const struct path_tables* tables, __u32 attachment_index,
+                                        __u32 cpu, __u32 now_ms) {
   const struct attachment* attachment = table_attachments(tables, attachment_index);
-  if (!attachment || attachment->new_flows_per_second == 0) return 1;
+  if (!attachment) return 1;
   const __u32 rate = attachment->new_flows_per_second;
   struct new_flow_guard* guard =
       table_new_flow_guards(tables, (cpu & (kCpusMax - 1)) * kAttachmentsMax +
@@ -47,6 +47,14 @@ SLUICE_STAGE __u32 new_flow_is_allowed(const struct path_tables* tables, __u32 a
   }
   guard->tokens = (__u32)tokens - kGuardFlow;
   return 1;
+}
+
+// Whether the endpoint may open one more flow now; takes a token for it if so.
+SLUICE_INLINE __u32 new_flow_is_allowed(const struct path_tables* tables, __u32 attachment_index,
+                                        __u32 cpu, __u32 now_ms) {
+  const struct attachment* attachment = table_attachments(tables, attachment_index);
+  if (!attachment || attachment->new_flows_per_second == 0) return 1;
+  return new_flow_takes_token(tables, attachment_index, cpu, now_ms);
 }
 
 SLUICE_END

@@ -44,11 +44,20 @@ SLUICE_INLINE int policy_prefix_has(const __u32 prefix[4], const __u32 mask[4],
           ((address[2] & mask[2]) ^ prefix[2]) | ((address[3] & mask[3]) ^ prefix[3])) == 0;
 }
 
-// Whether an entry is for flows that a packet of this tuple, or of one that is turned round, opens.
+// 0 if an entry is for an attachment and a tuple's protocol and IP version. Worked out without a
+// branch: the verifier goes through the loop that asks for every one of them.
+SLUICE_INLINE __u64 policy_is_about_others(const struct policy_entry* e, const struct tuple* t,
+                                           __u32 attachment) {
+  const __u32 protocol = (__u32)(e->protocol ^ kPolicyAnyProtocol) * (e->protocol ^ t->protocol);
+  const __u32 version = (__u32)e->version * (e->version ^ t->version);
+  const __u64 here = e->attachments[attachment / 64] >> attachment % 64 & 1;
+  return (here ^ 1) | protocol | version;
+}
+
+// Whether one that is, is for flows that a packet of this tuple, or of one that is turned round,
+// opens.
 SLUICE_STAGE int policy_fits(const struct policy_entry* e, const struct tuple* t, __u32 turned) {
   if (!e || !t) return 0;
-  if (e->protocol != kPolicyAnyProtocol && e->protocol != t->protocol) return 0;
-  if (e->version != 0 && e->version != t->version) return 0;
   const __u16 port = swap_be16(turned ? t->source_port : t->destination_port);
   if (port < e->port_first || port > e->port_last) return 0;
   return policy_prefix_has(e->source, e->source_mask, turned ? t->destination : t->source) &&
@@ -95,7 +104,7 @@ SLUICE_STAGE __u32 policy_find(const struct path_tables* tables, const struct fl
     if (i >= (__u32)policy) break;
     const struct policy_entry* e = table_policy_entries(tables, (__u32)(policy >> 32) + i);
     if (!e) break;
-    if (!(e->attachments[at / 64] >> at % 64 & 1)) continue;
+    if (policy_is_about_others(e, tuple, at) != 0) continue;
     if (!policy_fits(e, tuple, 0)) {
       if (!either_way || !policy_fits(e, tuple, 1)) continue;
       const struct policy_rule* r = policy_rule_at(tables, policy_rule_in(policy, e->rule));
