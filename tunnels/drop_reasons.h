@@ -64,7 +64,8 @@
   X(kDropNlbTupleConflict, "nlb_tuple_conflict",                                                  \
     "A flow would look to an NLB target like an NLB flow that it has; the later one is refused.") \
   X(kDropNlbTranslation, "nlb_translation",                                                       \
-    "A packet without ports reached an NLB listener and cannot be translated.")                   \
+    "A packet of an NLB flow whose listener was removed, or an ICMP error about one that is "     \
+    "not for its listener, or quotes a packet shorter than its own headers.")                     \
   X(kDropFlowExpired, "flow_expired",                                                             \
     "A TCP packet of a flow that has idled out; only a SYN begins it again.")                     \
   X(kDropFlowNotBegun, "flow_not_begun",                                                          \

@@ -181,7 +181,7 @@ SLUICE_STAGE enum DropReason flow_open(const struct path_tables* tables, const s
   if (policy_mirrors(tables, rule)) flags |= kFlowMirror;
   if ((query->direction == 0) == (side == 0)) flags |= kFlowFirstEndOutside;
   __u32 backend = 0;
-  if (side == 0 && (p->flags & (kPacketHasPorts | kPacketFragment))) {
+  if (side == 0 && (p->flags & (kPacketHasPorts | kPacketFragment | kPacketIcmpError))) {
     const struct listener* l = table_listeners(tables, nlb_find_listener(tables, &p->tuple));
     if (l) {
       backend = steer(tables, l->group, query);

@@ -13,8 +13,9 @@
 typedef struct __sk_buff frame;
 
 enum {
-  // As deep as parse_ip looks: the quote of an ICMPv6 error behind all extension headers.
-  kFramePulled = kL3OffsetMax + 40 + kExtensionBytesMax + 56,
+  // As deep as anybody looks: the TCP checksum quoted by an ICMPv6 error behind all extension
+  // headers.
+  kFramePulled = kL3OffsetMax + 40 + kExtensionBytesMax + 66,
   kFrameShed = 256,
   kFrameFixed = BPF_F_ADJ_ROOM_FIXED_GSO,
   kFrameDecapIpv4 = 1 << 7,  // BPF_F_ADJ_ROOM_DECAP_L3_IPV4, of Linux 6.3

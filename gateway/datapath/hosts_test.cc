@@ -73,6 +73,18 @@ std::vector<Bytes> corpus() {
       with_checksum(
           ethernet(kEtherTypeIpv4, {},
                    ipv4(kProtocolUdp, udp(4242, 7000, Bytes(5, 1)), {.destination = vip}))),
+      // About the listener's packet, for the target, and about the client's, for that.
+      ethernet(kEtherTypeIpv4, {},
+               ipv4(kProtocolIcmp,
+                    icmp(3, 4,
+                         ipv4(kProtocolTcp, tcp(7000, 4242),
+                              {.source = vip, .destination = {10, 0, 0, 1}})),
+                    {.source = {10, 7, 7, 7}, .destination = vip})),
+      ethernet(
+          kEtherTypeIpv4, {},
+          ipv4(kProtocolIcmp,
+               icmp(3, 3, ipv4(kProtocolTcp, tcp(4242, 7001), {.destination = {10, 0, 0, 21}})),
+               {.source = {10, 0, 0, 21}, .destination = {10, 0, 0, 1}})),
       // Too big: over IPv4 with DF, over IPv6, and from an NLB target; and a handshake with an MSS.
       ethernet(kEtherTypeIpv4, {kEtherTypeVlan},
                ipv4(kProtocolTcp, tcp(4242, 80, kTcpAck, Bytes(1600, 2)), {.fragment = 0x4000})),
@@ -155,7 +167,8 @@ TEST_F(Hosts, AgreeOnTheCorpusAndOnEverythingNearIt) {
             0);
   EXPECT_GT(cuts, 0u);
   EXPECT_GT(a.verdict[kVerdictSlowPath], cuts);
-  for (const DropReason reason : {kDropFragmentTiny, kDropFragmentInvalid, kDropFragmentOverlap})
+  for (const DropReason reason :
+       {kDropFragmentTiny, kDropFragmentInvalid, kDropFragmentOverlap, kDropNlbTranslation})
     EXPECT_GT(a.drop[reason], 0u) << drop_reason_name(reason);
   uint32_t flows = 0;
   for (uint32_t i = 0; i < kernel->tables().flow_buckets_count * kFlowWays; i++) {

@@ -2,6 +2,8 @@
 // For path_fuzz.cc: datagrams and packets as the fuzzer reads and compares them.
 #pragma once
 
+#include <array>
+#include <cstring>
 #include <optional>
 
 #include "gateway/datapath/flow_table.h"
@@ -97,6 +99,48 @@ inline Sums sums_of(const Bytes& bytes, const packet& p) {
   return out;
 }
 
+// The same of an ICMP error: the packet that it quotes has another one at its other end, and so has
+// the error at this end, if that was the same address. A router may speak to a client, but nobody
+// to another than the quoted packet's source.
+inline bool is_translated_error(Bytes before, Bytes after, const packet& p, NlbEnd end,
+                                const uint32_t address[4], uint16_t port) {
+  const bool four = p.tuple.version == 4, udp = p.tuple.protocol == kProtocolUdp;
+  const size_t bytes = four ? 4 : 16, addresses = four ? 12 : 8;
+  const size_t quote = p.l4_offset + 8, transport = quote + (four ? 20 : 40);
+  const size_t checksum = transport + (udp ? 6 : 16);
+  const size_t own = addresses + (end == kNlbSource ? 0 : bytes);
+  const size_t quoted = quote + addresses + (end == kNlbSource ? bytes : 0);
+  const size_t port_place = transport + (end == kNlbSource ? 2 : 0);
+  const bool has_checksum =
+      checksum + 2 <= before.size() && !(udp && load_u16(&before[checksum]) == 0);
+  const auto sums = [&](const Bytes& of) {
+    const uint64_t outer = checksum_add(0, &of[addresses], static_cast<uint32_t>(2 * bytes));
+    const uint64_t message =
+        checksum_add(0, &of[p.l4_offset], static_cast<uint32_t>(of.size()) - p.l4_offset);
+    uint64_t inner = checksum_add(0, &of[quote + addresses], static_cast<uint32_t>(2 * bytes));
+    inner += load_u16(&of[transport]) + uint64_t{load_u16(&of[transport + 2])};
+    if (has_checksum) inner += load_u16(&of[checksum]);
+    return std::array{four ? checksum_add(0, of.data(), (of[0] & 15) * 4u) % 0xffff : 0,
+                      (four ? message : message + outer) % 0xffff,
+                      four ? checksum_add(0, &of[quote], 20) % 0xffff : 0,
+                      has_checksum ? inner % 0xffff : 0};
+  };
+  if (sums(before) != sums(after)) return false;
+  if (std::equal(&before[own], &before[own] + bytes, &before[quoted]))
+    std::memcpy(&before[own], address, bytes);
+  else if (end == kNlbDestination)
+    return false;
+  std::memcpy(&before[quoted], address, bytes);
+  store_u16(&before[port_place], port != 0 ? port : load_u16(&before[port_place]));
+  for (Bytes* of : {&before, &after}) {
+    if (four) store_u16(&(*of)[10], 0);
+    if (four) store_u16(&(*of)[quote + 10], 0);
+    store_u16(&(*of)[p.l4_offset + 2], 0);
+    if (has_checksum) store_u16(&(*of)[checksum], 0);
+  }
+  return before == after;
+}
+
 // Whether two packets are the same, but that one end of the second has another address and port
 // (which none of its fragments but the first has), and checksums that fit.
 inline bool is_translated(Bytes before, Bytes after, NlbEnd end, const uint32_t address[4],
@@ -104,6 +148,7 @@ inline bool is_translated(Bytes before, Bytes after, NlbEnd end, const uint32_t 
   packet p{};
   if (tunnels::parse_ip_packet(before, p) != kDropNone || before.size() != after.size())
     return false;
+  if (p.flags & kPacketIcmpError) return is_translated_error(before, after, p, end, address, port);
   if (p.flags & kPacketFragment) {
     FrameBuffer buffer;
     buffer.assign(before);

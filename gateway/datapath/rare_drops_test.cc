@@ -30,17 +30,18 @@ class NlbTranslation : public Path {
   }
 };
 
-TEST_F(NlbTranslation, ErrorAboutATranslatedFlowIsInspectedAndDropped) {
+TEST_F(NlbTranslation, ErrorThatIsNotForItsListener) {
   ASSERT_EQ(round_trip(syn, kOutside).outcome.verdict, kVerdictInside);
   const Bytes about = ipv4(kProtocolTcp, tcp(7000, 4242, kTcpAck),
                            {.source = listener_address, .destination = client});
-  expect_dropped(round_trip(too_big_error({10, 0, 0, 9}, listener_address, about), kOutside));
+  expect_dropped(round_trip(too_big_error({10, 0, 0, 9}, {10, 0, 0, 101}, about), kOutside));
 }
 
-TEST_F(NlbTranslation, ErrorOfATargetIsDroppedBeforeInspection) {
+TEST_F(NlbTranslation, ErrorOfATargetAboutLessThanHeadersIsDroppedBeforeInspection) {
   ASSERT_EQ(round_trip(syn, kOutside).outcome.verdict, kVerdictInside);
-  const Bytes about =
+  Bytes about =
       ipv4(kProtocolTcp, tcp(4242, 7001, kTcpAck), {.source = client, .destination = backend});
+  store_be16(&about[2], 39);
   expect_dropped(from_inside(too_big_error(backend, client, about)));
 }
 

@@ -158,6 +158,19 @@ TEST_F(TcEntry, ListenersAreTranslated) {
                      kEtherTypeIpv4, {},
                      ipv4(kProtocolUdp, udp(4242, 7000, Bytes(5, 1)), {.destination = vip}))),
                  kOutside);
+  // ICMP errors about the connection, for its target and for its client.
+  const Bytes seen = ipv4(kProtocolTcp, tcp(7000, 4242, kTcpAck, Bytes(900, 1)),
+                          {.source = vip, .destination = {10, 0, 0, 1}});
+  there_and_back(ethernet(kEtherTypeIpv4, {},
+                          ipv4(kProtocolIcmp, icmp(3, 4, first(seen, 500)), {.destination = vip})),
+                 kOutside);
+  const Bytes sent = ipv4(kProtocolTcp, tcp(4242, 7001), {.destination = {10, 0, 0, 21}});
+  there_and_back(ethernet(kEtherTypeIpv4, {},
+                          ipv4(kProtocolIcmp, icmp(3, 3, sent),
+                               {.source = {10, 0, 0, 21}, .destination = {10, 0, 0, 1}})),
+                 kInside);
+  EXPECT_EQ(verdicts[kVerdictInside], 3);
+  EXPECT_EQ(verdicts[kVerdictOutside], 2);
 }
 
 TEST_F(TcEntry, SendersAreAnswered) {
