@@ -19,10 +19,13 @@ SLUICE_GATEWAY_BEGIN
 enum {
   kChainTarget = 0xc000,
   kChainTargetMask = 0xfff,
+  // The target of a hop that is skipped since the flow began, because its group failed open. (It
+  // may be the last of 4,096 appliances, too; if that skips itself by a hint, it counts as nobody.)
+  kChainNobody = kChainTargetMask,
   // Where a packet is: 0 at the client's end, the hops from 1 on, and behind the last one the
   // server's end.
   kChainClient = 0,
-  kPositionCpu = 8,        // of a position that is handed on: the CPU above it
+  kPositionCpu = 8,        // chain_count_passed: the CPU above the position
   kChainFormer = 1 << 16,  // chain_verify: it came under the cookie before the present one
 };
 #ifdef __cplusplus
@@ -85,25 +88,24 @@ SLUICE_INLINE int chain_passes_by(const struct path_tables* tables, const struct
   return group && (group->flags & kGroupFailsOpen);
 }
 
-// Counts, as failed open, the hops between two positions of a packet (`to` 0: the end) that it
-// passes by because no target of their group is healthy, or was when the flow began; not those that
-// wanted no more of it.
+// Counts, as failed open, the hops that a packet passes by which goes on from the position `from`,
+// because no target of their group is healthy, or was when the flow began; not those that wanted no
+// more of it. Past all hops: that counts once, where the packet is delivered.
 SLUICE_STAGE int chain_count_passed(const struct path_tables* tables,
-                                    const struct flow_query* query, __u32 from, __u32 to,
-                                    __u32 to_server) {
+                                    const struct flow_query* query, __u32 from, __u32 to_server) {
   struct counters* counters = table_counters(tables, from >> kPositionCpu & (kCpusMax - 1));
-  from &= (1 << kPositionCpu) - 1;
   const struct flow_record* record = query ? table_flow_records(tables, query->place) : 0;
   if (!counters || !record) return 0;
-  const __u32 server = chain_server(record);
-  // Past all hops: that counts once, where the packet is delivered.
-  if (to == 0 && (from == kChainClient || from == server)) return 0;
-  if (to == 0 && to_server) to = server;
-  const int by_hint = !(record->key.zero & kFlowSkipsForLack);
-  for (__u32 hop = 1; hop <= kChainHopsMax; hop++) {
-    if (hop <= from && hop <= to) continue;
-    if (hop >= from && hop >= to) continue;
-    if (by_hint && chain_skips(record, hop)) continue;
+  __u32 position = from & ((1 << kPositionCpu) - 1);
+  for (__u32 i = 0; i < kChainHopsMax; i++) {
+    position = forget(to_server ? position + 1 : position - 1);
+    if (position - 1 >= chain_hops(record)) break;
+    const __u32 index = chain_target(record, position);
+    if (chain_skips(record, position)) {
+      if (index == kChainNobody) counters->event[kEventFailedOpen]++;
+      continue;
+    }
+    if (!chain_passes_by(tables, query, record, position, table_targets(tables, index))) break;
     counters->event[kEventFailedOpen]++;
   }
   return 1;
@@ -117,7 +119,7 @@ SLUICE_STAGE __u64 chain_next(const struct path_tables* tables, const struct flo
   if (!query) return kNone16;
   const struct flow_record* record = table_flow_records(tables, query->place);
   if (!record) return kNone16;
-  __u32 position = from & ((1 << kPositionCpu) - 1);
+  __u32 position = from;
   __u32 first = 0;
   __u32 mtu = 0xffff;
   for (__u32 i = 0; i < kChainHopsMax; i++) {
@@ -129,7 +131,6 @@ SLUICE_STAGE __u64 chain_next(const struct path_tables* tables, const struct flo
     if (first == 0) first = position;
     if (target && target->mtu < mtu) mtu = target->mtu;
   }
-  chain_count_passed(tables, query, from, first, to_server);
   if (first == 0) return kNone16;
   const __u32 target = chain_target(record, first);
   const __u32 cookie = flow_cookie_apart(tables, query->hash, target, record->cookie >> 28, first);

@@ -237,6 +237,43 @@ TEST_F(Chain, AHopThatFailsOpenIsPassedBy) {
   EXPECT_EQ(events(kEventBypassed), 0u);
 }
 
+TEST_F(Chain, WhatDoesNotGoOnFailsOpenNowhere) {
+  rows_to(0, kNone16);
+  tables().groups[0].flags = kGroupFailsOpen;
+  journey(request(), kOutside);
+  ASSERT_EQ(events(kEventFailedOpen), 1u);
+  const auto of_length = [](uint16_t fragment) {
+    return ethernet(
+        kEtherTypeIpv4, {},
+        ipv4(kProtocolTcp, tcp(4242, 80, kTcpAck, Bytes(1600, 1)), {.fragment = fragment}));
+  };
+  EXPECT_EQ(from_outside(of_length(0x4000)).outcome.verdict, kVerdictAnswered) << "too big";
+  EXPECT_EQ(from_outside(of_length(0)).outcome.verdict, kVerdictSlowPath) << "to be cut";
+  tables().targets[1].flags &= ~kTargetResolved;
+  EXPECT_EQ(from_outside(request(kTcpAck)).outcome.reason, kDropNeighbourUnresolved);
+  EXPECT_EQ(events(kEventFailedOpen), 1u);
+  tables().targets[1].flags |= kTargetResolved;
+  EXPECT_EQ(visits(request(kTcpAck), kOutside), Visits{1});
+  EXPECT_EQ(events(kEventFailedOpen), 2u);
+}
+
+// The packets of a flow pass by its first hop for want of a target, and by its second because that
+// has seen enough.
+TEST_F(Chain, AHopThatWantsNoMoreDoesNotCountAsOneThatCannot) {
+  chain(3);
+  rows_to(0, kNone16);
+  tables().groups[0].flags = kGroupFailsOpen;
+  const Step at_second = from_outside(request());
+  ASSERT_EQ(appliance(at_second), 1);
+  EXPECT_EQ(events(kEventFailedOpen), 1u);
+  const Step at_third = from_tunnel(hinted(at_second.bytes, kBypassHint));
+  EXPECT_EQ(from_tunnel(returned(at_third.bytes)).outcome.verdict, kVerdictInside);
+  EXPECT_EQ(visits(request(kTcpAck), kOutside), Visits{2});
+  EXPECT_EQ(events(kEventFailedOpen), 2u) << "the first hop, not the second";
+  EXPECT_EQ(visits(reply(), kInside), Visits{2});
+  EXPECT_EQ(events(kEventFailedOpen), 3u);
+}
+
 TEST_F(Chain, AGroupThatResetsEndsTheConnection) {
   journey(request(), kOutside);
   journey(reply(), kInside);

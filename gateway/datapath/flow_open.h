@@ -66,10 +66,11 @@ SLUICE_STAGE __u64 chain_choose(const struct path_tables* tables, const struct f
     const __u32 group = policy_group(tables, query, rule, i);
     const enum DropReason reason = flow_steer(&way, query, group, (int)mid_flow, &target);
     if (reason != kDropNone) return reason;
-    if (target == kNone16)
+    if (target == kNone16) {
       out |= (__u64)1 << (8 + i);
-    else
-      out |= (__u64)(target & kChainTargetMask) << (16 + 12 * i);
+      target = kChainNobody;
+    }
+    out |= (__u64)(target & kChainTargetMask) << (16 + 12 * i);
   }
   return out;
 }

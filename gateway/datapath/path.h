@@ -158,6 +158,7 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
     way->counters->event[kEventMssClamped]++;
   if (record->flags & kFlowMirror)
     mirror_hand_over(way->tables, f, &query, mirror_what(kMirrorCopy, f, &p), fragment_clock(way));
+  if (appliance != record->target) path_count_passed(way, record, &query);
   return path_send(way, f, &p, target, appliance, attachment, &query, cookie, 0);
 }
 
@@ -252,11 +253,13 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
     const __u32 hop = verified >> 8 & 7;
     if (d.geneve.hint != 0 && !(verified & kChainFormer))
       hint_take(way, d.geneve.hint, record, query.place, hop, &query);
-    const __u64 stop =
-        chain_next(way->tables, &query, hop | way->cpu << kPositionCpu, (__u32)from_client);
+    const __u64 stop = chain_next(way->tables, &query, hop, (__u32)from_client);
     if ((stop & 0xffff) != kNone16) {
       query.attachment = record->attachment;
-      return path_relay(way, f, &d, attachment, &query, stop);
+      const enum Verdict verdict = path_relay(way, f, &d, attachment, &query, stop);
+      if (verdict == kVerdictTarget)
+        chain_count_passed(way->tables, &query, hop | way->cpu << kPositionCpu, (__u32)from_client);
+      return verdict;
     }
   }
   reason = restore_layer2(way, f, &d.inner, record->layer2[query.direction & 1],
@@ -269,6 +272,9 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
   // From the flow's present target only: a former one's advice is old.
   if (d.geneve.hint != 0 && verified == kDropNone && d.geneve.flow_cookie == record->cookie)
     hint_take(way, d.geneve.hint, record, query.place, 0, &query);
+  if (verified != kDropNone)
+    chain_count_passed(way->tables, &query, (verified >> 8 & 7) | way->cpu << kPositionCpu,
+                       (__u32)from_client);
   const int from_outside = (query.direction == 0) == ((record->flags & kFlowFirstEndOutside) != 0);
   if ((record->flags & kFlowNlb) && from_client) {
     reason = nlb_send_to_target(way, f, &d.inner, record, &query);

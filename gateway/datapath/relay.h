@@ -38,7 +38,15 @@ SLUICE_INLINE __u64 path_first_hop(const struct passage* way, const struct flow_
                                    const struct flow_query* query) {
   const int from_client = (query->direction == 0) == ((record->flags & kFlowClientFirst) != 0);
   const __u32 position = from_client ? (__u32)kChainClient : chain_server(record);
-  return chain_next(way->tables, query, position | way->cpu << kPositionCpu, (__u32)from_client);
+  return chain_next(way->tables, query, position, (__u32)from_client);
+}
+
+// Counts the hops before that one.
+SLUICE_INLINE void path_count_passed(const struct passage* way, const struct flow_record* record,
+                                     const struct flow_query* query) {
+  const int from_client = (query->direction == 0) == ((record->flags & kFlowClientFirst) != 0);
+  const __u32 position = from_client ? (__u32)kChainClient : chain_server(record);
+  chain_count_passed(way->tables, query, position | way->cpu << kPositionCpu, (__u32)from_client);
 }
 
 SLUICE_INLINE void count_return(const struct passage* way, const frame* f,
