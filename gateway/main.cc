@@ -46,7 +46,7 @@ class Daemon {
   void run() { loop_->run(); }
   ~Daemon() {
     if (!controller_) return;
-    if (controller_->config().gateway.pinned)
+    if (pinned_)
       addresses_.keep();
     else
       controller_->detach_all();
@@ -62,9 +62,11 @@ class Daemon {
   void set_addresses_again();
   void network_changed();
   void follow_flow_log();
-  Result<> follow_mirrors();
+  Result<> follow_mirrors(const Config& config);
+  Result<> follow_config(const Config& config);
 
   std::string file_;
+  bool pinned_ = false;
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<ServiceManager> manager_;
   std::unique_ptr<KernelHost> host_;
@@ -115,6 +117,7 @@ Result<> Daemon::start(Config config) {
     return fail(
         "the process host moves no live packets, it is what `sluice replay` runs; use host: kernel",
         config.file + ": gateway.host");
+  pinned_ = config.gateway.pinned;
   events_.listen(log_event);
   SLUICE_TRY(loop_, EventLoop::create());
   manager_ = std::make_unique<ServiceManager>(*loop_);
@@ -155,26 +158,33 @@ Result<> Daemon::start(Config config) {
   discovery_ = std::make_unique<Discovery>(*loop_, *plane_);
   flow_log_ = std::make_unique<FlowLog>(*loop_, *controller_);
   SLUICE_TRY_VOID(serve_http(config.gateway));
+  SLUICE_TRY_VOID(follow_config(config));
   addresses_.remember_in(list_of_addresses(config.gateway));
+  // From here on the path changes: whatever may fail without it has been done.
   SLUICE_TRY(const std::vector<Error> unapplied, plane_->start(std::move(config)));
   host_->settle();
   set_addresses_again();  // also takes away what a daemon that was killed has left
   for (const Error& error : unapplied)
     spdlog::error("the file is not applied, the state of the store runs: {}", error.text());
   discovery_->follow();
-  SLUICE_TRY_VOID(flow_log_->follow());
-  SLUICE_TRY_VOID(follow_mirrors());
+  warn_of_redirects(controller_->config());
+  manager_->ready();
+  return {};
+}
+
+// What stands beside the path, as the configuration wants it: now, and with each that comes.
+Result<> Daemon::follow_config(const Config& config) {
+  const Gateway& gateway = config.gateway;
+  SLUICE_TRY_VOID(flow_log_->follow(gateway.flow_log));
+  SLUICE_TRY_VOID(follow_mirrors(config));
+  SLUICE_TRY(publisher_, Publisher::create(*loop_, *plane_, controller_->applications(), events_,
+                                           gateway.proxies_socket, gateway.proxies_user));
   events_.listen([this](const Event& event) {
     if (event.kind != EventKind::kGeneration) return;
     follow_flow_log();
-    if (const auto followed = follow_mirrors(); !followed)
+    if (const auto followed = follow_mirrors(controller_->config()); !followed)
       spdlog::error("no copies are made for mirrors: {}", followed.error().text());
   });
-  const Gateway& gateway = controller_->config().gateway;
-  SLUICE_TRY(publisher_, Publisher::create(*loop_, *plane_, controller_->applications(), events_,
-                                           gateway.proxies_socket, gateway.proxies_user));
-  warn_of_redirects(controller_->config());
-  manager_->ready();
   return {};
 }
 
@@ -242,8 +252,8 @@ void Daemon::follow_flow_log() {
 }
 
 // While no rule wants copies there are no rings for them.
-Result<> Daemon::follow_mirrors() {
-  const bool wanted = wants_copies(controller_->config());
+Result<> Daemon::follow_mirrors(const Config& config) {
+  const bool wanted = wants_copies(config);
   if (!wanted) mirror_lane_.reset();
   if (!wanted || mirror_lane_) return {};
   SLUICE_TRY(mirror_lane_, MirrorLane::open(*loop_, *host_, *frames_));

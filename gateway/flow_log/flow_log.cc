@@ -24,8 +24,9 @@ FlowLog::FlowLog(EventLoop& loop, const Controller& controller, Clock clock)
 
 FlowLog::~FlowLog() { end(); }
 
-Result<> FlowLog::follow() {
-  const FlowLogSettings& wanted = controller_.config().gateway.flow_log;
+Result<> FlowLog::follow() { return follow(controller_.config().gateway.flow_log); }
+
+Result<> FlowLog::follow(const FlowLogSettings& wanted) {
   if (wanted == settings_) return {};
   std::unique_ptr<LogFile> file;
   if (!wanted.file.empty()) {

@@ -27,8 +27,10 @@ class FlowLog {
   FlowLog(EventLoop& loop, const Controller& controller, Clock clock = unix_time_ms);
   ~FlowLog();  // tells of the flows that live
 
-  // Takes the running configuration's settings. On an error everything stays as it was.
+  // Takes the running configuration's settings, or those of the one that is to run. On an error
+  // everything stays as it was.
   Result<> follow();
+  Result<> follow(const FlowLogSettings& wanted);
   // Somebody may have moved the file away.
   void reopen();
 

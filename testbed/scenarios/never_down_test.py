@@ -7,6 +7,7 @@ whoever is gone in the meantime is noticed afterwards.
 """
 import contextlib
 import os
+import pathlib
 import signal
 import socket
 import subprocess
@@ -157,6 +158,39 @@ def a_dead_appliance_is_still_left(lab):
     return f"{len(left)} flows"
 
 
+def a_start_that_fails_changes_nothing(lab):
+    """Whatever it fails for, with a table of another size: packets go on without a daemon, and the next one finds all as
+    it was."""
+    harness_daemon.kill(lab)
+    pins = pathlib.Path(f"/sys/fs/bpf/sluice/{lab.name}")
+    before = sorted(p.name for p in pins.iterdir())
+    good = lab.config.read_text()
+    other = good.replace("flows_max: 262144", "flows_max: 131072")
+    load = Load(lab)
+    try:
+        wait_for("packets without a daemon", lambda: load.sent > 100)
+        for old, new in (("  pinned: true\n", "  pinned: true\n  flow_log: {file: /proc/sluice/flows}\n"),
+                         ("  pinned: true\n", "  pinned: true\n  proxies: {user: nobody-at-all}\n"),
+                         ("interface: mgmt0", "interface: gone0")):
+            expect("what is changed", old in other, True)
+            lab.config.write_text(other.replace(old, new))
+            with lab.inside("gateway"):
+                failed = subprocess.run([harness.BIN / "sluiced", "--config", lab.config], capture_output=True, text=True,
+                                        timeout=300, check=False)
+            expect(f"the start with {new}", failed.returncode, 1)
+            expect("what is pinned", sorted(p.name for p in pins.iterdir()), before)
+            addresses = lab.run("gateway", "ip", "-br", "address", "show", "mgmt0")
+            expect("the listeners' addresses are there", "10.1.0.100" in addresses, True)
+            sent = load.sent
+            wait_for("packets after it", lambda sent=sent: load.sent > sent + 200)
+        lab.config.write_text(good)
+        harness_daemon.start(lab)
+    finally:
+        load.stop()
+    expect("lost", load.lost, 0)
+    return f"{load.sent} datagrams there and back"
+
+
 def removed(lab):
     pins = f"/sys/fs/bpf/sluice/{lab.name}"
     words = [harness.BIN / "sluiced", "--config", lab.config, "--remove"]
@@ -177,4 +211,5 @@ if __name__ == "__main__":
     MOVES = ("    protocol: GENEVE\n", "    protocol: GENEVE\n    attributes: {target_failover.on_unhealthy: rebalance, "
              "target_failover.on_deregistration: rebalance}\n")
     harness.run(harness.Lab("testbed/scenarios/nlb.yaml", [PINNED, ROOM, MOVES]), ready, killed_and_started_again,
-                ended_and_started_again, an_appliance_dies_meanwhile, a_dead_appliance_is_still_left, removed)
+                ended_and_started_again, a_start_that_fails_changes_nothing, an_appliance_dies_meanwhile,
+                a_dead_appliance_is_still_left, removed)
