@@ -120,10 +120,10 @@ inline bool is_translated_error(Bytes before, Bytes after, const packet& p, NlbE
     uint64_t inner = checksum_add(0, &of[quote + addresses], static_cast<uint32_t>(2 * bytes));
     inner += load_u16(&of[transport]) + uint64_t{load_u16(&of[transport + 2])};
     if (has_checksum) inner += load_u16(&of[checksum]);
-    return std::array{four ? checksum_add(0, of.data(), (of[0] & 15) * 4u) % 0xffff : 0,
-                      (four ? message : message + outer) % 0xffff,
-                      four ? checksum_add(0, &of[quote], 20) % 0xffff : 0,
-                      has_checksum ? inner % 0xffff : 0};
+    return std::array<uint64_t, 4>{
+        four ? checksum_add(0, of.data(), (of[0] & 15) * 4u) % 0xffff : 0,
+        (four ? message : message + outer) % 0xffff,
+        four ? checksum_add(0, &of[quote], 20) % 0xffff : 0, has_checksum ? inner % 0xffff : 0};
   };
   if (sums(before) != sums(after)) return false;
   if (std::equal(&before[own], &before[own] + bytes, &before[quoted]))
