@@ -41,6 +41,10 @@ void add_options(CLI::App& app, DpiCommand& command) {
   sdk::add_options(app, command.runner);
 }
 
+void prepare(DpiCommand& command) {
+  if (command.capture_file.empty()) command.dpi.flows.key = inspect::random_flow_key();
+}
+
 Result<DpiCommand> parse_arguments(std::span<const std::string> arguments) {
   CLI::App app;
   app.set_help_flag();

@@ -26,6 +26,10 @@ struct DpiCommand {
 // Adds all options to `app`; they are written to `command` when it parses.
 void add_options(CLI::App& app, DpiCommand& command);
 
+// On the network strangers must not know the key of the table of flows; over a capture the same
+// happens each time.
+void prepare(DpiCommand& command);
+
 // The arguments without the program's name.
 Result<DpiCommand> parse_arguments(std::span<const std::string> arguments);
 

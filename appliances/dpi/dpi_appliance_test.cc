@@ -193,6 +193,16 @@ TEST(DpiCommandTest, ReadsArguments) {
   }
 }
 
+TEST(DpiCommandTest, OnTheNetworkTheKeyOfFlowsIsSecret) {
+  DpiCommand live, other, capture;
+  capture.capture_file = "x.pcap";
+  for (DpiCommand* command : {&live, &other, &capture}) prepare(*command);
+  const uint64_t constant = inspect::FlowTableOptions().key.k0;
+  EXPECT_NE(live.dpi.flows.key.k0, constant);
+  EXPECT_NE(live.dpi.flows.key.k0, other.dpi.flows.key.k0);
+  EXPECT_EQ(capture.dpi.flows.key.k0, constant);
+}
+
 TEST(DpiOptionsTest, ABadPolicyIsRefused) {
   inspect::MemorySink eve;
   DpiOptions options;

@@ -28,8 +28,9 @@ Result<> list_flows(const dpi::DpiCommand& command) {
   return {};
 }
 
-Result<> run(const dpi::DpiCommand& command) {
+Result<> run(dpi::DpiCommand command) {
   if (command.list_flows) return list_flows(command);
+  prepare(command);
   const auto shared = std::make_shared<dpi::DpiShared>();
   return sdk::run_with_eve(
       command.eve_file, command.capture_file, command.runner,

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/stream/flow.h"
 
+#include <sys/random.h>
+
 #include <algorithm>
+
+#include "inspect/stream/flow_table.h"
+#include "tunnels/result.h"
 
 namespace sluice::inspect {
 namespace {
@@ -44,6 +49,12 @@ FlowState next_tcp_state(const Flow& flow) {
 }
 
 }  // namespace
+
+tunnels::siphash_key random_flow_key() {
+  tunnels::siphash_key key;
+  SLUICE_CHECK(::getrandom(&key, sizeof(key), 0) == static_cast<ssize_t>(sizeof(key)));
+  return key;
+}
 
 void start_flow(Flow& flow, const tunnels::flow_key& key, const tunnels::packet& packet,
                 uint64_t hash, int64_t time_us, bool server_by_port) {

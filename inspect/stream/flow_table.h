@@ -29,10 +29,15 @@ inline constexpr uint32_t kFlowsMaxLimit = 1u << 24;
 inline constexpr uint32_t kExpirePerCallMax = 4096;
 inline constexpr uint32_t kRestPerCallMax = 1024;
 
+// Another one for each process.
+tunnels::siphash_key random_flow_key();
+
 struct FlowTableOptions {
   // Flows at once; beyond it the least valuable and longest idle one is evicted. At most
   // kFlowsMaxLimit.
   uint32_t flows_max = 65536;
+  // A constant, with which everything happens the same each time; random_flow_key() where packets
+  // come from strangers.
   tunnels::siphash_key key{0x736c756963650001, 0x736c756963650002};
   // Idle seconds by state: new, established, closed. Longer than the gateway's own (350 s for TCP,
   // 120 s for others), so that the gateway never knows a flow that is forgotten here.
@@ -155,6 +160,18 @@ class FlowTable {
     for (uint32_t i = 0; i < records_made_; i++) {
       if (at(i).used_) end(at(i), reason);
     }
+  }
+
+  // A new flow has no place but that of an established one that is in use.
+  bool is_full_of_established(int64_t time_us) {
+    if (size_ != flows_max_) return false;
+    for (const bool tcp : {true, false}) {
+      for (const FlowState state : {FlowState::kClosed, FlowState::kNew})
+        if (lists_[list_of(tcp, state)].oldest != kNone) return false;
+      const uint32_t oldest = lists_[list_of(tcp, FlowState::kEstablished)].oldest;
+      if (oldest != kNone && idle_too_long(at(oldest), time_us)) return false;
+    }
+    return true;
   }
 
   uint32_t size() const { return size_; }

@@ -49,6 +49,34 @@ TEST(FlowTable, BothDirectionsShareOneRecord) {
   }
 }
 
+// Who does not know the key cannot aim at a bucket; ids of flows come from the hash.
+TEST(FlowTable, AnotherKeyHashesOtherwise) {
+  const auto id = [](const tunnels::siphash_key& key) {
+    FlowTableOptions options;
+    options.key = key;
+    return Table(options, nullptr).see(parsed(udp(client(7), "a")), 1).record->id;
+  };
+  const tunnels::siphash_key constant = FlowTableOptions().key, one = random_flow_key();
+  EXPECT_EQ(id(one), id(one));
+  EXPECT_NE(id(one), id(random_flow_key()));
+  EXPECT_NE(id(one), id(constant));
+  EXPECT_EQ(id(constant), id(FlowTableOptions().key));
+}
+
+TEST(FlowTable, KnowsWhenOnlyEstablishedFlowsCanGiveWay) {
+  FlowTableOptions options;
+  options.flows_max = 2;
+  Table table(options, nullptr);
+  table.see(parsed(udp(client(1), "a")), 1);
+  table.see(parsed(udp(client(1).turned(), "a")), 1);
+  EXPECT_FALSE(table.is_full_of_established(2)) << "there is room";
+  table.see(parsed(udp(client(2), "a")), 2);
+  EXPECT_FALSE(table.is_full_of_established(2)) << "a new one can give way";
+  table.see(parsed(udp(client(2).turned(), "a")), 2);
+  EXPECT_TRUE(table.is_full_of_established(2));
+  EXPECT_FALSE(table.is_full_of_established(301 * kSecond)) << "they are not in use";
+}
+
 TEST(FlowTable, OtherSpacesHaveOtherFlows) {
   Table table({}, nullptr);
   const auto packet = parsed(udp({}, "a"));
