@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "inspect/app/dns_transaction.h"
+#include "inspect/app/memory.h"
 #include "inspect/app/parser.h"
 #include "tunnels/integers.h"
 
@@ -47,6 +48,12 @@ class Queries {
     open_.clear();
   }
 
+  size_t memory() const {
+    size_t bytes = 0;
+    for (const auto& transaction : open_) bytes += transaction->memory() + kTransactionNotesBytes;
+    return bytes;
+  }
+
  private:
   void query(DnsMessage message, uint64_t number, TransactionSink& sink) {
     if (open_.size() == kOpenQueriesMax) {
@@ -86,6 +93,7 @@ class DnsUdpParser final : public Parser {
   }
   Parsed gap(Direction, uint64_t, TransactionSink&) override { return Parsed::kMore; }
   void end(Direction direction, TransactionSink& sink) override { queries_.end(direction, sink); }
+  size_t memory() const override { return sizeof(*this) + queries_.memory(); }
 
  private:
   Queries queries_;
@@ -116,6 +124,11 @@ class DnsTcpParser final : public Parser {
   }
 
   void end(Direction direction, TransactionSink& sink) override { queries_.end(direction, sink); }
+  size_t memory() const override {
+    size_t bytes = sizeof(*this) + queries_.memory();
+    for (const Side& side : sides_) bytes += heap_of(side.part) + heap_of(side.gathered);
+    return bytes;
+  }
 
  private:
   struct Side {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "inspect/app/dns_text.h"
+#include "inspect/app/memory.h"
 #include "inspect/eve/json_line.h"
 
 namespace sluice::inspect {
@@ -57,6 +58,15 @@ std::optional<uint16_t> DnsTransaction::rrtype(Direction direction, size_t index
   if (index >= m->records.size() || m->records[index].section != DnsSection::kAnswers)
     return std::nullopt;
   return m->records[index].type;
+}
+
+size_t DnsTransaction::memory() const {
+  size_t bytes = sizeof(*this);
+  for (const auto& message : messages_) {
+    if (message)
+      bytes += heap_of(message->text) + heap_of(message->queries) + heap_of(message->records);
+  }
+  return bytes;
 }
 
 void DnsTransaction::tell(Direction direction, DnsMessage message, uint64_t number,

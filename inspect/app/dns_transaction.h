@@ -33,6 +33,8 @@ class DnsTransaction final : public Transaction {
   std::optional<uint8_t> rcode(Direction direction) const;
   std::optional<uint16_t> rrtype(Direction direction, size_t index) const;
 
+  size_t memory() const;
+
   // Takes the message and tells all of it. `number`: which message of its connection it is.
   void tell(Direction direction, DnsMessage message, uint64_t number, TransactionSink& sink);
 

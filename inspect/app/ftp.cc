@@ -80,6 +80,12 @@ class FtpParser final : public Parser {
     return direction == kDown ? std::span(rest_) : std::span<const uint8_t>();
   }
 
+  size_t memory() const override {
+    size_t bytes = sizeof(*this) + lines_[0].memory() + lines_[1].memory() + heap_of(rest_);
+    for (const auto& transaction : open_) bytes += transaction->memory() + kTransactionNotesBytes;
+    return bytes;
+  }
+
  private:
   FtpTransaction& begin() {
     return *open_.emplace_back(std::make_unique<FtpTransaction>(next_id_++));

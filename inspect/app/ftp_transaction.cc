@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "inspect/app/memory.h"
 #include "inspect/app/mime_header.h"
 #include "inspect/eve/json_line.h"
 
@@ -86,6 +87,11 @@ void FtpTransaction::tell(Direction direction, Buffer buffer, std::string_view t
   if (sink.wants(buffer))
     sink.buffer(*this, direction, buffer,
                 {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+}
+
+size_t FtpTransaction::memory() const {
+  return sizeof(*this) + heap_of(command_) + heap_of(command_data_) + 2 * kDequeBytes +
+         reply_bytes_ + (replies_.size() + codes_.size()) * sizeof(std::string);
 }
 
 void FtpTransaction::request(std::string_view line, bool cut, TransactionSink& sink) {

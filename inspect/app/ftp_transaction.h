@@ -45,6 +45,8 @@ class FtpTransaction final : public Transaction {
   bool reply_received() const { return reply_received_; }
   const std::optional<FtpDataPort>& data_port() const { return data_port_; }
 
+  size_t memory() const;
+
   // A command's line; `cut`: it was longer.
   void request(std::string_view line, bool cut, TransactionSink& sink);
   // One line of the replies; `code` is empty in the middle of a long one.

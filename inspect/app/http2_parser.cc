@@ -17,6 +17,9 @@ constexpr Direction kToClient = Direction::kToClient;
 // RFC 9113, 3.4
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 constexpr size_t kFrameHeader = 9;
+// What nghttp2 takes to decode headers, and for each byte of its table as HPACK counts it.
+constexpr size_t kInflaterBytes = 4096;
+constexpr size_t kTableCopies = 3;
 
 // RFC 9113, 6
 enum FrameType : uint8_t {
@@ -39,6 +42,18 @@ bool is_whole(uint8_t type) {
 
 void Http2Parser::DeleteInflater::operator()(nghttp2_hd_inflater* inflater) const {
   nghttp2_hd_inflate_del(inflater);
+}
+
+size_t Http2Parser::memory() const {
+  size_t bytes = sizeof(*this);
+  for (const Side& side : sides_) {
+    bytes += heap_of(side.start) + heap_of(side.block);
+    if (side.inflater == nullptr) continue;
+    bytes += kInflaterBytes +
+             kTableCopies * nghttp2_hd_inflate_get_dynamic_table_size(side.inflater.get());
+  }
+  for (const auto& [number, stream] : streams_) bytes += stream->memory() + kTransactionNotesBytes;
+  return bytes;
 }
 
 Parsed Http2Parser::feed(Direction direction, std::span<const uint8_t> bytes,

@@ -20,6 +20,8 @@ class Http2Parser final : public Parser {
   Parsed gap(Direction direction, uint64_t length, TransactionSink& sink) override;
   void end(Direction direction, TransactionSink& sink) override;
 
+  size_t memory() const override;
+
  private:
   struct Frame {
     uint32_t length = 0;

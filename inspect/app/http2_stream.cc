@@ -123,6 +123,13 @@ void Http2Stream::tell(Direction direction, Buffer buffer, std::string_view text
   if (!text.empty()) sink.buffer(*this, direction, buffer, bytes_of(text));
 }
 
+size_t Http2Stream::memory() const {
+  size_t bytes = sizeof(*this) + heap_of(uri_) + heap_of(host_);
+  for (const Side& side : sides_)
+    bytes += side.fields.memory() + side.headers.memory() + side.body.memory();
+  return bytes;
+}
+
 void Http2Stream::tell_headers(Direction direction, Http2Fields fields, TransactionSink& sink) {
   Side& side = sides_[static_cast<int>(direction)];
   if (side.finished) return;

@@ -21,6 +21,7 @@ class Http2Fields {
   std::string_view get(std::string_view name) const;
   std::vector<HttpField> all() const;
   size_t size() const { return bytes_; }
+  size_t memory() const { return heap_of(fields_) + bytes_; }
 
  private:
   struct Field {
@@ -49,6 +50,7 @@ class Http2Stream final : public Transaction {
   bool finished(Direction direction) const { return sides_[static_cast<int>(direction)].finished; }
   bool begun(Direction direction) const { return sides_[static_cast<int>(direction)].begun; }
   bool ended() const { return sides_[0].finished && sides_[1].finished; }
+  size_t memory() const;
   size_t held() const { return sides_[0].fields.size() + sides_[1].fields.size(); }
   uint32_t stream() const { return stream_; }
 

@@ -39,6 +39,12 @@ class HttpBody {
   // Nothing follows. `end`: of the message.
   Trouble end(Transaction& transaction, Direction direction, FileEnd end, TransactionSink& sink);
 
+  // Beside itself.
+  size_t memory() const {
+    return heap_of(file_name_) + heap_of(part_names_) + (inflate_ ? inflate_->memory() : 0) +
+           (multipart_ ? multipart_->memory() : 0);
+  }
+
  private:
   class Teller;
 

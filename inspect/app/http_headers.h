@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "inspect/app/memory.h"
 #include "inspect/app/transaction.h"
 
 namespace sluice::inspect {
@@ -38,6 +39,10 @@ class HttpHeaders {
   // Once, after the trailer of a body has joined `fields`: what is new in them.
   void tell_trailer(Transaction& transaction, Direction direction,
                     std::span<const HttpField> fields, TransactionSink& sink);
+  // Beside itself.
+  size_t memory() const {
+    return heap_of(raw_) + heap_of(text_) + heap_of(names_) + heap_of(start_) + heap_of(trailer_);
+  }
 
  private:
   void write_all(std::span<const HttpField> fields, std::string_view cookie);

@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "inspect/app/http_headers.h"
+#include "inspect/app/memory.h"
 
 namespace sluice::inspect {
 namespace {
@@ -16,6 +17,8 @@ constexpr size_t kChunk = 16384;
 // behind it, may be longer.
 constexpr size_t kHeldMax = 1024;
 constexpr uint64_t kBombRatio = 2048;
+// What zlib takes to decode: its tables and the window of 32 KB.
+constexpr size_t kZlibBytes = 40 << 10;
 
 // gzip, RFC 1952 2.3
 constexpr uint8_t kMagic1 = 0x1f, kMagic2 = 0x8b;
@@ -146,6 +149,7 @@ class HttpInflate::Layer {
   // False: whoever gets the bytes has enough.
   bool feed(std::span<const uint8_t> bytes, const Out& out);
   bool failed() const { return failed_; }
+  size_t memory() const { return sizeof(*this) + heap_of(held_) + (ready_ ? kZlibBytes : 0); }
 
  private:
   enum class State : uint8_t { kHeader, kData, kPlain, kOver };
@@ -271,6 +275,12 @@ HttpInflate::HttpInflate(const HttpCodings& codings) {
 }
 
 HttpInflate::~HttpInflate() = default;
+
+size_t HttpInflate::memory() const {
+  size_t bytes = sizeof(*this);
+  for (const auto& layer : layers_) bytes += layer->memory();
+  return bytes;
+}
 
 HttpInflate::Outcome HttpInflate::feed(std::span<const uint8_t> bytes, Listener& listener) {
   if (bomb_) return Outcome::kGood;

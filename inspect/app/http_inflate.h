@@ -50,6 +50,7 @@ class HttpInflate {
   HttpInflate& operator=(const HttpInflate&) = delete;
 
   Outcome feed(std::span<const uint8_t> bytes, Listener& listener);
+  size_t memory() const;
 
  private:
   class Layer;

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "inspect/app/memory.h"
+
 namespace sluice::inspect {
 
 // What the Content-Type header says; empty: no multipart body, or no boundary that could be used.
@@ -34,6 +36,9 @@ class HttpMultipart {
   void feed(std::span<const uint8_t> bytes, Listener& listener);
   // Bytes are missing here: what comes next may be of any part.
   void gap();
+  size_t memory() const {
+    return sizeof(*this) + heap_of(delimiter_) + heap_of(held_) + heap_of(line_) + heap_of(name_);
+  }
   // The last boundary has been seen.
   bool complete() const { return state_ == State::kEpilogue; }
 

@@ -11,6 +11,8 @@ namespace {
 
 constexpr Direction kToServer = Direction::kToServer;
 constexpr Direction kToClient = Direction::kToClient;
+// What libhtp takes for a connection.
+constexpr size_t kConnectionBytes = 2048;
 
 std::string_view all_of(std::span<const uint8_t> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -234,6 +236,15 @@ void HttpParser::after_feed() {
   });
   if (idle() && (started_ >= kHttpTransactionsPerParser || unmatched_ != 0)) connection_.reset();
   if (connection_ == nullptr) done_.clear();
+}
+
+size_t HttpParser::memory() const {
+  size_t bytes = sizeof(*this) + heap_of(open_) + heap_of(done_);
+  for (const auto* texts : {&pending_, &rest_})
+    bytes += heap_of((*texts)[0]) + heap_of((*texts)[1]);
+  for (const auto& transaction : open_) bytes += transaction->memory() + kTransactionNotesBytes;
+  if (connection_ != nullptr) bytes += kConnectionBytes + started_ * sizeof(void*);
+  return bytes;
 }
 
 // Between two transactions libhtp remembers nothing that the next one needs.

@@ -21,6 +21,7 @@ class HttpParser final : public Parser {
   Parsed feed(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) override;
   Parsed gap(Direction direction, uint64_t length, TransactionSink& sink) override;
   void end(Direction direction, TransactionSink& sink) override;
+  size_t memory() const override;
   void rest() override;
   AppProtocol next_protocol() const override { return next_; }
   std::span<const uint8_t> rest(Direction direction) const override;

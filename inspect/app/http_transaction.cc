@@ -12,6 +12,11 @@ namespace {
 
 constexpr Direction kToServer = Direction::kToServer;
 constexpr Direction kToClient = Direction::kToClient;
+// What libhtp takes for a transaction, for each of its headers, and how often it copies their
+// bytes.
+constexpr size_t kRecordBytes = 3072;
+constexpr size_t kHeaderBytes = 160;
+constexpr size_t kCopies = 2;
 
 std::span<const uint8_t> bytes_of(std::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
@@ -84,6 +89,14 @@ void HttpTransaction::tell(TransactionSink& sink, Direction direction, Buffer bu
 
 std::string_view HttpTransaction::path() const {
   return tx->parsed_uri == nullptr ? std::string_view() : view_of(tx->parsed_uri->path);
+}
+
+size_t HttpTransaction::memory() const {
+  const size_t headers = htp_table_size(tx->request_headers) + htp_table_size(tx->response_headers);
+  size_t bytes = sizeof(*this) + kRecordBytes + headers * kHeaderBytes + kCopies * held +
+                 heap_of(uri_) + heap_of(host_);
+  for (const Side& side : sides_) bytes += side.headers.memory() + side.body.memory();
+  return bytes;
 }
 
 void HttpTransaction::tell_request_line(TransactionSink& sink) {

@@ -37,6 +37,9 @@ class HttpTransaction final : public Transaction {
   bool finished(Direction direction) const { return sides_[static_cast<int>(direction)].finished; }
   HttpHeaders& headers(Direction direction) { return sides_[static_cast<int>(direction)].headers; }
 
+  // libhtp's record among it.
+  size_t memory() const;
+
   htp_tx_t* const tx;
   size_t held = 0;       // bytes of lines and headers
   bool interim = false;  // a response came before the one that answers

@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+#include "inspect/app/memory.h"
+
 namespace sluice::inspect {
 
 class LineReader {
@@ -50,6 +52,8 @@ class LineReader {
 
   // A line has begun, of which that much has been kept.
   std::string_view part() const { return given_ ? std::string_view() : part_; }
+
+  size_t memory() const { return heap_of(part_); }
 
   void clear() {
     part_.clear();
@@ -100,6 +104,8 @@ class LinePartReader {
     if (given_ || part_.empty()) return std::nullopt;
     return give(part_, false);
   }
+
+  size_t memory() const { return heap_of(part_); }
 
   void clear() {
     part_.clear();

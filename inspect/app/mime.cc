@@ -7,6 +7,13 @@
 
 namespace sluice::inspect {
 
+size_t MimeParser::memory() const {
+  size_t bytes = heap_of(header_) + heap_of(content_type_) + heap_of(disposition_) +
+                 heap_of(encoding_) + heap_of(content_) + heap_of(around_);
+  for (const Around& around : around_) bytes += heap_of(around.boundary);
+  return bytes;
+}
+
 void MimeParser::line(std::string_view text, bool begins, LineEnd end, MimeSink& sink) {
   if (!begins) fault(kLongLine, sink);
   if (begins && text.starts_with("--") && boundary(text, sink)) return;

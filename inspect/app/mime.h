@@ -51,6 +51,9 @@ class MimeParser {
   // The mail is over.
   void finish(MimeSink& sink);
 
+  // Beside itself.
+  size_t memory() const;
+
  private:
   enum class State : uint8_t { kHeaders, kContent, kBetween };
   enum Fault : uint8_t { kMalformed, kBase64, kQuotedPrintable, kLongHeader, kLongLine, kFaults };

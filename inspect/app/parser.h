@@ -33,6 +33,8 @@ class Parser {
   // ended when both directions are.
   virtual void end(Direction direction, TransactionSink& sink) = 0;
 
+  // Bytes that it holds, about, itself among them; see memory.h.
+  virtual size_t memory() const = 0;
   // The connection is silent: gives back what can be made again.
   virtual void rest() {}
 

@@ -16,8 +16,9 @@ bool is_empty_lines(std::span<const uint8_t> bytes) {
 
 }  // namespace
 
-AppSession::AppSession(bool tcp, uint16_t server_port, std::span<const ProtocolEntry> protocols)
-    : protocols_(protocols), server_port_(server_port), tcp_(tcp) {
+AppSession::AppSession(bool tcp, uint16_t server_port, std::span<const ProtocolEntry> protocols,
+                       AppBudget* budget)
+    : protocols_(protocols), server_port_(server_port), tcp_(tcp), charge_(budget) {
   begin_probing();
 }
 
@@ -33,11 +34,33 @@ void AppSession::begin_probing() {
 
 void AppSession::feed(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) {
   if (bytes.empty()) return;
+  take(direction, bytes, sink);
+  settle(sink);
+}
+
+void AppSession::take(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) {
+  if (bytes.empty()) return;
   if (state_ == State::kProbing) {
     tcp_ ? probe(direction, bytes, sink) : probe_datagram(direction, bytes, sink);
   } else if (state_ == State::kParsing) {
     parse(direction, bytes, sink);
   }
+}
+
+size_t AppSession::memory() const {
+  return sizeof(*this) + heap_of(early_[0]) + heap_of(early_[1]) +
+         (parser_ ? parser_->memory() : 0);
+}
+
+// Over the budget the protocol is not followed any more: what is known of it is told, and all that
+// was kept is free.
+void AppSession::settle(TransactionSink& sink) {
+  charge_.set(memory());
+  if (state_ == State::kFinished || !charge_.is_over()) return;
+  if (parser_) stop(sink);
+  give_up();
+  failed_ = out_of_memory_ = true;
+  charge_.set(memory());
 }
 
 void AppSession::probe(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) {
@@ -109,7 +132,7 @@ void AppSession::start(const ProtocolEntry& entry, TransactionSink& sink) {
   std::vector<uint8_t> early[2] = {std::move(early_[0]), std::move(early_[1])};
   early_[0] = early_[1] = {};
   for (const Direction direction : {first_, opposite(first_)})
-    feed(direction, of(early, direction), sink);
+    take(direction, of(early, direction), sink);
 }
 
 void AppSession::parse(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) {
@@ -122,13 +145,18 @@ void AppSession::after(Parsed parsed, TransactionSink& sink) {
     change_protocol(sink);
     return;
   }
-  for (const Direction direction : {Direction::kToServer, Direction::kToClient})
-    parser_->end(direction, sink);
-  parser_.reset();
+  stop(sink);
   state_ = State::kFinished;
   failed_ = parsed == Parsed::kFailed;
   encrypted_ =
       parsed == Parsed::kDone && (protocol_ == AppProtocol::kTls || protocol_ == AppProtocol::kSsh);
+}
+
+// What is known of open transactions is told.
+void AppSession::stop(TransactionSink& sink) {
+  for (const Direction direction : {Direction::kToServer, Direction::kToClient})
+    parser_->end(direction, sink);
+  parser_.reset();
 }
 
 void AppSession::change_protocol(TransactionSink& sink) {
@@ -154,12 +182,13 @@ void AppSession::change_protocol(TransactionSink& sink) {
                                   [&](const ProtocolEntry& e) { return e.protocol == next; });
   if (found != protocols_.end()) start(*found, sink);
   for (const Direction direction : {Direction::kToServer, Direction::kToClient})
-    feed(direction, of(rest, direction), sink);
+    take(direction, of(rest, direction), sink);
 }
 
 void AppSession::gap(Direction direction, uint64_t length, TransactionSink& sink) {
   if (state_ == State::kParsing) {
     after(parser_->gap(direction, length, sink), sink);
+    settle(sink);
   } else if (state_ == State::kProbing && candidates_[static_cast<size_t>(direction)] != 0) {
     // What was kept and what comes do not belong together.
     early_[0] = early_[1] = {};
@@ -169,6 +198,7 @@ void AppSession::gap(Direction direction, uint64_t length, TransactionSink& sink
 
 void AppSession::end(Direction direction, TransactionSink& sink) {
   if (state_ == State::kParsing) parser_->end(direction, sink);
+  charge_.set(memory());
 }
 
 }  // namespace sluice::inspect

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "inspect/app/memory.h"
 #include "inspect/app/parser.h"
 
 namespace sluice::inspect {
@@ -25,8 +26,10 @@ bool is_understood(AppProtocol protocol);
 
 class AppSession {
  public:
+  // `budget` must outlive the session.
   AppSession(bool tcp, uint16_t server_port,
-             std::span<const ProtocolEntry> protocols = all_protocols());
+             std::span<const ProtocolEntry> protocols = all_protocols(),
+             AppBudget* budget = nullptr);
 
   // The next bytes of a direction in order, or one datagram.
   void feed(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
@@ -36,6 +39,7 @@ class AppSession {
   // The connection is silent.
   void rest() {
     if (parser_) parser_->rest();
+    charge_.set(memory());
   }
 
   // The last one that was found; kFailed when it is none of ours.
@@ -46,10 +50,15 @@ class AppSession {
   bool encrypted() const { return encrypted_; }
   // ... because its parser gave up.
   bool failed() const { return failed_; }
+  // ... because there was no memory for it: what it held has been given back.
+  bool out_of_memory() const { return out_of_memory_; }
+  // Bytes that it holds, about.
+  size_t memory() const;
 
  private:
   enum class State : uint8_t { kProbing, kParsing, kFinished };
 
+  void take(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
   void begin_probing();
   void probe(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
   void probe_datagram(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
@@ -59,6 +68,8 @@ class AppSession {
   void parse(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
   void after(Parsed parsed, TransactionSink& sink);
   void change_protocol(TransactionSink& sink);
+  void stop(TransactionSink& sink);
+  void settle(TransactionSink& sink);
 
   const std::span<const ProtocolEntry> protocols_;
   const uint16_t server_port_;
@@ -67,12 +78,14 @@ class AppSession {
   AppProtocol protocol_ = AppProtocol::kUnknown;
   bool encrypted_ = false;
   bool failed_ = false;
+  bool out_of_memory_ = false;
   int changes_ = 0;
   uint32_t candidates_[2] = {};             // bits of protocols_ that a direction may still tell
   uint32_t server_decides_ = 0;             // those of which a client's no is not the last word
   Direction first_ = Direction::kToServer;  // who spoke first
   std::vector<uint8_t> early_[2];           // while probing
   std::unique_ptr<Parser> parser_;
+  AppCharge charge_;
 };
 
 }  // namespace sluice::inspect

@@ -27,6 +27,7 @@ class Echo : public Parser {
  public:
   explicit Echo(char name) : name_(name) {}
   Parsed feed(Direction direction, std::span<const uint8_t> piece, TransactionSink&) override {
+    held_ += piece.size();
     log += name_;
     log += direction == kUp ? '>' : '<';
     log.append(piece.begin(), piece.end());
@@ -39,6 +40,7 @@ class Echo : public Parser {
     log += std::string("gap") + std::to_string(length) + " ";
     return Parsed::kMore;
   }
+  size_t memory() const override { return sizeof(*this) + held_; }
   void end(Direction direction, TransactionSink&) override {
     log += direction == kUp ? "end> " : "end< ";
   }
@@ -47,6 +49,7 @@ class Echo : public Parser {
 
  private:
   const char name_;
+  size_t held_ = 0;  // it gives nothing back
 };
 
 // Spoken by clients that begin with `word`.
@@ -118,6 +121,28 @@ TEST_F(SessionTest, WhatCameBeforeTheDecisionIsNotLost) {
   feed(kUp, "S x");
   EXPECT_EQ(session_.protocol(), AppProtocol::kTls);
   EXPECT_EQ(log, "t<hello  t>TLS x ");
+}
+
+TEST_F(SessionTest, OverTheBudgetItsParserEnds) {
+  for (const bool of_one_flow : {true, false}) {
+    AppBudget budget;
+    (of_one_flow ? budget.flow_max : budget.max) = 10'000;
+    {
+      AppSession session(true, 80, kProtocols, &budget);
+      session.feed(kUp, bytes("GET /"), sink_);
+      EXPECT_EQ(budget.used, session.memory());
+      log.clear();
+      session.feed(kUp, bytes(std::string(5000, 'x')), sink_);
+      EXPECT_FALSE(session.finished());
+      EXPECT_GT(budget.used, 5000u);
+      session.feed(kUp, bytes(std::string(5000, 'x')), sink_);
+      EXPECT_TRUE(session.finished() && session.failed() && session.out_of_memory());
+      EXPECT_TRUE(log.ends_with(" end> end< ")) << "what was open has been told";
+      EXPECT_LT(budget.used, 1000u);
+      EXPECT_EQ(session.protocol(), AppProtocol::kHttp1);
+    }
+    EXPECT_EQ(budget.used, 0u);
+  }
 }
 
 TEST_F(SessionTest, NoneOfOurs) {

@@ -106,6 +106,12 @@ class SmtpParser final : public Parser {
     return direction == kDown ? std::span(rest_) : std::span<const uint8_t>();
   }
 
+  size_t memory() const override {
+    return sizeof(*this) + heap_of(helo_) + heap_of(rest_) + pending_.size() + commands_.memory() +
+           replies_.memory() + mail_lines_.memory() +
+           (transaction_ ? transaction_->memory() + kTransactionNotesBytes : 0);
+  }
+
  private:
   enum class Mode : uint8_t { kCommand, kData, kChunk };
 

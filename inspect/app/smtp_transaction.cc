@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "inspect/app/memory.h"
 #include "inspect/app/mime_header.h"
 #include "inspect/eve/json_line.h"
 
@@ -50,6 +51,13 @@ void write_list(JsonLine& line, std::string_view key, const std::deque<std::stri
 void SmtpTransaction::tell(Buffer buffer, std::string_view text) {
   if (sink_->wants(buffer))
     sink_->buffer(*this, kUp, buffer, {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+}
+
+size_t SmtpTransaction::memory() const {
+  size_t bytes = sizeof(*this) + heap_of(helo_) + heap_of(mail_from_) + heap_of(rcpt_to_) +
+                 heap_of(files_) + heap_of(headers_) + mime_.memory();
+  for (const auto& [name, value] : headers_) bytes += heap_of(name) + heap_of(value);
+  return bytes;
 }
 
 void SmtpTransaction::helo(std::string_view name, TransactionSink& sink) {

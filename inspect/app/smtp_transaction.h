@@ -25,6 +25,7 @@ class SmtpTransaction final : public Transaction, private MimeSink {
   // "smtp":{...}, and "email":{...} when its content has begun.
   void write(JsonLine& line) const override;
 
+  size_t memory() const;
   bool has_mail_from() const { return mail_from_seen_; }
 
   void helo(std::string_view name, TransactionSink& sink);

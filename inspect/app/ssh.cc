@@ -50,6 +50,12 @@ class SshParser final : public Parser {
     if (sides_[0].ended && sides_[1].ended) close(Parsed::kDone, sink);
   }
 
+  size_t memory() const override {
+    size_t bytes = sizeof(*this);
+    for (const Side& side : sides_) bytes += side.lines.memory() + heap_of(side.packet);
+    return bytes + (transaction_ ? transaction_->memory() + kTransactionNotesBytes : 0);
+  }
+
  private:
   enum class Stage : uint8_t { kBanner, kPackets, kOver };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/app/ssh_transaction.h"
 
+#include "inspect/app/memory.h"
 #include "inspect/eve/json_line.h"
 #include "inspect/tls/ja3.h"
 #include "tunnels/bytes.h"
@@ -33,6 +34,14 @@ void SshTransaction::tell(Direction direction, Buffer buffer, const std::string&
   if (sink.wants(buffer))
     sink.buffer(*this, direction, buffer,
                 {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+}
+
+size_t SshTransaction::memory() const {
+  size_t bytes = sizeof(*this);
+  for (const Side& side : sides_)
+    bytes += heap_of(side.protocol) + heap_of(side.software) + heap_of(side.hassh) +
+             heap_of(side.hassh_hash);
+  return bytes;
 }
 
 bool SshTransaction::banner(Direction direction, std::string_view line, TransactionSink& sink) {

@@ -23,6 +23,8 @@ class SshTransaction final : public Transaction {
   // SSH_MSG_KEXINIT (RFC 4253, 7.1), from its message number on. False: it is broken.
   bool key_exchange(Direction direction, std::span<const uint8_t> message, TransactionSink& sink);
 
+  size_t memory() const;
+
   // "2.0", "1.99"; empty: no banner yet.
   std::string_view protocol_version(Direction direction) const {
     return sides_[static_cast<size_t>(direction)].protocol;

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "inspect/app/memory.h"
 #include "inspect/app/parser.h"
 #include "inspect/app/tls_transaction.h"
 #include "tunnels/integers.h"
@@ -87,6 +88,11 @@ class TlsParser final : public Parser {
     finish(direction, sink);
     sides_[static_cast<size_t>(direction)].ended = true;
     if (sides_[0].ended && sides_[1].ended) close(Parsed::kDone, sink);
+  }
+
+  size_t memory() const override {
+    return sizeof(*this) + heap_of(sides_[0].message) + heap_of(sides_[1].message) +
+           (transaction_ ? transaction_->memory() + kTransactionNotesBytes : 0);
   }
 
  private:

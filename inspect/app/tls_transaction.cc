@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "inspect/app/memory.h"
 #include "inspect/eve/json_line.h"
 #include "inspect/tls/ja3.h"
 #include "inspect/tls/ja4.h"
@@ -66,6 +67,14 @@ void TlsTransaction::tell(Direction direction, Buffer buffer, std::string_view t
   if (sink.wants(buffer))
     sink.buffer(*this, direction, buffer,
                 {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+}
+
+size_t TlsTransaction::memory() const {
+  size_t bytes = sizeof(*this) + heap_of(ja3_.text) + heap_of(ja3s_.text) + heap_of(ja4_);
+  for (const Shown& shown : shown_)
+    bytes += heap_of(shown.hello) + heap_of(shown.chain) +
+             3 * shown.leaf.size() * shown.certificate_read;
+  return bytes;
 }
 
 bool TlsTransaction::client_hello(std::span<const uint8_t> message, TransactionSink& sink) {

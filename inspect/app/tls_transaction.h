@@ -41,6 +41,8 @@ class TlsTransaction final : public Transaction {
     versions_[static_cast<size_t>(direction)] = version;
   }
 
+  size_t memory() const;
+
  private:
   // What one side has shown.
   struct Shown {
