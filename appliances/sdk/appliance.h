@@ -33,6 +33,8 @@ struct Packet {
   // Set by the appliance: advice about the flow that the gateway finds in the GENEVE header of the
   // returned packet, and maps by its configuration to another way for the flow. 0 is none.
   uint32_t hint = 0;
+  // How long it lay in the queue before the worker took it, if RunnerOptions::stamps asks; else 0.
+  int64_t waited_us = 0;
   // Of a packet that comes from a capture; nullptr: it is live.
   const CapturedFrame* frame = nullptr;
 };

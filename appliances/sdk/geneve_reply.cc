@@ -98,7 +98,8 @@ void LateReplies::send(const Origin& origin, std::span<const uint8_t> ip) {
 }
 
 void answer_datagram(std::span<uint8_t> buffer, size_t length, int64_t time_us,
-                     Appliance& appliance, ReplySink& replies, Counters& counters) {
+                     Appliance& appliance, ReplySink& replies, Counters& counters,
+                     int64_t waited_us) {
   counters.received.add();
   const auto opened = open_datagram(buffer.first(length));
   if (!opened) {
@@ -106,6 +107,7 @@ void answer_datagram(std::span<uint8_t> buffer, size_t length, int64_t time_us,
     return;
   }
   Packet packet{opened->ip, opened->fields.endpoint_id, opened->fields.flow_cookie, time_us};
+  packet.waited_us = waited_us;
   BoundedInjector injector(opened->header, replies, counters);
   if (appliance.handle(packet, injector) == Answer::kDrop) {
     counters.dropped.add();

@@ -74,6 +74,7 @@ class LateReplies : public Outbox {
 // Asks `appliance` about the packet in the first `length` bytes of `buffer` and hands the answers
 // to `replies`. Counts everything. A buffer that is not kHintOptionLength longer loses a hint.
 void answer_datagram(std::span<uint8_t> buffer, size_t length, int64_t time_us,
-                     Appliance& appliance, ReplySink& replies, Counters& counters);
+                     Appliance& appliance, ReplySink& replies, Counters& counters,
+                     int64_t waited_us = 0);
 
 }  // namespace sluice::sdk

@@ -34,6 +34,8 @@ struct RunnerOptions {
   uint16_t health_port = 8080;
   // Threads; 0 is one per CPU. Flows are spread over them.
   unsigned workers = 1;
+  // Packets say how long they have waited (Packet::waited_us); the kernel reads its clock for each.
+  bool stamps = false;
   // Path of the control socket; empty is none.
   std::string socket;
 };

@@ -48,7 +48,7 @@ Result<> set_ipv6_options(int fd) {
   return set_option(fd, IPPROTO_UDP, UDP_NO_CHECK6_RX, 1, "UDP_NO_CHECK6_RX");
 }
 
-Result<Socket> open_socket(const std::string& listen, uint16_t port) {
+Result<Socket> open_socket(const std::string& listen, uint16_t port, bool stamps) {
   const std::string where = listen + ":" + std::to_string(port);
   SLUICE_TRY(const SocketName address, parse_listen(listen, port));
   SLUICE_TRY(Socket socket, open_for(address, SOCK_DGRAM));
@@ -63,6 +63,7 @@ Result<Socket> open_socket(const std::string& listen, uint16_t port) {
   SLUICE_TRY_VOID(
       set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE, "IP_MTU_DISCOVER"));
   SLUICE_TRY_VOID(set_option(fd, SOL_SOCKET, SO_RXQ_OVFL, 1, "SO_RXQ_OVFL"));
+  if (stamps) SLUICE_TRY_VOID(set_option(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1, "SO_TIMESTAMPNS"));
   // Forcing needs CAP_NET_ADMIN; without it the system's limit (net.core.rmem_max) applies.
   if (!set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, kReceiveBufferBytes, ""))
     SLUICE_TRY_VOID(set_option(fd, SOL_SOCKET, SO_RCVBUF, kReceiveBufferBytes, "SO_RCVBUF"));
@@ -74,11 +75,17 @@ Result<Socket> open_socket(const std::string& listen, uint16_t port) {
   return socket;
 }
 
-// Our address that the datagram was sent to, and the count of datagrams that the socket has lost so
-// far.
+// Our address that the datagram was sent to, the count of datagrams that the socket has lost so
+// far, and when the kernel took it in (0: it does not say).
 struct Arrival {
   in6_addr local{};
   uint32_t overflow = 0;
+  int64_t stamp_us = 0;
+
+  // The clock may be set meanwhile.
+  int64_t waited_us(int64_t now_us) const {
+    return stamp_us == 0 ? 0 : std::max<int64_t>(now_us - stamp_us, 0);
+  }
 };
 
 Arrival read_control(msghdr& message) {
@@ -95,6 +102,10 @@ Arrival read_control(msghdr& message) {
       arrival.local = info.ipi6_addr;
     } else if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SO_RXQ_OVFL) {
       std::memcpy(&arrival.overflow, CMSG_DATA(header), sizeof(arrival.overflow));
+    } else if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_TIMESTAMPNS) {
+      timespec stamp;
+      std::memcpy(&stamp, CMSG_DATA(header), sizeof(stamp));
+      arrival.stamp_us = stamp.tv_sec * 1'000'000 + stamp.tv_nsec / 1000;
     }
   }
   return arrival;
@@ -108,8 +119,8 @@ int64_t steady_us() {
 }
 
 Result<std::unique_ptr<Worker>> Worker::create(const std::string& listen, uint16_t port,
-                                               std::unique_ptr<Appliance> appliance) {
-  SLUICE_TRY(Socket socket, open_socket(listen, port));
+                                               std::unique_ptr<Appliance> appliance, bool stamps) {
+  SLUICE_TRY(Socket socket, open_socket(listen, port, stamps));
   return std::unique_ptr<Worker>(new Worker(std::move(socket), port, std::move(appliance)));
 }
 
@@ -132,9 +143,10 @@ void Worker::run(const std::atomic<bool>& stop) {
         recvmmsg(socket_.fd(), messages_.data(), kReceiveBatchMax, MSG_WAITFORONE, nullptr);
     const int error = errno;
     last_round_us_.store(steady_us(), std::memory_order_relaxed);
-    time_us = std::max(time_us, wall_us());
+    const int64_t now_us = wall_us();
+    time_us = std::max(time_us, now_us);
     if (count > 0) {
-      handle_batch(count, time_us);
+      handle_batch(count, time_us, now_us);
     } else if (error != EAGAIN && error != EINTR) {
       counters_.receive_failed.add();
       usleep(10'000);  // an interface that went away fails at once; do not spin on it
@@ -166,14 +178,14 @@ void Worker::rearm() {
   }
 }
 
-void Worker::handle_batch(int count, int64_t time_us) {
+void Worker::handle_batch(int count, int64_t time_us, int64_t now_us) {
   for (size_t i = 0; i < static_cast<size_t>(count); i++) {
     const Arrival arrival = read_control(messages_[i].msg_hdr);
     if (arrival.overflow > counters_.receive_overflow.get())
       counters_.receive_overflow.set(arrival.overflow);
     replies_.answer_to({address_of(senders_[i]), arrival.local});
     answer_datagram({&buffers_[i * kBufferStride], kBufferStride}, messages_[i].msg_len, time_us,
-                    *appliance_, replies_, counters_);
+                    *appliance_, replies_, counters_, arrival.waited_us(now_us));
   }
   replies_.send();
 }

@@ -28,8 +28,10 @@ class Worker {
   // Opens and binds the socket; datagrams queue from now on. All workers of an appliance bind the
   // same address: the kernel spreads datagrams by outer address and source port (SO_REUSEPORT). The
   // gateway gives both directions of a flow the same source port, so a flow stays with one worker.
+  // `stamps`: packets say how long they have waited.
   static Result<std::unique_ptr<Worker>> create(const std::string& listen, uint16_t port,
-                                                std::unique_ptr<Appliance> appliance);
+                                                std::unique_ptr<Appliance> appliance,
+                                                bool stamps = false);
 
   // Handles datagrams until `stop`; then finishes the appliance. Looks at `stop` at least every 100
   // ms.
@@ -43,7 +45,7 @@ class Worker {
 
  private:
   Worker(Socket socket, uint16_t port, std::unique_ptr<Appliance> appliance);
-  void handle_batch(int count, int64_t time_us);
+  void handle_batch(int count, int64_t time_us, int64_t now_us);
   void rearm();
 
   struct Control {
