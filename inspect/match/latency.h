@@ -3,7 +3,8 @@
 // packet, and a rule that takes so long itself again and again is not tried for a while.
 //
 // What is not tried does not match: the guard trades detection for latency, so it is off unless
-// somebody asks for it.
+// somebody asks for it (Snort's fastpath and suspend are off, too). Only the time that its thread
+// has worked counts: a processor that others keep busy leads around no rule.
 #pragma once
 
 #include <cstddef>
@@ -13,10 +14,14 @@
 
 namespace sluice::inspect {
 
+// The longest limit: a second.
+inline constexpr uint32_t kLatencyMaxUs = 1'000'000;
 // Rules whose timeouts are remembered at once; over it a further one is not.
 inline constexpr size_t kSlowRulesMax = 1024;
 
 int64_t monotonic_ns();
+// What this thread has worked.
+int64_t thread_cpu_ns();
 
 struct LatencyOptions {
   // Of one packet, and of one rule on one packet; 0: no limit.
@@ -25,6 +30,7 @@ struct LatencyOptions {
   uint32_t timeouts_max = 5;
   uint32_t suspend_seconds = 30;
   int64_t (*now_ns)() = monotonic_ns;
+  int64_t (*worked_ns)() = thread_cpu_ns;
 };
 
 struct LatencyCounters {
@@ -64,6 +70,7 @@ class LatencyGuard {
 
   const LatencyOptions options_;
   int64_t packet_began_ns_ = 0;
+  int64_t worked_before_ns_ = 0;  // before the packet
   int64_t rule_began_ns_ = 0;
   bool over_ = false;
   std::unordered_map<uint64_t, State> slow_;

@@ -11,14 +11,17 @@ using namespace testing;  // NOLINT: packets, harness
 // A clock that the test moves.
 int64_t clock_ns;
 int64_t step_ns;
+int64_t idle_ns;  // of that time the thread did not run
 int64_t read_clock() { return clock_ns += step_ns; }
 
 LatencyOptions limit(uint32_t max_us) {
   clock_ns = 1'000'000'000;
   step_ns = 0;
+  idle_ns = 0;
   LatencyOptions options;
   options.max_us = max_us;
   options.now_ns = read_clock;
+  options.worked_ns = [] { return clock_ns - idle_ns; };
   return options;
 }
 
@@ -67,6 +70,28 @@ TEST(LatencyGuard, ARuleThatIsSlowAgainAndAgainIsSuspendedForATime) {
   try_rule(guard, 7, 501);
   guard.begin_packet();
   EXPECT_TRUE(guard.may_try(7)) << "it begins anew";
+}
+
+// The processor was another's.
+TEST(LatencyGuard, WhileTheThreadWaitsNothingCounts) {
+  LatencyOptions options = limit(500);
+  options.timeouts_max = 1;
+  LatencyGuard guard(options);
+  guard.begin_packet();
+  idle_ns = 10'000'000;
+  try_rule(guard, 1, 10'000 + 400);
+  EXPECT_TRUE(guard.may_try(1));
+  EXPECT_EQ(guard.counters().fast_pathed, 0u);
+  try_rule(guard, 2, 101);
+  EXPECT_FALSE(guard.may_try(3)) << "it has worked too long together";
+  EXPECT_EQ(guard.counters().fast_pathed, 1u);
+  EXPECT_EQ(guard.counters().rule_timeouts, 0u) << "but neither rule alone";
+}
+
+TEST(LatencyGuard, ClocksOfTheThread) {
+  const int64_t began_ns = monotonic_ns(), worked_ns = thread_cpu_ns();
+  while (thread_cpu_ns() - worked_ns < 1'000'000) continue;
+  EXPECT_GE(monotonic_ns() - began_ns, 900'000);
 }
 
 TEST(LatencyGuard, IsBounded) {
