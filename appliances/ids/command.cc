@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "appliances/ids/limit_settings.h"
 #include "appliances/ids/settings.h"
 #include "appliances/sdk/command_line.h"
 
@@ -110,8 +111,8 @@ void add_options(CLI::App& app, IdsCommand& command) {
              check("--exception", choose_policy(policy, command.ids));
          },
          "what becomes of packets that cannot be inspected as they should be: CAUSE is midstream, "
-         "stream-memcap, defrag-memcap or app-error; POLICY is ignore, pass-packet, pass-flow, "
-         "drop-packet, drop-flow or reject")
+         "stream-memcap, session-memcap, flow-memcap, defrag-memcap, app-error, app-memcap or "
+         "overload; POLICY is ignore, pass-packet, pass-flow, drop-packet, drop-flow or reject")
       ->type_name("CAUSE=POLICY");
   app.add_option_function<std::string>(
          "--default-action",
@@ -138,7 +139,7 @@ void add_options(CLI::App& app, IdsCommand& command) {
                  "microseconds after which a packet meets no more rules; a rule that takes so long "
                  "itself five times is suspended for 30 s; 0: no limit; not over a capture")
       ->capture_default_str()
-      ->check(CLI::Range(0u, 1'000'000u));
+      ->check(CLI::Range(0u, inspect::kLatencyMaxUs));
   add_suricata_options(app, command);
   sdk::add_options(app, command.runner);
 
@@ -149,6 +150,14 @@ void add_options(CLI::App& app, IdsCommand& command) {
   rules->add_option("--profile", command.profile_capture,
                     "a capture: what the rules cost over it, the dearest first");
   add_rule_options(*rules, command);
+}
+
+void prepare(IdsCommand& command) {
+  inspect::InspectorOptions& inspection = command.ids.inspection;
+  const bool live = command.capture_file.empty() && command.profile_capture.empty();
+  command.runner.stamps = live;
+  if (live) inspection.flows.key = inspect::random_flow_key();
+  if (!live) inspection.latency.max_us = 0;
 }
 
 Result<IdsCommand> parse_arguments(std::span<const std::string> arguments) {

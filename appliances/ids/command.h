@@ -37,6 +37,10 @@ struct IdsCommand {
 // Adds all options to `app`; they are written to `command` when it parses.
 void add_options(CLI::App& app, IdsCommand& command);
 
+// What is not the same for a capture, over which the same happens each time, and for the network,
+// where strangers must not know the key of the table of flows.
+void prepare(IdsCommand& command);
+
 // The arguments without the program's name.
 Result<IdsCommand> parse_arguments(std::span<const std::string> arguments);
 

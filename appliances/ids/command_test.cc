@@ -67,6 +67,24 @@ TEST(IdsCommand, RulesOfTheCommandLineTakeThePlaceOfTheConfigurations) {
             std::vector<std::string>{"b.rules"});
 }
 
+TEST(IdsCommand, ACaptureIsTheSameEachTimeAndTheNetworkIsNot) {
+  const auto key = [](const IdsCommand& command) {
+    const auto& of = command.ids.inspection.flows.key;
+    return std::pair(of.k0, of.k1);
+  };
+  auto capture = *parse({"-r", "x.pcap", "--latency-max", "500"});
+  auto live = *parse({"--latency-max", "500"}), other = *parse({});
+  const auto constant = key(capture);
+  for (IdsCommand* command : {&capture, &live, &other}) prepare(*command);
+  EXPECT_EQ(key(capture), constant);
+  EXPECT_NE(key(live), constant);
+  EXPECT_NE(key(live), key(other));
+  EXPECT_EQ(capture.ids.inspection.latency.max_us, 0u);
+  EXPECT_EQ(live.ids.inspection.latency.max_us, 500u);
+  EXPECT_TRUE(live.runner.stamps);
+  EXPECT_FALSE(capture.runner.stamps);
+}
+
 TEST(IdsCommand, Checksums) {
   EXPECT_TRUE(parse({})->ids.inspection.verify_checksums);
   EXPECT_TRUE(parse({"-k", "all"})->ids.inspection.verify_checksums);

@@ -16,6 +16,7 @@ using inspect::Inspector;
 inspect::Frame frame_of(const sdk::Packet& packet) {
   inspect::Frame frame;
   frame.endpoint = packet.endpoint_id;
+  frame.waited_us = packet.waited_us;
   if (packet.frame == nullptr) return frame;
   const sdk::CapturedFrame& from = *packet.frame;
   frame.number = from.number;
@@ -53,8 +54,8 @@ class InspectingAppliance final : public IdsAppliance {
   }
   IdsNumbers numbers() override { return numbers_of(*inspector_); }
   MemoryReport memory() const override {
-    return {inspector_->flows(), inspector_->held(), inspector_->held_max(),
-            inspector_->scratch_bytes()};
+    return {inspector_->flows(),         inspector_->held(),     inspector_->held_max(),
+            inspector_->scratch_bytes(), inspector_->app_held(), inspector_->sessions_held()};
   }
   std::vector<inspect::LatencyGuard::SlowRule> slow_rules() const override {
     const inspect::LatencyGuard* const guard = inspector_->latency();

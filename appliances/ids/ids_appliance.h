@@ -24,11 +24,15 @@ struct MemoryReport {
   uint64_t held = 0;      // bytes of streams and transactions
   uint64_t held_max = 0;  // their limit
   uint64_t scratch = 0;   // Hyperscan's
+  uint64_t app = 0;       // of parsers of application protocols
+  uint64_t sessions = 0;  // records of TCP connections
   MemoryReport& operator+=(const MemoryReport& other) {
     flows += other.flows;
     held += other.held;
     held_max += other.held_max;
     scratch += other.scratch;
+    app += other.app;
+    sessions += other.sessions;
     return *this;
   }
 };

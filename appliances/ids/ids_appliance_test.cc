@@ -108,6 +108,21 @@ TEST_F(IdsApplianceTest, TheExampleOfTheDocumentationDoesWhatItSays) {
   EXPECT_EQ(sids, (std::vector<int>{1000001, 1000003, 1000002}));
 }
 
+TEST_F(IdsApplianceTest, AFlowEventSaysWhatItsFlowHasMet) {
+  load("alert tcp any any -> any any (content:\"nothing\"; sid:1;)");
+  Bytes ip = tcp({}, kAck, 101, 501, "in the middle");
+  sdk::Packet packet{ip, 1, 2, time_us_};
+  packet.waited_us = inspect::kWaitMaxUs + 1;
+  EXPECT_EQ(appliance_->handle(packet, injected_), sdk::Answer::kReturn);
+  const auto all = events();
+  EXPECT_EQ(all[0].at("flow").at("exception_policy").dump(),
+            R"([{"policy":"ignore","target":"stream_midstream"},)"
+            R"({"policy":"ignore","target":"overload"}])");
+  const auto& counted = all[1].at("stats").at("ips").at("exception_policy");
+  EXPECT_EQ(counted.at("overload").at("ignore"), 1);
+  EXPECT_EQ(counted.at("midstream").at("ignore"), 1);
+}
+
 TEST_F(IdsApplianceTest, TheSamePacketsGiveTheSameBytes) {
   const auto run = [this] {
     sink_.clear();

@@ -45,6 +45,8 @@ Result<ordered_json> memory(const Workers& workers, const Engine& engine) {
   return ordered_json{{"flows", report.flows},
                       {"bytes_held", report.held},
                       {"bytes_held_max", report.held_max},
+                      {"app_bytes", report.app},
+                      {"session_bytes", report.sessions},
                       {"database_bytes", engine.database_bytes()},
                       {"scratch_bytes", report.scratch},
                       {"dataset_bytes", engine.datasets().memory()}};

@@ -164,6 +164,8 @@ TEST_F(IdsControlsTest, MemoryIsThatOfAllWorkers) {
   EXPECT_EQ(memory["database_bytes"], rules_->state().engine->database_bytes());
   EXPECT_GT(memory["database_bytes"], 0);
   EXPECT_GT(memory["scratch_bytes"], 0);
+  EXPECT_GT(memory["app_bytes"], 0);
+  EXPECT_EQ(memory["session_bytes"], 2 * sizeof(inspect::TcpInspection));
 }
 
 TEST_F(IdsControlsTest, MetricsHaveEveryCounter) {
@@ -177,6 +179,7 @@ TEST_F(IdsControlsTest, MetricsHaveEveryCounter) {
   for (const char* line :
        {"sluice_ids_decoder_pkts_total 5\n", "sluice_ids_drops_total{reason=\"rules\"} 2\n",
         "sluice_ids_exceptions_total{cause=\"midstream\",policy=\"ignore\"} 1\n",
+        "sluice_ids_exceptions_total{cause=\"overload\",policy=\"drop-flow\"} 0\n",
         "sluice_ids_rules_loaded 1\n", "sluice_ids_rules_refused 0\n",
         "sluice_ids_reloads_total{result=\"ok\"} 1\n",
         "sluice_ids_reloads_total{result=\"failed\"} 0\n", "sluice_ids_flow_active 2\n"})

@@ -25,8 +25,7 @@ void print_loaded(const inspect::Engine& engine) {
 }
 
 Result<> run(ids::IdsCommand command) {
-  // Over a capture the same happens each time.
-  if (!command.capture_file.empty()) command.ids.inspection.latency.max_us = 0;
+  prepare(command);
   for (const std::string& note : command.without_effect)
     std::fprintf(stderr, "sluice-ids: without effect: %s\n", note.c_str());
   SLUICE_TRY(auto engine, ids::load_rules(command.ids));

@@ -3,18 +3,15 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <optional>
 
+#include "appliances/ids/limit_settings.h"
+#include "appliances/ids/setting_value.h"
 #include "appliances/ids/settings_files.h"
 #include "appliances/ids/settings_notes.h"
 #include "tunnels/yaml.h"
 
 namespace sluice::ids {
 namespace {
-
-// Whether a setting was understood.
-using Applied = Result<bool>;
 
 // Lists, which come element by element.
 struct Lists {
@@ -47,55 +44,6 @@ void flatten(const tunnels::YamlNode& node, const std::string& path, Settings& o
         flatten(node.children[i], prefix + node.keys[i], out);
       break;
   }
-}
-
-Failure bad_value(std::string_view name, std::string_view value, std::string_view why = {}) {
-  std::string what = "'" + std::string(name) + "=" + std::string(value) + "' is not supported";
-  if (!why.empty()) what.append(": ").append(why);
-  return fail(std::move(what));
-}
-
-std::optional<bool> boolean(std::string_view text) {
-  for (const std::string_view yes : {"yes", "true", "on", "1"}) {
-    if (text == yes) return true;
-  }
-  for (const std::string_view no : {"no", "false", "off", "0"}) {
-    if (text == no) return false;
-  }
-  return std::nullopt;
-}
-
-// "4096", "32kb", "100 KiB", "1gb".
-std::optional<uint64_t> size(std::string_view text) {
-  uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{}) return std::nullopt;
-  text.remove_prefix(static_cast<size_t>(end - text.data()));
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  constexpr std::string_view kUnits = "kmg";
-  if (text.empty()) return number;
-  const size_t unit = kUnits.find(static_cast<char>(text.front() | 0x20));
-  const std::string_view rest = text.substr(1);
-  if (unit == std::string_view::npos || (rest != "b" && rest != "B" && rest != "iB"))
-    return std::nullopt;
-  const unsigned shift = 10 * (static_cast<unsigned>(unit) + 1);
-  return number > UINT64_MAX >> shift ? std::nullopt : std::optional(number << shift);
-}
-
-Applied set(bool& out, std::string_view name, std::string_view value) {
-  const auto read = boolean(value);
-  if (!read) return bad_value(name, value);
-  out = *read;
-  return true;
-}
-
-template <class Number>
-Applied set_size(Number& out, std::string_view name, std::string_view value, uint64_t least,
-                 uint64_t most) {
-  const auto read = size(value);
-  if (!read || *read < least || *read > most) return bad_value(name, value);
-  out = static_cast<Number>(*read);
-  return true;
 }
 
 // "a.b.c" is "a" and "b.c".
@@ -166,6 +114,8 @@ Applied apply_event_option(std::string_view type, std::string_view option, std::
     }
     return bad_value(option, value);
   }
+  // They are always there.
+  if (type == "flow" && option == "exception-policy") return boolean(value).value_or(false);
   return option == "enabled" && boolean(value).value_or(false);
 }
 
@@ -202,65 +152,23 @@ Applied apply_variable(std::string_view name, std::string_view value, IdsOptions
   return true;
 }
 
-Result<> set_policy(std::string_view name, inspect::ExceptionCause cause, std::string_view value,
-                    IdsOptions& options) {
-  const auto policy = inspect::find_policy(value);
-  if (!policy || !inspect::can_be(cause, *policy)) return bad_value(name, value);
-  options.inspection.exceptions[cause] = *policy;
-  return {};
-}
-
-Applied apply_policy(std::string_view name, std::string_view value, IdsOptions& options) {
-  using Cause = inspect::ExceptionCause;
-  constexpr std::pair<std::string_view, Cause> kNames[] = {
-      {"stream.midstream-policy", Cause::kMidstream},
-      {"stream.reassembly.memcap-policy", Cause::kStreamMemory},
-      {"defrag.memcap-policy", Cause::kDefragMemory},
-      {"app-layer.error-policy", Cause::kAppError}};
-  for (const auto& [known, cause] : kNames) {
-    if (known != name) continue;
-    SLUICE_TRY_VOID(set_policy(name, cause, value, options));
-    return true;
-  }
-  return false;
-}
-
-// Of each worker.
-Applied apply_defrag(std::string_view name, std::string_view value, inspect::DefragLimits& limits) {
-  if (name == "defrag.memcap")
-    return set_size(limits.memory_max, name, value, 1 << 16, uint64_t{1} << 40);
-  if (name == "defrag.trackers") return set_size(limits.datagrams_max, name, value, 1, 1 << 24);
-  if (name == "defrag.max-frags") return set_size(limits.fragments_max, name, value, 1, 1 << 24);
-  if (name != "defrag.timeout") return false;
-  int64_t seconds = 0;
-  SLUICE_TRY_VOID(set_size(seconds, name, value, 1, 86400));
-  limits.timeout_us = seconds * 1'000'000;
-  return true;
-}
-
 Applied apply_one(const Setting& setting, IdsOptions& options, Lists& lists) {
   const std::string_view name = setting.name;
   const std::string_view value = setting.value;
   if (lists.files.take(setting)) return true;
   SLUICE_TRY(const bool fixed, apply_fixed(name, value));
   if (fixed) return true;
-  SLUICE_TRY(const bool policy, apply_policy(name, value, options));
-  if (policy) return true;
+  SLUICE_TRY(const bool limit, apply_limit(name, value, options));
+  if (limit) return true;
   inspect::InspectorOptions& inspection = options.inspection;
   if (name.starts_with("action-order.")) {
     add_to(lists.order, value);
     return true;
   }
-  SLUICE_TRY(const bool defrag, apply_defrag(name, value, options.inspection.defrag));
-  if (defrag) return true;
   if (name == "stream.checksum-validation") return set(inspection.verify_checksums, name, value);
   if (name == "stream.async-oneside") return set(inspection.one_sided, name, value);
   if (name == "packet-alert-max")
     return set_size(inspection.alerts_per_packet_max, name, value, 1, 255);
-  if (name == "stream.reassembly.depth")
-    return set_size(inspection.stream.depth, name, value, 1, uint64_t{1} << 30);
-  if (name == "stream.reassembly.memcap")
-    return set_size(inspection.stream_memory_max, name, value, 1 << 20, uint64_t{1} << 40);
   for (const std::string_view group : {"vars.address-groups.", "vars.port-groups."}) {
     if (name.starts_with(group)) return apply_variable(name.substr(group.size()), value, options);
   }
@@ -341,14 +249,6 @@ Result<> apply_setting(const std::string& assignment, IdsOptions& options) {
   SLUICE_TRY_VOID(apply_lists(lists, options, notes));
   const auto unfollowed = notes.texts("--set");
   return unfollowed.empty() ? Result<>{} : fail(unfollowed.front());
-}
-
-Result<> choose_policy(const std::string& assignment, IdsOptions& options) {
-  const size_t equals = std::min(assignment.find('='), assignment.size());
-  const auto cause = inspect::find_cause(assignment.substr(0, equals));
-  if (!cause) return fail("'" + assignment + "' is no CAUSE=POLICY");
-  return set_policy(assignment.substr(0, equals), *cause,
-                    assignment.substr(std::min(equals + 1, assignment.size())), options);
 }
 
 Result<> choose_events(const std::string& list, IdsOptions& options) {

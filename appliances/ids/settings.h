@@ -34,9 +34,6 @@ Result<std::vector<std::string>> apply_settings(const Settings& settings, IdsOpt
 // One setting, which must be understood.
 Result<> apply_setting(const std::string& assignment, IdsOptions& options);
 
-// "midstream=reject": what becomes of packets that cannot be inspected as they should be.
-Result<> choose_policy(const std::string& assignment, IdsOptions& options);
-
 // "alert,drop", "all", "none".
 Result<> choose_events(const std::string& list, IdsOptions& options);
 

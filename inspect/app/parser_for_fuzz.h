@@ -131,6 +131,7 @@ inline uint64_t feed_chunks(const ProtocolEntry& entry, std::span<const uint8_t>
       // A copy, so that what is kept of it after feed() is found out.
       const std::vector<uint8_t> now(bytes.begin(), bytes.begin() + std::min(piece, bytes.size()));
       more = parser->feed(direction, now, sink) == Parsed::kMore;
+      if (parser->memory() == 0) std::abort();
       bytes = bytes.subspan(now.size());
     }
   }

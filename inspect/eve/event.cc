@@ -161,7 +161,7 @@ void write_flow(JsonLine& line, const Flow& flow) {
 }
 
 void write_ended_flow(JsonLine& line, const Flow& flow, FlowEnd end, bool alerted,
-                      std::string_view action) {
+                      std::string_view action, std::string_view members) {
   line.open("flow");
   write_flow_counts(line, flow);
   line.string("end", timestamp_text(flow.last_us));
@@ -170,6 +170,7 @@ void write_ended_flow(JsonLine& line, const Flow& flow, FlowEnd end, bool alerte
   line.string("reason", reason_text(end));
   line.boolean("alerted", alerted);
   if (!action.empty()) line.string("action", action);
+  line.members(members);
   line.close();
 }
 

@@ -46,10 +46,10 @@ void begin_event(JsonLine& line, int64_t time_us, std::string_view event_type, u
 void write_alert(JsonLine& line, const AlertFields& alert);
 
 // "flow": packets and bytes of each direction and when it began. For a flow that has ended also
-// end, age, state and reason.
+// end, age, state and reason, and `members` as JsonLine takes them.
 void write_flow(JsonLine& line, const Flow& flow);
 void write_ended_flow(JsonLine& line, const Flow& flow, FlowEnd end, bool alerted = false,
-                      std::string_view action = {});
+                      std::string_view action = {}, std::string_view members = {});
 
 // "netflow" of one direction of a flow that has ended, and "tcp" with the flags of that direction.
 void write_netflow(JsonLine& line, const Flow& flow, Direction direction);

@@ -197,7 +197,7 @@ TEST(FeignedEnd, AHalfOpenConnectionIsEndedAndBeginsAgain) {
 TEST(FeignedEnd, NeitherAResetNorASynLeadsAroundThePolicyForTheMiddle) {
   for (const uint8_t flags : {kRst, kSyn, uint8_t(kSyn | kRst)}) {
     InspectorOptions options;
-    options.exceptions[ExceptionCause::kMidstream] = ExceptionPolicy::kDropFlow;
+    options.exceptions.choose(ExceptionCause::kMidstream, ExceptionPolicy::kDropFlow);
     Harness h(kRules, options);
     const Ends c;
     EXPECT_TRUE(h.send(tcp(c, flags, 1000, 0)));
@@ -275,7 +275,7 @@ TEST(FeignedEnd, WhatComesLongAfterAnEndIsMetInItsMiddle) {
 TEST(FeignedEnd, OneSideAloneNeedsNoAnswer) {
   InspectorOptions options;
   options.one_sided = true;
-  options.exceptions[ExceptionCause::kMidstream] = ExceptionPolicy::kDropFlow;
+  options.exceptions.choose(ExceptionCause::kMidstream, ExceptionPolicy::kDropFlow);
   Harness h(kRules, options);
   const Ends c;
   EXPECT_TRUE(h.send(tcp(c, kSyn, 1000, 0)));

@@ -63,6 +63,9 @@ Inspector::Inspector(std::shared_ptr<const Engine> engine, const InspectorOption
       flows_(by_port(options.flows),
              [this](Flows::Record& flow, FlowEnd end) { on_flow_end(flow, end); }) {
   budget_.max = options.stream_memory_max;
+  budget_.sessions_max = options.session_memory_max;
+  app_budget_.max = options.app_memory_max;
+  app_budget_.flow_max = options.app_flow_memory_max;
   reports_.set_names(engine_->names());
   if (options.latency.max_us != 0) check_.set_guard(&guard_.emplace(options.latency));
   if (options.profile) check_.set_profile(&profile_.emplace(engine_->size()));
@@ -96,6 +99,9 @@ Verdict Inspector::inspect_packet(const PacketView& view, int64_t time_us, Respo
   if (options_.verify_checksums && view.is_tcp() && !has_right_checksum(view))
     return verdicts_.drop_by_checksum(view, time_us);
   const uint16_t space = space_of(frame_->vlans, depth_);
+  if (flows_.is_full_of_established(time_us) && flows_.find(view.packet.tuple, space) == nullptr) {
+    if (const auto verdict = verdicts_.except_new_flow(view, time_us, responses)) return *verdict;
+  }
   const auto seen = see(view, time_us, space);
   if (may_be_feigned(view, seen)) seen.record->user.unanswered = true;
   note_frame(*seen.record, seen.direction, view);
@@ -128,6 +134,7 @@ Verdict Inspector::decide(const Current& current, Responses& responses) {
     if (const auto verdict = verdicts_.except(current, ExceptionCause::kMidstream, responses))
       return *verdict;
   }
+  if (const auto verdict = after_wait(current, responses)) return *verdict;
   check_.begin_packet();
   transactions_.begin(&current);
   payload_searched_ = false;
@@ -138,8 +145,10 @@ Verdict Inspector::decide(const Current& current, Responses& responses) {
     if (accepted == StreamAccept::kConflict) return after_conflict(current, responses);
     if (accepted == StreamAccept::kOk) note_sequence(current);
     if (accepted != StreamAccept::kOk) {
-      if (const auto verdict = verdicts_.except(current, ExceptionCause::kStreamMemory, responses))
-        return *verdict;
+      const ExceptionCause cause = accepted == StreamAccept::kNoSession
+                                       ? ExceptionCause::kSessionMemory
+                                       : ExceptionCause::kStreamMemory;
+      if (const auto verdict = verdicts_.except(current, cause, responses)) return *verdict;
     }
   } else if (view.is_udp()) {
     inspect_datagram(current);
@@ -148,6 +157,17 @@ Verdict Inspector::decide(const Current& current, Responses& responses) {
   const bool kept_back = app_fails(current) && verdicts_.keeps_back(ExceptionCause::kAppError);
   const Verdict verdict = verdicts_.conclude(current, check_.matches(), responses, kept_back);
   return app_fails(current) ? after_app_error(current, verdict, responses) : verdict;
+}
+
+// What passes without a look still says how far its connection has come.
+std::optional<Verdict> Inspector::after_wait(const Current& current, Responses& responses) {
+  if (frame_->waited_us <= options_.wait_max_us) return std::nullopt;
+  const auto verdict = verdicts_.except(current, ExceptionCause::kOverload, responses);
+  if (verdict == Verdict::kPass && current.view.is_tcp()) {
+    note_handshake(current);
+    judge_reset(current);
+  }
+  return verdict;
 }
 
 // What the packet does to its stream, if a rule asks.
@@ -184,7 +204,9 @@ bool Inspector::app_fails(const Current& current) {
 Verdict Inspector::after_app_error(const Current& current, Verdict verdict, Responses& responses) {
   current.flow.user.app_error_seen = true;
   if (verdict != Verdict::kPass) return verdict;
-  const auto exception = verdicts_.except(current, ExceptionCause::kAppError, responses);
+  const ExceptionCause cause = current.flow.user.app->out_of_memory() ? ExceptionCause::kAppMemory
+                                                                      : ExceptionCause::kAppError;
+  const auto exception = verdicts_.except(current, cause, responses);
   if (!exception) return verdict;
   counters_.passed--;  // as which the rules have counted it
   return *exception;
@@ -307,9 +329,10 @@ void Inspector::on_flow_end(Flows::Record& flow, FlowEnd end) {
   const std::string_view action = decision == Decision::kDrop   ? "drop"
                                   : decision == Decision::kPass ? "pass"
                                                                 : "";
+  const std::string exceptions = exceptions_text(options_.exceptions, flow.user.exceptions);
   reports_.flow_end(flow,
                     {flow.user.app_protocol, flow.user.first_protocol, end, flow.user.alerted,
-                     action, flow.user.notes.get()},
+                     action, flow.user.notes.get(), exceptions},
                     now_us_);
   reports_.set_frame(frame);
 }

@@ -32,6 +32,9 @@ namespace sluice::inspect {
 // A flow that is silent for so long gives back what memory it can do without.
 inline constexpr int64_t kRestAfterUs = 2'000'000;
 
+// As long as a round trip across half the world: who waits longer for an inspection notices.
+inline constexpr int64_t kWaitMaxUs = 100'000;
+
 struct InspectorOptions {
   FlowTableOptions flows;
   StreamLimits stream;
@@ -39,6 +42,12 @@ struct InspectorOptions {
   // Bytes that the streams of this worker may hold; over it packets that would add to them are
   // dropped.
   size_t stream_memory_max = 256u << 20;
+  // Bytes of what is kept of its connections beside those, each from its first payload on.
+  size_t session_memory_max = 1u << 30;
+  // Bytes that parsers of application protocols may hold, of all flows and of one; over it the
+  // protocol of the flow that asks is not followed any more.
+  size_t app_memory_max = 256u << 20;
+  size_t app_flow_memory_max = 8u << 20;
   EventOptions events;
   // Alerts written for one packet.
   size_t alerts_per_packet_max = kAlertsPerPacketMax;
@@ -46,6 +55,9 @@ struct InspectorOptions {
   // heard: its packets go another way.
   bool one_sided = false;
   ExceptionPolicies exceptions;
+  // A packet that has waited longer before it was looked at is an exception: this machine cannot
+  // keep up. Microseconds.
+  int64_t wait_max_us = kWaitMaxUs;
   // Drop TCP segments with a wrong checksum. Not over a capture that was taken before its sender's
   // hardware had made them.
   bool verify_checksums = true;
@@ -105,6 +117,9 @@ class Inspector {
   // Bytes that streams and transactions hold.
   size_t held() const { return budget_.used; }
   size_t held_max() const { return budget_.max; }
+  // Bytes that application parsers hold, and the records of connections.
+  size_t app_held() const { return app_budget_.used; }
+  size_t sessions_held() const { return budget_.sessions; }
   size_t scratch_bytes() const { return scratch_.bytes(); }
 
  private:
@@ -116,6 +131,7 @@ class Inspector {
   Verdict inspect_inside(const PacketView& outer, const PacketView& inner, int64_t time_us);
   Verdict inspect_packet(const PacketView& view, int64_t time_us, Responses& responses);
   Verdict decide(const Current& current, Responses& responses);
+  std::optional<Verdict> after_wait(const Current& current, Responses& responses);
   StreamAccept inspect_tcp(const Current& current);
   Verdict after_conflict(const Current& current, Responses& responses);
   StreamAccept refuse_out_of_place();
@@ -167,6 +183,7 @@ class Inspector {
   Defragmenter defragmenter_;  // of packets by themselves and of those in tunnels
   int depth_ = 0;              // tunnels around the packet in hand
   StreamBudget budget_;
+  AppBudget app_budget_;
   StreamCounters stream_counters_;
   std::unique_ptr<Classifier> classifier_;  // nullptr: no rule asks
   std::optional<RuleProfile> profile_;

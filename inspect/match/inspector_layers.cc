@@ -109,6 +109,7 @@ Verdict Inspector::inspect_inside(const PacketView& outer, const PacketView& inn
   frame.outer = &outer.packet.tuple;
   frame.depth = ++depth_;
   frame.network = network_inside(*around, outer);
+  frame.waited_us = around->waited_us;
   frame_ = &frame;
   reports_.set_frame(&frame);
   Responses untold;

@@ -85,6 +85,8 @@ StreamAccept Inspector::inspect_stream(const Current& current) {
   if (user.unanswered && !syn && !view.payload.empty()) return refuse_out_of_place();
   if (view.payload.empty() && !user.tcp) return StreamAccept::kOk;
 
+  if (!user.tcp && !budget_.has_room_for_session(sizeof(TcpInspection)))
+    return StreamAccept::kNoSession;
   TcpInspection& tcp = tcp_of(user);
   if (view.packet.tcp_flags & tunnels::kTcpAck)
     tcp.sides[1 - current.side()].stream.acknowledge(view.acknowledgement);
@@ -180,7 +182,8 @@ AppSession& Inspector::app_of(const Current& current) {
   FlowUser& user = current.flow.user;
   if (!user.app) {
     user.app = std::make_unique<AppSession>(
-        current.view.is_tcp(), tunnels::swap_be16(current.flow.to_server.destination_port));
+        current.view.is_tcp(), tunnels::swap_be16(current.flow.to_server.destination_port),
+        all_protocols(), &app_budget_);
     user.app_since = engine_->generation();
   }
   return *user.app;

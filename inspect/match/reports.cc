@@ -223,7 +223,7 @@ void Reports::flow_end(const Flow& flow, const FlowStory& story, int64_t time_us
   }
   if (!writes(EventType::kFlow)) return;
   begin_of_end("flow", flow, story, Direction::kToServer, time_us);
-  write_ended_flow(line_, flow, story.end, story.alerted, story.action);
+  write_ended_flow(line_, flow, story.end, story.alerted, story.action, story.exceptions);
   if (flow.is_tcp()) write_tcp(line_, flow);
   write_notes(story.notes);
   sink_.write(line_.finish());

@@ -70,7 +70,8 @@ class Reports {
     FlowEnd end;
     bool alerted;
     std::string_view action;
-    const FlowNotes* notes;  // nullptr: none
+    const FlowNotes* notes;         // nullptr: none
+    std::string_view exceptions{};  // member of "flow"; empty: none
   };
   // "flow", and "netflow" for each direction.
   void flow_end(const Flow& flow, const FlowStory& story, int64_t time_us);

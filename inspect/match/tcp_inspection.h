@@ -60,9 +60,17 @@ struct StreamInspection {
 
 struct TcpInspection {
   TcpInspection(const StreamLimits& limits, StreamBudget& budget, StreamCounters& counters)
-      : sides{{limits, budget, counters}, {limits, budget, counters}} {}
+      : sides{{limits, budget, counters}, {limits, budget, counters}}, budget_(budget) {
+    budget_.sessions += sizeof(*this);
+  }
+  ~TcpInspection() { budget_.sessions -= sizeof(*this); }
+  TcpInspection(const TcpInspection&) = delete;
+  TcpInspection& operator=(const TcpInspection&) = delete;
 
   StreamInspection sides[2];  // by Direction
+
+ private:
+  StreamBudget& budget_;
 };
 
 }  // namespace sluice::inspect

@@ -38,8 +38,9 @@ class Harness {
   }
 
   // True if the packet passed.
-  bool send(const Bytes& ip) {
-    return inspector_->inspect(ip, time_us_ += 1000, responses_) == Inspector::Verdict::kPass;
+  bool send(const Bytes& ip, const Frame& frame = {}) {
+    return inspector_->inspect(ip, time_us_ += 1000, responses_, frame) ==
+           Inspector::Verdict::kPass;
   }
 
   // The handshake of a connection whose client begins at `client_isn`, server at `server_isn`.

@@ -19,20 +19,6 @@ void order(std::vector<Match>& matches) {
   matches.erase(last, matches.end());
 }
 
-// As "drop" events say it.
-std::string_view reason_of(ExceptionCause cause) {
-  switch (cause) {
-    case ExceptionCause::kMidstream:
-      return "stream midstream";
-    case ExceptionCause::kStreamMemory:
-      return "stream memcap";
-    case ExceptionCause::kAppError:
-      return "applayer error";
-    default:
-      return "defrag memcap";
-  }
-}
-
 }  // namespace
 
 Verdict Verdicts::conclude(const Current& current, std::vector<Match>& matches,
@@ -180,17 +166,40 @@ std::optional<Verdict> Verdicts::except(const Current& current, ExceptionCause c
                                         Responses& responses) {
   const ExceptionPolicy policy = policies_[cause];
   exceptions_.count(cause, policy);
+  current.flow.user.exceptions |= static_cast<uint8_t>(1u << static_cast<int>(cause));
   if (policy == ExceptionPolicy::kIgnore) return std::nullopt;
   if (policy == ExceptionPolicy::kPassPacket || policy == ExceptionPolicy::kPassFlow) {
     if (policy == ExceptionPolicy::kPassFlow) current.flow.user.decision = Decision::kPass;
     counters_.passed++;
     return Verdict::kPass;
   }
-  const bool memory = cause == ExceptionCause::kStreamMemory;
-  (memory ? counters_.dropped_stream_memory : counters_.dropped_by_exception)++;
+  const bool stream =
+      cause == ExceptionCause::kStreamMemory || cause == ExceptionCause::kSessionMemory;
+  (stream ? counters_.dropped_stream_memory : counters_.dropped_by_exception)++;
   report_error(current, reason_of(cause));
   if (policy != ExceptionPolicy::kDropPacket) block(current);
   if (policy == ExceptionPolicy::kReject) reject(current, RejectWhom::kBoth, responses);
+  return Verdict::kDrop;
+}
+
+std::optional<Verdict> Verdicts::except_new_flow(const PacketView& view, int64_t time_us,
+                                                 Responses& responses) {
+  const ExceptionPolicy policy = policies_[ExceptionCause::kFlowMemory];
+  exceptions_.count(ExceptionCause::kFlowMemory, policy);
+  if (policy == ExceptionPolicy::kIgnore) return std::nullopt;
+  if (policy == ExceptionPolicy::kPassPacket) {
+    counters_.passed++;
+    return Verdict::kPass;
+  }
+  counters_.dropped_by_exception++;
+  const Flow none;
+  if (!std::exchange(flow_memory_reported_, true) || reports_.options().every_drop)
+    reports_.drop({view, none, AppProtocol::kUnknown, Direction::kToServer, time_us},
+                  reason_of(ExceptionCause::kFlowMemory), nullptr);
+  if (policy == ExceptionPolicy::kReject) {
+    counters_.rejected++;
+    responses.reject(view, RejectWhom::kBoth);
+  }
   return Verdict::kDrop;
 }
 
@@ -216,13 +225,13 @@ Verdict Verdicts::except_fragment(const PacketView& fragment, int64_t time_us, F
   const Flow none;
   if (!fragment_error_reported_)
     reports_.drop({fragment, none, AppProtocol::kUnknown, Direction::kToServer, time_us},
-                  no_room ? "defrag memcap" : "defrag error", nullptr);
+                  no_room ? reason_of(ExceptionCause::kDefragMemory) : "defrag error", nullptr);
   fragment_error_reported_ = true;
   return Verdict::kDrop;
 }
 
 void Verdicts::tick(int64_t now_us) {
-  fragment_error_reported_ = checksum_reported_ = false;
+  fragment_error_reported_ = checksum_reported_ = flow_memory_reported_ = false;
   limits_.expire(now_us);
 }
 

@@ -52,6 +52,9 @@ class Verdicts {
   bool keeps_back(ExceptionCause cause) const {
     return policies_[cause] >= ExceptionPolicy::kDropPacket;
   }
+  // The same for the first packet of a flow for which there is no place.
+  std::optional<Verdict> except_new_flow(const PacketView& view, int64_t time_us,
+                                         Responses& responses);
   // A segment that no receiver takes.
   Verdict drop_by_checksum(const PacketView& view, int64_t time_us);
   // A fragment that is refused.
@@ -100,6 +103,7 @@ class Verdicts {
   // Since the last tick: these have no flow to say it once for.
   bool fragment_error_reported_ = false;
   bool checksum_reported_ = false;
+  bool flow_memory_reported_ = false;
 };
 
 }  // namespace sluice::inspect

@@ -21,6 +21,7 @@ struct Frame {
   int depth = 0;                          // tunnels around it
   uint64_t endpoint = 0;                  // of the gateway; live packets
   uint64_t network = 0;                   // in a tunnel: which of those that tunnels lead to
+  int64_t waited_us = 0;                  // before it was looked at; only live ones wait
 };
 
 struct PacketView {

@@ -10,6 +10,7 @@
 //   for (auto piece = stream.take(); !piece.empty(); piece = stream.take()) scan(piece);
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <span>
@@ -33,6 +34,13 @@ inline constexpr size_t kSegmentsHeldMax = 2048;
 struct StreamBudget {
   size_t used = 0;
   size_t max = 256u << 20;
+  // Of the records of connections, by themselves.
+  size_t sessions = 0;
+  size_t sessions_max = SIZE_MAX;
+
+  bool has_room_for_session(size_t bytes) const {
+    return bytes <= sessions_max - std::min(sessions, sessions_max);
+  }
 };
 
 struct StreamCounters {
@@ -46,7 +54,8 @@ struct StreamCounters {
   uint64_t out_of_place = 0;  // behind an end, or of a connection that nobody has answered
 };
 
-enum class StreamAccept : uint8_t { kOk, kConflict, kHeldFull, kNoMemory };
+// kNoSession: nothing can be remembered of this connection.
+enum class StreamAccept : uint8_t { kOk, kConflict, kHeldFull, kNoMemory, kNoSession };
 
 class TcpStream {
  public:
