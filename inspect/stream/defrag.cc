@@ -239,6 +239,7 @@ void Defragmenter::become(Datagram& datagram, Phase phase) {
   datagram.parts.clear();
   datagram.phase = phase;
   ages_of(datagram).splice(ages_of(datagram).end(), from, datagram.age);
+  if (complete_.size() > kCompleteDatagramsMax) forget_oldest_complete();
 }
 
 // Who passes may be the first that its receiver gets.

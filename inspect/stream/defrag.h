@@ -42,6 +42,10 @@ struct DefragLimits {
 };
 
 inline constexpr size_t kFragmentsPerDatagramMax = 1024;
+// That are remembered when they are whole. Identifications of IPv4 have 16 bits, and senders of
+// many fragments use them again after a few seconds: by then the datagram is forgotten here,
+// because so many have come since.
+inline constexpr size_t kCompleteDatagramsMax = 8192;
 
 // What maps, lists and the heap add to a datagram, and to a fragment that waits.
 inline constexpr size_t kDatagramOverhead = 320;

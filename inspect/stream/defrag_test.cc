@@ -252,6 +252,22 @@ TEST(Defragmenter, TheOldestCompleteDatagramMakesRoom) {
   EXPECT_EQ(f.counters().timed_out, 0u);
 }
 
+// A sender of many fragments uses each identification again before its time is over.
+TEST(Defragmenter, ManyCompleteDatagramsLaterTheSameIdentificationIsAnother) {
+  const Bytes whole = testing::udp({}, text(40));
+  const Bytes other = testing::udp({}, std::string(40, 'X'));
+  Fixture f;
+  for (uint16_t id = 0; id <= kCompleteDatagramsMax; id++) {
+    ASSERT_EQ(f.add(fragment_of(whole, 0, 32, id)), FragmentState::kHeld);
+    ASSERT_EQ(f.add(fragment_of(whole, 32, 64, id)), FragmentState::kComplete);
+  }
+  EXPECT_EQ(f.defragmenter.datagrams_known(), kCompleteDatagramsMax);
+  EXPECT_EQ(f.counters().forgotten, 1u);
+  EXPECT_EQ(f.add(fragment_of(other, 0, 32, 1)), FragmentState::kOverlap);
+  EXPECT_EQ(f.add(fragment_of(other, 0, 32, 0)), FragmentState::kHeld);
+  EXPECT_EQ(f.add(fragment_of(other, 32, 64, 0)), FragmentState::kComplete);
+}
+
 // Else nobody could be sure any more that what was refused is never whole.
 TEST(Defragmenter, ARefusedDatagramMakesNoRoom) {
   const Bytes whole = testing::udp({}, text(100));

@@ -2,7 +2,7 @@
 """Segments and fragments. Each function makes the frames of one trick that hides `word`."""
 from connection import Connection, answer, asked, case, get
 from frames import CLIENT6, SERVER6, to_server
-from scapy.all import UDP, IPv6ExtHdrFragment, fragment, fragment6
+from scapy.all import IP, UDP, IPv6ExtHdrFragment, fragment, fragment6
 
 
 @case
@@ -289,7 +289,10 @@ def fragments_backwards(word):
 def fragments_of_a_tcp_header(word):
     c = Connection()
     c.say(0, b"an " + word + b"-word")
-    return [piece for whole in c.close() for piece in fragment(whole, fragsize=8)]
+    frames = c.close()
+    for number, whole in enumerate(frames):
+        whole[IP].id = 100 + number
+    return [piece for whole in frames for piece in fragment(whole, fragsize=8)]
 
 
 @case
