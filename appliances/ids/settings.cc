@@ -59,8 +59,9 @@ constexpr std::string_view kLayerLimit =
 constexpr std::string_view kInline = "it is inline, also over a capture: take the line out";
 constexpr std::string_view kMidstream =
     "connections met in their middle are inspected: stream.midstream-policy says otherwise";
-constexpr std::string_view kUrgent = "urgent data are made like any other";
-constexpr std::string_view kEncrypted = "only track-only is there: --exception and rules say more";
+constexpr std::string_view kUrgent = "urgent data are made like any other: say inline";
+constexpr std::string_view kEncrypted =
+    "what is encrypted is tracked and not searched: say track-only";
 constexpr std::string_view kLayers = "three layers are taken off at most";
 
 // What must be as it is anyway, or looks at more than is asked for (kLayerLimit), so that nobody
