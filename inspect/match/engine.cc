@@ -177,8 +177,10 @@ void Engine::note_conditions(CompiledRule& compiled, uint32_t index) {
     if (const auto hash = condition->about_digest())
       file_hashes_[static_cast<size_t>(*hash)] = true;
     about_stream |= condition->about_stream_event();
+    compiled.on_decode_event |= condition->about_decode_event();
   }
   if (about_stream) stream_event_rules_.push_back(index);
+  if (compiled.on_decode_event) decode_event_rules_.push_back(index);
   if (compiled.on_classification) classification_rules_.push_back(index);
 }
 
@@ -231,8 +233,8 @@ Result<PortGroups> Engine::build_packet_groups(Kind kind, Direction direction,
     const Rule& rule = rules_[i].rule;
     const bool stream_only = kind == Kind::kTcp && rule.scope == Scope::kStream;
     if ((rule.protocol == 0 || kind_of(rule.protocol) == kind) && goes(rule, direction) &&
-        !rules_[i].once_per_flow && !rules_[i].on_classification && !stream_only &&
-        rule.scope != Scope::kTransaction)
+        !rules_[i].once_per_flow && !rules_[i].on_classification && !rules_[i].on_decode_event &&
+        !stream_only && rule.scope != Scope::kTransaction)
       builder.add(server_ports(rule, direction), payload_pattern(rule), i);
   }
   return builder.build(Prefilter::Mode::kBlock, cache);

@@ -62,6 +62,8 @@ struct CompiledRule {
   // Only what nDPI says, and addresses: decided for each direction of a flow when nDPI has learned
   // something, and for the flow.
   bool on_classification = false;
+  // About bytes that are no packet.
+  bool on_decode_event = false;
   // A buffer must not be there.
   bool asks_for_absence = false;
   // The generation that brought it; of rules with one of these.
@@ -146,6 +148,8 @@ class Engine {
   const FileHashes& file_hashes() const { return file_hashes_; }
   // Rules about what packets do to streams.
   std::span<const uint32_t> stream_event_rules() const { return stream_event_rules_; }
+  // Rules about bytes that are no packet.
+  std::span<const uint32_t> decode_event_rules() const { return decode_event_rules_; }
 
   // The names of what rules note.
   const Names& names() const { return *names_; }
@@ -199,6 +203,7 @@ class Engine {
   bool asks_for_classification_ = false;
   FileHashes file_hashes_{};
   std::vector<uint32_t> stream_event_rules_;
+  std::vector<uint32_t> decode_event_rules_;
 };
 
 }  // namespace sluice::inspect

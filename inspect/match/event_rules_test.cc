@@ -75,7 +75,7 @@ TEST(EventRules, WhatIsNeverToldRefusesTheRule) {
        "alert http any any -> any any (app-layer-event:http.no_such; sid:1;)\n"
        "alert ip any any -> any any (app-layer-event:applayer_wrong_direction_first_data; sid:2;)\n"
        "alert tcp any any -> any any (stream-event:est_invalid_ack; sid:3;)\n"
-       "alert ip any any -> any any (decode-event:ipv4.trunc_pkt; sid:4;)\n"
+       "alert ip any any -> any any (decode-event:sll.pkt_too_small; sid:4;)\n"
        "alert tls any any -> any any (app-layer-event:http.missing_host_header; sid:5;)\n"}};
   const auto engine = Engine::create(options);
   ASSERT_TRUE(engine);
@@ -86,7 +86,65 @@ TEST(EventRules, WhatIsNeverToldRefusesTheRule) {
                 "app-layer-event: event 'http.no_such' is never told here",
                 "app-layer-event: event 'applayer_wrong_direction_first_data' is never told here",
                 "stream-event: event 'est_invalid_ack' is never told here",
-                "keyword 'decode-event' is not supported", "asks about http and about tls"}));
+                "decode-event: event 'sll.pkt_too_small' is never told here",
+                "asks about http and about tls"}));
+}
+
+std::string refusal_of(const std::string& rule) {
+  EngineOptions options;
+  options.rule_texts = {{"t", rule}};
+  const auto engine = Engine::create(options);
+  return (*engine)->refused().empty() ? "" : (*engine)->refused().front().reason;
+}
+
+TEST(EventRules, ADecodeEventStandsAlone) {
+  const std::string kAlone =
+      "decode-event goes with pkthdr or ip, any addresses and ports, and nothing else";
+  const std::string kOptions = "(decode-event:ipv4.trunc_pkt; sid:1;)";
+  EXPECT_EQ(refusal_of("alert pkthdr any any -> any any " + kOptions), "");
+  EXPECT_EQ(refusal_of("drop ip any any -> any any " + kOptions), "");
+  EXPECT_EQ(refusal_of("alert tcp any any -> any any " + kOptions), kAlone);
+  EXPECT_EQ(refusal_of("alert ip 10.0.0.1 any -> any any " + kOptions), kAlone);
+  for (const char* other : {"ttl:1;", "flow:to_server;", "content:\"a\";", "flowbits:set,a;",
+                            "decode-event:tcp.pkt_too_small;"})
+    EXPECT_EQ(refusal_of("alert ip any any -> any any (decode-event:ipv4.trunc_pkt; " +
+                         std::string(other) + " sid:1;)"),
+              kAlone)
+        << other;
+  EXPECT_EQ(refusal_of("reject ip any any -> any any " + kOptions),
+            "nobody is told of a decode-event: drop");
+  EXPECT_EQ(refusal_of("alert pkthdr any any -> any any (ttl:1; sid:1;)"),
+            "protocol pkthdr needs a decode-event");
+}
+
+TEST(EventRules, WhatIsNoPacket) {
+  Harness h(
+      "alert pkthdr any any -> any any (decode-event:ipv4.trunc_pkt; sid:1;)\n"
+      "drop ip any any -> any any (decode-event:tcp.hlen_too_small; sid:2;)\n"
+      "alert pkthdr any any -> any any (decode-event:udp.len_invalid; sid:3;)\n");
+  Bytes cut = udp(kWeb, "abc");
+  EXPECT_TRUE(h.send(cut)) << "a whole one is none of theirs";
+  EXPECT_TRUE(h.alerts().empty());
+  cut.pop_back();
+  EXPECT_FALSE(h.send(cut));
+  EXPECT_EQ(h.alerts(), (Sids{1}));
+  EXPECT_FALSE(h.events().front().contains("flow_id"));
+  EXPECT_FALSE(h.events().front().contains("flow"));
+  h.forget_events();
+  Bytes header = tcp(kWeb, kAck, 1, 1);
+  header[32] = 0xf0;
+  EXPECT_FALSE(h.send(header));
+  EXPECT_EQ(h.alerts(), (Sids{2}));
+  EXPECT_EQ(h.drops(), (std::vector<std::string>{"rules"}));
+  EXPECT_EQ(h.events().front().at("src_ip"), "10.0.0.1");
+  EXPECT_EQ(h.events().front().at("alert").at("action"), "blocked");
+  Bytes short_header = tcp(kWeb, kAck, 1, 1);
+  short_header[32] = 0x40;
+  EXPECT_FALSE(h.send(short_header)) << "no rule speaks of it";
+  const InspectorCounters& c = h.inspector().counters();
+  EXPECT_EQ(c.dropped_malformed, 2u);
+  EXPECT_EQ(c.dropped_by_rules, 1u);
+  EXPECT_EQ(c.packets, c.passed + c.dropped_malformed + c.dropped_by_rules);
 }
 
 constexpr const char* kStreamRules =

@@ -12,6 +12,7 @@
 #include "inspect/match/reports.h"
 #include "inspect/match/tcp_inspection.h"
 #include "inspect/rules/notes.h"
+#include "inspect/stream/decode_event.h"
 #include "inspect/stream/flow_table.h"
 #include "inspect/stream/packet_view.h"
 #include "inspect/stream/sequence_end.h"
@@ -75,6 +76,8 @@ struct Current {
   bool established;  // what flow:established asks
   // An ICMP error about a flow that is known and has not been kept back.
   bool about_known_flow = false;
+  // Other than kNone: it is no packet, and the flow is none.
+  DecodeEvent decode_event = DecodeEvent::kNone;
 
   Reports::About about() const { return {view, flow, flow.user.app_protocol, direction, time_us}; }
   size_t side() const { return static_cast<size_t>(direction); }

@@ -127,6 +127,7 @@ class Inspector {
 
   bool established_for(const PacketView& view, Flows::Record& flow) const;
   Verdict inspect_ip(std::span<const uint8_t> ip, int64_t time_us, Responses& responses);
+  Verdict drop_malformed(std::span<const uint8_t> bytes, int64_t time_us, Responses& responses);
   Verdict inspect_view(const PacketView& view, int64_t time_us, Responses& responses);
   Verdict inspect_inside(const PacketView& outer, const PacketView& inner, int64_t time_us);
   Verdict inspect_packet(const PacketView& view, int64_t time_us, Responses& responses);

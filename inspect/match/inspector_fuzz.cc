@@ -23,6 +23,9 @@ reject icmp any any -> any any (content:"ping"; endswith; sid:7;)
 pass tcp any any -> any any (content:"trusted"; sid:8;)
 alert tcp-pkt any any <> any any (pcre:"/(a+)+$/"; sid:9;)
 alert tcp any any -> any any (content:!"zzz"; sid:10;)
+alert pkthdr any any -> any any (decode-event:ipv4.trunc_pkt; sid:11;)
+drop pkthdr any any -> any any (decode-event:tcp.hlen_too_small; sid:12;)
+alert ip any any -> any any (decode-event:udp.len_invalid; sid:13;)
 )";
 
 class CheckingSink final : public Sink {

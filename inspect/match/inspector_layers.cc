@@ -44,13 +44,33 @@ Verdict Inspector::inspect_ip(std::span<const uint8_t> ip, int64_t time_us, Resp
   counters_.packets++;
   counters_.bytes += ip.size();
   const auto view = view_packet(ip);
-  if (!view) {
-    counters_.dropped_malformed++;
-    return Verdict::kDrop;
-  }
+  if (!view) return drop_malformed(ip, time_us, responses);
   if (view->packet.flags & tunnels::kPacketFragment)
     return inspect_fragment(*view, time_us, responses);
   return inspect_view(*view, time_us, responses);
+}
+
+// Rules may speak of it; nobody receives it anyway.
+Verdict Inspector::drop_malformed(std::span<const uint8_t> bytes, int64_t time_us,
+                                  Responses& responses) {
+  const DecodeEvent event =
+      engine_->decode_event_rules().empty() ? DecodeEvent::kNone : decode_event_of(bytes);
+  check_.begin_packet();
+  if (event != DecodeEvent::kNone) {
+    PacketView view;
+    (void)tunnels::parse_ip_packet(bytes, view.packet);  // as far as it goes
+    view.ip = bytes;
+    Flows::Record none;
+    const Current current{view, none, Direction::kToServer, time_us, false, false, event};
+    for (const uint32_t index : engine_->decode_event_rules()) match_in_packet(current, index);
+    if (!check_.matches().empty()) {
+      if (verdicts_.conclude(current, check_.matches(), responses) == Verdict::kDrop)
+        return Verdict::kDrop;
+      counters_.passed--;  // as which the rules have counted it
+    }
+  }
+  counters_.dropped_malformed++;
+  return Verdict::kDrop;
 }
 
 // Fragments wait for nobody: all but the one that completes the datagram pass, and that one shares
@@ -66,9 +86,9 @@ Verdict Inspector::inspect_fragment(const PacketView& fragment, int64_t time_us,
     return verdicts_.except_fragment(fragment, time_us, added.state);
   const auto whole = view_packet(added.datagram);
   if (!whole || (whole->packet.flags & tunnels::kPacketFragment)) {
-    counters_.dropped_malformed++;
+    const Verdict verdict = drop_malformed(added.datagram, time_us, responses);
     defragmenter_.refuse(added);
-    return Verdict::kDrop;
+    return verdict;
   }
   // Of a segment in fragments clear_urgent() can change nothing.
   if (is_urgent(whole->packet)) {

@@ -162,7 +162,7 @@ void Reports::alert(const About& about, const Rule& rule, const Found& found) {
   begin(about, "alert");
   alert_object(rule, about, found.blocked);
   write_found(about, found);
-  write_flow(line_, about.flow);
+  if (about.flow.id != 0) write_flow(line_, about.flow);
   write_notes(found.notes);
   if (options_.verdict) write_verdict(about, found);
   sink_.write(line_.finish());

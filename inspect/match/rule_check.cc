@@ -72,6 +72,7 @@ RuleContext RuleCheck::context(const Current& current, Direction direction,
   RuleContext out{current.view, current.flow, direction,  current.time_us, user.app_protocol,
                   {},           transaction,  user.notes, host_bits_};
   out.stream_events = user.stream_events;
+  out.decode_event = current.decode_event;
   if (user.classification) {
     const Application& is = user.classification->application();
     out.classified = {is.master, is.application, user.classification->findings().risks};

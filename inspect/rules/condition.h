@@ -8,6 +8,7 @@
 #include <span>
 
 #include "inspect/app/protocol.h"
+#include "inspect/stream/decode_event.h"
 #include "inspect/stream/flow.h"
 #include "inspect/stream/packet_view.h"
 
@@ -38,6 +39,7 @@ struct RuleContext {
   std::unique_ptr<FlowNotes>& flow_notes;  // made by the first effect that notes something
   HostBits& host_bits;
   uint8_t stream_events = 0;  // of StreamEvent, by the packet
+  DecodeEvent decode_event = DecodeEvent::kNone;
   Classified classified;
   const TrackedFile* file = nullptr;     // that has just ended
   std::span<const uint16_t> app_events;  // of the transaction so far; places in app_events()
@@ -51,6 +53,8 @@ class Condition {
   virtual bool about_packet() const { return false; }
   // ... also about one that is kept back because of what it does to its stream.
   virtual bool about_stream_event() const { return false; }
+  // ... about bytes that are none.
+  virtual bool about_decode_event() const { return false; }
   // ... only about its addresses.
   virtual bool about_addresses() const { return false; }
   // Of this application protocol; kUnknown: of any. Such a rule is asked when a direction of a

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What parsers and streams notice: app-layer-event, stream-event. Suricata userguide, "Event
-// Keywords". An event that is never told here refuses its rule.
+// What parsers, streams and decoders notice: app-layer-event, stream-event, decode-event. Suricata
+// userguide, "Event Keywords". An event that is never told here refuses its rule.
 #include <algorithm>
 
 #include "inspect/app/app_event.h"
@@ -60,12 +60,34 @@ Result<> apply_stream_event(RuleDraft& draft, std::string_view value) {
   return fail("event '" + std::string(value) + "' is never told here");
 }
 
+class DecodeEventCondition final : public Condition {
+ public:
+  explicit DecodeEventCondition(DecodeEvent event) : event_(event) {}
+  bool holds(const RuleContext& context) const override { return context.decode_event == event_; }
+  bool about_packet() const override { return true; }
+  bool about_decode_event() const override { return true; }
+
+ private:
+  const DecodeEvent event_;
+};
+
+Result<> apply_decode_event(RuleDraft& draft, std::string_view value) {
+  for (const auto& [name, event] : kDecodeEvents) {
+    if (name != value) continue;
+    draft.rule.conditions.push_back(std::make_shared<DecodeEventCondition>(event));
+    return {};
+  }
+  return fail("event '" + std::string(value) + "' is never told here");
+}
+
 constexpr Keyword kKeywords[] = {
     {"app-layer-event", KeywordValue::kRequired, apply_app_layer_event,
      "protocol.name: what a parser has noticed; docs/features/ids-lookups.md lists them"},
     {"stream-event", KeywordValue::kRequired, apply_stream_event,
      "what a packet does to its stream: reassembly_overlap_different_data, reassembly_seq_gap, "
      "reassembly_depth_reached"},
+    {"decode-event", KeywordValue::kRequired, apply_decode_event,
+     "why bytes are no packet; docs/features/ids-lookups.md lists them"},
 };
 
 }  // namespace

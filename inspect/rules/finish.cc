@@ -111,6 +111,24 @@ Result<> check_events(const Rule& rule) {
   return {};
 }
 
+// What is no packet has nothing but its event.
+Result<> check_decode_events(const Rule& rule) {
+  const auto about = [](const auto& c) { return c->about_decode_event(); };
+  const auto asked = std::ranges::count_if(rule.conditions, about);
+  if (asked == 0)
+    return rule.packet_header ? fail("protocol pkthdr needs a decode-event") : Result<>{};
+  if (rule.action == Action::kReject) return fail("nobody is told of a decode-event: drop");
+  const bool any = rule.source.any() && rule.destination.any() && rule.source_port.any() &&
+                   rule.destination_port.any() && rule.protocol == 0 && rule.ip_version == 0;
+  const FlowOption& flow = rule.flow;
+  const bool of_flow = flow.to_server || flow.to_client || flow.established ||
+                       flow.not_established || flow.only_stream || flow.no_stream;
+  if (!any || of_flow || !rule.app_protocols.empty() || !rule.parts.empty() ||
+      !rule.effects.empty() || rule.conditions.size() != 1)
+    return fail("decode-event goes with pkthdr or ip, any addresses and ports, and nothing else");
+  return {};
+}
+
 Result<> choose_scope(Rule& rule, bool positioned) {
   const auto about_packet = [](const auto& c) { return c->about_packet(); };
   const auto about_transaction = [](const auto& c) {
@@ -176,6 +194,7 @@ Result<> finish_rule(RuleDraft& draft) {
   }
   SLUICE_TRY_VOID(check_conditions(rule));
   SLUICE_TRY_VOID(check_events(rule));
+  SLUICE_TRY_VOID(check_decode_events(rule));
   SLUICE_TRY_VOID(choose_scope(rule, positioned));
   return check_sides(rule);
 }

@@ -61,6 +61,7 @@ Result<> parse_protocol(std::string_view word, Rule& rule) {
   };
   static constexpr Entry kProtocols[] = {
       {"ip", 0, 0},
+      {"pkthdr", 0, 0},
       {"ip4", 0, 4},
       {"ipv4", 0, 4},
       {"ip6", 0, 6},
@@ -77,6 +78,7 @@ Result<> parse_protocol(std::string_view word, Rule& rule) {
     if (entry.name != word) continue;
     rule.protocol = entry.protocol;
     rule.ip_version = entry.ip_version;
+    rule.packet_header = word == "pkthdr";
     rule.tcp_packet = word == "tcp-pkt";
     rule.tcp_stream = word == "tcp-stream";
     return {};

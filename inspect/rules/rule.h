@@ -53,8 +53,9 @@ struct Rule {
   uint8_t ip_version = 0;  // 4, 6; 0: either
   bool tcp_packet = false;
   bool tcp_stream = false;
-  bool both_ways = false;   // <>
-  bool both_sides = false;  // =>: buffers of a request and of its response
+  bool packet_header = false;  // pkthdr: also what is no packet
+  bool both_ways = false;      // <>
+  bool both_sides = false;     // =>: buffers of a request and of its response
   FlowOption flow;
   Scope scope = Scope::kPacket;
   Target target = Target::kNone;
