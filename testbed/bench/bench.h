@@ -36,7 +36,7 @@ struct LiveCase {
   std::string entry;  // "xdp" | "tc"
   std::string way;    // "redirect" | "around" | "gateway": live_bench.cc
   uint64_t flows = 0;
-  double rate = 0;    // per second: packets, or bits of TCP payload; median of the rounds
+  double rate = 0;    // per second: packets, or bits of TCP payload; of the best round
   double cpu_ns = 0;  // per packet, of everything but the sender
   // What a CPU does, as a part of what it does in a plain redirect, and in one by way of the
   // appliance: packets per CPU time, so that other programs do not count, and bits per second.

@@ -12,6 +12,7 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 enum { kTcNext = -1, kTcDrop = 2 };
+enum { kNotOurs, kBack, kTapped };
 
 // Where what comes in at an interface leaves: below for an even destination MAC address, above 32
 // bits for an odd one; 0: it goes to the kernel.
@@ -59,31 +60,47 @@ int live_redirect_tc(struct __sk_buff* context) {
   return to ? (int)bpf_redirect(to, 0) : kTcNext;
 }
 
-// Turns a GENEVE datagram round, as an appliance that approves of everything. Whether it is one.
-SLUICE_INLINE int echo(__u8* data, const __u8* end) {
-  if (data + 42 > end || load_be16(data + 12) != kEtherTypeIpv4 || data[23] != kProtocolUdp ||
-      load_be16(data + 36) != 6081)
-    return 0;
+SLUICE_INLINE struct live_count* count_here(void) {
+  const __u32 cpu = bpf_get_smp_processor_id() & (kLiveCpusMax - 1);
+  return bpf_map_lookup_elem(&live_counts, &cpu);
+}
+
+SLUICE_INLINE void swap_macs(__u8* data) {
   const __u32 to = load_u32(data), from = load_u32(data + 6);
   const __u16 to_end = load_u16(data + 4), from_end = load_u16(data + 10);
   store_u32(data, from);
   store_u16(data + 4, from_end);
   store_u32(data + 6, to);
   store_u16(data + 10, to_end);
+}
+
+// Turns a GENEVE datagram round, as an appliance that approves of everything; the tap counts it.
+SLUICE_INLINE int echo(__u8* data, const __u8* end) {
+  if (data + 42 > end || load_be16(data + 12) != kEtherTypeIpv4 || data[23] != kProtocolUdp ||
+      load_be16(data + 36) != 6081)
+    return kNotOurs;
+  if (load_be32(data + 30) == kLiveTap) {
+    struct live_count* count = count_here();
+    if (count) count->tapped++;
+    return kTapped;
+  }
+  swap_macs(data);
   const __u32 source = load_u32(data + 26);
   store_u32(data + 26, load_u32(data + 30));
   store_u32(data + 30, source);
-  return 1;
+  return kBack;
 }
 
 SEC("xdp")
 int live_echo_xdp(struct xdp_md* context) {
-  return echo((__u8*)(long)context->data, (__u8*)(long)context->data_end) ? XDP_TX : XDP_PASS;
+  const int done = echo((__u8*)(long)context->data, (__u8*)(long)context->data_end);
+  return done == kBack ? XDP_TX : done == kTapped ? XDP_DROP : XDP_PASS;
 }
 
 SEC("tc")
 int live_echo_tc(struct __sk_buff* context) {
-  if (!echo((__u8*)(long)context->data, (__u8*)(long)context->data_end)) return kTcNext;
+  const int done = echo((__u8*)(long)context->data, (__u8*)(long)context->data_end);
+  if (done != kBack) return done == kTapped ? kTcDrop : kTcNext;
   return (int)bpf_redirect(context->ifindex, 0);
 }
 
@@ -105,8 +122,7 @@ SLUICE_INLINE int is_ours(const __u8* data, const __u8* end) {
 SEC("xdp")
 int live_sink_xdp(struct xdp_md* context) {
   if (!is_ours((__u8*)(long)context->data, (__u8*)(long)context->data_end)) return XDP_PASS;
-  const __u32 cpu = bpf_get_smp_processor_id() & (kLiveCpusMax - 1);
-  struct live_count* count = bpf_map_lookup_elem(&live_counts, &cpu);
+  struct live_count* count = count_here();
   if (count) count->packets++;
   return XDP_DROP;
 }
@@ -114,8 +130,7 @@ int live_sink_xdp(struct xdp_md* context) {
 SEC("tc")
 int live_sink_tc(struct __sk_buff* context) {
   if (!is_ours((__u8*)(long)context->data, (__u8*)(long)context->data_end)) return kTcNext;
-  const __u32 cpu = bpf_get_smp_processor_id() & (kLiveCpusMax - 1);
-  struct live_count* count = bpf_map_lookup_elem(&live_counts, &cpu);
+  struct live_count* count = count_here();
   if (count) count->packets++;
   return kTcDrop;
 }

@@ -11,6 +11,7 @@ enum {
   kLiveCpusMax = 128,
   kLiveFrameLength = 60,   // UDP over IPv4, as short as Ethernet frames are
   kLiveServerPort = 9999,  // where they go
+  kLiveTap = 0x0a090063,   // 10.9.0.99: an appliance that takes what comes and sends nothing
 };
 
 // What the generator sends.
@@ -22,10 +23,11 @@ struct live_traffic {
   __u64 step;       // packets so far
 };
 
-// What the sink of one CPU has seen.
+// What the sink of one CPU has seen, and the tap.
 struct live_count {
   __u64 packets;
-  __u64 zero[7];
+  __u64 tapped;  // by that appliance
+  __u64 zero[6];
 };
 
 SLUICE_ASSERT_SIZE(live_traffic, 32);

@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -27,8 +28,8 @@ using gateway::fixture::kOutside;
 using gateway::fixture::kTunnel;
 
 constexpr auto kTcxIngress = static_cast<bpf_attach_type>(46);  // BPF_TCX_INGRESS, of Linux 6.6
-constexpr uint32_t kFarEnd = 20;  // the interface of a namespace that is not the gateway
-constexpr uint32_t kFramesPerCall = 1 << 22;
+constexpr uint32_t kFlowsMax = 1 << 18;
+constexpr uint32_t kFramesPerCall = 1 << 20;
 constexpr int kGeneratorCpu = 0;
 constexpr int kPathCpu = 1;
 
@@ -73,6 +74,15 @@ const std::array<Wire, 3>& wires() {
   return all;
 }
 
+// Ctrl-C ends a measurement with an error, and so takes the namespaces away.
+volatile sig_atomic_t interrupted = 0;
+
+void end_at_signals() {
+  struct sigaction action = {};
+  action.sa_handler = [](int) { interrupted = 1; };
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
+}
+
 Result<> pin(int thread, int cpu) {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -100,7 +110,14 @@ std::vector<int> napi_threads() {
 
 }  // namespace
 
+const char* entry_name(gateway::Entry entry) { return entry == gateway::Entry::kTc ? "tc" : "xdp"; }
+
+std::string live_program(const char* what, gateway::Entry entry) {
+  return std::string("live_") + what + "_" + entry_name(entry);
+}
+
 Result<std::string> shell(const std::string& command) {
+  if (interrupted) return fail("interrupted");
   FILE* pipe = popen((command + " 2>&1").c_str(), "r");
   if (!pipe) return fail_errno("cannot run", command);
   std::string out;
@@ -115,6 +132,7 @@ Result<std::unique_ptr<LiveLab>> LiveLab::create() {
   if (geteuid() != 0) return fail("the live benchmark makes network namespaces; it needs root");
   if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
     return fail("the live benchmark needs two CPUs: one sends, the other is measured");
+  end_at_signals();
   std::unique_ptr<LiveLab> lab(new LiveLab);
   SLUICE_TRY_VOID(lab->make());
   return lab;
@@ -186,6 +204,17 @@ void LiveLab::detach_all() {
   links_.clear();
 }
 
+Result<std::unique_ptr<gateway::KernelHost>> LiveLab::gateway(
+    gateway::Entry entry, const std::function<void(gateway::Tables&)>& configure) const {
+  SLUICE_TRY(auto host, gateway::KernelHost::create({.flows_max = kFlowsMax, .pins = {}}));
+  gateway::fixture::configure(host->tables());
+  configure(host->tables());
+  SLUICE_TRY(const auto scope, gateway::NamespaceScope::enter(places_[kGateway]));
+  for (const uint32_t index : {kOutside, kInside, kTunnel})
+    SLUICE_TRY_VOID(host->attach(index, entry));
+  return host;
+}
+
 void LiveLab::route(uint32_t from, uint32_t even, uint32_t odd) {
   const uint64_t to = uint64_t{odd} << 32 | even;
   bpf_map_update_elem(bpf_map__fd(programs_->maps.live_routes), &from, &to, BPF_ANY);
@@ -209,12 +238,14 @@ Result<> LiveLab::set_threads(bool threaded) {
   return {};
 }
 
-uint64_t LiveLab::sunk() const {
+Result<> LiveLab::move_beside_generator() { return pin(0, kGeneratorCpu); }
+
+uint64_t LiveLab::counted(__u64 gateway::live_count::*what) const {
   uint64_t sum = 0;
   for (uint32_t cpu = 0; cpu < gateway::kLiveCpusMax; cpu++) {
     gateway::live_count count{};
     bpf_map_lookup_elem(bpf_map__fd(programs_->maps.live_counts), &cpu, &count);
-    sum += count.packets;
+    sum += count.*what;
   }
   return sum;
 }
@@ -246,17 +277,19 @@ Result<LiveLab::Load> LiveLab::send(uint32_t flows, double seconds) {
     LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(), .data_size_in = frame.size(),
                 .repeat = static_cast<int>(kFramesPerCall), .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
     int error = bpf_prog_test_run_opts(bpf_program__fd(programs_->progs.live_generate), &run);
-    const uint64_t sunk_before = sunk();  // after a first call: flows are open
+    const uint64_t sunk_before =
+        counted(&gateway::live_count::packets);  // after a first call: flows are open
     const double ns_before = thread_ns();
-    while (error == 0 && load.seconds < seconds) {
+    while (error == 0 && !interrupted && load.seconds < seconds) {
       error = bpf_prog_test_run_opts(bpf_program__fd(programs_->progs.live_generate), &run);
       // Of the sending alone: a call also makes its buffers, and waits until all are back.
       load.seconds += static_cast<double>(run.duration) * kFramesPerCall / 1e9;
     }
-    load.packets = static_cast<double>(sunk() - sunk_before);
+    load.packets = static_cast<double>(counted(&gateway::live_count::packets) - sunk_before);
     load.cpu_ns = thread_ns() - ns_before;
     sched_setaffinity(0, sizeof(before), &before);
     setpriority(PRIO_PROCESS, 0, 0);
+    if (interrupted) return fail("interrupted");
     if (error != 0) return fail_errno("the generator fails", {}, -error);
     return {};
   };

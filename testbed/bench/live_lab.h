@@ -14,12 +14,19 @@
 #include <vector>
 
 #include "gateway/control/namespaces.h"
+#include "gateway/datapath/kernel_host.h"
 #include "testbed/bench/live_bench.h"
 #include "tunnels/result.h"
 
 struct live_bench;
 
 namespace sluice::testbed {
+
+inline constexpr uint32_t kFarEnd = 20;  // the interface of a namespace that is not the gateway
+
+const char* entry_name(gateway::Entry entry);
+// A program of live_bench.bpf.c: "live_echo_xdp".
+std::string live_program(const char* what, gateway::Entry entry);
 
 class LiveLab {
  public:
@@ -37,6 +44,10 @@ class LiveLab {
   Result<> attach(Place place, uint32_t interface_index, const char* program);
   void detach_all();
 
+  // The packet path at the gateway's interfaces for as long as the host lives.
+  Result<std::unique_ptr<gateway::KernelHost>> gateway(
+      gateway::Entry entry, const std::function<void(gateway::Tables&)>& configure) const;
+
   // Packets that came in at `from` leave by `even` or `odd`, by their destination MAC address.
   void route(uint32_t from, uint32_t even, uint32_t odd);
 
@@ -48,13 +59,18 @@ class LiveLab {
   };
   Result<Load> send(uint32_t flows, double seconds);
 
+  // Packets that have reached the tap (live_bench.h).
+  uint64_t tapped() const { return counted(&gateway::live_count::tapped); }
+  // This thread runs where the generator does, as often as it.
+  static Result<> move_beside_generator();
+
   // Gives the namespaces' NAPI its own threads, all on one CPU; or takes them away.
   Result<> set_threads(bool threaded);
 
  private:
   LiveLab() = default;
   Result<> make();
-  uint64_t sunk() const;
+  uint64_t counted(__u64 gateway::live_count::*what) const;
   double thread_ns() const;
 
   live_bench* programs_ = nullptr;

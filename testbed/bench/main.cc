@@ -8,6 +8,7 @@
 #include "testbed/bench/bench.h"
 #include "testbed/bench/dpi_bench.h"
 #include "testbed/bench/ids_report.h"
+#include "testbed/bench/mirror_bench.h"
 
 using namespace sluice;  // NOLINT
 
@@ -168,6 +169,13 @@ int run_live(const testbed::LiveOptions& options, bool json) {
   return 0;
 }
 
+int run_mirrors(const testbed::MirrorBenchOptions& options, bool json) {
+  const auto cases = testbed::bench_mirrors(options);
+  if (!cases) return fail(cases.error());
+  print(*cases, json);
+  return 0;
+}
+
 int run_dpi(const testbed::DpiBenchOptions& options, bool json) {
   const auto b = testbed::bench_dpi(options);
   if (!b) return fail(b.error());
@@ -233,8 +241,13 @@ int main(int argc, char** argv) {
   live->add_flag("--json", json, "an array of cases instead of a table");
   live->add_option("--seconds", live_options.seconds, "of one measurement")
       ->check(CLI::Range(1, 60));
-  live->add_option("--rounds", live_options.rounds, "the median is shown")
-      ->check(CLI::Range(1, 100));
+  live->add_option("--rounds", live_options.rounds, "the best is shown")->check(CLI::Range(1, 100));
+  testbed::MirrorBenchOptions mirror_options;
+  CLI::App* mirrors = app.add_subcommand(
+      "mirror",
+      "CPU time of packets with copies for a mirror or shadow, and what becomes of those");
+  mirrors->add_flag("--json", json, "an array of cases instead of a table");
+  add_options(*mirrors, mirror_options);
   testbed::DpiBenchOptions dpi_options;
   CLI::App* dpi = app.add_subcommand("dpi", "Mpps of flow table and classifier, one thread");
   dpi->add_flag("--json", json, "an array of cases instead of a table");
@@ -259,6 +272,7 @@ int main(int argc, char** argv) {
   if (control->parsed()) return run_control(control_options, json);
   if (appliances->parsed()) return run_appliances(appliance_options, json);
   if (live->parsed()) return run_live(live_options, json);
+  if (mirrors->parsed()) return run_mirrors(mirror_options, json);
   if (dpi->parsed()) return run_dpi(dpi_options, json);
   if (ids->parsed()) {
     const auto bench = testbed::bench_ids(ids_options);
