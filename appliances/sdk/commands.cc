@@ -20,6 +20,7 @@ constexpr BuiltIn kBuiltIn[] = {
     {"stats", "counters of all workers together"},
     {"metrics", "the page of GET /metrics, as `text`"},
     {"reload", "read rules or policy again; on an error the old ones stay"},
+    {"reopen-log-files", "open log files again by their names; on an error the old ones stay"},
 };
 
 // Names from the network may be no UTF-8.
@@ -57,6 +58,10 @@ Result<ordered_json> Commands::perform(const json& request) {
     return ordered_json{{"text", text}};
   }
   if (name == "reload") return reload();
+  if (name == "reopen-log-files" && controls_.reopen) {
+    SLUICE_TRY_VOID(reopen());
+    return ordered_json::object();
+  }
   return perform_own(name, request);
 }
 
@@ -71,11 +76,16 @@ Result<ordered_json> Commands::perform_own(const std::string& name, const json& 
   }
 }
 
+bool Commands::offers(std::string_view built_in) const {
+  if (built_in == "reload") return controls_.reload != nullptr;
+  if (built_in == "reopen-log-files") return controls_.reopen != nullptr;
+  return true;
+}
+
 ordered_json Commands::help() const {
   ordered_json commands = ordered_json::array();
   for (const auto& [name, about] : kBuiltIn)
-    if (controls_.reload || std::string_view(name) != "reload")
-      commands.push_back({{"command", name}, {"about", about}});
+    if (offers(name)) commands.push_back({{"command", name}, {"about", about}});
   for (const Command& command : controls_.commands)
     commands.push_back({{"command", command.name}, {"about", command.about}});
   return {{"commands", commands}};
@@ -106,5 +116,7 @@ Result<ordered_json> Commands::reload() {
   const std::lock_guard lock(reloading_);
   return controls_.reload(workers_);
 }
+
+Result<> Commands::reopen() const { return controls_.reopen ? controls_.reopen() : Result<>{}; }
 
 }  // namespace sluice::sdk

@@ -27,6 +27,8 @@ class Commands {
   // Prometheus' text format. An error if the workers do not answer soon.
   Result<std::string> metrics() const;
   Result<nlohmann::ordered_json> reload();
+  // Nothing happens if there are no log files.
+  Result<> reopen() const;
 
  private:
   Result<nlohmann::ordered_json> perform(const nlohmann::json& request);
@@ -34,6 +36,7 @@ class Commands {
                                              const nlohmann::json& request);
   Result<nlohmann::ordered_json> stats_of(const Workers& workers) const;
   Result<std::string> metrics_of(const Workers& workers) const;
+  bool offers(std::string_view built_in) const;
   nlohmann::ordered_json help() const;
 
   const Controls controls_;

@@ -131,6 +131,26 @@ TEST_F(CommandsTest, HelpNamesWhatThereIs) {
             R"({"ok":false,"error":"this appliance has nothing to reload"})");
 }
 
+TEST_F(CommandsTest, LogFilesAreOpenedAgainWhereThereAreSome) {
+  Commands none = commands({});
+  EXPECT_TRUE(none.reopen());
+  EXPECT_EQ(json::parse(none.answer(R"({"command":"reopen-log-files"})"))["ok"], false);
+  int opened = 0;
+  Controls controls;
+  controls.reopen = [&]() -> Result<> {
+    if (opened == 1) return fail("no such directory", "eve.json");
+    opened++;
+    return {};
+  };
+  Commands c = commands(std::move(controls));
+  EXPECT_NE(c.answer(R"({"command":"help"})").find("\"reopen-log-files\""), std::string::npos);
+  EXPECT_EQ(c.answer(R"({"command":"reopen-log-files"})"), R"({"ok":true})");
+  EXPECT_EQ(opened, 1);
+  EXPECT_EQ(c.answer(R"({"command":"reopen-log-files"})"),
+            R"({"ok":false,"error":"eve.json: no such directory"})");
+  EXPECT_FALSE(c.reopen());
+}
+
 TEST_F(CommandsTest, RefusesWhatIsNoRequest) {
   Controls controls = numbers();
   controls.commands.push_back(

@@ -30,6 +30,9 @@ struct Controls {
   // Builds the new state, then has every worker take it; one call at a time. On an error the old
   // state stays. What it returns is an object: what there is to say about the new state.
   std::function<Result<nlohmann::ordered_json>(const Workers& workers)> reload;
+  // Opens its log files again by their names, which somebody may have given to others. On an error
+  // it goes on with those that are open.
+  std::function<Result<>()> reopen;
   // Adds the appliance's own numbers to /metrics.
   std::function<Result<>(const Workers& workers, tunnels::MetricsPage& page)> metrics;
   // Adds its own fields to `stats` and /stats.

@@ -14,6 +14,17 @@ std::string news_of(const nlohmann::ordered_json& reloaded) {
   return reloaded.empty() ? "reloaded" : "reloaded " + reloaded.dump();
 }
 
+// The log files come first: they are opened again whatever is wrong with the rules.
+void renew(Commands& commands, bool log_files_too) {
+  if (log_files_too) {
+    if (const auto reopened = commands.reopen(); !reopened)
+      std::fprintf(stderr, "%s\n", reopened.error().text().c_str());
+  }
+  const auto reloaded = commands.reload();
+  std::fprintf(stderr, "%s\n",
+               reloaded ? news_of(*reloaded).c_str() : reloaded.error().text().c_str());
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Runner>> Runner::start(const RunnerOptions& options,
@@ -91,17 +102,15 @@ Result<> run(const RunnerOptions& options, const ApplianceFactory& make, Control
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGHUP);
+  sigaddset(&signals, SIGUSR2);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   SLUICE_TRY(std::unique_ptr<Runner> runner, Runner::start(options, make, std::move(controls)));
   std::fprintf(stderr, "ready: GENEVE at %s:%u, health at port %u, %s\n", options.listen.c_str(),
                unsigned{options.port}, unsigned{options.health_port},
                "stop with SIGTERM or SIGINT");
-  for (int signal = 0; sigwait(&signals, &signal) == 0 && signal == SIGHUP;) {
-    const auto reloaded = runner->commands().reload();
-    std::fprintf(stderr, "%s\n",
-                 reloaded ? news_of(*reloaded).c_str() : reloaded.error().text().c_str());
-  }
+  for (int signal = 0; sigwait(&signals, &signal) == 0 && (signal == SIGHUP || signal == SIGUSR2);)
+    renew(runner->commands(), signal == SIGHUP);
   const std::string stats = runner->commands().stats();
   runner.reset();
   std::fprintf(stderr, "%s\n", stats.c_str());

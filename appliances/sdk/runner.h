@@ -69,7 +69,8 @@ class Runner {
   std::vector<std::thread> threads_;
 };
 
-// Runs until SIGTERM or SIGINT, then prints the counters to stderr. SIGHUP reloads. For main().
+// Runs until SIGTERM or SIGINT, then prints the counters to stderr. SIGHUP opens log files again
+// and reloads, SIGUSR2 only reloads. For main().
 Result<> run(const RunnerOptions& options, const ApplianceFactory& make, Controls controls = {});
 
 }  // namespace sluice::sdk

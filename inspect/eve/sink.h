@@ -36,7 +36,8 @@ class MemorySink final : public Sink {
 inline constexpr size_t kSinkBufferMax = 64 * 1024;
 
 // Appends to a file, whole lines at a time (O_APPEND: other processes may append to it too). Any
-// thread. A line that cannot be written is lost and counted: a full disk never stops packets.
+// thread. A line that cannot be written is lost and counted: a full disk never stops packets. Of
+// one that was written in part the rest is lost; the next begins on a line of its own.
 class FileSink final : public Sink {
  public:
   // "-" is standard output.
@@ -47,15 +48,24 @@ class FileSink final : public Sink {
 
   void write(std::string_view line) override;
   void flush() override;
+  // Goes on in a new file of the same name, if somebody has moved or removed the old one: what was
+  // written before this is there, the rest here. An error: it goes on as before. Standard output
+  // stays.
+  Result<> reopen();
+  uint64_t lines() const;  // that were written, or lost
   uint64_t lines_lost() const;
 
  private:
-  explicit FileSink(int fd) : fd_(fd) {}
+  FileSink(const std::string& path, int fd) : path_(path), fd_(fd) {}
   void flush_locked();
+  std::string_view put(std::string_view text) const;
 
+  const std::string path_;
   mutable std::mutex mutex_;
-  const int fd_;
+  int fd_;
   std::string buffer_;
+  bool cut_ = false;  // the file ends within a line
+  uint64_t lines_ = 0;
   uint64_t lines_lost_ = 0;
 };
 
