@@ -102,7 +102,7 @@ void add_options(CLI::App& app, IdsCommand& command) {
            check("--events", choose_events(list, command.ids));
          },
          "events to write: all (as without this), none, or some of alert,drop,flow,fileinfo,stats,"
-         "http,dns,tls,ssh,smtp,ftp")
+         "http,dns,tls,ssh,smtp,ftp,anomaly")
       ->type_name("LIST");
   app.add_option_function<std::vector<std::string>>(
          "--exception",

@@ -17,6 +17,7 @@ namespace {
 struct Lists {
   bool one_setting = false;  // an option of a type of events does not choose the type
   std::string types;
+  std::vector<std::pair<std::string, bool>> enabled;  // types that say so
   std::string order;
   NamedFiles files;
 };
@@ -92,6 +93,18 @@ Applied apply_fixed(std::string_view name, std::string_view value) {
   return false;
 }
 
+Applied apply_anomaly_option(std::string_view option, std::string_view value,
+                             inspect::AnomalyOptions& anomalies) {
+  const std::pair<std::string_view, bool*> options[] = {{"types.applayer", &anomalies.applayer},
+                                                        {"types.stream", &anomalies.stream},
+                                                        {"types.decode", &anomalies.decode},
+                                                        {"packethdr", &anomalies.packet_header}};
+  for (const auto& [name, wanted] : options) {
+    if (name == option) return set(*wanted, option, value);
+  }
+  return false;
+}
+
 // The settings of one type of events, e.g. "alert" "payload" "yes".
 Applied apply_event_option(std::string_view type, std::string_view option, std::string_view value,
                            IdsOptions& options) {
@@ -107,6 +120,7 @@ Applied apply_event_option(std::string_view type, std::string_view option, std::
     events.every_drop = value == "all";
     return true;
   }
+  if (type == "anomaly") return apply_anomaly_option(option, value, events.anomalies);
   if (type == "files" && option.starts_with("force-hash.")) {
     for (size_t i = 0; i < inspect::kFileHashes; i++) {
       if (inspect::file_hash_name(static_cast<inspect::FileHash>(i)) != value) continue;
@@ -117,7 +131,7 @@ Applied apply_event_option(std::string_view type, std::string_view option, std::
   }
   // They are always there.
   if (type == "flow" && option == "exception-policy") return boolean(value).value_or(false);
-  return option == "enabled" && boolean(value).value_or(false);
+  return false;
 }
 
 // A list entry of "types": a name, or a name with options below it.
@@ -129,6 +143,12 @@ Applied apply_type(std::string_view path, std::string_view value, IdsOptions& op
   if (!inspect::EventTypes::parse(name) || name == "all" || name == "none") return false;
   if (path.empty() || !lists.one_setting) add_to(lists.types, name);
   if (path.empty()) return true;
+  if (path == "enabled") {
+    bool enabled = true;
+    SLUICE_TRY(const bool applied, set(enabled, path, value));
+    lists.enabled.emplace_back(name, enabled);
+    return applied;
+  }
   return apply_event_option(type, path, value, options);
 }
 
@@ -166,6 +186,10 @@ Applied apply_one(const Setting& setting, IdsOptions& options, Lists& lists) {
     add_to(lists.order, value);
     return true;
   }
+  if (name == "sensor-name") {
+    inspection.events.sensor_name = value;
+    return true;
+  }
   if (name == "stream.checksum-validation") return set(inspection.verify_checksums, name, value);
   if (name == "stream.async-oneside") return set(inspection.one_sided, name, value);
   if (name == "packet-alert-max")
@@ -181,7 +205,9 @@ Applied apply_one(const Setting& setting, IdsOptions& options, Lists& lists) {
 }
 
 Result<> apply_lists(const Lists& lists, IdsOptions& options, SettingNotes& notes) {
+  inspect::EventTypes& types = options.inspection.events.types;
   if (!lists.types.empty()) SLUICE_TRY_VOID(choose_events(lists.types, options));
+  for (const auto& [name, enabled] : lists.enabled) types = types.with(name, enabled);
   lists.files.apply(options.rules, notes);
   if (lists.order.empty()) return {};
   const auto order = inspect::parse_rule_order(lists.order);

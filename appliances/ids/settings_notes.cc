@@ -82,7 +82,6 @@ constexpr KnownPart kParts[] = {
     {"unix-command", "--socket PATH opens the control socket"},
     {"magic-file", "rules with filemagic are refused"},
     {"geoip-database", "rules with geoip are refused"},
-    {"sensor-name", "events do not name their sensor"},
     {"legacy", "uricontent is understood in any case"},
     {"engine-analysis", "`sluice-ids rules` says which rules load, and `--profile` what they cost"},
     {"profiling", "`sluice-ids rules --profile CAPTURE` says what rules cost"},

@@ -77,16 +77,14 @@ TEST_F(SettingsTest, TakesWhatItUnderstandsAndNamesTheRest) {
   ASSERT_TRUE(others) << others.error().text();
   EXPECT_EQ(*others, (std::vector<std::string>{
                          settings->file + ":23: outputs.eve-log.types.alert: these events have the "
-                                          "members that they have",
-                         settings->file + ":29: outputs.eve-log.types.anomaly: there are no such "
-                                          "events"}));
+                                          "members that they have"}));
   EXPECT_EQ(options.rules.variables.at("HOME_NET"), "[10.0.0.0/8]");
   EXPECT_EQ(options.rules.variables.at("WEB"), "[80,8080]");
   const inspect::EventOptions& events = options.inspection.events;
   EXPECT_TRUE(events.community_id && events.short_ipv6 && events.every_drop);
   EXPECT_TRUE(events.payload && events.payload_printable && events.packet);
   EXPECT_EQ(events.community_id_seed, 7);
-  for (const char* type : {"alert", "drop", "dns", "fileinfo", "flow"})
+  for (const char* type : {"alert", "drop", "dns", "fileinfo", "anomaly", "flow"})
     EXPECT_TRUE(events.types.has(type)) << type;
   for (const char* type : {"http", "stats"}) EXPECT_FALSE(events.types.has(type)) << type;
   EXPECT_TRUE(options.inspection.file_hashes[0]);
@@ -285,6 +283,30 @@ TEST_F(SettingsTest, OneByOneEachMustBeUnderstood) {
   EXPECT_TRUE(apply_setting(layers + "2", options));
   EXPECT_FALSE(apply_setting(layers + "4", options));
   EXPECT_TRUE(options.inspection.events.types.has("http")) << "an option chooses no types";
+}
+
+TEST_F(SettingsTest, WhatAnomaliesTellOf) {
+  const auto settings = read(
+      "outputs:\n  - eve-log:\n      types:\n        - flow:\n            enabled: no\n        - "
+      "anomaly:\n            enabled: yes\n            types: {decode: yes, stream: yes, applayer: "
+      "no}\n            packethdr: yes\n");
+  ASSERT_TRUE(settings) << settings.error().text();
+  IdsOptions options;
+  const auto others = apply_settings(*settings, options);
+  ASSERT_TRUE(others) << others.error().text();
+  EXPECT_TRUE(others->empty()) << others->front();
+  const inspect::EventOptions& events = options.inspection.events;
+  EXPECT_TRUE(events.types.has("anomaly"));
+  EXPECT_FALSE(events.types.has("flow"));
+  EXPECT_TRUE(events.anomalies.decode && events.anomalies.stream && events.anomalies.packet_header);
+  EXPECT_FALSE(events.anomalies.applayer);
+  const std::string anomaly = "outputs.0.eve-log.types.0.anomaly.";
+  EXPECT_TRUE(apply_setting(anomaly + "enabled=no", options));
+  EXPECT_FALSE(events.types.has("anomaly"));
+  EXPECT_TRUE(apply_setting(anomaly + "enabled=yes", options));
+  EXPECT_TRUE(events.types.has("anomaly"));
+  for (const char* bad : {"enabled=perhaps", "types.decode=some", "types.other=yes"})
+    EXPECT_FALSE(apply_setting(anomaly + bad, options)) << bad;
 }
 
 TEST_F(SettingsTest, ExceptionPolicies) {

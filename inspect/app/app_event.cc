@@ -113,7 +113,24 @@ constexpr AppEvent kEvents[] = {
     {P::kSsh, "invalid_record"},
 };
 
+constexpr size_t outside_before(size_t event) {
+  const auto outside = [](const AppEvent& e) { return e.outside; };
+  return static_cast<size_t>(std::count_if(kEvents, kEvents + event, outside));
+}
+static_assert(outside_before(std::size(kEvents)) < kOutsideEventsMax);
+
+char capital(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
+
 }  // namespace
+
+std::string anomaly_name(const AppEvent& event) {
+  std::string name(event.name);
+  if (event.protocol == P::kHttp1 || event.protocol == P::kTls || event.protocol == P::kSmtp)
+    std::ranges::transform(name, name.begin(), capital);
+  return name;
+}
+
+size_t outside_number(uint16_t event) { return outside_before(event); }
 
 std::span<const AppEvent> app_events() { return kEvents; }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "inspect/app/protocol.h"
@@ -23,6 +24,12 @@ struct AppEvent {
 std::span<const AppEvent> app_events();
 // Its place in app_events(); nothing: no parser tells it.
 std::optional<uint16_t> find_app_event(AppProtocol protocol, std::string_view name);
+// As "anomaly" events write it: Suricata has the names of some protocols in capitals.
+std::string anomaly_name(const AppEvent& event);
+// Events that are told outside of transactions are numbered, for a set of those that a flow has
+// had.
+inline constexpr size_t kOutsideEventsMax = 32;
+size_t outside_number(uint16_t event);
 // Whether a parser of any protocol tells it.
 bool is_app_event(std::string_view name);
 

@@ -86,6 +86,14 @@ void write_flags(JsonLine& line, uint8_t flags) {
 
 using Metadata = std::span<const std::pair<std::string, std::string>>;
 
+void write_addresses(JsonLine& line, const tunnels::tuple& tuple, bool short_ipv6) {
+  const auto text = short_ipv6 ? address_text : long_address_text;
+  line.string("src_ip", text(tuple.source, tuple.version));
+  if (has_ports(tuple.protocol)) line.number("src_port", ntohs(tuple.source_port));
+  line.string("dest_ip", text(tuple.destination, tuple.version));
+  if (has_ports(tuple.protocol)) line.number("dest_port", ntohs(tuple.destination_port));
+}
+
 void write_end(JsonLine& line, std::string_view name, const uint32_t (&address)[4], uint16_t port,
                const AlertFields& alert) {
   const tunnels::tuple& tuple = *alert.packet;
@@ -94,6 +102,36 @@ void write_end(JsonLine& line, std::string_view name, const uint32_t (&address)[
   line.string("ip", text(address, tuple.version));
   if (has_ports(tuple.protocol)) line.number("port", ntohs(port));
   line.close();
+}
+
+void write_ip_header(JsonLine& line, std::span<const uint8_t> ip) {
+  if (ip[0] >> 4 == 4) {
+    line.number("len", tunnels::load_be16(&ip[2]));
+    line.number("tos", ip[1]);
+    line.number("ttl", ip[8]);
+    line.number("ipid", tunnels::load_be16(&ip[4]));
+    return;
+  }
+  const uint32_t first = tunnels::load_be32(&ip[0]);
+  line.number("len", tunnels::load_be16(&ip[4]));
+  line.number("tc", first >> 20 & 0xff);
+  line.number("hoplimit", ip[7]);
+  line.number("flowlbl", first & 0xfffff);
+}
+
+void write_tcp_header(JsonLine& line, std::span<const uint8_t> segment) {
+  struct Named {
+    uint8_t flag;
+    std::string_view name;
+  };
+  constexpr Named kFlags[] = {{0x02, "syn"}, {0x10, "ack"}, {0x08, "psh"},
+                              {0x04, "rst"}, {0x20, "urg"}, {0x01, "fin"}};
+  line.number("tcpseq", tunnels::load_be32(&segment[4]));
+  line.number("tcpack", tunnels::load_be32(&segment[8]));
+  line.number("tcpwin", tunnels::load_be16(&segment[14]));
+  for (const auto& [flag, name] : kFlags) line.boolean(name, segment[13] & flag);
+  line.number("tcpres", segment[12] & 15);
+  line.number("tcpurgp", tunnels::load_be16(&segment[18]));
 }
 
 // "source" attacks, "target" is attacked.
@@ -126,16 +164,12 @@ void write_metadata(JsonLine& line, Metadata metadata) {
 
 void begin_event(JsonLine& line, int64_t time_us, std::string_view event_type, uint64_t flow_id,
                  const tunnels::tuple& tuple, bool short_ipv6) {
-  const auto text = short_ipv6 ? address_text : long_address_text;
   line.begin();
   line.string("timestamp", timestamp_text(time_us));
   if (flow_id != 0) line.unsigned_number("flow_id", flow_id);
   line.string("event_type", event_type);
   if (tuple.version == 0) return;
-  line.string("src_ip", text(tuple.source, tuple.version));
-  if (has_ports(tuple.protocol)) line.number("src_port", ntohs(tuple.source_port));
-  line.string("dest_ip", text(tuple.destination, tuple.version));
-  if (has_ports(tuple.protocol)) line.number("dest_port", ntohs(tuple.destination_port));
+  write_addresses(line, tuple, short_ipv6);
   line.string("proto", protocol_text(tuple.protocol));
   line.number("ip_v", tuple.version);
 }
@@ -154,9 +188,10 @@ void write_alert(JsonLine& line, const AlertFields& alert) {
   line.close();
 }
 
-void write_flow(JsonLine& line, const Flow& flow) {
+void write_flow(JsonLine& line, const Flow& flow, bool short_ipv6) {
   line.open("flow");
   write_flow_counts(line, flow);
+  write_addresses(line, flow.to_server, short_ipv6);
   line.close();
 }
 
@@ -202,14 +237,40 @@ void write_tcp(JsonLine& line, const Flow& flow) {
 }
 
 void write_tunnel(JsonLine& line, const tunnels::tuple& outer, int depth, bool short_ipv6) {
-  const auto text = short_ipv6 ? address_text : long_address_text;
   line.open("tunnel");
-  line.string("src_ip", text(outer.source, outer.version));
-  if (has_ports(outer.protocol)) line.number("src_port", ntohs(outer.source_port));
-  line.string("dest_ip", text(outer.destination, outer.version));
-  if (has_ports(outer.protocol)) line.number("dest_port", ntohs(outer.destination_port));
+  write_addresses(line, outer, short_ipv6);
   line.string("proto", protocol_text(outer.protocol));
   line.number("depth", depth);
+  line.close();
+}
+
+void write_icmp(JsonLine& line, const PacketView& view) {
+  const auto kind = icmp_kind(view);
+  if (!kind) return;
+  line.number("icmp_type", kind->type);
+  line.number("icmp_code", kind->code);
+}
+
+void write_icmp(JsonLine& line, const Flow& flow) {
+  if (!flow.is_icmp()) return;
+  line.number("icmp_type", flow.icmp_type[0]);
+  line.number("icmp_code", flow.icmp_code[0]);
+  if (flow.packets[1] == 0) return;
+  line.number("response_icmp_type", flow.icmp_type[1]);
+  line.number("response_icmp_code", flow.icmp_code[1]);
+}
+
+void write_drop(JsonLine& line, const PacketView& view, std::string_view reason) {
+  line.open("drop");
+  write_ip_header(line, view.ip);
+  const auto transport = view.ip.subspan(view.packet.l4_offset);
+  if (view.is_tcp()) write_tcp_header(line, transport);
+  if (view.is_udp()) line.number("udplen", tunnels::load_be16(&transport[4]));
+  if (icmp_kind(view) && transport.size() >= 8) {
+    line.number("icmp_id", tunnels::load_be16(&transport[4]));
+    line.number("icmp_seq", tunnels::load_be16(&transport[6]));
+  }
+  line.string("reason", reason);
   line.close();
 }
 

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "inspect/stream/flow.h"
+#include "inspect/stream/packet_view.h"
 #include "tunnels/packet.h"
 
 namespace sluice::inspect {
@@ -45,9 +46,10 @@ void begin_event(JsonLine& line, int64_t time_us, std::string_view event_type, u
 
 void write_alert(JsonLine& line, const AlertFields& alert);
 
-// "flow": packets and bytes of each direction and when it began. For a flow that has ended also
-// end, age, state and reason, and `members` as JsonLine takes them.
-void write_flow(JsonLine& line, const Flow& flow);
+// "flow": packets and bytes of each direction, when it began, and its client (src) and server. For
+// a flow that has ended also end, age, state, reason and `members` as JsonLine takes them, but not
+// its ends: they are the event's.
+void write_flow(JsonLine& line, const Flow& flow, bool short_ipv6 = false);
 void write_ended_flow(JsonLine& line, const Flow& flow, FlowEnd end, bool alerted = false,
                       std::string_view action = {}, std::string_view members = {});
 
@@ -60,8 +62,14 @@ void write_tcp(JsonLine& line, const Flow& flow);
 // "tunnel": the packet that carries the one that the event is about, and how deep that lies.
 void write_tunnel(JsonLine& line, const tunnels::tuple& outer, int depth, bool short_ipv6);
 
-// "drop" of one packet: its lengths and why, in Suricata's words ("rules", "flow drop", "stream
-// error" ...).
+// "icmp_type" and "icmp_code" of a packet; of a flow, by the first packet of each direction.
+void write_icmp(JsonLine& line, const PacketView& view);
+void write_icmp(JsonLine& line, const Flow& flow);
+
+// "drop" of one packet: what its headers say, by netfilter's names, and why, in Suricata's words
+// ("rules", "flow drop", "stream error" ...).
+void write_drop(JsonLine& line, const PacketView& view, std::string_view reason);
+// The same where only the packet's length is at hand.
 void write_drop(JsonLine& line, uint32_t packet_length, std::string_view reason);
 
 // "2024-01-01T00:00:00.000000+0000"

@@ -20,6 +20,7 @@ TEST(Event, AlertHasSuricatasFields) {
   begin_event(line, 1704067200123456, "alert", 42,
               testing::parsed(testing::tcp(ends, 2, 0, 0)).tuple);
   write_alert(line, {true, 1, 2000001, 3, "a \"name\"", "Misc activity", 3});
+  flow.to_server = testing::parsed(testing::tcp(ends, 2, 0, 0)).tuple;
   write_flow(line, flow);
   const auto event = nlohmann::json::parse(line.finish());
   EXPECT_EQ(event, nlohmann::json::parse(R"({
@@ -29,7 +30,8 @@ TEST(Event, AlertHasSuricatasFields) {
     "alert": {"action": "blocked", "gid": 1, "signature_id": 2000001, "rev": 3,
               "signature": "a \"name\"", "category": "Misc activity", "severity": 3},
     "flow": {"pkts_toserver": 3, "pkts_toclient": 0, "bytes_toserver": 0, "bytes_toclient": 99,
-             "start": "1970-01-01T00:00:00.000000+0000"}})"));
+             "start": "1970-01-01T00:00:00.000000+0000", "src_ip": "10.1.2.3", "src_port": 1234,
+             "dest_ip": "10.4.5.6", "dest_port": 80}})"));
 }
 
 TEST(Event, MetadataKeepsEveryValueOfAKey) {
@@ -62,6 +64,32 @@ TEST(Event, DropAndEndedFlow) {
   EXPECT_EQ(event.at("flow").at("state"), "closed");
   EXPECT_EQ(event.at("flow").at("reason"), "timeout");
   EXPECT_EQ(event.at("flow").at("end"), "1970-01-01T00:01:01.000000+0000");
+}
+
+nlohmann::json drop_of(const testing::Bytes& ip) {
+  JsonLine line;
+  line.begin();
+  write_drop(line, *view_packet(ip), "rules");
+  return nlohmann::json::parse(line.finish()).at("drop");
+}
+
+TEST(Event, DropTellsThePacketsHeaders) {
+  const testing::Ends six{"fd00::1", "fd00::2", 1234, 80};
+  auto segment = testing::tcp({}, 0x1a, 7, 4'000'000'000);
+  segment[1] = 0x10;
+  EXPECT_EQ(drop_of(segment), nlohmann::json::parse(R"({"len": 40, "tos": 16, "ttl": 64, "ipid": 1,
+      "tcpseq": 7, "tcpack": 4000000000, "tcpwin": 65000, "syn": true, "ack": true, "psh": true,
+      "rst": false, "urg": false, "fin": false, "tcpres": 0, "tcpurgp": 0, "reason": "rules"})"));
+  auto datagram = testing::udp(six, "four");
+  datagram[0] = 0x6a;
+  datagram[1] = 0xb0;
+  datagram[3] = 9;
+  EXPECT_EQ(drop_of(datagram), nlohmann::json::parse(R"({"len": 12, "tc": 171, "hoplimit": 64,
+      "flowlbl": 9, "udplen": 12, "reason": "rules"})"));
+  EXPECT_EQ(drop_of(testing::icmp({}, 8, 0, std::string("\0\5\1\0", 4))),
+            nlohmann::json::parse(R"({"len": 28, "tos": 0, "ttl": 64, "ipid": 1, "icmp_id": 5,
+      "icmp_seq": 256, "reason": "rules"})"));
+  EXPECT_FALSE(drop_of(testing::icmp({}, 8, 0, "")).contains("icmp_id")) << "it is cut short";
 }
 
 TEST(Event, TcpTellsTheFlagsOfEachSide) {

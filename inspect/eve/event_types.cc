@@ -10,8 +10,8 @@ namespace sluice::inspect {
 namespace {
 
 constexpr std::array<std::string_view, static_cast<size_t>(EventType::kCount)> kNames = {
-    "alert", "drop", "flow", "fileinfo", "stats", "http",
-    "dns",   "tls",  "ssh",  "smtp",     "ftp",   "netflow"};
+    "alert", "drop", "flow", "fileinfo", "stats",   "http",   "dns",
+    "tls",   "ssh",  "smtp", "ftp",      "netflow", "anomaly"};
 
 std::optional<size_t> number_of(std::string_view name) {
   for (size_t i = 0; i < kNames.size(); i++) {
@@ -35,6 +35,12 @@ Result<EventTypes> EventTypes::parse(std::string_view list) {
     out.types_.set(*number);
     begin = end + 1;
   }
+  return out;
+}
+
+EventTypes EventTypes::with(std::string_view name, bool wanted) const {
+  EventTypes out = *this;
+  if (const auto number = number_of(name)) out.types_.set(*number, wanted);
   return out;
 }
 

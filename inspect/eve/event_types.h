@@ -24,6 +24,7 @@ enum class EventType : uint8_t {
   kSmtp,
   kFtp,
   kNetflow,
+  kAnomaly,
   kCount,
 };
 
@@ -42,6 +43,8 @@ class EventTypes {
     out.types_.reset(static_cast<size_t>(type));
     return out;
   }
+  // By name, which must be one of those.
+  EventTypes with(std::string_view name, bool wanted) const;
 
  private:
   std::bitset<static_cast<size_t>(EventType::kCount)> types_;

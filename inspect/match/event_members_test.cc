@@ -30,6 +30,55 @@ TEST(EventMembers, TellOfTheFrame) {
   EXPECT_EQ(live.at("flow").at("bytes_toserver"), 35);
 }
 
+TEST(EventMembers, TellOfTheFlowsEnds) {
+  Harness h("alert udp any any -> any any (content:\"answer\"; sid:1;)");
+  const Ends ends{"10.0.0.1", "10.0.0.2", 4000, 99};
+  h.send(udp(ends, "question"));
+  h.send(udp(ends.turned(), "answer"));
+  const auto alert = h.events().back();
+  EXPECT_EQ(alert.at("src_ip"), "10.0.0.2");
+  const auto& flow = alert.at("flow");
+  EXPECT_EQ(flow.at("src_ip"), "10.0.0.1");
+  EXPECT_EQ(flow.at("src_port"), 4000);
+  EXPECT_EQ(flow.at("dest_ip"), "10.0.0.2");
+  EXPECT_EQ(flow.at("dest_port"), 99);
+}
+
+TEST(EventMembers, TellTypesOfIcmp) {
+  MemorySink sink;
+  InspectorOptions options;
+  EngineOptions rules;
+  rules.rule_texts = {{"test", "alert icmp any any -> any any (itype:0; sid:1;)"}};
+  const auto inspector = std::move(*Inspector::create(*Engine::create(rules), options, sink));
+  Responses responses;
+  const Ends ends;
+  inspector->inspect(icmp(ends, 8, 3, "ping"), 1, responses);
+  inspector->inspect(icmp(ends.turned(), 0, 2, "pong"), 2, responses);
+  inspector->finish(3);
+  std::istringstream lines(sink.text());
+  std::string line;
+  std::getline(lines, line);
+  const auto alert = nlohmann::json::parse(line);
+  EXPECT_EQ(alert.at("icmp_type"), 0);
+  EXPECT_EQ(alert.at("icmp_code"), 2);
+  std::getline(lines, line);
+  const auto flow = nlohmann::json::parse(line);
+  EXPECT_EQ(flow.at("event_type"), "flow");
+  EXPECT_EQ(flow.at("icmp_type"), 8);
+  EXPECT_EQ(flow.at("icmp_code"), 3);
+  EXPECT_EQ(flow.at("response_icmp_type"), 0);
+  EXPECT_EQ(flow.at("response_icmp_code"), 2);
+}
+
+TEST(EventMembers, TellTheSensorsName) {
+  InspectorOptions options;
+  options.events.sensor_name = "dmz-1";
+  Harness h("drop udp any any -> any any (content:\"evil\"; sid:1;)", options);
+  h.send(udp({}, "evil"));
+  for (const auto& event : h.events()) EXPECT_EQ(event.at("host"), "dmz-1");
+  EXPECT_EQ(h.events().size(), 2u);
+}
+
 TEST(EventMembers, TellMoreOnDemand) {
   const auto silent = only_alert({}, {}, {});
   for (const char* name : {"payload", "payload_printable", "packet", "stream", "community_id"})

@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 
+#include "inspect/app/app_event.h"
 #include "inspect/app/session.h"
 #include "inspect/dpi/classifier.h"
 #include "inspect/match/reports.h"
@@ -49,6 +51,8 @@ struct FlowUser {
   uint64_t encrypted_bytes[2] = {};  // then: bytes of the streams so far, by Direction
   uint32_t app_since = 0;            // generation of the engine when `app` began
   uint8_t stream_events = 0;         // of StreamEvent, by the packet in hand
+  uint8_t stream_told = 0;           // of StreamEvent: "anomaly" events that were written
+  uint32_t outside_told = 0;         // the same of outside_number()
   bool alerted = false;
   bool drop_reported = false;
   bool error_reported = false;
@@ -56,6 +60,11 @@ struct FlowUser {
   uint8_t exceptions = 0;        // causes that it has met, by ExceptionCause
   bool request_known = false;    // the first one: all of it has come
   bool default_dropped = false;  // packets of it, because no rule passed them
+
+  bool is_first_outside(uint16_t app_event) {
+    const uint32_t bit = uint32_t{1} << outside_number(app_event);
+    return !(std::exchange(outside_told, outside_told | bit) & bit);
+  }
 };
 
 // Its bytes are put in order, so that those of another connection with its tuple do not fit.

@@ -170,9 +170,10 @@ std::optional<Verdict> Inspector::after_wait(const Current& current, Responses& 
   return verdict;
 }
 
-// What the packet does to its stream, if a rule asks.
+// What the packet does to its stream, if a rule asks or events tell of it.
 StreamAccept Inspector::inspect_tcp(const Current& current) {
-  if (engine_->stream_event_rules().empty()) return inspect_stream(current);
+  if (engine_->stream_event_rules().empty() && !reports_.anomalies().stream)
+    return inspect_stream(current);
   const StreamCounters before = stream_counters_;
   const StreamAccept accepted = inspect_stream(current);
   uint8_t& events = current.flow.user.stream_events;
@@ -180,7 +181,18 @@ StreamAccept Inspector::inspect_tcp(const Current& current) {
   if (stream_counters_.conflicts != before.conflicts) events |= kStreamOverlap;
   if (stream_counters_.gaps != before.gaps) events |= kStreamGap;
   if (stream_counters_.depth_reached != before.depth_reached) events |= kStreamDepthReached;
+  if (reports_.anomalies().stream) tell_stream_anomalies(current);
   return accepted;
+}
+
+// Each once for a flow.
+void Inspector::tell_stream_anomalies(const Current& current) {
+  FlowUser& user = current.flow.user;
+  for (const auto& [name, event] : kStreamEvents) {
+    if (!(user.stream_events & ~user.stream_told & event)) continue;
+    user.stream_told |= event;
+    reports_.stream_anomaly(current.about(), name);
+  }
 }
 
 // Rules may speak of it, and tell the ends; the packet stays here anyway.
@@ -222,9 +234,15 @@ void Inspector::forget_if_decided(Flows::Record& flow) {
 
 // A capture tells more of a packet than its IP header.
 void Inspector::note_frame(Flow& flow, Direction direction, const PacketView& view) const {
+  const auto side = static_cast<size_t>(direction);
   if (frame_->length > view.packet.l3_length)
-    flow.bytes[static_cast<size_t>(direction)] += frame_->length - view.packet.l3_length;
+    flow.bytes[side] += frame_->length - view.packet.l3_length;
   if (flow.packets[0] + flow.packets[1] == 1) std::ranges::copy(frame_->vlans, flow.vlans);
+  const auto kind = view.is_icmp() ? icmp_kind(view) : std::nullopt;
+  if (kind && flow.packets[side] == 1) {
+    flow.icmp_type[side] = kind->type;
+    flow.icmp_code[side] = kind->code;
+  }
 }
 
 // As in Suricata, the bare ACK that ends the handshake is not yet in the established connection.

@@ -127,13 +127,14 @@ class Inspector {
 
   bool established_for(const PacketView& view, Flows::Record& flow) const;
   Verdict inspect_ip(std::span<const uint8_t> ip, int64_t time_us, Responses& responses);
-  Verdict drop_malformed(std::span<const uint8_t> bytes, int64_t time_us, Responses& responses);
+  Verdict drop_malformed(std::span<const uint8_t> ip, int64_t time_us, Responses& responses);
   Verdict inspect_view(const PacketView& view, int64_t time_us, Responses& responses);
   Verdict inspect_inside(const PacketView& outer, const PacketView& inner, int64_t time_us);
   Verdict inspect_packet(const PacketView& view, int64_t time_us, Responses& responses);
   Verdict decide(const Current& current, Responses& responses);
   std::optional<Verdict> after_wait(const Current& current, Responses& responses);
   StreamAccept inspect_tcp(const Current& current);
+  void tell_stream_anomalies(const Current& current);
   Verdict after_conflict(const Current& current, Responses& responses);
   StreamAccept refuse_out_of_place();
   static bool app_fails(const Current& current);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "inspect/match/inspector.h"
+#include "inspect/stream/decode_event.h"
 #include "inspect/stream/urgent.h"
 
 namespace sluice::inspect {
@@ -51,15 +52,17 @@ Verdict Inspector::inspect_ip(std::span<const uint8_t> ip, int64_t time_us, Resp
 }
 
 // Rules may speak of it; nobody receives it anyway.
-Verdict Inspector::drop_malformed(std::span<const uint8_t> bytes, int64_t time_us,
+Verdict Inspector::drop_malformed(std::span<const uint8_t> ip, int64_t time_us,
                                   Responses& responses) {
-  const DecodeEvent event =
-      engine_->decode_event_rules().empty() ? DecodeEvent::kNone : decode_event_of(bytes);
+  const bool asked = !engine_->decode_event_rules().empty() || reports_.anomalies().decode;
+  const DecodeEvent event = asked ? decode_event_of(ip) : DecodeEvent::kNone;
   check_.begin_packet();
   if (event != DecodeEvent::kNone) {
     PacketView view;
-    (void)tunnels::parse_ip_packet(bytes, view.packet);  // as far as it goes
-    view.ip = bytes;
+    (void)tunnels::parse_ip_packet(ip, view.packet);  // what can be read of it
+    view.ip = ip;
+    if (reports_.anomalies().decode)
+      reports_.decode_anomaly(ip, view.packet.tuple, time_us, decode_event_name(event));
     Flows::Record none;
     const Current current{view, none, Direction::kToServer, time_us, false, false, event};
     for (const uint32_t index : engine_->decode_event_rules()) match_in_packet(current, index);
@@ -82,8 +85,12 @@ Verdict Inspector::inspect_fragment(const PacketView& fragment, int64_t time_us,
     counters_.passed++;
     return Verdict::kPass;
   }
-  if (added.state != FragmentState::kComplete)
+  if (added.state != FragmentState::kComplete) {
+    if (reports_.anomalies().decode)
+      reports_.decode_anomaly(fragment.ip, fragment.packet.tuple, time_us,
+                              fragment_event_name(fragment.packet.tuple.version, added.state));
     return verdicts_.except_fragment(fragment, time_us, added.state);
+  }
   const auto whole = view_packet(added.datagram);
   if (!whole || (whole->packet.flags & tunnels::kPacketFragment)) {
     const Verdict verdict = drop_malformed(added.datagram, time_us, responses);

@@ -102,9 +102,16 @@ void Reports::write_source(const Flow& flow) {
   if (!id.empty()) line_.string("community_id", id);
 }
 
+// Every event ends here.
+void Reports::finish() {
+  if (!options_.sensor_name.empty()) line_.string("host", options_.sensor_name);
+  sink_.write(line_.finish());
+}
+
 void Reports::begin(const About& about, std::string_view event_type) {
   begin_event(line_, about.time_us, event_type, about.flow.id, about.view.packet.tuple,
               options_.short_ipv6);
+  write_icmp(line_, about.view);
   write_source(about.flow);
   if (is_known(about.app_protocol))
     line_.string("app_proto", app_protocol_name(about.app_protocol));
@@ -147,10 +154,14 @@ void Reports::write_found(const About& about, const Found& found) {
   if (options_.payload) line_.base64("payload", shown);
   if (options_.payload_printable) line_.string("payload_printable", printable(shown));
   if (options_.payload || options_.payload_printable) line_.number("stream", found.in_stream);
-  if (!options_.packet) return;
+  if (options_.packet) write_packet(about.view.ip, kJsonBytesMax);
+}
+
+void Reports::write_packet(std::span<const uint8_t> ip, size_t bytes_max) {
   std::vector<uint8_t> packet;
   if (frame_ != nullptr) packet.assign(frame_->header.begin(), frame_->header.end());
-  packet.insert(packet.end(), about.view.ip.begin(), about.view.ip.end());
+  packet.insert(packet.end(), ip.begin(), ip.end());
+  packet.resize(std::min(packet.size(), bytes_max));
   line_.base64("packet", packet);
   line_.open("packet_info");
   line_.number("linktype", frame_ != nullptr ? frame_->link_type : Frame{}.link_type);
@@ -162,18 +173,18 @@ void Reports::alert(const About& about, const Rule& rule, const Found& found) {
   begin(about, "alert");
   alert_object(rule, about, found.blocked);
   write_found(about, found);
-  if (about.flow.id != 0) write_flow(line_, about.flow);
+  if (about.flow.id != 0) write_flow(line_, about.flow, options_.short_ipv6);
   write_notes(found.notes);
   if (options_.verdict) write_verdict(about, found);
-  sink_.write(line_.finish());
+  finish();
 }
 
 void Reports::drop(const About& about, std::string_view reason, const Rule* rule) {
   if (!writes(EventType::kDrop)) return;
   begin(about, "drop");
-  write_drop(line_, about.view.packet.l3_length, reason);
+  write_drop(line_, about.view, reason);
   if (rule != nullptr) alert_object(*rule, about, true);
-  sink_.write(line_.finish());
+  finish();
 }
 
 void Reports::begin_of_flow(std::string_view event_type, const Flow& flow, Direction direction,
@@ -181,6 +192,7 @@ void Reports::begin_of_flow(std::string_view event_type, const Flow& flow, Direc
   const bool to_server = direction == Direction::kToServer;
   begin_event(line_, time_us, event_type, flow.id,
               to_server ? flow.to_server : turned(flow.to_server), options_.short_ipv6);
+  write_icmp(line_, flow);
   write_source(flow);
 }
 
@@ -193,7 +205,7 @@ void Reports::transaction(const Flow& flow, Direction direction, int64_t time_us
   begin_of_flow(transaction.event_type(), flow, direction, time_us);
   line_.unsigned_number("tx_id", transaction.id());
   transaction.write(line_);
-  sink_.write(line_.finish());
+  finish();
 }
 
 void Reports::file(const Flow& flow, Direction direction, int64_t time_us,
@@ -202,7 +214,7 @@ void Reports::file(const Flow& flow, Direction direction, int64_t time_us,
   transaction.write(line_);
   line_.string("app_proto", app_protocol_name(transaction.protocol()));
   file.write(line_, transaction.id());
-  sink_.write(line_.finish());
+  finish();
 }
 
 void Reports::begin_of_end(std::string_view event_type, const Flow& flow, const FlowStory& story,
@@ -219,14 +231,14 @@ void Reports::flow_end(const Flow& flow, const FlowStory& story, int64_t time_us
     if (!writes(EventType::kNetflow) || flow.packets[static_cast<size_t>(direction)] == 0) continue;
     begin_of_end("netflow", flow, story, direction, time_us);
     write_netflow(line_, flow, direction);
-    sink_.write(line_.finish());
+    finish();
   }
   if (!writes(EventType::kFlow)) return;
   begin_of_end("flow", flow, story, Direction::kToServer, time_us);
   write_ended_flow(line_, flow, story.end, story.alerted, story.action, story.exceptions);
   if (flow.is_tcp()) write_tcp(line_, flow);
   write_notes(story.notes);
-  sink_.write(line_.finish());
+  finish();
 }
 
 }  // namespace sluice::inspect

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The EVE events of rule inspection: alert, drop, flow. Those that are not wanted are not written.
+// The EVE events of rule inspection: alert, drop, flow, anomaly. Those that are not wanted are not
+// written.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "inspect/app/app_event.h"
 #include "inspect/app/transaction.h"
 #include "inspect/eve/event_options.h"
 #include "inspect/eve/json_line.h"
@@ -28,6 +30,10 @@ class Reports {
 
   bool writes(EventType type) const { return options_.types.has(type); }
   const EventOptions& options() const { return options_; }
+  // Which "anomaly" events there are.
+  AnomalyOptions anomalies() const {
+    return writes(EventType::kAnomaly) ? options_.anomalies : AnomalyOptions{.applayer = false};
+  }
 
   // Of what FlowNotes hold.
   void set_names(const Names& names) { names_ = &names; }
@@ -76,9 +82,19 @@ class Reports {
   // "flow", and "netflow" for each direction.
   void flow_end(const Flow& flow, const FlowStory& story, int64_t time_us);
 
+  // "anomaly": of a transaction (nullptr: outside of any); of a stream, by the packet that did it;
+  // of bytes that are no packet, with as much of its tuple as there is. `event` by Suricata's
+  // names.
+  void anomaly(const Flow& flow, Direction direction, int64_t time_us, const AppEvent& event,
+               const Transaction* transaction);
+  void stream_anomaly(const About& about, std::string_view event);
+  void decode_anomaly(std::span<const uint8_t> ip, const tunnels::tuple& tuple, int64_t time_us,
+                      std::string_view event);
+
   Sink& sink() { return sink_; }
 
  private:
+  void finish();
   void begin_of_flow(std::string_view event_type, const Flow& flow, Direction direction,
                      int64_t time_us);
   void begin_of_end(std::string_view event_type, const Flow& flow, const FlowStory& story,
@@ -88,6 +104,8 @@ class Reports {
   void write_notes(const FlowNotes* notes);
   void write_verdict(const About& about, const Found& found);
   void write_found(const About& about, const Found& found);
+  void write_packet(std::span<const uint8_t> ip, size_t bytes_max);
+  void write_anomaly(std::string_view type, std::string_view event, std::span<const uint8_t> ip);
   void alert_object(const Rule& rule, const About& about, bool blocked);
 
   Sink& sink_;

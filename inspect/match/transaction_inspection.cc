@@ -348,21 +348,32 @@ void TransactionInspection::ended(Transaction& transaction) {
 void TransactionInspection::event(Transaction* transaction, Direction direction,
                                   std::string_view name) {
   counters_.events++;
-  if (current_ == nullptr || !engine_->asks_for_events()) return;
-  const FlowUser& user = current_->flow.user;
-  const auto event =
-      find_app_event(transaction != nullptr ? transaction->protocol() : user.app->protocol(), name);
+  const bool rules_ask = current_ != nullptr && engine_->asks_for_events();
+  if (!rules_ask && !reports_.anomalies().applayer) return;
+  const auto event = find_app_event(
+      transaction != nullptr ? transaction->protocol() : flow().user.app->protocol(), name);
   if (!event) return;
   if (transaction == nullptr) {
-    event_of_none(*event, direction);
+    tell_event(*event, direction, nullptr);
+    if (rules_ask) event_of_none(*event, direction);
     return;
   }
   Notes& notes = notes_of(*transaction);
   if (std::ranges::find(notes.events, *event) != notes.events.end()) return;
   notes.events.push_back(*event);
   notes.event_directions.push_back(direction);
+  tell_event(*event, direction, transaction);
+  if (!rules_ask) return;
   call_by_event(*transaction, notes, *event, direction);
   try_all_waiting(*transaction, notes);
+}
+
+// Outside of transactions each once for a flow.
+void TransactionInspection::tell_event(uint16_t event, Direction direction,
+                                       const Transaction* transaction) {
+  if (!reports_.anomalies().applayer) return;
+  if (transaction == nullptr && !flow().user.is_first_outside(event)) return;
+  reports_.anomaly(flow(), direction, time_us(), app_events()[event], transaction);
 }
 
 void TransactionInspection::call_by_event(Transaction& transaction, Notes& notes, uint16_t event,

@@ -57,7 +57,7 @@ class TransactionInspection final : public TransactionSink {
   // What parsers tell from now on is about this packet, or about none: the end of a flow.
   void begin(const Current* current) { current_ = current; }
   // What is logged without a packet belongs to this flow.
-  void begin_end_of(const Flow& flow, int64_t time_us) {
+  void begin_end_of(Flows::Record& flow, int64_t time_us) {
     current_ = nullptr;
     ended_flow_ = &flow;
     time_us_ = time_us;
@@ -162,13 +162,14 @@ class TransactionInspection final : public TransactionSink {
   void try_all_waiting(Transaction& transaction, Notes& notes);
   void call_by_event(Transaction& transaction, Notes& notes, uint16_t event, Direction direction);
   void event_of_none(uint16_t event, Direction direction);
+  void tell_event(uint16_t event, Direction direction, const Transaction* transaction);
   // True if it held, now or before.
   bool try_rule(Transaction& transaction, Notes& notes, const Waiting& rule);
   bool parts_hold(const Notes& notes, const CompiledRule& compiled, Direction direction);
   bool part_holds(const Notes& notes, const RulePart& part, const CompiledPart& compiled,
                   Direction direction);
   std::string members_of(const Transaction& transaction);
-  const Flow& flow() const { return current_ != nullptr ? current_->flow : *ended_flow_; }
+  Flows::Record& flow() const { return current_ != nullptr ? current_->flow : *ended_flow_; }
   int64_t time_us() const { return current_ != nullptr ? current_->time_us : time_us_; }
 
   const Engine* engine_;
@@ -179,7 +180,7 @@ class TransactionInspection final : public TransactionSink {
   Reports& reports_;
   const FileHashes hashes_;
   const Current* current_ = nullptr;
-  const Flow* ended_flow_ = nullptr;
+  Flows::Record* ended_flow_ = nullptr;
   int64_t time_us_ = 0;
   JsonLine line_;
   TransactionCounters counters_;

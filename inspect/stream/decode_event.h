@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why bytes are no packet that could be inspected, by Suricata's names
+// What is wrong with bytes that are no packet, by Suricata's names without "decoder."
 // (`decode-event:ipv4.trunc_pkt`).
 #pragma once
 
@@ -8,10 +8,12 @@
 #include <string_view>
 #include <utility>
 
+#include "inspect/stream/defrag.h"
+
 namespace sluice::inspect {
 
 enum class DecodeEvent : uint8_t {
-  kNone,  // Suricata has no name for it
+  kNone,
   kIpVersion,
   kIpv4TooSmall,
   kIpv4HeaderLength,
@@ -19,6 +21,7 @@ enum class DecodeEvent : uint8_t {
   kIpv4Truncated,
   kIpv6TooSmall,
   kIpv6Truncated,
+  kIpv6ExtensionHeader,
   kTcpTooSmall,
   kTcpHeaderLength,
   kTcpOptionsLength,
@@ -35,6 +38,7 @@ inline constexpr std::pair<std::string_view, DecodeEvent> kDecodeEvents[] = {
     {"ipv4.trunc_pkt", DecodeEvent::kIpv4Truncated},
     {"ipv6.pkt_too_small", DecodeEvent::kIpv6TooSmall},
     {"ipv6.trunc_pkt", DecodeEvent::kIpv6Truncated},
+    {"ipv6.trunc_exthdr", DecodeEvent::kIpv6ExtensionHeader},
     {"tcp.pkt_too_small", DecodeEvent::kTcpTooSmall},
     {"tcp.hlen_too_small", DecodeEvent::kTcpHeaderLength},
     {"tcp.invalid_optlen", DecodeEvent::kTcpOptionsLength},
@@ -43,7 +47,11 @@ inline constexpr std::pair<std::string_view, DecodeEvent> kDecodeEvents[] = {
     {"udp.len_invalid", DecodeEvent::kUdpLength},
 };
 
-// Of bytes that view_packet() refuses.
-DecodeEvent decode_event_of(std::span<const uint8_t> bytes);
+// Of bytes that view_packet() does not take; kNone of those that it does.
+DecodeEvent decode_event_of(std::span<const uint8_t> ip);
+// Empty: kNone.
+std::string_view decode_event_name(DecodeEvent event);
+// Of a fragment that is refused. Rules cannot ask for these.
+std::string_view fragment_event_name(uint8_t version, FragmentState why);
 
 }  // namespace sluice::inspect

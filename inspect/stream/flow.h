@@ -39,8 +39,10 @@ struct Flow {
   uint16_t vlans[2] = {};    // of its first packet; outermost first, 0: none
   FlowState state = FlowState::kNew;
   uint8_t tcp_flags[2] = {};  // all that were seen
-  bool reversed = false;      // the key's second end is the client
-  bool syn_seen = false;      // TCP: met at its first packet
+  uint8_t icmp_type[2] = {};  // of the first packet of a direction
+  uint8_t icmp_code[2] = {};
+  bool reversed = false;  // the key's second end is the client
+  bool syn_seen = false;  // TCP: met at its first packet
 
   // TCP: the client has acknowledged something that the server sent.
   bool answered() const { return tcp_flags[1] != 0 && (tcp_flags[0] & tunnels::kTcpAck) != 0; }
@@ -50,6 +52,10 @@ struct Flow {
            (state == FlowState::kClosed && (answered() || !syn_seen));
   }
   bool is_tcp() const { return key.protocol == tunnels::kProtocolTcp; }
+  bool is_icmp() const {
+    return to_server.protocol ==
+           (to_server.version == 4 ? tunnels::kProtocolIcmp : tunnels::kProtocolIcmpv6);
+  }
 };
 
 // The client is who sent the first packet; for a TCP SYN with ACK it is who that is sent to. For

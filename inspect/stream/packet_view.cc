@@ -44,6 +44,13 @@ void restore_own_tuple(PacketView& view) {
 
 }  // namespace
 
+std::optional<IcmpKind> icmp_kind(const PacketView& view) {
+  if (!view.is_icmp() || (view.packet.flags & tunnels::kPacketFragment)) return std::nullopt;
+  const auto icmp = view.ip.subspan(view.packet.l4_offset);
+  if (icmp.size() < 2) return std::nullopt;
+  return IcmpKind{icmp[0], icmp[1]};
+}
+
 std::optional<PacketView> view_packet(std::span<const uint8_t> bytes) {
   PacketView view;
   if (tunnels::parse_ip_packet(bytes, view.packet) != tunnels::kDropNone) return std::nullopt;

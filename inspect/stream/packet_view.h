@@ -49,6 +49,12 @@ struct PacketView {
   }
 };
 
+struct IcmpKind {
+  uint8_t type, code;
+};
+// Nothing for what is no ICMP packet, or too short to say.
+std::optional<IcmpKind> icmp_kind(const PacketView& view);
+
 // Nothing for bytes that are no whole, well-formed packet. Points into `bytes`.
 std::optional<PacketView> view_packet(std::span<const uint8_t> bytes);
 
