@@ -156,8 +156,12 @@ void prepare(IdsCommand& command) {
   inspect::InspectorOptions& inspection = command.ids.inspection;
   const bool live = command.capture_file.empty() && command.profile_capture.empty();
   command.runner.stamps = live;
-  if (live) inspection.flows.key = inspect::random_flow_key();
-  if (!live) inspection.latency.max_us = 0;
+  if (live) {
+    inspection.flows.key = inspect::random_flow_key();
+  } else {  // the same happens each time, and "stats" come when it is over
+    inspection.latency.max_us = 0;
+    command.ids.stats.interval_us = 0;
+  }
 }
 
 Result<IdsCommand> parse_arguments(std::span<const std::string> arguments) {

@@ -2,10 +2,9 @@
 #include "appliances/ids/ids_appliance.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+#include <utility>
 
-#include "inspect/eve/event.h"
-#include "inspect/eve/json_line.h"
+#include "appliances/sdk/counters.h"
 #include "inspect/stream/urgent.h"
 
 namespace sluice::ids {
@@ -29,8 +28,13 @@ inspect::Frame frame_of(const sdk::Packet& packet) {
 
 class InspectingAppliance final : public IdsAppliance {
  public:
-  InspectingAppliance(std::unique_ptr<Inspector> inspector, bool writes_stats, inspect::Sink& eve)
-      : inspector_(std::move(inspector)), writes_stats_(writes_stats), eve_(eve) {}
+  // `stats` may be null: there are no such events.
+  InspectingAppliance(std::unique_ptr<Inspector> inspector, const inspect::Engine& engine,
+                      std::shared_ptr<StatsLog> stats, inspect::Sink& eve)
+      : inspector_(std::move(inspector)), stats_(std::move(stats)), eve_(eve) {
+    note_rules(engine);
+    if (stats_) worker_ = stats_->join();
+  }
 
   sdk::Answer handle(sdk::Packet& packet, sdk::Injector& injector) override {
     const auto verdict =
@@ -41,15 +45,21 @@ class InspectingAppliance final : public IdsAppliance {
     return sdk::Answer::kReturn;
   }
 
-  void tick(int64_t time_us) override { inspector_->tick(time_us); }
+  void count_in(const sdk::Counters& counters) override { received_ = &counters; }
+
+  void tick(int64_t time_us) override {
+    if (stats_) stats_->tell(worker_, stats(), time_us, eve_);
+    inspector_->tick(time_us);
+  }
 
   void finish(int64_t time_us) override {
     inspector_->finish(time_us);
-    if (writes_stats_) write_stats(time_us);
+    if (stats_) stats_->leave(worker_, stats(), time_us, eve_);
     eve_.flush();
   }
 
   void use(std::shared_ptr<const inspect::Engine> engine, inspect::InspectorParts& parts) override {
+    note_rules(*engine);
     inspector_->use(std::move(engine), parts);
   }
   IdsNumbers numbers() override { return numbers_of(*inspector_); }
@@ -63,20 +73,27 @@ class InspectingAppliance final : public IdsAppliance {
   }
 
  private:
-  void write_stats(int64_t time_us);
+  void note_rules(const inspect::Engine& engine) {
+    rules_loaded_ = engine.size();
+    rules_failed_ = engine.refused().size();
+  }
+  WorkerStats stats() {
+    WorkerStats out{numbers(), rules_loaded_, rules_failed_, received_ != nullptr};
+    if (!out.live) return out;
+    out.packets_received = received_->received.get();
+    out.packets_lost = received_->receive_overflow.get();
+    return out;
+  }
 
   std::unique_ptr<Inspector> inspector_;
-  const bool writes_stats_;
+  const std::shared_ptr<StatsLog> stats_;
+  size_t worker_ = 0;  // of stats_
+  size_t rules_loaded_ = 0;
+  size_t rules_failed_ = 0;
+  const sdk::Counters* received_ = nullptr;  // nullptr: it is not live
   inspect::Sink& eve_;
   inspect::Responses responses_;
 };
-
-void InspectingAppliance::write_stats(int64_t time_us) {
-  inspect::JsonLine line;
-  inspect::begin_event(line, time_us, "stats", 0, {});
-  line.members("\"stats\":" + stats_of(numbers()).dump());
-  eve_.write(line.finish());
-}
 
 }  // namespace
 
@@ -84,11 +101,19 @@ Result<std::shared_ptr<const inspect::Engine>> load_rules(const IdsOptions& opti
   return inspect::Engine::create(options.rules);
 }
 
+std::shared_ptr<StatsLog> make_stats_log(const IdsOptions& options) {
+  const inspect::EventOptions& events = options.inspection.events;
+  if (!events.types.has(inspect::EventType::kStats)) return nullptr;
+  return std::make_shared<StatsLog>(options.stats, events.sensor_name);
+}
+
 Result<std::unique_ptr<IdsAppliance>> make_ids(std::shared_ptr<const inspect::Engine> engine,
-                                               const IdsOptions& options, inspect::Sink& eve) {
-  SLUICE_TRY(auto inspector, Inspector::create(std::move(engine), options.inspection, eve));
-  return std::make_unique<InspectingAppliance>(
-      std::move(inspector), options.inspection.events.types.has(inspect::EventType::kStats), eve);
+                                               const IdsOptions& options, inspect::Sink& eve,
+                                               std::shared_ptr<StatsLog> stats) {
+  if (!stats) stats = make_stats_log(options);
+  SLUICE_TRY(auto inspector, Inspector::create(engine, options.inspection, eve));
+  return std::make_unique<InspectingAppliance>(std::move(inspector), *engine, std::move(stats),
+                                               eve);
 }
 
 Result<std::unique_ptr<IdsAppliance>> make_ids(const IdsOptions& options, inspect::Sink& eve) {

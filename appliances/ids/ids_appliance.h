@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "appliances/ids/ids_counters.h"
+#include "appliances/ids/stats_log.h"
 #include "appliances/sdk/appliance.h"
 #include "inspect/eve/sink.h"
 #include "inspect/match/engine.h"
@@ -16,6 +17,7 @@ namespace sluice::ids {
 struct IdsOptions {
   inspect::EngineOptions rules;
   inspect::InspectorOptions inspection;
+  StatsOptions stats;
 };
 
 // What one worker holds now.
@@ -53,10 +55,14 @@ class IdsAppliance : public sdk::Appliance {
 // Compiles the rules. One engine serves all workers.
 Result<std::shared_ptr<const inspect::Engine>> load_rules(const IdsOptions& options);
 
-// One worker's appliance. `eve` gets alert, drop and flow events, and `stats` at the end; it must
-// outlive the appliance.
+// One for all workers.
+std::shared_ptr<StatsLog> make_stats_log(const IdsOptions& options);
+
+// One worker's appliance. `eve` gets its events; it must outlive the appliance. Without `stats` it
+// has a log of its own.
 Result<std::unique_ptr<IdsAppliance>> make_ids(std::shared_ptr<const inspect::Engine> engine,
-                                               const IdsOptions& options, inspect::Sink& eve);
+                                               const IdsOptions& options, inspect::Sink& eve,
+                                               std::shared_ptr<StatsLog> stats = nullptr);
 // With an engine of its own.
 Result<std::unique_ptr<IdsAppliance>> make_ids(const IdsOptions& options, inspect::Sink& eve);
 

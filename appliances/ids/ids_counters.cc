@@ -102,14 +102,14 @@ constexpr IdsCounter kCounters[] = {
      [](Inspector& i) { return i.stream_counters().segments_held; }},
     {"tcp.gaps", "Bytes that were acknowledged and never seen.",
      [](Inspector& i) { return i.stream_counters().gaps; }},
-    {"tcp.overlap_conflicts", "Segments with other bytes for a place in their stream.",
+    {"tcp.overlap_diff_data", "Segments with other bytes for a place in their stream.",
      [](Inspector& i) { return i.stream_counters().conflicts; }},
     {"tcp.out_of_place",
      "Segments with bytes behind the end of their stream, or of a connection that nobody answered.",
      [](Inspector& i) { return i.stream_counters().out_of_place; }},
     {"tcp.held_full", "Early segments over what one direction may hold.",
      [](Inspector& i) { return i.stream_counters().held_full; }},
-    {"tcp.depth_reached", "Directions that are inspected no further as a stream.",
+    {"tcp.stream_depth_reached", "Directions that are inspected no further as a stream.",
      [](Inspector& i) { return i.stream_counters().depth_reached; }},
     {"defrag.ipv4.fragments", "Fragments of IPv4, also those in tunnels.",
      [](Inspector& i) { return fragments_of(i).fragments[0]; }},
@@ -168,14 +168,12 @@ uint64_t value_of(const IdsNumbers& numbers, size_t i) {
 }
 
 template <class Take>
-void for_each_exception(const IdsNumbers& numbers, Take take) {
+void for_each_exception(Take take) {
   for (size_t c = 0; c < inspect::kExceptionCauses; c++) {
     const auto cause = static_cast<inspect::ExceptionCause>(c);
     for (size_t p = 0; p < inspect::kExceptionPolicies; p++) {
       const auto policy = static_cast<inspect::ExceptionPolicy>(p);
-      if (can_be(cause, policy))
-        take(std::string(cause_name(cause)), std::string(policy_name(policy)),
-             numbers.exceptions.get(cause, policy));
+      if (can_be(cause, policy)) take(cause, policy);
     }
   }
 }
@@ -201,13 +199,22 @@ IdsNumbers numbers_of(Inspector& inspector) {
   return out;
 }
 
-ordered_json stats_of(const IdsNumbers& numbers) {
+ordered_json stats_of(const IdsNumbers& numbers, const IdsNumbers* before) {
   ordered_json out;
+  const auto put = [&](const std::string& path, uint64_t value, uint64_t value_before) {
+    out[ordered_json::json_pointer(path)] = value;
+    if (before != nullptr)
+      out[ordered_json::json_pointer(path + "_delta")] = static_cast<int64_t>(value - value_before);
+  };
   for (size_t i = 0; i < std::size(kCounters); i++)
-    out[ordered_json::json_pointer("/" + with(kCounters[i].path, '/'))] = value_of(numbers, i);
-  ordered_json& exceptions = out["ips"]["exception_policy"];
-  for_each_exception(numbers, [&](const std::string& cause, const std::string& policy,
-                                  uint64_t value) { exceptions[cause][policy] = value; });
+    put("/" + with(kCounters[i].path, '/'), value_of(numbers, i),
+        before != nullptr ? value_of(*before, i) : 0);
+  for_each_exception([&](inspect::ExceptionCause cause, inspect::ExceptionPolicy policy) {
+    put("/ips/exception_policy/" + std::string(cause_name(cause)) + "/" +
+            std::string(policy_name(policy)),
+        numbers.exceptions.get(cause, policy),
+        before != nullptr ? before->exceptions.get(cause, policy) : 0);
+  });
   return out;
 }
 
@@ -230,10 +237,11 @@ void add_numbers(const IdsNumbers& numbers, MetricsPage& page) {
   MetricsPage::Family exceptions = page.counter(
       "sluice_ids_exceptions_total",
       "Packets that could not be inspected as they should be, by what became of them.");
-  for_each_exception(numbers,
-                     [&](const std::string& cause, const std::string& policy, uint64_t value) {
-                       exceptions.sample(value, {{"cause", cause}, {"policy", policy}});
-                     });
+  for_each_exception([&](inspect::ExceptionCause cause, inspect::ExceptionPolicy policy) {
+    exceptions.sample(
+        numbers.exceptions.get(cause, policy),
+        {{"cause", std::string(cause_name(cause))}, {"policy", std::string(policy_name(policy))}});
+  });
 }
 
 }  // namespace sluice::ids

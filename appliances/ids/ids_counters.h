@@ -36,8 +36,9 @@ struct IdsNumbers {
 };
 IdsNumbers numbers_of(inspect::Inspector& inspector);
 
-// {"decoder": {"pkts": 7, ...}, ...}
-nlohmann::ordered_json stats_of(const IdsNumbers& numbers);
+// {"decoder": {"pkts": 7, ...}, ...}; with `before` also what each has grown by since:
+// "pkts_delta".
+nlohmann::ordered_json stats_of(const IdsNumbers& numbers, const IdsNumbers* before = nullptr);
 // Families sluice_ids_decoder_pkts_total and so on; reasons of drops, causes and policies of
 // exceptions are labels.
 void add_numbers(const IdsNumbers& numbers, tunnels::MetricsPage& page);

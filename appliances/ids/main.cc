@@ -51,9 +51,12 @@ Result<> run(ids::IdsCommand command) {
                  cache.hits, cache.misses, cache.ignored, cache.not_written);
   }
   const auto rules = std::make_shared<ids::RunningRules>(command.ids.rules, std::move(engine));
+  const auto stats = ids::make_stats_log(command.ids);
   SLUICE_TRY_VOID(sdk::run_with_eve(
       command.eve_path(), command.capture_file, command.runner,
-      [&](inspect::Sink& eve) { return ids::make_ids(rules->state().engine, command.ids, eve); },
+      [&](inspect::Sink& eve) {
+        return ids::make_ids(rules->state().engine, command.ids, eve, stats);
+      },
       ids::ids_controls(rules)));
   return rules->state().engine->datasets().save();
 }

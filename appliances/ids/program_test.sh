@@ -99,7 +99,7 @@ wait_for() {
 }
 holds() { grep -q "$1" "$dir/log"; }
 # An address and ports of its own.
-"$ids" -S "$dir/test.rules" --eve "$dir/live.json" --socket "$dir/ids.sock" \
+"$ids" -S "$dir/test.rules" --eve "$dir/live.json" --socket "$dir/ids.sock" --set stats.interval=1 \
   --listen "127.$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1))" \
   --port $((RANDOM % 10000 + 20000)) --health-port $((RANDOM % 10000 + 20000)) --workers 2 2>"$dir/log" &
 pid=$!
@@ -111,8 +111,14 @@ ask metrics | grep 'sluice_ids_rules_loaded 1\\n' >/dev/null || fail "metrics: $
 cp "$dir/many.rules" "$dir/test.rules"
 ask reload | tr -d '\n ' | grep '"loaded":100,"refused":0' >/dev/null || fail "reload: $(cat "$dir/log")"
 echo 'alert udp any any -> any 53 (content:"word"; sid:1;)' >"$dir/test.rules"
+# SIGHUP, for rotation as well: events go on in a new file.
+mv "$dir/live.json" "$dir/live.json.1"
 kill -HUP "$pid"
 wait_for holds '^reloaded {"loaded":1,"refused":0}$'
+[ -e "$dir/live.json" ] || fail "the file of events was not opened again"
+mv "$dir/live.json" "$dir/live.json.2"
+ask reopen-log-files >/dev/null || fail "reopen-log-files"
+wait_for grep -q '"event_type":"stats".*"kernel_packets":0.*"rules_loaded":1' "$dir/live.json"
 rm "$dir/test.rules"
 kill -HUP "$pid"
 wait_for holds "/test.rules: cannot read the rules: No such file or directory"
@@ -122,5 +128,21 @@ ask stats | tr -d '\n ' | grep '"rules":{"loaded":1,"refused":0,"reloads":2,"rel
   fail "stats: $(ask stats)"
 kill "$pid"
 wait "$pid" || fail "it ended with an error: $(cat "$dir/log")"
+tail -n 1 "$dir/live.json" | grep -q '"event_type":"stats"' || fail "no stats at the end"
 pid=
+
+# A full disk: what is lost is counted while it runs, and said at the end.
+echo 'alert udp any any -> any 53 (content:"word"; sid:1;)' >"$dir/test.rules"
+"$ids" -S "$dir/test.rules" --eve /dev/full --socket "$dir/ids.sock" --set stats.interval=1 \
+  --listen "127.$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1))" \
+  --port $((RANDOM % 10000 + 20000)) --health-port $((RANDOM % 10000 + 20000)) 2>"$dir/log" &
+pid=$!
+wait_for holds "^ready: "
+lost() { ask stats | tr -d '\n ' | grep -Eq '"eve":\{"lines":[1-9][0-9]*,"lines_lost":[1-9]'; }
+wait_for lost
+ask metrics | grep -E 'sluice_eve_lines_lost_total [1-9]' >/dev/null || fail "metrics: $(ask metrics)"
+kill "$pid"
+wait "$pid" && fail "lost events went unsaid"
+pid=
+grep -Eq "/dev/full: [1-9][0-9]* lines could not be written" "$dir/log" || fail "$(cat "$dir/log")"
 echo ok

@@ -18,6 +18,7 @@ struct Lists {
   bool one_setting = false;  // an option of a type of events does not choose the type
   std::string types;
   std::vector<std::pair<std::string, bool>> enabled;  // types that say so
+  bool stats = true;
   std::string order;
   NamedFiles files;
 };
@@ -105,6 +106,15 @@ Applied apply_anomaly_option(std::string_view option, std::string_view value,
   return false;
 }
 
+Applied apply_stats_option(std::string_view option, std::string_view value, StatsOptions& stats) {
+  const std::pair<std::string_view, bool*> options[] = {
+      {"totals", &stats.totals}, {"threads", &stats.threads}, {"deltas", &stats.deltas}};
+  for (const auto& [name, wanted] : options) {
+    if (name == option) return set(*wanted, option, value);
+  }
+  return false;
+}
+
 // The settings of one type of events, e.g. "alert" "payload" "yes".
 Applied apply_event_option(std::string_view type, std::string_view option, std::string_view value,
                            IdsOptions& options) {
@@ -120,6 +130,7 @@ Applied apply_event_option(std::string_view type, std::string_view option, std::
     events.every_drop = value == "all";
     return true;
   }
+  if (type == "stats") return apply_stats_option(option, value, options.stats);
   if (type == "anomaly") return apply_anomaly_option(option, value, events.anomalies);
   if (type == "files" && option.starts_with("force-hash.")) {
     for (size_t i = 0; i < inspect::kFileHashes; i++) {
@@ -173,6 +184,19 @@ Applied apply_variable(std::string_view name, std::string_view value, IdsOptions
   return true;
 }
 
+Applied apply_stats(std::string_view name, std::string_view value, IdsOptions& options,
+                    Lists& lists) {
+  if (name == "stats.enabled") {
+    SLUICE_TRY_VOID(set(lists.stats, name, value));
+    return true;
+  }
+  if (name != "stats.interval") return false;
+  int64_t seconds = 0;
+  SLUICE_TRY(const bool applied, set_size(seconds, name, value, 1, 86'400));
+  options.stats.interval_us = seconds * 1'000'000;
+  return applied;
+}
+
 Applied apply_one(const Setting& setting, IdsOptions& options, Lists& lists) {
   const std::string_view name = setting.name;
   const std::string_view value = setting.value;
@@ -186,6 +210,8 @@ Applied apply_one(const Setting& setting, IdsOptions& options, Lists& lists) {
     add_to(lists.order, value);
     return true;
   }
+  SLUICE_TRY(const bool stats, apply_stats(name, value, options, lists));
+  if (stats) return true;
   if (name == "sensor-name") {
     inspection.events.sensor_name = value;
     return true;
@@ -208,6 +234,9 @@ Result<> apply_lists(const Lists& lists, IdsOptions& options, SettingNotes& note
   inspect::EventTypes& types = options.inspection.events.types;
   if (!lists.types.empty()) SLUICE_TRY_VOID(choose_events(lists.types, options));
   for (const auto& [name, enabled] : lists.enabled) types = types.with(name, enabled);
+  if (!lists.stats) types = types.without(inspect::EventType::kStats);
+  if (!options.stats.totals && !options.stats.threads)
+    return fail("stats: not both of 'totals' and 'threads' may be off");
   lists.files.apply(options.rules, notes);
   if (lists.order.empty()) return {};
   const auto order = inspect::parse_rule_order(lists.order);

@@ -182,7 +182,7 @@ TEST_F(SettingsTest, TheFileThatSuricataComesWithIsTakenAndTheRestExplained) {
   ASSERT_TRUE(notes) << notes.error().text();
   for (const char* wanted :
        {":6: default-log-dir: -l DIR",
-        ":7: stats (2 settings): ", ":9: outputs.fast (3 settings): only eve-log is written",
+        ":9: outputs.fast (3 settings): only eve-log is written",
         ":13: outputs.eve-log.xff (2 settings): ",
         ":18: outputs.eve-log.types.rdp, outputs.eve-log.types.mqtt: there are no such events",
         ":26: af-packet (3 settings): packets come through the gateway",
@@ -307,6 +307,46 @@ TEST_F(SettingsTest, WhatAnomaliesTellOf) {
   EXPECT_TRUE(events.types.has("anomaly"));
   for (const char* bad : {"enabled=perhaps", "types.decode=some", "types.other=yes"})
     EXPECT_FALSE(apply_setting(anomaly + bad, options)) << bad;
+}
+
+TEST_F(SettingsTest, TheExampleOfTheDocumentationIsUnderstood) {
+  const auto settings = read_settings(SLUICE_SOURCE_DIR "/docs/features/examples/ids-events.yaml");
+  ASSERT_TRUE(settings) << settings.error().text();
+  IdsOptions options;
+  const auto others = apply_settings(*settings, options);
+  ASSERT_TRUE(others) << others.error().text();
+  EXPECT_TRUE(others->empty()) << others->front();
+  const inspect::EventOptions& events = options.inspection.events;
+  EXPECT_TRUE(events.types.has("anomaly") && events.types.has("stats"));
+  EXPECT_TRUE(events.anomalies.stream && events.anomalies.decode);
+  EXPECT_TRUE(options.stats.deltas);
+}
+
+TEST_F(SettingsTest, StatsAndTheSensor) {
+  const auto settings = read(
+      "sensor-name: dmz-1\nstats:\n  enabled: yes\n  interval: 30\noutputs:\n  - eve-log:\n      "
+      "types:\n        - stats:\n            totals: no\n            threads: yes\n            "
+      "deltas: yes\n");
+  ASSERT_TRUE(settings) << settings.error().text();
+  IdsOptions options;
+  const auto others = apply_settings(*settings, options);
+  ASSERT_TRUE(others) << others.error().text();
+  EXPECT_TRUE(others->empty()) << others->front();
+  EXPECT_EQ(options.inspection.events.sensor_name, "dmz-1");
+  EXPECT_TRUE(options.inspection.events.types.has("stats"));
+  EXPECT_EQ(options.stats.interval_us, 30'000'000);
+  EXPECT_TRUE(!options.stats.totals && options.stats.threads && options.stats.deltas);
+  for (const char* bad : {"stats.interval=0", "stats.interval=x", "stats.enabled=perhaps",
+                          "outputs.0.eve-log.types.0.stats.threads=no"})
+    EXPECT_FALSE(apply_setting(bad, options)) << bad;
+
+  const auto off = read(
+      "stats: {enabled: no}\noutputs:\n  - eve-log:\n      types:\n        - alert\n        - "
+      "stats: {enabled: yes}\n");
+  IdsOptions without;
+  ASSERT_TRUE(apply_settings(*off, without));
+  EXPECT_FALSE(without.inspection.events.types.has("stats"));
+  EXPECT_TRUE(without.inspection.events.types.has("alert"));
 }
 
 TEST_F(SettingsTest, ExceptionPolicies) {

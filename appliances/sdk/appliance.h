@@ -9,6 +9,8 @@
 
 namespace sluice::sdk {
 
+struct Counters;
+
 // Packets that an appliance may add while it handles one.
 inline constexpr unsigned kInjectionsMax = 64;
 // Hints are 1 to this.
@@ -75,6 +77,8 @@ class Outbox {
 class Appliance {
  public:
   virtual ~Appliance() = default;
+  // Live, before the first packet: where its worker counts, for as long as there are packets.
+  virtual void count_in(const Counters& counters) { (void)counters; }
   virtual Answer handle(Packet& packet, Injector& injector) = 0;
   // About every 100 ms, for timeouts and logs; `time_us` never goes back.
   virtual void tick(int64_t time_us) { (void)time_us; }

@@ -132,7 +132,9 @@ Worker::Worker(Socket socket, uint16_t port, std::unique_ptr<Appliance> applianc
       vectors_(kReceiveBatchMax),
       senders_(kReceiveBatchMax),
       controls_(kReceiveBatchMax),
-      messages_(kReceiveBatchMax) {}
+      messages_(kReceiveBatchMax) {
+  appliance_->count_in(counters_);
+}
 
 void Worker::run(const std::atomic<bool>& stop) {
   int64_t time_us = wall_us();

@@ -18,7 +18,8 @@ using Notes = std::vector<std::string>;
 using ApplianceResult = Result<std::unique_ptr<sdk::Appliance>>;
 
 ApplianceResult make_ids(std::span<const std::string> arguments, inspect::Sink& eve, Notes& notes) {
-  SLUICE_TRY(const ids::IdsCommand command, ids::parse_arguments(arguments));
+  SLUICE_TRY(ids::IdsCommand command, ids::parse_arguments(arguments));
+  command.ids.stats.interval_us = 0;  // once, at the end
   SLUICE_TRY(const auto engine, ids::load_rules(command.ids));
   for (const inspect::RefusedRule& refused : engine->refused()) notes.push_back(refused.text());
   return ids::make_ids(engine, command.ids, eve);
