@@ -102,35 +102,41 @@ def settle(lab):
 
 
 def send(lab, first, ends):
-    """A burst of SYNs to each (address, port); at the same time somebody connects."""
+    """A burst of SYNs to each (address, port); at the same time somebody connects. Whether that worked: a handshake that lasts
+    longer than the flood needs for all half-open places may lose its own, or the server's memory of it."""
     words = [harness.BIN / "sluice-flood", "--interface", "eth0", "--mac", lab.app_mac, "--first", first, "--count", BURST // len(ends)]
     floods = [subprocess.Popen([str(w) for w in (*words, "--destination", address, "--port", port)], stdout=subprocess.PIPE)
               for address, port in ends]
     try:
-        expect("what a new connection heard", connection(), HELLO)
+        try:
+            works = connection(timeout=5) == HELLO
+        except OSError:
+            works = False
         told = [json.loads(f.communicate()[0]) for f in floods]
     finally:
         for f in floods:
             f.kill()
             f.wait()
     expect("SYNs sent", [t["sent"] for t in told], [BURST // len(ends)] * len(ends))
+    return works
 
 
 def flood(lab, ends):
-    start = time.monotonic()
+    start, made = time.monotonic(), 0
     with lab.inside("client"):
         for burst in range(SYNS // BURST):
-            send(lab, burst * BURST // len(ends), ends)
+            made += send(lab, burst * BURST // len(ends), ends)
             settle(lab)
     end = time.monotonic()
     expect("connections that were silent meanwhile",
            [t.socket.getsockname()[1] for t in lab.talks if sum(start < at < end for at in t.heard) < 3], [])
+    expect(f"most new connections work, with {made}", made > SYNS // BURST // 2, True)
     return end - start
 
 
-def connection(look=None):
+def connection(look=None, timeout=harness.PATIENCE_S):
     """Speaks first, for a server under a flood forgets who does not; returns what it heard of HELLO."""
-    with socket.create_connection((APP, PORT), harness.PATIENCE_S) as s:
+    with socket.create_connection((APP, PORT), timeout) as s:
         s.sendall(HELLO)
         with s.makefile("rb") as stream:
             heard = stream.read(len(GREETING) + len(HELLO))
@@ -199,6 +205,6 @@ def ends(lab):
 if __name__ == "__main__":
     YAML = "testbed/scenarios/syn_flood.yaml"
     harness.run(harness.Lab(YAML), ready, nobody_answers, answered, ends)
-    GUARDED = [("sluice.unknown_tcp_flow: drop", f'sluice.unknown_tcp_flow: drop, sluice.new_flows_per_second: "{GUARD}"'),
+    GUARDED = [("sluice.unknown_tcp_flow: auto", f'sluice.unknown_tcp_flow: auto, sluice.new_flows_per_second: "{GUARD}"'),
                ("load_balancer: inspect}", "load_balancer: inspect, entry: tc}")]
     harness.run(harness.Lab(YAML, GUARDED), ready, guarded, ends)
