@@ -237,7 +237,7 @@ Result<PortGroups> Engine::build_packet_groups(Kind kind, Direction direction,
         !stream_only && rule.scope != Scope::kTransaction)
       builder.add(server_ports(rule, direction), payload_pattern(rule), i);
   }
-  return builder.build(Prefilter::Mode::kBlock, cache);
+  return builder.build(cache);
 }
 
 void Engine::build_address_rules(Kind kind, Direction direction) {
@@ -259,7 +259,7 @@ Result<PortGroups> Engine::build_stream_groups(Direction direction, DatabaseCach
     if (tcp && goes(rule, direction) && rule.scope != Scope::kTransaction && !of_packet)
       builder.add(server_ports(rule, direction), content, i);
   }
-  return builder.build(Prefilter::Mode::kStream, cache);
+  return builder.build(cache);
 }
 
 Result<> Engine::build_view_groups(DatabaseCache* cache) {
@@ -281,11 +281,8 @@ Result<> Engine::build_view_groups(DatabaseCache* cache) {
   }
   view_groups_.resize(views_.size());
   for (size_t view = 0; view < views_.size(); view++) {
-    const bool streamed = info_of(views_[view].buffer).shape == BufferShape::kStreamed &&
-                          views_[view].transforms.empty();
     for (size_t d = 0; d < 2; d++) {
-      const auto mode = streamed ? Prefilter::Mode::kStream : Prefilter::Mode::kBlock;
-      SLUICE_TRY(view_groups_[view][d], builders[view][d].build(mode, cache));
+      SLUICE_TRY(view_groups_[view][d], builders[view][d].build(cache));
     }
   }
   return {};

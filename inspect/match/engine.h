@@ -85,8 +85,8 @@ class Engine {
   // In the order in which rules win.
   const CompiledRule& rule(uint32_t index) const { return rules_[index]; }
   std::span<const RefusedRule> refused() const { return refused_; }
-  // 1, and 1 more for each that replaced another. What belongs to an engine (streams of its
-  // databases, numbers of its rules and views) is kept with this number beside it.
+  // 1, and 1 more for each that replaced another. What belongs to an engine (numbers of its rules
+  // and views, what its databases have searched) is kept with this number beside it.
   uint32_t generation() const { return generation_; }
   // The generation from which on rules have looked at a buffer all the time: a connection whose
   // parsing began before it may have had the buffer, and nobody knows.

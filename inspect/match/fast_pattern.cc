@@ -5,11 +5,14 @@
 #include <array>
 #include <cstdint>
 
+#include "inspect/stream/reassembly.h"
+
 namespace sluice::inspect {
 namespace {
 
 // More of a literal makes the tables larger and the candidates no fewer.
 constexpr size_t kPatternMax = 32;
+static_assert(kPatternMax <= kStraddleMax + 1);
 // Hyperscan is a hundred times slower on runs of the byte that ends a literal eight times or more.
 constexpr size_t kEqualTailMax = 7;
 // A position further on than this is not looked at faster than it is searched for.

@@ -355,10 +355,10 @@ void Inspector::on_flow_end(Flows::Record& flow, FlowEnd end) {
   reports_.set_frame(frame);
 }
 
-void Inspector::rest(Flows::Record& flow) const {
+void Inspector::rest(Flows::Record& flow) {
   if (flow.user.app) flow.user.app->rest();
   if (!flow.user.tcp) return;
-  for (StreamInspection& side : flow.user.tcp->sides) side.rest(engine_->generation());
+  for (StreamInspection& side : flow.user.tcp->sides) side.rest();
 }
 
 void Inspector::tick(int64_t time_us) {

@@ -168,7 +168,7 @@ class Inspector {
   void ask_address_rules(const Current& current);
   void ask_classification_rules(const Current& current);
   void match_in_packet(const Current& current, uint32_t index);
-  void rest(Flows::Record& flow) const;
+  static void rest(Flows::Record& flow);
   void on_flow_end(Flows::Record& flow, FlowEnd end);
 
   std::shared_ptr<const Engine> engine_;

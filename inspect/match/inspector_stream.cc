@@ -209,16 +209,16 @@ void Inspector::inspect_piece(const Current& current, StreamInspection& side,
   const PortGroups& groups = engine_->stream_groups(current.direction);
   const RuleGroup& any = groups.any();
   const RuleGroup* const named = groups.named(current.server_port());
-  std::span<const uint8_t> bytes = piece;
+  const auto window = side.stream.window();
+  size_t searched = window.size() - piece.size();
   if (side.generation != engine_->generation()) {
     side.begin_again(engine_->generation());
-    bytes = side.stream.window();
+    searched = 0;
   }
   stream_candidates_.clear();
-  if (any.prefilter)
-    any.prefilter->scan_stream(side.prefilter, bytes, scratch_, stream_candidates_);
+  if (any.prefilter) any.prefilter->scan_on(window, searched, scratch_, stream_candidates_);
   if (named != nullptr && named->prefilter)
-    named->prefilter->scan_stream(side.prefilter_named, bytes, scratch_, stream_candidates_);
+    named->prefilter->scan_on(window, searched, scratch_, stream_candidates_);
   payload_searched_ = begins_with(piece, current.view.payload);
   for (const bool fired : {false, true}) remember_candidates(current, side, fired);
   std::erase_if(side.pending, [&](const StreamInspection::Pending& pending) {

@@ -26,6 +26,7 @@ std::string escaped(std::string_view bytes) {
 
 struct Prefilter::Parts {
   hs_database_t* database = nullptr;
+  size_t longest = 0;  // of the patterns
   // Rules of pattern i: rules[first[i]] up to rules[first[i + 1]].
   std::vector<uint32_t> first;
   std::vector<uint32_t> rules;
@@ -40,7 +41,6 @@ namespace {
 
 // What a database is compiled from.
 struct Expressions {
-  unsigned mode = 0;
   std::vector<std::string> texts;
   std::vector<unsigned> flags;
 
@@ -60,7 +60,7 @@ Result<hs_database_t*> compiled(const Expressions& expressions) {
   hs_database_t* database = nullptr;
   hs_compile_error_t* error = nullptr;
   const auto status = hs_compile_multi(pointers.data(), expressions.flags.data(), ids.data(),
-                                       static_cast<unsigned>(ids.size()), expressions.mode, nullptr,
+                                       static_cast<unsigned>(ids.size()), HS_MODE_BLOCK, nullptr,
                                        &database, &error);
   if (status == HS_SUCCESS) return database;
   const std::string what = error != nullptr ? error->message : "unknown reason";
@@ -70,7 +70,7 @@ Result<hs_database_t*> compiled(const Expressions& expressions) {
 
 // All that decides what the database is; escaped patterns have no blanks.
 std::string cache_key(const Expressions& expressions) {
-  std::string input = std::to_string(expressions.mode);
+  std::string input = std::to_string(HS_MODE_BLOCK);
   for (size_t i = 0; i < expressions.texts.size(); i++)
     input += " " + std::to_string(expressions.flags[i]) + ":" + expressions.texts[i];
   return DatabaseCache::key({reinterpret_cast<const uint8_t*>(input.data()), input.size()});
@@ -89,11 +89,13 @@ Result<hs_database_t*> database_of(const Expressions& expressions, DatabaseCache
 struct Scan {
   const std::vector<uint32_t>& first;
   const std::vector<uint32_t>& rules;
+  size_t searched;  // what ends there was found before
   CandidateSink& sink;
 };
 
-int on_match(unsigned id, unsigned long long, unsigned long long, unsigned, void* context) {
+int on_match(unsigned id, unsigned long long, unsigned long long to, unsigned, void* context) {
   const auto& scan = *static_cast<const Scan*>(context);
+  if (to <= scan.searched) return 0;
   for (uint32_t i = scan.first[id]; i < scan.first[id + 1]; i++) scan.sink.candidate(scan.rules[i]);
   return 0;
 }
@@ -108,46 +110,19 @@ size_t PrefilterScratch::bytes() const {
   return bytes;
 }
 
-// What Hyperscan makes of a stream: mostly a few bytes instead of hundreds.
-struct PrefilterStream::Resting {
-  std::vector<char> bytes;
-};
-
-PrefilterStream::PrefilterStream() = default;
-PrefilterStream::~PrefilterStream() { close(); }
-
-// Without a handler for matches at the end the database is not looked at (a test holds it to that).
-void PrefilterStream::close() {
-  if (stream_ != nullptr) hs_close_stream(stream_, nullptr, nullptr, nullptr);
-  stream_ = nullptr;
-  resting_.reset();
-}
-
-void PrefilterStream::rest() {
-  if (stream_ == nullptr) return;
-  size_t length = 0;
-  if (hs_compress_stream(stream_, nullptr, 0, &length) != HS_INSUFFICIENT_SPACE) return;
-  auto resting = std::make_unique<Resting>();
-  resting->bytes.resize(length);
-  if (hs_compress_stream(stream_, resting->bytes.data(), length, &length) != HS_SUCCESS) return;
-  close();
-  resting_ = std::move(resting);
-}
-
-Result<Prefilter> Prefilter::compile(std::vector<Pattern> patterns, Mode mode,
-                                     DatabaseCache* cache) {
+// Each place of a pattern is told, not only the first: the first may be in what was searched
+// before.
+Result<Prefilter> Prefilter::compile(std::vector<Pattern> patterns, DatabaseCache* cache) {
   std::map<std::pair<std::string, bool>, std::vector<uint32_t>> by_bytes;
   for (Pattern& pattern : patterns)
     by_bytes[{std::move(pattern.bytes), pattern.nocase}].push_back(pattern.rule);
 
   auto parts = std::make_shared<Parts>();
   Expressions expressions;
-  expressions.mode = mode == Mode::kBlock ? HS_MODE_BLOCK : HS_MODE_STREAM;
   parts->first.push_back(0);
   for (const auto& [key, rules] : by_bytes) {
-    // In a stream "once" would be once for its whole life, and mute later hits.
-    expressions.add(escaped(key.first), HS_FLAG_DOTALL | (key.second ? HS_FLAG_CASELESS : 0) |
-                                            (mode == Mode::kBlock ? HS_FLAG_SINGLEMATCH : 0));
+    expressions.add(escaped(key.first), HS_FLAG_DOTALL | (key.second ? HS_FLAG_CASELESS : 0));
+    parts->longest = std::max(parts->longest, key.first.size());
     parts->rules.insert(parts->rules.end(), rules.begin(), rules.end());
     parts->first.push_back(static_cast<uint32_t>(parts->rules.size()));
   }
@@ -169,27 +144,17 @@ Result<> Prefilter::prepare(PrefilterScratch& scratch) const {
 
 void Prefilter::scan(std::span<const uint8_t> bytes, PrefilterScratch& scratch,
                      CandidateSink& sink) const {
-  Scan scan{parts_->first, parts_->rules, sink};
+  scan_on(bytes, 0, scratch, sink);
+}
+
+void Prefilter::scan_on(std::span<const uint8_t> bytes, size_t searched, PrefilterScratch& scratch,
+                        CandidateSink& sink) const {
+  const size_t carried = std::min(searched, parts_->longest - 1);
+  bytes = bytes.subspan(searched - carried);
+  Scan scan{parts_->first, parts_->rules, carried, sink};
   const auto status =
       hs_scan(parts_->database, reinterpret_cast<const char*>(bytes.data()),
               static_cast<unsigned>(bytes.size()), 0, scratch.scratch_, on_match, &scan);
-  SLUICE_CHECK(status == HS_SUCCESS);
-}
-
-void Prefilter::scan_stream(PrefilterStream& stream, std::span<const uint8_t> bytes,
-                            PrefilterScratch& scratch, CandidateSink& sink) const {
-  if (stream.resting_) {
-    const std::vector<char>& rest = stream.resting_->bytes;
-    SLUICE_CHECK(hs_expand_stream(parts_->database, &stream.stream_, rest.data(), rest.size()) ==
-                 HS_SUCCESS);
-    stream.resting_.reset();
-  } else if (stream.stream_ == nullptr) {
-    SLUICE_CHECK(hs_open_stream(parts_->database, 0, &stream.stream_) == HS_SUCCESS);
-  }
-  Scan scan{parts_->first, parts_->rules, sink};
-  const auto status =
-      hs_scan_stream(stream.stream_, reinterpret_cast<const char*>(bytes.data()),
-                     static_cast<unsigned>(bytes.size()), 0, scratch.scratch_, on_match, &scan);
   SLUICE_CHECK(status == HS_SUCCESS);
 }
 

@@ -14,7 +14,6 @@
 
 struct hs_database;
 struct hs_scratch;
-struct hs_stream;
 
 namespace sluice::inspect {
 
@@ -46,31 +45,8 @@ class PrefilterScratch {
   hs_scratch* scratch_ = nullptr;
 };
 
-// One direction of one connection in a streaming database; may be empty. It may outlive the
-// database: then it can only be closed.
-class PrefilterStream {
- public:
-  PrefilterStream();
-  ~PrefilterStream();
-  PrefilterStream(const PrefilterStream&) = delete;
-  PrefilterStream& operator=(const PrefilterStream&) = delete;
-
-  // What is scanned next begins another stream, of any database.
-  void close();
-  // Takes as little memory as it can until the next scan, which goes on where it was.
-  void rest();
-
- private:
-  friend class Prefilter;
-  struct Resting;
-
-  hs_stream* stream_ = nullptr;
-  std::unique_ptr<Resting> resting_;  // then there is no stream_
-};
-
 class Prefilter {
  public:
-  enum class Mode { kBlock, kStream };
   struct Pattern {
     std::string bytes;
     bool nocase = false;
@@ -78,17 +54,17 @@ class Prefilter {
   };
 
   // With a cache, from there if it has this one, else for the next time.
-  static Result<Prefilter> compile(std::vector<Pattern> patterns, Mode mode,
-                                   DatabaseCache* cache = nullptr);
+  static Result<Prefilter> compile(std::vector<Pattern> patterns, DatabaseCache* cache = nullptr);
 
   size_t database_bytes() const;
   // Makes the scratch large enough; before the first scan with it.
   Result<> prepare(PrefilterScratch& scratch) const;
 
   void scan(std::span<const uint8_t> bytes, PrefilterScratch& scratch, CandidateSink& sink) const;
-  // The next bytes of a stream; patterns are found across calls.
-  void scan_stream(PrefilterStream& stream, std::span<const uint8_t> bytes,
-                   PrefilterScratch& scratch, CandidateSink& sink) const;
+  // Bytes that have grown: the first `searched` of them were scanned before. Finds what ends behind
+  // those; of them it looks at no more than what a pattern can have there.
+  void scan_on(std::span<const uint8_t> bytes, size_t searched, PrefilterScratch& scratch,
+               CandidateSink& sink) const;
 
  private:
   struct Parts;

@@ -2,13 +2,8 @@
 #include "inspect/match/prefilter.h"
 
 #include <gtest/gtest.h>
-#include <hs.h>
-#include <sys/mman.h>
 
-#include <map>
 #include <set>
-
-#include "inspect/match/tcp_inspection.h"
 
 namespace sluice::inspect {
 namespace {
@@ -28,111 +23,61 @@ TEST(Prefilter, NamesEveryRuleWhosePatternOccurs) {
                                              {"abc", false, 2},
                                              {"abc", true, 3},
                                              {binary, false, 4},
-                                             {"zzz", false, 5}},
-                                            Prefilter::Mode::kBlock);
+                                             {"zzz", false, 5}});
   ASSERT_TRUE(prefilter) << prefilter.error().text();
   PrefilterScratch scratch;
   ASSERT_TRUE(prefilter->prepare(scratch));
   Found found;
   prefilter->scan(bytes("xxABCabcabc" + binary), scratch, found);
-  EXPECT_EQ(found.rules, (std::multiset<uint32_t>{1, 2, 3, 4}));
+  EXPECT_EQ(found.rules, (std::multiset<uint32_t>{1, 1, 2, 2, 3, 3, 3, 4})) << "at each place";
 }
 
-TEST(Prefilter, FindsPatternsCutAnywhereInAStream) {
-  const auto prefilter = Prefilter::compile({{"attack", false, 7}}, Prefilter::Mode::kStream);
-  ASSERT_TRUE(prefilter);
-  PrefilterScratch scratch;
-  ASSERT_TRUE(prefilter->prepare(scratch));
-  const std::string_view text = "an attack here";
-  for (size_t cut = 0; cut <= text.size(); cut++) {
-    PrefilterStream stream;
-    Found found;
-    prefilter->scan_stream(stream, bytes(text.substr(0, cut)), scratch, found);
-    prefilter->scan_stream(stream, bytes(text.substr(cut)), scratch, found);
-    EXPECT_EQ(found.rules.count(7), 1u) << cut;
-  }
-}
-
-TEST(Prefilter, AStreamMayRestAnywhere) {
+// A pattern of any length, cut anywhere, is found by the part in which it ends, and by no other.
+TEST(Prefilter, FindsPatternsCutAnywhere) {
+  const std::string longest(32, 'x');
   const auto prefilter =
-      Prefilter::compile({{"attack", false, 7}, {"tac", false, 8}}, Prefilter::Mode::kStream);
+      Prefilter::compile({{"attack", false, 7}, {"tac", false, 8}, {longest, false, 9}});
   ASSERT_TRUE(prefilter);
   PrefilterScratch scratch;
   ASSERT_TRUE(prefilter->prepare(scratch));
-  PrefilterStream stream;
+  const std::string text = "an attack here, tac" + longest;
+  for (size_t cut = 0; cut <= text.size(); cut++) {
+    Found first, second;
+    prefilter->scan_on(bytes(text).first(cut), 0, scratch, first);
+    prefilter->scan_on(bytes(text), cut, scratch, second);
+    EXPECT_EQ(first.rules.count(7), cut >= 9 ? 1u : 0u) << cut;
+    EXPECT_EQ(second.rules.count(7), cut >= 9 ? 0u : 1u) << cut;
+    EXPECT_EQ(second.rules.count(8), cut < 8 ? 2u : cut < 19 ? 1u : 0u) << cut;
+    EXPECT_EQ(second.rules.count(9), cut < text.size() ? 1u : 0u) << cut;
+  }
+}
+
+TEST(Prefilter, FindsWhatComesByteByByteOnce) {
+  const auto prefilter = Prefilter::compile({{"attack", false, 7}, {"tac", true, 8}});
+  ASSERT_TRUE(prefilter);
+  PrefilterScratch scratch;
+  ASSERT_TRUE(prefilter->prepare(scratch));
+  const std::string_view text = "an attack here, a taTAC";
   Found found;
-  stream.rest();
-  for (const char c : std::string_view("an attack here")) {
-    prefilter->scan_stream(stream, bytes({&c, 1}), scratch, found);
-    stream.rest();
-    stream.rest();
-  }
-  EXPECT_EQ(found.rules, (std::multiset<uint32_t>{7, 8}));
-  stream.close();
-  prefilter->scan_stream(stream, bytes("tac"), scratch, found);
-  EXPECT_EQ(found.rules.count(8), 2u);
+  for (size_t i = 0; i < text.size(); i++)
+    prefilter->scan_on(bytes(text.substr(0, i + 1)), i, scratch, found);
+  EXPECT_EQ(found.rules, (std::multiset<uint32_t>{7, 8, 8}));
 }
 
-// Databases of their own pages, which nobody can read once they are free.
-std::map<void*, size_t> mapped_pages;
-void* map_pages(size_t bytes) {
-  void* const at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (at == MAP_FAILED) return nullptr;
-  mapped_pages[at] = bytes;
-  return at;
-}
-void unmap_pages(void* at) {
-  const auto found = mapped_pages.find(at);
-  if (found == mapped_pages.end()) return;
-  mprotect(at, found->second, PROT_NONE);  // the address stays taken
-  mapped_pages.erase(found);
-}
-
-TEST(Prefilter, AStreamIsClosedAfterItsDatabase) {
-  ASSERT_EQ(hs_set_database_allocator(map_pages, unmap_pages), HS_SUCCESS);
-  {
-    PrefilterStream stream;
-    PrefilterScratch scratch;
-    Found found;
-    {
-      const auto first = Prefilter::compile({{"abcdef", false, 1}}, Prefilter::Mode::kStream);
-      ASSERT_TRUE(first->prepare(scratch));
-      EXPECT_GT(first->database_bytes(), 0u);
-      first->scan_stream(stream, bytes("abc"), scratch, found);
-      EXPECT_EQ(mapped_pages.size(), 1u);
-    }
-    EXPECT_TRUE(mapped_pages.empty());
-    stream.close();
-    const auto second = Prefilter::compile({{"defghi", false, 2}}, Prefilter::Mode::kStream);
-    PrefilterScratch its_scratch;
-    ASSERT_TRUE(second->prepare(its_scratch));
-    its_scratch.swap(scratch);
-    EXPECT_GT(scratch.bytes(), 0u);
-    second->scan_stream(stream, bytes("abcdefghi"), scratch, found);
-    EXPECT_EQ(found.rules, (std::multiset<uint32_t>{2}));
-  }
-  ASSERT_EQ(hs_set_database_allocator(nullptr, nullptr), HS_SUCCESS);
-}
-
-TEST(Prefilter, ASilentStreamRestsAfterItsDatabase) {
-  ASSERT_EQ(hs_set_database_allocator(map_pages, unmap_pages), HS_SUCCESS);
-  {
-    const StreamLimits limits;
-    StreamBudget budget;
-    StreamCounters counters;
-    StreamInspection side(limits, budget, counters);
-    side.generation = 1;
-    PrefilterScratch scratch;
-    Found found;
-    {
-      const auto first = Prefilter::compile({{"abcdef", false, 1}}, Prefilter::Mode::kStream);
-      ASSERT_TRUE(first->prepare(scratch));
-      first->scan_stream(side.prefilter, bytes("abc"), scratch, found);
-    }
-    EXPECT_TRUE(mapped_pages.empty());
-    for (int i = 0; i < 2; i++) side.rest(2);
-  }
-  ASSERT_EQ(hs_set_database_allocator(nullptr, nullptr), HS_SUCCESS);
+// One for the databases of two engines in turn, as at a reload.
+TEST(Prefilter, ScratchesChangePlaces) {
+  PrefilterScratch scratch, other;
+  const auto first = Prefilter::compile({{"abcdef", false, 1}});
+  const auto second = Prefilter::compile({{"defghi", false, 2}});
+  ASSERT_TRUE(first->prepare(scratch));
+  ASSERT_TRUE(second->prepare(other));
+  EXPECT_GT(first->database_bytes(), 0u);
+  Found found;
+  first->scan(bytes("abcdefghi"), scratch, found);
+  other.swap(scratch);
+  EXPECT_GT(scratch.bytes(), 0u);
+  second->scan(bytes("abcdefghi"), scratch, found);
+  EXPECT_EQ(found.rules, (std::multiset<uint32_t>{1, 2}));
 }
 
 }  // namespace

@@ -258,12 +258,11 @@ TEST(Reload, NothingKeepsRulesThatWereReplaced) {
   h.data(c, 0, std::string(kHead) + "......att");
   const std::weak_ptr<const Engine> old = h.engine();
   h.reload(kMore);
-  EXPECT_TRUE(old.expired()) << "while the flow still has streams of its databases";
+  EXPECT_TRUE(old.expired()) << "though the flow goes on";
   h.inspector().finish(2'000'000'000'000'000);
   EXPECT_EQ(h.inspector().held(), 0u);
 }
 
-// The databases of its streams are gone.
 TEST(Reload, AFlowThatIsSilentOverItRests) {
   Harness h(kMore);
   const Ends c{"10.0.0.1", "10.0.0.2", 40000, 80};

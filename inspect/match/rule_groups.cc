@@ -18,9 +18,9 @@ void GroupBuilder::add(const Content* content, uint32_t index) {
   }
 }
 
-Result<RuleGroup> GroupBuilder::build(Prefilter::Mode mode, DatabaseCache* cache) {
+Result<RuleGroup> GroupBuilder::build(DatabaseCache* cache) {
   if (!patterns_.empty()) {
-    SLUICE_TRY(group_.prefilter, Prefilter::compile(std::move(patterns_), mode, cache));
+    SLUICE_TRY(group_.prefilter, Prefilter::compile(std::move(patterns_), cache));
   }
   return std::move(group_);
 }
@@ -40,14 +40,14 @@ void PortGroupsBuilder::add(const PortList& ports, const Content* content, uint3
   entries_.push_back({&ports, content, index});
 }
 
-Result<PortGroups> PortGroupsBuilder::build(Prefilter::Mode mode, DatabaseCache* cache) {
+Result<PortGroups> PortGroupsBuilder::build(DatabaseCache* cache) {
   std::vector<PortRule> rules;
   for (uint32_t i = 0; i < entries_.size(); i++) rules.push_back({i, entries_[i].ports});
   PortClasses classes = classify_ports(rules);
   const auto group_of = [&](const std::vector<uint32_t>& numbers) {
     GroupBuilder builder;
     for (const uint32_t i : numbers) builder.add(entries_[i].content, entries_[i].rule);
-    return builder.build(mode, cache);
+    return builder.build(cache);
   };
   PortGroups out;
   SLUICE_TRY(out.any_, group_of(classes.any));

@@ -25,7 +25,7 @@ class GroupBuilder {
  public:
   // `content` is what must occur; nullptr: nothing.
   void add(const Content* content, uint32_t index);
-  Result<RuleGroup> build(Prefilter::Mode mode, DatabaseCache* cache);
+  Result<RuleGroup> build(DatabaseCache* cache);
 
  private:
   RuleGroup group_;
@@ -56,7 +56,7 @@ class PortGroupsBuilder {
  public:
   // `ports` of the server; they must live until build().
   void add(const PortList& ports, const Content* content, uint32_t index);
-  Result<PortGroups> build(Prefilter::Mode mode, DatabaseCache* cache);
+  Result<PortGroups> build(DatabaseCache* cache);
 
  private:
   struct Entry {

@@ -176,6 +176,20 @@ TEST(StreamRules, PatternsOlderThanTheWindowAreForgotten) {
   EXPECT_EQ(h.alerts(), Sids{1});
 }
 
+// Early segments of more than the window wait for two bytes in the middle of a pattern.
+TEST(StreamRules, APatternThatStraddlesALongPieceIsFound) {
+  Harness h(kAttack);
+  const Ends c;
+  h.connect(c);
+  for (uint32_t i = 0; i < 2; i++) h.data(c, 65'000 * i, std::string(65'000, 'x'));
+  h.send(tcp(c.turned(), kAck, 5001, 131'001));
+  h.data(c, 130'000, "att");
+  h.data(c, 130'005, "k" + std::string(60'000, 'x'));
+  h.data(c, 190'006, std::string(60'000, 'x'));
+  EXPECT_FALSE(h.data(c, 130'003, "ac"));
+  EXPECT_EQ(h.alerts(), Sids{1});
+}
+
 TEST(StreamRules, MemoryIsBoundedAndDropsWhatDoesNotFit) {
   InspectorOptions options;
   options.stream_memory_max = 10'000;

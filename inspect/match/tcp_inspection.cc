@@ -6,22 +6,12 @@
 namespace sluice::inspect {
 
 void StreamInspection::begin_again(uint32_t its_generation) {
-  prefilter.close();
-  prefilter_named.close();
   pending.clear();
   generation = its_generation;
 }
 
-// The databases of streams of another generation may be gone: those can only be closed.
-void StreamInspection::rest(uint32_t in_use) {
+void StreamInspection::rest() {
   stream.rest();
-  if (generation == in_use) {
-    prefilter.rest();
-    prefilter_named.rest();
-  } else {
-    prefilter.close();
-    prefilter_named.close();
-  }
   pending.shrink_to_fit();
   fired.shrink_to_fit();
 }

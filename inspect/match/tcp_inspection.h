@@ -6,7 +6,6 @@
 #include <optional>
 #include <vector>
 
-#include "inspect/match/prefilter.h"
 #include "inspect/stream/reassembly.h"
 
 namespace sluice::inspect {
@@ -32,18 +31,15 @@ struct StreamInspection {
   };
 
   TcpStream stream;
-  uint64_t parsed = 0;              // position up to which the application's parser was fed
-  PrefilterStream prefilter;        // of the rules of any port
-  PrefilterStream prefilter_named;  // of those that name the server's
+  uint64_t parsed = 0;  // position up to which the application's parser was fed
   std::vector<Pending> pending;
   std::vector<Fired> fired;
   std::optional<uint32_t> fin;  // the sequence number of its end
   bool ended = false;           // there: nothing honest comes behind it
-  uint32_t generation = 0;      // of the engine that `prefilter` and `pending` belong to
+  uint32_t generation = 0;      // of the engine that has searched the stream and filled `pending`
 
-  // Takes as little memory as it can; nothing is forgotten that the rules of this generation, those
-  // in use, go on with.
-  void rest(uint32_t in_use);
+  // Takes as little memory as it can; nothing is forgotten.
+  void rest();
   // A reset there ends the connection (RFC 5961 section 3.2), if the stream is followed.
   bool believes_reset(uint32_t sequence) const;
   // A segment with bytes there says more than its sender has.

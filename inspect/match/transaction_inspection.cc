@@ -180,13 +180,14 @@ void TransactionInspection::extend(Transaction& transaction, Notes& notes, Body&
     body.full = true;
     return;
   }
+  const size_t searched = body.bytes.size();
   body.bytes.insert(body.bytes.end(), bytes.begin(), bytes.end());
   if (!engine_->view(body.view).transforms.empty()) return;  // of the whole one, at its end
   const RuleGroup& group = engine_->view_group(body.view, body.direction);
   candidates_.clear();
   if (group.prefilter && !bytes.empty())
-    group.prefilter->scan_stream(body.prefilter, bytes, scratch_, candidates_);
-  if (body.bytes.size() == bytes.size()) {
+    group.prefilter->scan_on(body.bytes, searched, scratch_, candidates_);
+  if (searched == 0) {
     for (const uint32_t rule : group.always) candidates_.candidate(rule);
   }
   call(transaction, notes, body.direction);

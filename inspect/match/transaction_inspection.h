@@ -104,7 +104,6 @@ class TransactionInspection final : public TransactionSink {
     bool full = false;
     bool finished = false;  // what is transformed has been
     std::vector<uint8_t> bytes;
-    PrefilterStream prefilter;
   };
   // A rule, in one direction of the transaction.
   struct Waiting {
@@ -125,7 +124,7 @@ class TransactionInspection final : public TransactionSink {
     void release() { budget.used -= std::exchange(held, 0); }
     StreamBudget& budget;
     size_t held = 0;
-    uint32_t generation;  // of the engine that views, rules and streams belong to
+    uint32_t generation;  // of the engine that views and rules belong to
     std::vector<Arrived> arrived;
     // Lists: they stay where they are, and most transactions have none.
     std::list<Body> bodies;

@@ -167,15 +167,13 @@ void TcpStream::acknowledge(uint32_t sequence) {
 }
 
 std::span<const uint8_t> TcpStream::window() const {
-  const size_t size = std::max<size_t>(limits_.window, last_piece_);
-  return std::span(buffer_).last(std::min(size, buffer_.size()));
+  return std::span(buffer_).last(std::min(window_max(), buffer_.size()));
 }
 
 // Keeps the window and what may still come again; moves bytes only when half the buffer can go.
 void TcpStream::trim() {
   const uint64_t unacknowledged = std::min<uint64_t>(next_ - acknowledged_, limits_.held_max);
-  const size_t keep =
-      std::max({static_cast<size_t>(unacknowledged), size_t{limits_.window}, last_piece_});
+  const size_t keep = std::max(static_cast<size_t>(unacknowledged), window_max());
   if (buffer_.size() <= 2 * keep) return;
   const size_t remove = buffer_.size() - keep;
   buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(remove));

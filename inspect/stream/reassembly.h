@@ -27,6 +27,9 @@ struct StreamLimits {
   uint64_t depth = 1024 * 1024;
 };
 
+// Bytes that stay in front of a piece, however long it is: what begins there and ends in the piece
+// is found by its first so many bytes and one more.
+inline constexpr size_t kStraddleMax = 31;
 // Early segments of one direction, whatever their size.
 inline constexpr size_t kSegmentsHeldMax = 2048;
 
@@ -79,8 +82,8 @@ class TcpStream {
   // skipped.
   void acknowledge(uint32_t sequence);
 
-  // The last bytes delivered, at most limits.window or the last piece if longer, and the stream
-  // position of its first one.
+  // The last bytes delivered, at most limits.window, or the last piece and kStraddleMax before it
+  // if that is more; and the stream position of its first one.
   std::span<const uint8_t> window() const;
   uint64_t window_start() const { return next_ - window().size(); }
   // The stream position after the last delivered byte.
@@ -103,6 +106,7 @@ class TcpStream {
   void deliver(std::span<const uint8_t> bytes);
   void trim();
   void clear();
+  size_t window_max() const { return std::max<size_t>(limits_.window, last_piece_ + kStraddleMax); }
 
   const StreamLimits& limits_;
   StreamBudget& budget_;

@@ -107,7 +107,7 @@ TEST(TcpStream, EveryLimitHolds) {
   h.budget.max = 1000;
   EXPECT_EQ(h.send(6, "gh"), StreamAccept::kOk);
   EXPECT_EQ(h.got, "abcdefghij");
-  EXPECT_EQ(h.window(), "ghij");
+  EXPECT_EQ(h.window(), "abcdefghij") << "what may straddle the piece stays";
   h.send(10, std::string(50, 'z'));
   EXPECT_EQ(h.got.size(), 40u);
   EXPECT_TRUE(h.stream.finished());
@@ -132,6 +132,20 @@ TEST(TcpStream, TheBufferStaysSmall) {
     h.stream.acknowledge(i * 50);
     EXPECT_LE(h.budget.used, 400u);
   }
+}
+
+TEST(TcpStream, TheWindowIsNoLongerThanItMayBe) {
+  Harness h({.window = 100});
+  h.send(0, std::string(99, 'a'));
+  EXPECT_EQ(h.window().size(), 99u);
+  h.send(99, "bb");
+  EXPECT_EQ(h.window(), std::string(98, 'a') + "bb");
+  const std::vector<uint8_t> piece(90, 'c');
+  EXPECT_EQ(h.stream.accept(101, false, piece), StreamAccept::kOk);
+  EXPECT_EQ(h.stream.take().size(), 90u);
+  EXPECT_EQ(h.window(), std::string(29, 'a') + "bb" + std::string(90, 'c'));
+  EXPECT_TRUE(h.stream.take().empty());
+  EXPECT_EQ(h.window(), std::string(8, 'a') + "bb" + std::string(90, 'c'));
 }
 
 // Any cutting, order, repetition and overlap of the same bytes gives the same bytes.

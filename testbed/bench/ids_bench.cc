@@ -68,8 +68,7 @@ class Searcher {
         patterns.push_back({inspect::fast_pattern_bytes(*best), best->nocase, i});
     }
     if (patterns.empty()) return fail("no rule has a content to search for");
-    SLUICE_TRY(auto database,
-               inspect::Prefilter::compile(std::move(patterns), inspect::Prefilter::Mode::kBlock));
+    SLUICE_TRY(auto database, inspect::Prefilter::compile(std::move(patterns)));
     std::unique_ptr<Searcher> searcher(new Searcher(std::move(database)));
     SLUICE_TRY_VOID(searcher->database_.prepare(searcher->scratch_));
     return searcher;
