@@ -23,11 +23,17 @@ bool plain8(const char* text) {
   return (odd & kHigh) == 0;
 }
 
-// Where the characters from `at` on that stand for themselves end.
-size_t plain_end(std::string_view text, size_t at, size_t end) {
-  while (at + 8 <= end && plain8(text.data() + at)) at += 8;
-  if (end - at < 8 && end >= 8 && plain8(text.data() + end - 8)) return end;
-  while (at < end && plain(static_cast<uint8_t>(text[at]))) at++;
+// Copies the characters up to the first one that does not stand for itself; so many are they.
+size_t copy_plain(char* to, std::string_view text) {
+  const size_t size = text.size();
+  size_t at = 0;
+  for (; at + 8 <= size && plain8(text.data() + at); at += 8)
+    std::memcpy(to + at, text.data() + at, 8);
+  if (size - at < 8 && size >= 8 && plain8(text.data() + size - 8)) {  // some of them once more
+    std::memcpy(to + size - 8, text.data() + size - 8, 8);
+    return size;
+  }
+  for (; at < size && plain(static_cast<uint8_t>(text[at])); at++) to[at] = text[at];
   return at;
 }
 
@@ -116,10 +122,10 @@ void JsonLine::quote(std::string_view text) {
   char* at = room(kEscapedMax * end + 2);
   *at++ = '"';
   for (size_t i = 0; i < end;) {
-    const size_t run = plain_end(text, i, end);
-    at = copy(at, text.substr(i, run - i));
-    if (run == end) break;
-    i = run;
+    const size_t run = copy_plain(at, text.substr(i, end - i));
+    at += run;
+    i += run;
+    if (i == end) break;
     const auto c = static_cast<uint8_t>(text[i]);
     if (c < 0x80) {
       at = escape(at, c);
