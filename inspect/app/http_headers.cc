@@ -49,6 +49,18 @@ void append(std::string& out, const HttpField& field) {
 
 size_t line_length(const HttpField& field) { return field.name.size() + field.value.size() + 4; }
 
+// As libhtp has it: a zero byte is no part of a name.
+bool is_same_name(std::string_view name, std::string_view lower) {
+  size_t at = 0;
+  for (const char c : name) {
+    if (c == '\0') continue;
+    if (at == lower.size() || (c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c) != lower[at])
+      return false;
+    at++;
+  }
+  return at == lower.size();
+}
+
 Buffer line_buffer(Direction direction) {
   return direction == Direction::kToServer ? Buffer::kHttpRequestHeader
                                            : Buffer::kHttpResponseHeader;
@@ -73,10 +85,20 @@ std::vector<HttpField> http_fields(const htp_table_t& table) {
   return result;
 }
 
-std::string_view http_header(const htp_table_t* table, const char* name) {
-  if (table == nullptr) return {};
-  const auto* header = static_cast<const htp_header_t*>(htp_table_get_c(table, name));
-  return header == nullptr ? std::string_view() : view_of(header->value);
+void find_http_headers(const htp_table_t* table, std::span<const std::string_view> names,
+                       std::span<std::string_view> values) {
+  if (table == nullptr) return;
+  uint64_t found = 0;
+  const size_t size = htp_table_size(table);
+  for (size_t i = 0; i < size; i++) {
+    bstr* key = nullptr;
+    const auto* header = static_cast<const htp_header_t*>(htp_table_get_index(table, i, &key));
+    for (size_t n = 0; n < names.size(); n++) {
+      if ((found >> n & 1) != 0 || !is_same_name(view_of(key), names[n])) continue;
+      found |= uint64_t{1} << n;  // the first of its name counts
+      values[n] = view_of(header->value);
+    }
+  }
 }
 
 void HttpHeaders::add_raw(std::string_view bytes, const TransactionSink& sink) {
@@ -103,8 +125,14 @@ void HttpHeaders::tell(Transaction& transaction, Direction direction,
   const bool wants_lines = sink.wants(line_buffer(direction));
   const bool wants_names = sink.wants(Buffer::kHttpHeaderNames);
   const bool wants_start = !line.empty() && sink.wants(Buffer::kHttpStart);
-  if (wants_names) names_ = "\r\n";
-  if (wants_start) start_.append(line).append("\r\n");
+  if (wants_names) {
+    names_.reserve(text_.size());
+    names_ = "\r\n";
+  }
+  if (wants_start) {
+    start_.reserve(line.size() + text_.size() + 4);
+    start_.append(line).append("\r\n");
+  }
 
   if (!line_host.empty())
     sink.buffer(transaction, direction, Buffer::kHttpHostRaw, bytes_of(line_host));

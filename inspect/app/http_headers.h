@@ -5,6 +5,8 @@
 
 #include <htp/htp.h>
 
+#include <array>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +22,10 @@ struct HttpField {
 };
 
 std::vector<HttpField> http_fields(const htp_table_t& table);
+
+// All at once: libhtp's own search looks at every header for each.
+void find_http_headers(const htp_table_t* table, std::span<const std::string_view> names,
+                       std::span<std::string_view> values);
 
 // Owns what the buffers point into, because a trailer can make libhtp move its own copy.
 class HttpHeaders {
@@ -59,8 +65,17 @@ class HttpHeaders {
   std::string trailer_;
 };
 
-// The value of a header; empty: it is not there. `name` in lower case.
-std::string_view http_header(const htp_table_t* table, const char* name);
+// The values of headers, empty where there is none. `names` in lower case.
+template <size_t kCount>
+std::array<std::string_view, kCount> http_headers(const htp_table_t* table,
+                                                  const std::string_view (&names)[kCount]) {
+  std::array<std::string_view, kCount> values;
+  find_http_headers(table, names, values);
+  return values;
+}
+inline std::string_view http_header(const htp_table_t* table, std::string_view name) {
+  return http_headers(table, {name})[0];
+}
 
 // As ASCII, whatever the case of `text`; `lower` is in lower case.
 bool equals_lower(std::string_view text, std::string_view lower);

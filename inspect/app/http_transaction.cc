@@ -63,17 +63,19 @@ void HttpTransaction::write(JsonLine& line) const {
   write_text(line, "hostname", hostname());
   if (tx->request_port_number > 0) line.number("http_port", tx->request_port_number);
   write_text(line, "url", view_of(tx->request_uri));
-  write_text(line, "http_user_agent", http_header(tx->request_headers, "user-agent"));
-  const std::string_view content_type = http_header(tx->response_headers, "content-type");
+  const auto [user_agent, referer] = http_headers(tx->request_headers, {"user-agent", "referer"});
+  const auto [content_type, content_range, location] =
+      http_headers(tx->response_headers, {"content-type", "content-range", "location"});
+  write_text(line, "http_user_agent", user_agent);
   write_text(line, "http_content_type", content_type.substr(0, content_type.find(';')));
-  write_content_range(line, http_header(tx->response_headers, "content-range"));
-  write_text(line, "http_refer", http_header(tx->request_headers, "referer"));
+  write_content_range(line, content_range);
+  write_text(line, "http_refer", referer);
   write_text(line, "http_method", view_of(tx->request_method));
   write_text(line, "protocol", view_of(tx->request_protocol));
   if (tx->response_status_number > 0) {
     line.number("status", tx->response_status_number);
     if (tx->response_status_number >= 300 && tx->response_status_number < 400)
-      write_text(line, "redirect", http_header(tx->response_headers, "location"));
+      write_text(line, "redirect", location);
   } else {
     write_text(line, "status_string", view_of(tx->response_status));
   }
@@ -156,12 +158,12 @@ void HttpTransaction::tell_trailer(Direction direction, TransactionSink& sink) {
 void HttpTransaction::begin_body(Direction direction, TransactionSink& sink) {
   const bool request = direction == kToServer;
   const htp_table_t* const table = request ? tx->request_headers : tx->response_headers;
-  const HttpCodings codings = http_codings(http_header(table, "content-encoding"));
+  const auto [encoding, type, disposition] =
+      http_headers(table, {"content-encoding", "content-type", "content-disposition"});
+  const HttpCodings codings = http_codings(encoding);
   if (codings.abnormal) tell_event(direction, HttpEvent::kAbnormalCeHeader, sink);
   if (codings.too_many) tell_event(direction, HttpEvent::kTooManyEncodingLayers, sink);
-  const std::string_view type = http_header(table, "content-type");
-  const std::string name =
-      request ? std::string() : disposition_filename(http_header(table, "content-disposition"));
+  const std::string name = request ? std::string() : disposition_filename(disposition);
   Side& side = sides_[static_cast<int>(direction)];
   side.body_begun = true;
   side.body.begin(name.empty() ? path() : name,
