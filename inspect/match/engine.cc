@@ -42,6 +42,21 @@ bool looks_only_at_classification(const Rule& rule) {
          std::ranges::all_of(rule.conditions, fits);
 }
 
+// Two lists that are spelled alike hold the same addresses.
+void spell(const AddressList& list, std::string& out) {
+  out += '[';
+  for (const AddressList::Entry& entry : list.entries) {
+    out += entry.negated ? '!' : ' ';
+    for (const Prefix& prefix : entry.leaf) {
+      out += static_cast<char>(prefix.version);
+      out.append(reinterpret_cast<const char*>(prefix.words), sizeof(prefix.words));
+      out.append(reinterpret_cast<const char*>(prefix.mask), sizeof(prefix.mask));
+    }
+    for (const AddressList& inner : entry.list) spell(inner, out);
+  }
+  out += ']';
+}
+
 const Content* payload_pattern(const Rule& rule) {
   const RulePart* part = rule.payload();
   const Content* content = part == nullptr ? nullptr : fast_pattern_of(part->matches);
@@ -152,6 +167,8 @@ Result<std::shared_ptr<const Engine>> Engine::create(const EngineOptions& option
 void Engine::compile(Rule rule) {
   CompiledRule& compiled = rules_.emplace_back();
   compiled.rule = std::move(rule);
+  compiled.source_list = number_of(compiled.rule.source);
+  compiled.destination_list = number_of(compiled.rule.destination);
   compiled.once_per_flow = looks_only_at_addresses(compiled.rule);
   compiled.on_classification = looks_only_at_classification(compiled.rule);
   compiled.since = generation_;
@@ -165,6 +182,12 @@ void Engine::compile(Rule rule) {
     if (!is_packet_buffer(part.buffer)) asked |= uint64_t{1} << (view % 64);
   }
   asked_views_.push_back(asked);
+}
+
+uint32_t Engine::number_of(const AddressList& list) {
+  std::string text;
+  spell(list, text);
+  return address_lists_.emplace(text, static_cast<uint32_t>(address_lists_.size())).first->second;
 }
 
 // What rules ask for that nobody would look at otherwise.

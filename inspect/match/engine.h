@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -57,6 +58,8 @@ struct CompiledPart {
 struct CompiledRule {
   Rule rule;
   std::vector<CompiledPart> parts;  // as in rule.parts
+  // The numbers of its lists of addresses: rules that have the same ones have the same numbers.
+  uint32_t source_list = 0, destination_list = 0;
   // Only addresses to look at: decided once for each direction of a flow, and for the flow.
   bool once_per_flow = false;
   // Only what nDPI says, and addresses: decided for each direction of a flow when nDPI has learned
@@ -85,6 +88,8 @@ class Engine {
   // In the order in which rules win.
   const CompiledRule& rule(uint32_t index) const { return rules_[index]; }
   std::span<const RefusedRule> refused() const { return refused_; }
+  // Of addresses, in all rules.
+  size_t address_lists() const { return address_lists_.size(); }
   // 1, and 1 more for each that replaced another. What belongs to an engine (numbers of its rules
   // and views, what its databases have searched) is kept with this number beside it.
   uint32_t generation() const { return generation_; }
@@ -167,6 +172,7 @@ class Engine {
   Engine() = default;
   void note_since(const Engine& previous);
   void compile(Rule rule);
+  uint32_t number_of(const AddressList& list);
   void note_wanted(const Engine* previous);
   uint16_t view_number(const RulePart& part);
   Result<> build_groups(DatabaseCache* cache);
@@ -181,7 +187,8 @@ class Engine {
   uint32_t generation_ = 1;
   std::array<uint32_t, kBuffers> wanted_since_{};
   std::vector<CompiledRule> rules_;
-  std::vector<uint64_t> asked_views_;  // by rule: bits of its views, modulo 64
+  std::map<std::string, uint32_t> address_lists_;  // their numbers, by all that they say
+  std::vector<uint64_t> asked_views_;              // by rule: bits of its views, modulo 64
   std::vector<RefusedRule> refused_;
   std::shared_ptr<Names> names_;
   std::unique_ptr<Datasets> datasets_;

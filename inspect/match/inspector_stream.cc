@@ -236,11 +236,12 @@ void Inspector::inspect_piece(const Current& current, StreamInspection& side,
 // place left: after a reload the whole window names rules.
 void Inspector::remember_candidates(const Current& current, StreamInspection& side, bool fired) {
   for (const uint32_t index : stream_candidates_.sorted()) {
-    const Rule& rule = engine_->rule(index).rule;
+    const CompiledRule& compiled = engine_->rule(index);
+    const Rule& rule = compiled.rule;
     if (rule.scope == Scope::kPacket) continue;
     if ((side.fired_until(rule.id()) != 0) != fired) continue;
     // Nobody can fill the places with rules about other addresses and ports.
-    if (!check_.addresses_match(current, current.direction, rule)) continue;
+    if (!check_.addresses_match(current, current.direction, compiled)) continue;
     if (side.remember_pending(index, side.stream.next())) continue;
     counters_.pending_full++;
     (void)matches_in_stream(current, side, index);

@@ -52,6 +52,27 @@ TEST(Inspector, HeadersDecide) {
   }
 }
 
+// Whether an address is in a list is worked out once for each packet and end.
+TEST(Inspector, RulesMayShareAListOfAddresses) {
+  const std::string list = "[10.0.0.0/8,!10.1.0.0/16]";
+  Harness h("alert udp " + list + " any -> any any (content:\"x\"; sid:1;)\n" +  //
+            "alert udp any any -> " + list + " any (content:\"x\"; sid:2;)\n" +  //
+            "alert udp " + list + " any <> 192.0.2.1 any (content:\"x\"; sid:3;)\n" +
+            "alert udp [10.0.0.0/8,10.1.0.0/16] any -> any any (content:\"x\"; sid:4;)");
+  const auto alerts_of = [&](const char* source, const char* destination) {
+    h.forget_events();
+    h.send(udp({source, destination, 4000, 53}, "x"));
+    return h.alerts();
+  };
+  for (int i = 0; i < 2; i++) {
+    EXPECT_EQ(alerts_of("10.0.0.1", "192.0.2.1"), (Sids{1, 3, 4}));
+    EXPECT_EQ(alerts_of("192.0.2.1", "10.0.0.9"), (Sids{2, 3}));
+    EXPECT_EQ(alerts_of("10.1.0.1", "192.0.2.1"), Sids{4});
+    EXPECT_EQ(alerts_of("10.0.0.1", "10.0.0.2"), (Sids{1, 2, 4}));
+    EXPECT_EQ(alerts_of("10.0.0.1", "10.1.0.2"), (Sids{1, 4}));
+  }
+}
+
 TEST(Inspector, FlowDirectionAndState) {
   const std::string rules = R"(
 alert tcp any any -> any any (flow:to_server; content:"x"; sid:1;)

@@ -8,29 +8,6 @@
 namespace sluice::inspect {
 namespace {
 
-// Both ends of a packet as a rule's header sees them.
-struct Ends {
-  Address source, destination;
-  uint16_t source_port, destination_port;
-
-  Ends turned() const { return {destination, source, destination_port, source_port}; }
-};
-
-Ends ends_of(const Current& current, Direction direction) {
-  const PacketView& view = current.view;
-  const tunnels::tuple& t = view.packet.tuple;
-  const Ends ends{
-      {t.source, t.version}, {t.destination, t.version}, view.source_port, view.destination_port};
-  return direction == current.direction ? ends : ends.turned();
-}
-
-bool ends_match(const Ends& ends, const Rule& rule) {
-  return (rule.source_port.any() || rule.source_port.contains(ends.source_port)) &&
-         (rule.destination_port.any() || rule.destination_port.contains(ends.destination_port)) &&
-         (rule.source.any() || rule.source.contains(ends.source)) &&
-         (rule.destination.any() || rule.destination.contains(ends.destination));
-}
-
 std::span<const uint8_t> ip_header(const PacketView& view) {
   return view.ip.first(std::min<size_t>(view.packet.l4_offset, view.ip.size()));
 }
@@ -85,10 +62,33 @@ RuleContext RuleCheck::context(const Current& current, Direction direction,
   return out;
 }
 
+bool RuleCheck::is_in(const AddressList& list, uint32_t number, const PacketView& view,
+                      bool destination) {
+  if (list.any()) return true;
+  Known& known = known_[destination][number];
+  if (known.packet == packet_) return known.is_in;
+  const tunnels::tuple& t = view.packet.tuple;
+  known = {packet_, list.contains(Address{destination ? t.destination : t.source, t.version})};
+  return known.is_in;
+}
+
+bool RuleCheck::ends_match(const PacketView& view, const CompiledRule& compiled, Turned turned) {
+  const Rule& rule = compiled.rule;
+  const bool turn = turned == Turned::kYes;
+  const uint16_t source_port = turn ? view.destination_port : view.source_port;
+  const uint16_t destination_port = turn ? view.source_port : view.destination_port;
+  return (rule.source_port.any() || rule.source_port.contains(source_port)) &&
+         (rule.destination_port.any() || rule.destination_port.contains(destination_port)) &&
+         is_in(rule.source, compiled.source_list, view, turn) &&
+         is_in(rule.destination, compiled.destination_list, view, !turn);
+}
+
 bool RuleCheck::addresses_match(const Current& current, Direction direction,
-                                const Rule& rule) const {
-  const Ends ends = ends_of(current, direction);
-  return ends_match(ends, rule) || (rule.both_ways && ends_match(ends.turned(), rule));
+                                const CompiledRule& compiled) {
+  const auto turned = direction == current.direction ? Turned::kNo : Turned::kYes;
+  const auto other = turned == Turned::kNo ? Turned::kYes : Turned::kNo;
+  return ends_match(current.view, compiled, turned) ||
+         (compiled.rule.both_ways && ends_match(current.view, compiled, other));
 }
 
 bool RuleCheck::asks_for(const Current& current, Direction direction, const CompiledRule& compiled,
@@ -100,7 +100,7 @@ bool RuleCheck::asks_for(const Current& current, Direction direction, const Comp
   const uint8_t protocol = current.view.packet.tuple.protocol;
   if (transaction != nullptr && rule.protocol != 0 && rule.protocol != protocol) return false;
   if (rule.ip_version != 0 && rule.ip_version != current.view.packet.tuple.version) return false;
-  if (!addresses_match(current, rule.both_sides ? Direction::kToServer : direction, rule))
+  if (!addresses_match(current, rule.both_sides ? Direction::kToServer : direction, compiled))
     return false;
   if (!rule.app_protocols.empty()) {
     const AppProtocol is =

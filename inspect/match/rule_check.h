@@ -29,15 +29,20 @@ struct Match {
 // One per worker.
 class RuleCheck {
  public:
-  explicit RuleCheck(const Engine& engine) : engine_(&engine) { matched_.reserve(64); }
+  explicit RuleCheck(const Engine& engine) {
+    matched_.reserve(64);
+    use(engine);
+  }
 
   void use(const Engine& engine) {
     engine_ = &engine;
     matched_.clear();
+    for (auto& known : known_) known.assign(engine.address_lists(), {});
   }
 
   void begin_packet() {
     matched_.clear();
+    packet_++;
     app_events_ = {};
     if (guard_ != nullptr) guard_->begin_packet();
   }
@@ -47,7 +52,7 @@ class RuleCheck {
   bool asks_for(const Current& current, Direction direction, const CompiledRule& rule,
                 const Transaction* transaction);
   // Only addresses and ports.
-  bool addresses_match(const Current& current, Direction direction, const Rule& rule) const;
+  bool addresses_match(const Current& current, Direction direction, const CompiledRule& rule);
   // Also about the packet's own headers.
   bool packet_matches(const Current& current, const CompiledRule& rule);
   bool payload_matches(const CompiledRule& rule, const Payload& payload);
@@ -76,12 +81,25 @@ class RuleCheck {
   std::vector<Match>& matches() { return matched_; }
 
  private:
+  // Whether an address of the packet in hand is in a list.
+  struct Known {
+    uint64_t packet = 0;
+    bool is_in = false;
+  };
+  // The packet's destination takes the place of its source.
+  enum class Turned : bool { kNo, kYes };
+
   RuleContext context(const Current& current, Direction direction, const Transaction* transaction);
+  bool ends_match(const PacketView& view, const CompiledRule& rule, Turned turned);
+  bool is_in(const AddressList& list, uint32_t number, const PacketView& view, bool destination);
 
   const Engine* engine_;
   BufferMatcher matcher_;
   HostBits host_bits_;
   std::vector<Match> matched_;
+  // Many rules ask for the same few lists. By their numbers; of the source, and of the destination.
+  std::vector<Known> known_[2];
+  uint64_t packet_ = 1;
   std::span<const uint16_t> app_events_;
   const TrackedFile* file_ = nullptr;
   RuleProfile* profile_ = nullptr;
