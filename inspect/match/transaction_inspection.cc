@@ -217,9 +217,8 @@ void TransactionInspection::call(Transaction& transaction, Notes& notes, Directi
   if (current_ == nullptr) return;
   for (const uint32_t rule : candidates_.sorted()) {
     const bool both = engine_->rule(rule).rule.both_sides;
-    const Waiting called{rule, both ? Direction::kToServer : direction};
-    if (std::find(notes.waiting.begin(), notes.waiting.end(), called) != notes.waiting.end())
-      continue;
+    Waiting called{rule, both ? Direction::kToServer : direction};
+    if (std::ranges::find(notes.waiting, called) != notes.waiting.end()) continue;
     if (try_rule(transaction, notes, called)) continue;
     if (notes.waiting.size() < kWaitingMax) {
       notes.waiting.push_back(called);
@@ -229,20 +228,30 @@ void TransactionInspection::call(Transaction& transaction, Notes& notes, Directi
   }
 }
 
+// Those that have held wait no longer.
+template <class Asked>
+void TransactionInspection::try_those(Transaction& transaction, Notes& notes, Asked asked) {
+  auto left = notes.waiting.begin();
+  for (Waiting& waiting : notes.waiting)
+    if (!asked(waiting) || !try_rule(transaction, notes, waiting)) *left++ = waiting;
+  notes.waiting.erase(left, notes.waiting.end());
+}
+
 void TransactionInspection::try_waiting(Transaction& transaction, Notes& notes, uint16_t view) {
   if (current_ == nullptr) return;
-  std::erase_if(notes.waiting, [&](const Waiting& waiting) {
+  try_those(transaction, notes, [&](const Waiting& waiting) {
+    if (waiting.view != kAnyView) return waiting.view == view;
     return engine_->may_ask_about(waiting.rule, view) &&
-           asks_about(engine_->rule(waiting.rule), view) && try_rule(transaction, notes, waiting);
+           asks_about(engine_->rule(waiting.rule), view);
   });
 }
 
 void TransactionInspection::try_all_waiting(Transaction& transaction, Notes& notes) {
-  std::erase_if(notes.waiting,
-                [&](const Waiting& waiting) { return try_rule(transaction, notes, waiting); });
+  try_those(transaction, notes, [](const Waiting&) { return true; });
 }
 
-bool TransactionInspection::try_rule(Transaction& transaction, Notes& notes, const Waiting& rule) {
+bool TransactionInspection::try_rule(Transaction& transaction, Notes& notes, Waiting& rule) {
+  rule.view = kAnyView;
   const CompiledRule& compiled = engine_->rule(rule.rule);
   const Done done{compiled.rule.id(), rule.direction};
   if (std::find(notes.done.begin(), notes.done.end(), done) != notes.done.end()) return true;
@@ -251,7 +260,7 @@ bool TransactionInspection::try_rule(Transaction& transaction, Notes& notes, con
   check_.about_events({});  // they go with the transaction
   if (!asks) return false;
   check_.matcher().begin_rule();
-  const bool holds = parts_hold(notes, compiled, rule.direction);
+  const bool holds = parts_hold(notes, compiled, rule);
   check_.tried(rule.rule, holds);
   if (!holds) return false;
   notes.done.push_back(done);
@@ -260,9 +269,13 @@ bool TransactionInspection::try_rule(Transaction& transaction, Notes& notes, con
 }
 
 bool TransactionInspection::parts_hold(const Notes& notes, const CompiledRule& compiled,
-                                       Direction direction) {
+                                       Waiting& rule) {
   for (size_t i = 0; i < compiled.parts.size(); i++) {
-    if (!part_holds(notes, compiled.rule.parts[i], compiled.parts[i], direction)) return false;
+    const RulePart& part = compiled.rule.parts[i];
+    if (part_holds(notes, part, compiled.parts[i], rule.direction)) continue;
+    // What the packet says changes without being told.
+    if (!is_packet_buffer(part.buffer)) rule.view = compiled.parts[i].view;
+    return false;
   }
   return true;
 }
@@ -305,9 +318,7 @@ void TransactionInspection::headers_known(Transaction& transaction, Direction di
   for (const uint32_t rule : engine_->last_rules(transaction.protocol(), direction))
     if (asks(rule)) candidates_.candidate(rule);
   call(transaction, notes, direction);
-  std::erase_if(notes.waiting, [&](const Waiting& waiting) {
-    return asks(waiting.rule) && try_rule(transaction, notes, waiting);
-  });
+  try_those(transaction, notes, [&](const Waiting& waiting) { return asks(waiting.rule); });
 }
 
 void TransactionInspection::finished(Transaction& transaction, Direction direction) {

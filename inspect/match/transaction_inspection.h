@@ -105,11 +105,16 @@ class TransactionInspection final : public TransactionSink {
     bool finished = false;  // what is transformed has been
     std::vector<uint8_t> bytes;
   };
+  static constexpr uint16_t kAnyView = UINT16_MAX;
   // A rule, in one direction of the transaction.
   struct Waiting {
     uint32_t rule;
     Direction direction;
-    bool operator==(const Waiting&) const = default;
+    // The part about this view did not hold: without more of that the rule does not either.
+    uint16_t view = kAnyView;
+    bool operator==(const Waiting& other) const {
+      return rule == other.rule && direction == other.direction;
+    }
   };
   // One that has held, by Rule::id(): over a reload too.
   struct Done {
@@ -157,14 +162,16 @@ class TransactionInspection final : public TransactionSink {
   void finish_bodies(Transaction& transaction, Notes& notes, Direction direction,
                      std::optional<Buffer> only = std::nullopt);
   void call(Transaction& transaction, Notes& notes, Direction direction);
+  template <class Asked>
+  void try_those(Transaction& transaction, Notes& notes, Asked asked);
   void try_waiting(Transaction& transaction, Notes& notes, uint16_t view);
   void try_all_waiting(Transaction& transaction, Notes& notes);
   void call_by_event(Transaction& transaction, Notes& notes, uint16_t event, Direction direction);
   void event_of_none(uint16_t event, Direction direction);
   void tell_event(uint16_t event, Direction direction, const Transaction* transaction);
-  // True if it held, now or before.
-  bool try_rule(Transaction& transaction, Notes& notes, const Waiting& rule);
-  bool parts_hold(const Notes& notes, const CompiledRule& compiled, Direction direction);
+  // True if it held, now or before; else notes what the rule waits for.
+  bool try_rule(Transaction& transaction, Notes& notes, Waiting& rule);
+  bool parts_hold(const Notes& notes, const CompiledRule& compiled, Waiting& rule);
   bool part_holds(const Notes& notes, const RulePart& part, const CompiledPart& compiled,
                   Direction direction);
   std::string members_of(const Transaction& transaction);

@@ -47,6 +47,34 @@ TEST(TransactionRules, ABufferIsLookedAtAndNothingElse) {
   EXPECT_EQ(h.alerts(), (Sids{1, 2, 3, 4}));
 }
 
+// A rule that waits is tried when what it waits for comes, in whatever order it names its buffers
+// and the request is cut.
+TEST(TransactionRules, ARuleWaitsForEachOfItsBuffers) {
+  const std::string request =
+      "POST / HTTP/1.1\r\nX-A: 1\r\nX-B: 2\r\nUser-Agent: u\r\nContent-Length: 8\r\n\r\nnot.end.";
+  std::vector<std::string> parts = {"http.request_body; content:\"end\"; content:!\"other\";",
+                                    "http.request_header; content:\"X-B: 2\";",
+                                    "http.user_agent; to_uppercase; content:\"U\"; bsize:1;"};
+  do {
+    const std::string buffers = parts[0] + parts[1] + parts[2];
+    const std::string rules =
+        "alert http any any -> any any (" + buffers + "flowbits:isset,seen; sid:2;)\n" +
+        "alert http any any -> any any (" + buffers + "sid:1;)\n" +
+        "alert http any any -> any any (http.request_body; content:\"d.\"; flowbits:set,seen; "
+        "noalert; sid:3;)";
+    for (size_t cut = 1; cut < request.size(); cut++) {
+      Harness h(rules);
+      const Ends c;
+      h.connect(c);
+      h.data(c, 0, request.substr(0, cut));
+      h.data(c, static_cast<uint32_t>(cut), request.substr(cut));
+      auto alerts = h.alerts();
+      std::ranges::sort(alerts);
+      EXPECT_EQ(alerts, (Sids{1, 2})) << buffers << cut;
+    }
+  } while (std::ranges::next_permutation(parts).found);
+}
+
 TEST(TransactionRules, WhatDnsMessagesSay) {
   Harness h(
       "alert dns any any -> any any (dns.opcode:0; sid:1;)\n"
