@@ -8,28 +8,10 @@
 #include <filesystem>
 #include <fstream>
 
-#include "appliances/ids/limit_settings.h"
+#include "appliances/ids/settings_for_test.h"
 
 namespace sluice::ids {
 namespace {
-
-class SettingsTest : public ::testing::Test {
- protected:
-  SettingsTest() {
-    std::string name = (std::filesystem::temp_directory_path() / "settings-XXXXXX").string();
-    directory_ = mkdtemp(name.data());
-  }
-  ~SettingsTest() override { std::filesystem::remove_all(directory_); }
-
-  Result<Settings> read(const std::string& text) const {
-    std::ofstream(file("suricata.yaml")) << text;
-    return read_settings(file("suricata.yaml"));
-  }
-  std::string file(const std::string& name) const { return directory_ + "/" + name; }
-
- private:
-  std::string directory_;
-};
 
 constexpr const char* kExample = R"(%YAML 1.1
 ---
@@ -181,8 +163,7 @@ TEST_F(SettingsTest, TheFileThatSuricataComesWithIsTakenAndTheRestExplained) {
   const auto notes = apply_settings(*settings, options);
   ASSERT_TRUE(notes) << notes.error().text();
   for (const char* wanted :
-       {":6: default-log-dir: -l DIR",
-        ":9: outputs.fast (3 settings): only eve-log is written",
+       {":6: default-log-dir: -l DIR", ":9: outputs.fast (3 settings): only eve-log is written",
         ":13: outputs.eve-log.xff (2 settings): ",
         ":18: outputs.eve-log.types.rdp, outputs.eve-log.types.mqtt: there are no such events",
         ":26: af-packet (3 settings): packets come through the gateway",
@@ -347,107 +328,6 @@ TEST_F(SettingsTest, StatsAndTheSensor) {
   ASSERT_TRUE(apply_settings(*off, without));
   EXPECT_FALSE(without.inspection.events.types.has("stats"));
   EXPECT_TRUE(without.inspection.events.types.has("alert"));
-}
-
-TEST_F(SettingsTest, ExceptionPolicies) {
-  using enum inspect::ExceptionCause;
-  IdsOptions options;
-  EXPECT_TRUE(choose_policy("app-error=drop-flow", options));
-  EXPECT_TRUE(choose_policy("midstream=reject", options));
-  EXPECT_EQ(options.inspection.exceptions[kAppError], inspect::ExceptionPolicy::kDropFlow);
-  EXPECT_EQ(options.inspection.exceptions[kMidstream], inspect::ExceptionPolicy::kReject);
-  EXPECT_TRUE(choose_policy("stream-memcap=auto", options));
-  EXPECT_EQ(options.inspection.exceptions[kStreamMemory], inspect::ExceptionPolicy::kDropFlow);
-  for (const char* bad :
-       {"", "=", "midstream", "midstream=", "midstream=drop-packet", "flow=ignore",
-        "stream-memcap=ignore", "defrag-memcap=drop-flow", "flow-memcap=pass-flow"})
-    EXPECT_FALSE(choose_policy(bad, options)) << bad;
-}
-
-TEST_F(SettingsTest, LimitsOfFragments) {
-  const auto settings = read(
-      "defrag:\n  memcap: 8mb\n  hash-size: 65536\n  trackers: 100\n  max-frags: 200\n"
-      "  prealloc: yes\n  timeout: 90\n");
-  ASSERT_TRUE(settings);
-  IdsOptions options;
-  const auto others = apply_settings(*settings, options);
-  ASSERT_TRUE(others) << others.error().text();
-  EXPECT_EQ(*others, std::vector<std::string>{
-                         settings->file + ":3: defrag (2 settings): memory for fragments is taken "
-                                          "as they come"});
-  const inspect::DefragLimits& limits = options.inspection.defrag;
-  EXPECT_EQ(limits.memory_max, 8u << 20);
-  EXPECT_EQ(limits.datagrams_max, 100u);
-  EXPECT_EQ(limits.fragments_max, 200u);
-  EXPECT_EQ(limits.timeout_us, 90'000'000);
-  for (const char* bad :
-       {"defrag.memcap=0", "defrag.memcap=1kb", "defrag.memcap=much", "defrag.trackers=0",
-        "defrag.trackers=-1", "defrag.trackers=99999999999", "defrag.max-frags=0",
-        "defrag.max-frags=", "defrag.timeout=0", "defrag.timeout=60s", "defrag.timeout=100000"})
-    EXPECT_FALSE(apply_setting(bad, options)) << bad;
-}
-
-TEST_F(SettingsTest, OnePolicyForAll) {
-  using enum inspect::ExceptionCause;
-  using inspect::ExceptionPolicy;
-  const auto settings = read(
-      "stream:\n  midstream-policy: reject\n"
-      "exception-policy: drop-packet\n"
-      "app-layer:\n  error-policy: bypass\n");
-  ASSERT_TRUE(settings);
-  IdsOptions options;
-  ASSERT_TRUE(apply_settings(*settings, options));
-  const inspect::ExceptionPolicies& policies = options.inspection.exceptions;
-  EXPECT_EQ(policies[kMidstream], ExceptionPolicy::kReject);
-  EXPECT_EQ(policies[kAppError], ExceptionPolicy::kPassFlow);
-  EXPECT_EQ(policies[kStreamMemory], ExceptionPolicy::kDropPacket);
-  EXPECT_EQ(policies[kFlowMemory], ExceptionPolicy::kDropPacket);
-  EXPECT_EQ(policies[kOverload], ExceptionPolicy::kIgnore);
-  IdsOptions automatic;
-  EXPECT_TRUE(apply_setting("exception-policy=auto", automatic));
-  EXPECT_EQ(automatic.inspection.exceptions[kAppError], ExceptionPolicy::kDropFlow);
-  EXPECT_EQ(automatic.inspection.exceptions[kMidstream], ExceptionPolicy::kIgnore);
-  EXPECT_FALSE(apply_setting("exception-policy=perhaps", automatic));
-}
-
-TEST_F(SettingsTest, WhatIsRefusedNamesItsLineAndWhatCanBe) {
-  const auto settings = read("%YAML 1.1\n---\nflow:\n  memcap-policy: drop-flow\n");
-  ASSERT_TRUE(settings);
-  IdsOptions options;
-  const auto applied = apply_settings(*settings, options);
-  ASSERT_FALSE(applied);
-  EXPECT_EQ(applied.error().text(),
-            settings->file + ":4: 'flow.memcap-policy=drop-flow' is not supported: it can be auto, ignore, "
-            "pass-packet, drop-packet, reject");
-}
-
-// The example of the documentation says what is documented.
-TEST_F(SettingsTest, ExampleOfLimits) {
-  using enum inspect::ExceptionCause;
-  using inspect::ExceptionPolicy;
-  const auto settings = read_settings(SLUICE_SOURCE_DIR "/docs/features/examples/ids-limits.yaml");
-  ASSERT_TRUE(settings) << settings.error().text();
-  IdsOptions options;
-  const auto others = apply_settings(*settings, options);
-  ASSERT_TRUE(others) << others.error().text();
-  EXPECT_TRUE(others->empty());
-  const inspect::InspectorOptions& inspection = options.inspection;
-  EXPECT_EQ(inspection.exceptions[kMidstream], ExceptionPolicy::kReject);
-  EXPECT_EQ(inspection.exceptions[kAppError], ExceptionPolicy::kIgnore);
-  EXPECT_EQ(inspection.exceptions[kAppMemory], ExceptionPolicy::kDropFlow);
-  EXPECT_EQ(inspection.exceptions[kOverload], ExceptionPolicy::kPassPacket);
-  EXPECT_EQ(inspection.exceptions[kFlowMemory], ExceptionPolicy::kDropPacket);
-  EXPECT_EQ(inspection.stream_memory_max, 512u << 20);
-  EXPECT_EQ(inspection.session_memory_max, 64u << 20);
-  EXPECT_EQ(inspection.app_memory_max, 128u << 20);
-  EXPECT_EQ(inspection.app_flow_memory_max, 4u << 20);
-  EXPECT_EQ(inspection.wait_max_us, 50'000);
-  EXPECT_EQ(inspection.latency.max_us, 500u);
-  EXPECT_EQ(inspection.latency.timeouts_max, 5u);
-  EXPECT_EQ(inspection.latency.suspend_seconds, 30u);
-  for (const char* bad : {"latency.packet-max=2000000", "latency.rule-timeouts=0",
-                          "overload-wait-max=0", "stream.memcap=1kb", "app-layer.memcap=0"})
-    EXPECT_FALSE(apply_setting(bad, options)) << bad;
 }
 
 TEST_F(SettingsTest, OrderThresholdsAndReputation) {

@@ -70,7 +70,8 @@ TEST(DecodeEvent, WhateverIsNoPacketHasOneAndNothingElse) {
     for (size_t at = 0; at < whole.size(); at++) {
       for (int byte = 0; byte < 256; byte++) {
         const Bytes ip = with(whole, at, static_cast<uint8_t>(byte));
-        EXPECT_EQ(decode_event_of(ip) == DecodeEvent::kNone, view_packet(ip).has_value()) << at << " " << byte;
+        EXPECT_EQ(decode_event_of(ip) == DecodeEvent::kNone, view_packet(ip).has_value())
+            << at << " " << byte;
       }
     }
   }
