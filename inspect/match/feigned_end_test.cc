@@ -256,7 +256,7 @@ TEST(FeignedEnd, WhatComesLongAfterAnEndIsMetInItsMiddle) {
   constexpr auto kCause = ExceptionCause::kMidstream;
   for (const auto policy : {ExceptionPolicy::kIgnore, ExceptionPolicy::kDropFlow}) {
     InspectorOptions options;
-    options.exceptions[kCause] = policy;
+    options.exceptions.choose(kCause, policy);
     Harness h(kRules, options);
     const Ends c;
     h.connect(c);

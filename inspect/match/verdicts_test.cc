@@ -129,7 +129,7 @@ TEST(Alerts, TellWhatThePolicyForABrokenProtocolDoes) {
   for (const auto& [policy, verdict] :
        {std::pair{ExceptionPolicy::kDropFlow, "drop"}, {ExceptionPolicy::kIgnore, "alert"}}) {
     InspectorOptions options = with_verdicts();
-    options.exceptions[ExceptionCause::kAppError] = policy;
+    options.exceptions.choose(ExceptionCause::kAppError, policy);
     Harness h("alert tcp any any -> any any (content:\"junk\"; sid:1;)", options);
     h.connect({});
     EXPECT_EQ(h.data({}, 0, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: junk\r\n\r\n"),
