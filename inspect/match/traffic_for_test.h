@@ -156,6 +156,12 @@ inline const std::map<std::string, Traffic>& all_traffic() {
       {"udp", udp_traffic},
       {"syn", syn_traffic},
       {"overlap", overlap_traffic},
+      {"truncated",
+       [](Harness& h) {
+         Bytes ip = udp(kOneWay, "x");
+         ip.pop_back();
+         h.send(ip);
+       }},
       {"ping",
        [](Harness& h) {
          h.send(icmp({"10.0.0.1", "10.0.0.9", 0, 0}, 8, 0, kEcho));
