@@ -261,6 +261,8 @@ void write_icmp(JsonLine& line, const Flow& flow) {
 }
 
 void write_drop(JsonLine& line, const PacketView& view, std::string_view reason) {
+  // What a decode-event is about: its headers are not there, or do not say what is.
+  if (!view_packet(view.ip)) return write_drop(line, static_cast<uint32_t>(view.ip.size()), reason);
   line.open("drop");
   write_ip_header(line, view.ip);
   const auto transport = view.ip.subspan(view.packet.l4_offset);

@@ -117,6 +117,28 @@ TEST(EventRules, ADecodeEventStandsAlone) {
             "protocol pkthdr needs a decode-event");
 }
 
+// Nothing is read of a drop's headers that is not there.
+TEST(EventRules, WhatIsHardlyAByteIsDropped) {
+  std::string rules;
+  int sid = 0;
+  for (const auto& [name, event] : kDecodeEvents)
+    rules += "drop pkthdr any any -> any any (decode-event:" + std::string(name) +
+             "; sid:" + std::to_string(++sid) + ";)\n";
+  Harness h(rules);
+  const Ends six{"fd00::1", "fd00::2", 1, 2};
+  size_t drops = 0;
+  for (const Bytes& whole : {udp(kWeb, "a"), tcp(kWeb, kAck, 1, 1), icmp(kWeb, 8, 0, "a"),
+                             tcp(six, kAck, 1, 1), icmp(six, 128, 0, "a")}) {
+    for (size_t length = 1; length < whole.size(); length++) {
+      const Bytes cut(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(length));
+      EXPECT_FALSE(h.send(Bytes(cut)));  // of just so many bytes
+      drops++;
+    }
+  }
+  EXPECT_EQ(h.drops().size(), drops);
+  for (const auto& event : h.events()) EXPECT_FALSE(event.contains("icmp_type"));
+}
+
 TEST(EventRules, WhatIsNoPacket) {
   Harness h(
       "alert pkthdr any any -> any any (decode-event:ipv4.trunc_pkt; sid:1;)\n"

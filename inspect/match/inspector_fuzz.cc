@@ -26,6 +26,9 @@ alert tcp any any -> any any (content:!"zzz"; sid:10;)
 alert pkthdr any any -> any any (decode-event:ipv4.trunc_pkt; sid:11;)
 drop pkthdr any any -> any any (decode-event:tcp.hlen_too_small; sid:12;)
 alert ip any any -> any any (decode-event:udp.len_invalid; sid:13;)
+drop pkthdr any any -> any any (decode-event:ipv4.pkt_too_small; sid:14;)
+drop pkthdr any any -> any any (decode-event:ipv6.pkt_too_small; sid:15;)
+drop pkthdr any any -> any any (decode-event:tcp.pkt_too_small; sid:16;)
 )";
 
 class CheckingSink final : public Sink {

@@ -46,7 +46,9 @@ void restore_own_tuple(PacketView& view) {
 
 std::optional<IcmpKind> icmp_kind(const PacketView& view) {
   if (!view.is_icmp() || (view.packet.flags & tunnels::kPacketFragment)) return std::nullopt;
-  const auto icmp = view.ip.subspan(view.packet.l4_offset);
+  const size_t offset = view.packet.l4_offset;
+  if (offset == 0 || offset > view.ip.size()) return std::nullopt;  // bytes that are no packet
+  const auto icmp = view.ip.subspan(offset);
   if (icmp.size() < 2) return std::nullopt;
   return IcmpKind{icmp[0], icmp[1]};
 }
