@@ -198,7 +198,14 @@ size_t class_end(std::string_view pattern, size_t at) {
   at++;
   if (at < pattern.size() && pattern[at] == '^') at++;
   if (at < pattern.size() && pattern[at] == ']') at++;
-  while (at < pattern.size() && pattern[at] != ']') at += pattern[at] == '\\' ? 2 : 1;
+  while (at < pattern.size() && pattern[at] != ']') {
+    const size_t named =
+        pattern.substr(at).starts_with("[:") ? pattern.find(":]", at + 2) : std::string_view::npos;
+    if (named != std::string_view::npos)
+      at = named + 2;
+    else
+      at += pattern[at] == '\\' ? 2 : 1;
+  }
   return at;
 }
 

@@ -198,7 +198,7 @@ Result<> apply_pcre(RuleDraft& draft, std::string_view value) {
   for (const char flag : letters) SLUICE_TRY_VOID(read_pcre_flag(flag, flags));
   const std::string_view pattern = text.substr(1, last - 1);
   SLUICE_TRY(Regex regex, Regex::compile(pattern, flags.options));
-  if (!flags.options.caseless && !flags.options.extended)
+  if (!negated && !flags.options.caseless && !flags.options.extended)
     SLUICE_TRY_VOID(
         check_regex(pattern, flags.buffer ? form_of(*flags.buffer, {}) : form_here(draft)));
   SLUICE_TRY_VOID(draft.add(Pcre{std::move(regex), negated, flags.relative}));
