@@ -34,8 +34,9 @@ TEST_F(LimitSettingsTest, LimitsOfFragments) {
   const auto others = apply_settings(*settings, options);
   ASSERT_TRUE(others) << others.error().text();
   EXPECT_EQ(*others, std::vector<std::string>{
-                         settings->file + ":3: defrag (2 settings): memory for fragments is taken "
-                                          "as they come"});
+                         settings->file +
+                         ":3: defrag.hash-size, defrag.prealloc: memory for fragments is taken "
+                         "as they come"});
   const inspect::DefragLimits& limits = options.inspection.defrag;
   EXPECT_EQ(limits.memory_max, 8u << 20);
   EXPECT_EQ(limits.datagrams_max, 100u);

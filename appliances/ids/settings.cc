@@ -61,7 +61,6 @@ constexpr std::string_view kLayerLimit =
 constexpr std::string_view kInline = "it is inline, also over a capture: take the line out";
 constexpr std::string_view kMidstream =
     "connections met in their middle are inspected: stream.midstream-policy says otherwise";
-constexpr std::string_view kUrgent = "urgent data are made like any other: say inline";
 constexpr std::string_view kEncrypted =
     "what is encrypted is tracked and not searched: say track-only";
 constexpr std::string_view kLayers = "three layers are taken off at most";
@@ -76,7 +75,6 @@ Applied apply_fixed(std::string_view name, std::string_view value) {
   };
   static constexpr Fixed kFixed[] = {
       {"stream.inline", {"true", "yes", "auto"}, kInline},
-      {"stream.reassembly.urgent.policy", {"inline"}, kUrgent},
       {"stream.midstream", {"true", "yes"}, kMidstream},
       {"app-layer.protocols.http2.enabled", {"true", "yes"}, {}},
       {"app-layer.protocols.http2.http1-rules", {"true", "yes"}, {}},

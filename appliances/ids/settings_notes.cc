@@ -34,6 +34,7 @@ constexpr KnownPart kParts[] = {
     {"stats", "counters are in `stats` events, at the control socket and for Prometheus"},
     {"plugins", "there are none"},
     {kTypes, "there are no such events"},
+    {"outputs.eve-log.filename", "-l DIR or --eve FILE say where events go"},
     {"outputs.eve-log", "events are written without it"},
     {"outputs", "only eve-log is written"},
     {"logging", "the program speaks on standard error"},
@@ -94,6 +95,7 @@ constexpr KnownPart kParts[] = {
     {"livedev", "there is one way in"},
     {"host", kTables},
     {"ippair", kTables},
+    {"stream.reassembly.urgent", "urgent data are made like any other: all are inspected"},
     {"stream", "each byte of a stream is searched once, as it comes"},
     {"decoder.teredo", "Teredo is not opened"},
     {"decoder", "tunnels are opened at the ports of their standards"},
@@ -161,7 +163,7 @@ KnownPart part_of(std::string_view name) {
       std::ranges::find_if(kParts, [&](const KnownPart& part) { return is_in(name, part.name); });
   if (found == std::end(kParts)) return {name, kUnknown};
   constexpr std::string_view kOfMany[] = {"outputs", "outputs.eve-log", kTypes,
-                                          "app-layer.protocols"};
+                                          "app-layer.protocols", "stream", "flow", "defrag"};
   if (std::ranges::find(kOfMany, found->name) == std::end(kOfMany)) return *found;
   const std::string_view part = with_next_word(name, found->name);
   const bool member = found->name == kTypes && is_event(part.substr(part.rfind('.') + 1));

@@ -145,7 +145,7 @@ stream:
   memcap: 64mb
   checksum-validation: yes
   inline: auto
-  reassembly: {depth: 1mb, toserver-chunk-size: 2560}
+  reassembly: {depth: 1mb, toserver-chunk-size: 2560, urgent: {policy: oob, oob-limit-policy: drop}}
 decoder:
   vxlan: {enabled: true, ports: $VXLAN_PORTS}
 mpm-algo: auto
@@ -171,6 +171,7 @@ TEST_F(SettingsTest, TheFileThatSuricataComesWithIsTakenAndTheRestExplained) {
         ":32: app-layer.protocols.http2 (2 settings): inspected in any case",
         ":41: app-layer.protocols.http.libhtp.default-config.swf-decompression (2 settings): Flash",
         ":45: host-os-policy: of what overlaps the first copy counts",
+        ":52: stream.reassembly.urgent (2 settings): urgent data",
         ":59: rule-files.0: there is no /nonexistent/rules/suricata.rules",
         ":60: classification-file: there is no /nonexistent/classification.config"})
     EXPECT_TRUE(std::ranges::any_of(*notes, [&](const std::string& n) {
