@@ -87,6 +87,19 @@ cached() {
 # Both directions ask for the same database.
 cached "1 came from the cache, 1 were not there, 0 ignored, 0 not written"
 cached "2 came from the cache, 0 were not there, 0 ignored, 0 not written"
+# SIGHUP while rules are read waits for its turn. Who opens the pipe knows that they are being read.
+mkfifo "$dir/slow.rules"
+"$ids" -S "$dir/slow.rules" --eve "$dir/slow.json" --listen "127.$((RANDOM % 250 + 1)).7.7" \
+  --port $((RANDOM % 10000 + 20000)) --health-port $((RANDOM % 10000 + 20000)) 2>"$dir/log" &
+pid=$!
+exec 9>"$dir/slow.rules"
+kill -HUP "$pid"
+echo 'alert udp any any -> any 53 (content:"word"; sid:1;)' >&9
+exec 9>&-
+for _ in $(seq 600); do grep -q "^ready: " "$dir/log" && break; sleep 0.1; done
+grep -q "^ready: " "$dir/log" || fail "SIGHUP ended a program that was loading: $(cat "$dir/log")"
+kill "$pid"
+wait "$pid" || true
 # A running one: other rules over its socket and by SIGHUP; a file that is not there changes nothing.
 ask() { "$ids" ctl --socket "$dir/ids.sock" --json "$@"; }
 wait_for() {

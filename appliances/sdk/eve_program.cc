@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "appliances/sdk/eve_program.h"
 
+#include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "appliances/sdk/capture.h"
@@ -42,6 +43,9 @@ Result<> run_appliances(const std::string& capture_file, const RunnerOptions& op
 Result<> run_with_eve(const std::string& eve_file, const std::string& capture_file,
                       const RunnerOptions& options, const EveApplianceFactory& make,
                       Controls controls) {
+  // What cannot be written is counted; it is no reason to end.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   SLUICE_TRY(const std::unique_ptr<inspect::FileSink> eve, inspect::FileSink::open(eve_file));
   add_file(controls, *eve);
   SLUICE_TRY_VOID(run_appliances(capture_file, options, make, std::move(controls), *eve));

@@ -14,6 +14,14 @@ std::string news_of(const nlohmann::ordered_json& reloaded) {
   return reloaded.empty() ? "reloaded" : "reloaded " + reloaded.dump();
 }
 
+sigset_t renewing_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGHUP);
+  sigaddset(&signals, SIGUSR2);
+  return signals;
+}
+
 // The log files come first: they are opened again whatever is wrong with the rules.
 void renew(Commands& commands, bool log_files_too) {
   if (log_files_too) {
@@ -95,14 +103,16 @@ bool Runner::alive() const {
   return true;
 }
 
+void hold_signals() {
+  sigset_t signals = renewing_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
 Result<> run(const RunnerOptions& options, const ApplianceFactory& make, Controls controls) {
   // Blocked here and so in every thread started below; sigwait takes them.
-  sigset_t signals;
-  sigemptyset(&signals);
+  sigset_t signals = renewing_signals();
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGHUP);
-  sigaddset(&signals, SIGUSR2);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   SLUICE_TRY(std::unique_ptr<Runner> runner, Runner::start(options, make, std::move(controls)));

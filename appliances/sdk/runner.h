@@ -69,6 +69,10 @@ class Runner {
   std::vector<std::thread> threads_;
 };
 
+// From here on SIGHUP and SIGUSR2 wait until run() takes them, instead of ending a program that is
+// still loading. For main(), before what takes time.
+void hold_signals();
+
 // Runs until SIGTERM or SIGINT, then prints the counters to stderr. SIGHUP opens log files again
 // and reloads, SIGUSR2 only reloads. For main().
 Result<> run(const RunnerOptions& options, const ApplianceFactory& make, Controls controls = {});

@@ -34,6 +34,7 @@ FileSink::~FileSink() {
 }
 
 Result<> FileSink::reopen() {
+  const std::lock_guard one(reopening_);
   SLUICE_TRY(const int fd, open_file(path_));
   const std::lock_guard lock(mutex_);
   flush_locked();

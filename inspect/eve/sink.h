@@ -61,6 +61,7 @@ class FileSink final : public Sink {
   std::string_view put(std::string_view text) const;
 
   const std::string path_;
+  std::mutex reopening_;  // who opened last stays
   mutable std::mutex mutex_;
   int fd_;
   std::string buffer_;
