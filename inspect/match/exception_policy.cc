@@ -135,7 +135,9 @@ std::string exceptions_text(const ExceptionPolicies& policies, uint8_t causes) {
     if ((causes & 1u << static_cast<int>(info.cause)) == 0) continue;
     out += out.empty() ? "\"exception_policy\":[" : ",";
     out.append("{\"target\":\"").append(info.target);
-    out.append("\",\"policy\":\"").append(policy_name(policies[info.cause])).append("\"}");
+    std::string policy(policy_name(policies[info.cause]));
+    std::ranges::replace(policy, '-', '_');  // as Suricata's events
+    out.append("\",\"policy\":\"").append(policy).append("\"}");
   }
   if (!out.empty()) out += ']';
   return out;
