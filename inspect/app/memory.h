@@ -31,6 +31,10 @@ inline size_t heap_of(const std::deque<std::string>& texts) {
   return bytes;
 }
 
+// What a flow may hold however much the others do: together they are stopped by ending those that
+// hold much, never small ones beside them.
+inline constexpr size_t kFlowShareBytes = 32 << 10;
+
 // Shared by the parsers of one worker.
 struct AppBudget {
   size_t used = 0;
@@ -53,7 +57,9 @@ class AppCharge {
     bytes_ = bytes;
   }
   bool is_over() const {
-    return budget_ != nullptr && (budget_->used > budget_->max || bytes_ > budget_->flow_max);
+    if (budget_ == nullptr) return false;
+    const bool too_much_of_all = budget_->used > budget_->max && bytes_ > kFlowShareBytes;
+    return too_much_of_all || bytes_ > budget_->flow_max;
   }
 
  private:

@@ -131,6 +131,21 @@ std::vector<Case> cases() {
   };
 }
 
+TEST(AppMemory, WhoHoldsLittleGoesOnBesideWhoHoldsMuch) {
+  AppBudget budget;
+  budget.max = 100'000;
+  AppCharge much(&budget), little(&budget);
+  much.set(90'000);
+  little.set(kFlowShareBytes);
+  EXPECT_FALSE(little.is_over());
+  EXPECT_TRUE(much.is_over());
+  much.set(0);
+  little.set(kFlowShareBytes + 1);
+  EXPECT_FALSE(little.is_over()) << "there is room";
+  budget.flow_max = 1000;
+  EXPECT_TRUE(little.is_over()) << "more than one flow may hold";
+}
+
 // A third less, or three times as much and what a small one takes.
 TEST(AppMemory, IsAboutWhatIsAllocated) {
 #ifdef __SANITIZE_ADDRESS__
