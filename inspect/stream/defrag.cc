@@ -153,8 +153,11 @@ Defragmenter::Added Defragmenter::put_first(const Key& key, const Fragment& frag
 
 Defragmenter::Added Defragmenter::put(const Key& key, Datagram& datagram,
                                       const Fragment& fragment) {
-  if (datagram.parts.size() == kFragmentsPerDatagramMax)
-    return refused(FragmentState::kNoRoom, counters_.fragments_full);
+  // That is no lack of room, for which a datagram may be let pass as it is.
+  if (datagram.parts.size() == kFragmentsPerDatagramMax) {
+    become(datagram, Phase::kRefused);
+    return refused(FragmentState::kInvalid, counters_.invalid);
+  }
   if (uint64_t* const counter = lacks_room(fragment, false))
     return refused(FragmentState::kNoRoom, *counter);
   datagram.parts.emplace(fragment.offset,

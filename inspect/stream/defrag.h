@@ -41,6 +41,7 @@ struct DefragLimits {
   int64_t timeout_us = 65'000'000;
 };
 
+// No honest datagram has more; one that does is refused, however much room there is.
 inline constexpr size_t kFragmentsPerDatagramMax = 1024;
 // That are remembered when they are whole. Identifications of IPv4 have 16 bits, and senders of
 // many fragments use them again after a few seconds: by then the datagram is forgotten here,

@@ -284,8 +284,10 @@ TEST(Defragmenter, FragmentsThatWaitAreLimited) {
   Fixture one;
   for (size_t i = 0; i < kFragmentsPerDatagramMax; i++)
     EXPECT_EQ(one.add(fragment_of(large, 8 * i, 8)), FragmentState::kHeld);
-  EXPECT_EQ(one.add(fragment_of(large, 8 * kFragmentsPerDatagramMax, 8)), FragmentState::kNoRoom);
-  EXPECT_EQ(one.counters().fragments_full, 1u);
+  EXPECT_EQ(one.add(fragment_of(large, 8 * kFragmentsPerDatagramMax, 8)), FragmentState::kInvalid);
+  EXPECT_EQ(one.counters().invalid, 1u);
+  EXPECT_EQ(one.counters().fragments_full, 0u) << "there is room";
+  EXPECT_EQ(one.add(fragment_of(large, 0, 8)), FragmentState::kOverlap) << "refused for good";
 
   const Bytes whole = testing::udp({}, text(100));
   Fixture all({.fragments_max = 4});
