@@ -168,10 +168,8 @@ class FlowTable {
     for (const bool tcp : {true, false}) {
       for (const FlowState state : {FlowState::kClosed, FlowState::kNew})
         if (lists_[list_of(tcp, state)].oldest != kNone) return false;
-      const uint32_t oldest = lists_[list_of(tcp, FlowState::kEstablished)].oldest;
-      if (oldest != kNone && idle_too_long(at(oldest), time_us)) return false;
     }
-    return true;
+    return idle_established(time_us) == kNone;
   }
 
   uint32_t size() const { return size_; }
@@ -221,7 +219,7 @@ class FlowTable {
 
   Record& create(const tunnels::flow_key& key, uint64_t hash, const tunnels::packet& packet,
                  int64_t time_us) {
-    if (size_ == flows_max_) evict();
+    if (size_ == flows_max_) evict(time_us);
     Record& record = take_free();
     start_flow(record, key, packet, hash, time_us, options_.server_by_port);
     record.hash_ = hash;
@@ -246,9 +244,22 @@ class FlowTable {
     return record;
   }
 
-  // Closed before new before established; within a state the longest idle: a flood of new flows
-  // pushes out its own kind, not the connections that work.
-  void evict() {
+  // One that is not in use any more, whatever has been silent for longer within a longer limit.
+  uint32_t idle_established(int64_t time_us) {
+    for (const bool tcp : {true, false}) {
+      const uint32_t oldest = lists_[list_of(tcp, FlowState::kEstablished)].oldest;
+      if (oldest != kNone && idle_too_long(at(oldest), time_us)) return oldest;
+    }
+    return kNone;
+  }
+
+  // Established ones whose time is over, then closed before new before established; within a state
+  // the longest idle: a flood of new flows pushes out its own kind, not the connections that work.
+  void evict(int64_t time_us) {
+    if (const uint32_t idle = idle_established(time_us); idle != kNone) {
+      end(at(idle), FlowEnd::kTimeout);
+      return;
+    }
     for (const FlowState state : {FlowState::kClosed, FlowState::kNew, FlowState::kEstablished}) {
       const uint32_t tcp = lists_[list_of(true, state)].oldest;
       const uint32_t other = lists_[list_of(false, state)].oldest;

@@ -193,6 +193,26 @@ TEST(FlowTable, FullTableEvictsNewBeforeEstablishedAndOldestFirst) {
   EXPECT_EQ(table.find(parsed(udp(client(2), "")).tuple), nullptr);
 }
 
+// Silent for longer is not idle for too long: each kind has a limit of its own.
+TEST(FlowTable, FullTableEndsWhatIsIdleBeforeWhatIsInUse) {
+  FlowTableOptions options;
+  options.flows_max = 2;
+  Table table(options, nullptr);
+  const Ends c = client(1);
+  table.see(parsed(tcp(c, kSyn, 1, 0)), 0);
+  table.see(parsed(tcp(c.turned(), kSyn | kAck, 9, 2)), 0);
+  table.see(parsed(tcp(c, kAck, 2, 10)), 0);
+  table.see(parsed(udp(client(2), "")), 190 * kSecond);
+  table.see(parsed(udp(client(2).turned(), "")), 190 * kSecond);
+  EXPECT_TRUE(table.is_full_of_established(489 * kSecond));
+  EXPECT_FALSE(table.is_full_of_established(500 * kSecond));
+  table.see(parsed(udp(client(3), "")), 500 * kSecond);
+  EXPECT_NE(table.find(parsed(tcp(c, kAck, 2, 10)).tuple), nullptr);
+  EXPECT_EQ(table.find(parsed(udp(client(2), "")).tuple), nullptr);
+  EXPECT_EQ(table.counters().timed_out, 1u);
+  EXPECT_EQ(table.counters().evicted, 0u);
+}
+
 TEST(FlowTable, ManyFlowsComeAndGo) {
   FlowTableOptions options;
   options.flows_max = 1000;
