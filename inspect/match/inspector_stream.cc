@@ -160,7 +160,9 @@ Flows::Seen Inspector::see(const PacketView& view, int64_t time_us, uint16_t spa
   FlowUser& user = seen.record->user;
   if (seen.created || user.decision == Decision::kDrop || is_followed(user)) return seen;
   if (seen.direction == Direction::kToServer) {
-    user.syn_again = view.sequence;
+    // Its own SYN, sent once more, begins no other one.
+    if (!user.syn_seen[0] || view.sequence != user.initial_sequence[0])
+      user.syn_again = view.sequence;
   } else if (user.syn_again && (view.packet.tcp_flags & tunnels::kTcpAck) &&
              answers_syn(view, *user.syn_again)) {
     seen = flows_.begin_again(*seen.record, view.packet, time_us);

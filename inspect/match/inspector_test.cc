@@ -182,6 +182,19 @@ drop ip any any -> any any (content:"attack"; sid:3;)
   EXPECT_EQ(h.inspector().counters().passed_by_flow, 2u);
 }
 
+TEST(Inspector, ASynThatComesTwiceBeginsNoOtherConnection) {
+  Harness h(
+      "pass tcp 10.0.0.1 any -> any any (sid:1;)\n"
+      "drop tcp any any -> any any (sid:2;)");
+  const Ends c{"10.0.0.1", "10.0.0.2", 1, 2};
+  EXPECT_TRUE(h.send(tcp(c, kSyn, 1000, 0)));
+  EXPECT_TRUE(h.send(tcp(c, kSyn, 1000, 0)));
+  EXPECT_TRUE(h.send(tcp(c.turned(), kSyn | kAck, 5000, 1001)));
+  EXPECT_TRUE(h.data(c, 0, "up"));
+  EXPECT_TRUE(h.send(tcp(c.turned(), kAck, 5001, 1003, "down")));
+  EXPECT_EQ(h.inspector().flow_counters().replaced, 0u);
+}
+
 TEST(Inspector, AddressRulesSpeakOncePerDirection) {
   Harness h("alert ip any any -> any any (sid:1;)\nalert udp any any -> any 80 (sid:2;)");
   const Ends c;
