@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/match/latency.h"
 
+#include <chrono>
+#include <thread>
+
 #include "inspect/match/test_harness.h"
 
 namespace sluice::inspect {
@@ -92,6 +95,9 @@ TEST(LatencyGuard, ClocksOfTheThread) {
   const int64_t began_ns = monotonic_ns(), worked_ns = thread_cpu_ns();
   while (thread_cpu_ns() - worked_ns < 1'000'000) continue;
   EXPECT_GE(monotonic_ns() - began_ns, 900'000);
+  const int64_t slept_ns = thread_cpu_ns();
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_LT(thread_cpu_ns() - slept_ns, 10'000'000) << "who sleeps does not work";
 }
 
 TEST(LatencyGuard, IsBounded) {
