@@ -106,7 +106,7 @@ struct EncryptedFlow {
 
 constexpr const char* kSecret = "drop tcp any any -> any any (content:\"secret\"; sid:1;)";
 
-// Nobody who does not see the connection can end it, nor make a SYN another one.
+// Nobody who does not see the connection can end it by a reset alone, nor make a SYN another one.
 TEST(EncryptedRules, AResetOfAStrangerEndsNothing) {
   for (const uint32_t away : {1u, 1000u, 0x80000000u, 0xffffffffu}) {
     Harness h(kSecret);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // How far one direction of a TCP connection has come, without its bytes: enough to tell its end
-// from what somebody makes up who does not see the connection.
+// from a reset that somebody makes up who does not see the connection. It is no more than that: an
+// acknowledgement is believed whatever it says, because the bytes may have passed elsewhere, so
+// that who sends a made up one first can have a reset believed behind it.
 #pragma once
 
 #include <cstdint>
