@@ -35,6 +35,12 @@ struct Newer final : CandidateSink {
   }
 };
 
+// Why the parser of a flow gave up.
+ExceptionCause app_cause(const Current& current) {
+  return current.flow.user.app->out_of_memory() ? ExceptionCause::kAppMemory
+                                                : ExceptionCause::kAppError;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Inspector>> Inspector::create(std::shared_ptr<const Engine> engine,
@@ -154,7 +160,7 @@ Verdict Inspector::decide(const Current& current, Responses& responses) {
     inspect_datagram(current);
   }
   inspect_payload(current);
-  const bool kept_back = app_fails(current) && verdicts_.keeps_back(ExceptionCause::kAppError);
+  const bool kept_back = app_fails(current) && verdicts_.keeps_back(app_cause(current));
   const Verdict verdict = verdicts_.conclude(current, check_.matches(), responses, kept_back);
   return app_fails(current) ? after_app_error(current, verdict, responses) : verdict;
 }
@@ -216,9 +222,7 @@ bool Inspector::app_fails(const Current& current) {
 Verdict Inspector::after_app_error(const Current& current, Verdict verdict, Responses& responses) {
   current.flow.user.app_error_seen = true;
   if (verdict != Verdict::kPass) return verdict;
-  const ExceptionCause cause = current.flow.user.app->out_of_memory() ? ExceptionCause::kAppMemory
-                                                                      : ExceptionCause::kAppError;
-  const auto exception = verdicts_.except(current, cause, responses);
+  const auto exception = verdicts_.except(current, app_cause(current), responses);
   if (!exception) return verdict;
   counters_.passed--;  // as which the rules have counted it
   return *exception;

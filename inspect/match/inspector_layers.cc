@@ -67,7 +67,7 @@ Verdict Inspector::drop_malformed(std::span<const uint8_t> ip, int64_t time_us,
     const Current current{view, none, Direction::kToServer, time_us, false, false, event};
     for (const uint32_t index : engine_->decode_event_rules()) match_in_packet(current, index);
     if (!check_.matches().empty()) {
-      if (verdicts_.conclude(current, check_.matches(), responses) == Verdict::kDrop)
+      if (verdicts_.conclude(current, check_.matches(), responses, true) == Verdict::kDrop)
         return Verdict::kDrop;
       counters_.passed--;  // as which the rules have counted it
     }

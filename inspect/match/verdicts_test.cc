@@ -138,6 +138,34 @@ TEST(Alerts, TellWhatThePolicyForABrokenProtocolDoes) {
   }
 }
 
+// Requests that nobody answers fill what the flow may hold.
+TEST(Alerts, TellWhatThePolicyForAProtocolWithoutMemoryDoes) {
+  const std::string request = "GET /junk HTTP/1.1\r\nX: " + std::string(900, 'x') + "\r\n\r\n";
+  InspectorOptions options = with_verdicts();
+  options.app_flow_memory_max = 100'000;
+  options.exceptions.choose(ExceptionCause::kAppMemory, ExceptionPolicy::kDropPacket);
+  Harness h("alert tcp any any -> any any (content:\"junk\"; sid:1;)", options);
+  h.connect({});
+  bool passed = true;
+  for (uint32_t offset = 0; passed && offset < 200'000;
+       offset += static_cast<uint32_t>(request.size()))
+    passed = h.data({}, offset, request);
+  EXPECT_FALSE(passed);
+  const auto verdicts = told(h);
+  ASSERT_GE(verdicts.size(), 2u);
+  EXPECT_EQ(verdicts.front(), "alert");
+  EXPECT_EQ(verdicts.back(), "drop");
+}
+
+TEST(Alerts, TellThatWhatIsNoPacketIsDropped) {
+  Harness h("alert pkthdr any any -> any any (decode-event:ipv4.trunc_pkt; sid:1;)",
+            with_verdicts());
+  Bytes cut = udp(kDns, "abc");
+  cut.pop_back();
+  EXPECT_FALSE(h.send(cut));
+  EXPECT_EQ(told(h), std::vector<std::string>{"drop"});
+}
+
 TEST(ThresholdConfig, ARateFilterChangesWhatARuleDoesForATime) {
   const ThresholdConfig config(
       "rate_filter gen_id 1, sig_id 1, track by_src, count 2, seconds 10, new_action drop, "
