@@ -149,13 +149,10 @@ Verdict Inspector::decide(const Current& current, Responses& responses) {
     const StreamAccept accepted = inspect_tcp(current);
     judge_reset(current);
     if (accepted == StreamAccept::kConflict) return after_conflict(current, responses);
-    if (accepted == StreamAccept::kOk) note_sequence(current);
     if (accepted != StreamAccept::kOk) {
-      const ExceptionCause cause = accepted == StreamAccept::kNoSession
-                                       ? ExceptionCause::kSessionMemory
-                                       : ExceptionCause::kStreamMemory;
-      if (const auto verdict = verdicts_.except(current, cause, responses)) return *verdict;
+      if (const auto verdict = after_no_room(current, accepted, responses)) return *verdict;
     }
+    note_sequence(current);
   } else if (view.is_udp()) {
     inspect_datagram(current);
   }
@@ -165,13 +162,28 @@ Verdict Inspector::decide(const Current& current, Responses& responses) {
   return app_fails(current) ? after_app_error(current, verdict, responses) : verdict;
 }
 
-// What passes without a look still says how far its connection has come.
+// What passes may have been taken, whether it was put in order or not.
+std::optional<Verdict> Inspector::after_no_room(const Current& current, StreamAccept why,
+                                                Responses& responses) {
+  const ExceptionCause cause = why == StreamAccept::kNoSession ? ExceptionCause::kSessionMemory
+                                                               : ExceptionCause::kStreamMemory;
+  const auto verdict = verdicts_.except(current, cause, responses);
+  if (verdict == Verdict::kPass) note_sequence(current);
+  return verdict;
+}
+
+// What passes without a look still says how far its connection has come, and what of the other
+// direction has arrived: its sender does not say that again.
 std::optional<Verdict> Inspector::after_wait(const Current& current, Responses& responses) {
   if (frame_->waited_us <= options_.wait_max_us) return std::nullopt;
   const auto verdict = verdicts_.except(current, ExceptionCause::kOverload, responses);
   if (verdict == Verdict::kPass && current.view.is_tcp()) {
     note_handshake(current);
+    note_sequence(current);
     judge_reset(current);
+    TcpInspection* const tcp = current.flow.user.tcp.get();
+    if (tcp != nullptr && (current.view.packet.tcp_flags & tunnels::kTcpAck))
+      tcp->sides[1 - current.side()].stream.acknowledge(current.view.acknowledgement);
   }
   return verdict;
 }

@@ -132,6 +132,8 @@ class Inspector {
   Verdict inspect_inside(const PacketView& outer, const PacketView& inner, int64_t time_us);
   Verdict inspect_packet(const PacketView& view, int64_t time_us, Responses& responses);
   Verdict decide(const Current& current, Responses& responses);
+  std::optional<Verdict> after_no_room(const Current& current, StreamAccept why,
+                                       Responses& responses);
   std::optional<Verdict> after_wait(const Current& current, Responses& responses);
   StreamAccept inspect_tcp(const Current& current);
   void tell_stream_anomalies(const Current& current);
