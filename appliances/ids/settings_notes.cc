@@ -162,8 +162,8 @@ KnownPart part_of(std::string_view name) {
   const auto* const found =
       std::ranges::find_if(kParts, [&](const KnownPart& part) { return is_in(name, part.name); });
   if (found == std::end(kParts)) return {name, kUnknown};
-  constexpr std::string_view kOfMany[] = {"outputs", "outputs.eve-log", kTypes,
-                                          "app-layer.protocols", "stream", "flow", "defrag"};
+  constexpr std::string_view kOfMany[] = {
+      "outputs", "outputs.eve-log", kTypes, "app-layer.protocols", "stream", "flow", "defrag"};
   if (std::ranges::find(kOfMany, found->name) == std::end(kOfMany)) return *found;
   const std::string_view part = with_next_word(name, found->name);
   const bool member = found->name == kTypes && is_event(part.substr(part.rfind('.') + 1));

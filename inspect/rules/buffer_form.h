@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the bytes of a buffer look like whatever the traffic is. A content that they can never be
-// makes a rule that never matches, or one that always does: it is refused, mostly as in Suricata, which
-// takes some more.
+// makes a rule that never matches, or one that always does: it is refused, mostly as in Suricata,
+// which takes some more.
 #pragma once
 
 #include <cstdint>
