@@ -195,6 +195,10 @@ TEST_P(NlbErrors, Row4LyingErrorsAboutAListenersFlowAreDroppedByName) {
     // It is not for whom it says has sent the quoted packet.
     expect_untranslatable(
         error_about(seen, kind, destination_of(seen), is_four(seen) ? kRouter4 : kRouter6));
+    // It names another router for an address that its receiver does not know.
+    if (is_four(seen))
+      expect_untranslatable(
+          error_about(seen, {"redirect", 5, 1, 0x0a000001}, kRouter4, source_of(seen)));
     // The quoted packet ends inside its own headers.
     const size_t headers = load_be16(&seen[is_four(seen) ? 2 : 4]) -
                            (std::string_view(c.name).starts_with("udp") ? 5 : 0);
@@ -217,11 +221,12 @@ TEST_P(NlbErrors, Row4LyingErrorsAboutAListenersFlowAreDroppedByName) {
 TEST_P(NlbErrors, Row4ErrorsFromTheWrongSideOfAListenerAreDroppedByName) {
   const NlbCase c = nlb_cases()[0];
   open(c);
-  const Bytes sent = ip_of(c.from_target);
-  const Step step =
-      from_outside(framed(error_about(sent, kKinds4[1], destination_of(sent), source_of(sent))));
-  EXPECT_EQ(step.outcome.verdict, kVerdictDrop);
-  EXPECT_EQ(step.outcome.reason, kDropNlbTupleConflict);
+  for (const Bytes& sent : {ip_of(c.from_target), ip_of(c.to_target)}) {
+    const Step step =
+        from_outside(framed(error_about(sent, kKinds4[1], destination_of(sent), source_of(sent))));
+    EXPECT_EQ(step.outcome.verdict, kVerdictDrop);
+    EXPECT_EQ(step.outcome.reason, kDropNlbTupleConflict);
+  }
 }
 
 TEST_P(NlbErrors, Row4ErrorsAboutARemovedListenerAreDroppedByName) {

@@ -97,6 +97,8 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
   int from_backend = 0;
   if (record && (record->flags & kFlowAlias) &&
       !flow_is_expired(way->settings, record, way->now_ms)) {
+    // Targets are inside: from outside it is no answer, whoever it says has sent it.
+    if (side == 0) return path_drop(way, kDropNlbTupleConflict);
     reason = nlb_return_to_listener(way, f, &p, &query, &query.place);
     if (reason != kDropNone) return path_drop(way, reason);
     record = table_flow_records(way->tables, query.place);

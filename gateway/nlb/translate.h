@@ -141,6 +141,8 @@ SLUICE_STAGE enum DropReason nlb_translate_error(frame* f, const struct packet* 
   __u64 difference = 0;
   if (four) {
     if (ip + 20 > end || icmp + 36 > end) return kDropNlbTranslation;
+    // A redirect names a router for the quoted destination; for another one it would be a lie.
+    if (icmp[0] == 5) return kDropNlbTranslation;
     __u8* at = ip + (is_source ? 12 : 16);
     if (load_u32(at) == (is_source ? p->tuple.source[0] : p->tuple.destination[0]))
       nlb_mend(ip + 10, nlb_put_address(at, change->address, 1), 0);
