@@ -160,8 +160,10 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
     way->counters->event[kEventMssClamped]++;
   if (record->flags & kFlowMirror)
     mirror_hand_over(way->tables, f, &query, mirror_what(kMirrorCopy, f, &p), fragment_clock(way));
-  if (appliance != record->target) path_count_passed(way, record, &query);
-  return path_send(way, f, &p, target, appliance, attachment, &query, cookie, 0);
+  const enum Verdict verdict =
+      path_send(way, f, &p, target, appliance, attachment, &query, cookie, 0);
+  if (verdict == kVerdictTarget && flow_is_chain(record)) path_count_passed(way, record, &query);
+  return verdict;
 }
 
 // ---- from a target, to the other side ----
