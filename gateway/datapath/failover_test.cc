@@ -52,8 +52,15 @@ TEST_F(Failover, AnUnknownConnectionIsTakenOrRefused) {
   };
   EXPECT_EQ(from_outside(other(kTcpAck)).outcome.reason, kDropFlowNotBegun);
   EXPECT_EQ(from_outside(other(kTcpSyn | kTcpAck)).outcome.reason, kDropFlowNotBegun);
+  // An ICMP error about one leaves nothing by which the rest would pass.
+  const Bytes quoted = ipv4(kProtocolTcp, segment(80, 4243, kTcpAck),
+                            {.source = {10, 0, 0, 2}, .destination = {10, 0, 0, 1}});
+  const Bytes error = ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolIcmp, icmp(3, 4, quoted)));
+  EXPECT_EQ(from_outside(error).outcome.reason, kDropFlowNotBegun);
+  EXPECT_EQ(from_outside(other(kTcpAck)).outcome.reason, kDropFlowNotBegun);
   EXPECT_EQ(from_outside(other(kTcpSyn)).outcome.verdict, kVerdictTarget);
   EXPECT_EQ(from_outside(other(kTcpAck)).outcome.verdict, kVerdictTarget);
+  EXPECT_EQ(from_outside(error).outcome.verdict, kVerdictTarget);
   // Fragments, the first by its flags and the others with it.
   const auto fragment = [](const Bytes& payload, uint16_t field) {
     return ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolTcp, payload, {.fragment = field}));
@@ -62,7 +69,7 @@ TEST_F(Failover, AnUnknownConnectionIsTakenOrRefused) {
   EXPECT_EQ(from_outside(fragment(head, 0x2000)).outcome.reason, kDropFlowNotBegun);
   EXPECT_EQ(from_outside(fragment(Bytes(24, 1), 3)).outcome.reason, kDropFlowNotBegun);
   EXPECT_EQ(events(kEventMidFlow), 1u);
-  EXPECT_EQ(drops(kDropFlowNotBegun), 4u);
+  EXPECT_EQ(drops(kDropFlowNotBegun), 6u);
   EXPECT_EQ(events(kEventResetSent), 0u);
 }
 

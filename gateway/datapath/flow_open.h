@@ -157,7 +157,10 @@ SLUICE_STAGE __u32 flow_decide(const struct path_tables* tables, const struct pa
   __u32 target = kNone16;
   if (!packet_is_syn(p)) target = unrecorded_former(tables, query, now_ms);
   if (target != kNone16) return target << 16;
-  if (mid_flow && (attachment->flags & kAttachmentDropsUnknown)) return kDropFlowNotBegun;
+  // An ICMP error begins no connection either; its record would let the rest of one pass.
+  const int goes_on =
+      mid_flow || ((p->flags & kPacketIcmpError) && p->tuple.protocol == kProtocolTcp);
+  if (goes_on && (attachment->flags & kAttachmentDropsUnknown)) return kDropFlowNotBegun;
   const __u32 rule = where >> kWhereRule & kRuleMask;
   const enum PolicyAction action = policy_action(tables, rule);
   if (action == kPolicyDrop) return policy_drop(tables, rule);
