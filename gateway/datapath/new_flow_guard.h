@@ -24,8 +24,9 @@ static_assert(uint64_t{kNewFlowsMost} * kGuardFlow < SLUICE_GUARD_CLOSED);
 SLUICE_STAGE __u32 new_flow_takes_token(const struct path_tables* tables, __u32 attachment_index,
                                         __u32 cpu, __u32 now_ms) {
   const struct attachment* attachment = table_attachments(tables, attachment_index);
-  if (!attachment) return 1;
-  const __u32 rate = attachment->new_flows_per_second;
+  // The limit may have been taken away since somebody asked for a token.
+  const __u32 rate = attachment ? attachment->new_flows_per_second : 0;
+  if (rate == 0) return 1;
   struct new_flow_guard* guard =
       table_new_flow_guards(tables, (cpu & (kCpusMax - 1)) * kAttachmentsMax +
                                         (attachment_index & (kAttachmentsMax - 1)));
