@@ -157,8 +157,8 @@ SLUICE_STAGE __u32 chain_verify(const struct path_tables* tables, const struct f
   if (hop == 0 || age > 1 || (age == 1 && !flow_had_another_cookie(record)))
     return is_member ? kDropCookieMismatch : kDropTargetMismatch;
   if (age == 0) return chain_target(record, hop) == from ? hop << 8 : (__u32)kDropTargetMismatch;
-  return now_ms - usage->created_ms <= kFormerCookieMs ? hop << 8 | kChainFormer
-                                                       : (__u32)kDropCookieExpired;
+  return silence_ms(usage->created_ms, now_ms) <= kFormerCookieMs ? hop << 8 | kChainFormer
+                                                                  : (__u32)kDropCookieExpired;
 }
 
 SLUICE_END

@@ -49,12 +49,6 @@ SLUICE_INLINE int flow_is_closed(const struct flow_record* record) {
   return (record->flags & kFlowReset) || (record->flags & both) == both;
 }
 
-// How long nothing has been seen. Another CPU may have seen it a moment after `now_ms`.
-SLUICE_INLINE __u32 silence_ms(__u32 seen_ms, __u32 now_ms) {
-  const __u32 silence = now_ms - seen_ms;
-  return silence > 0xffff0000 ? 0 : silence;
-}
-
 SLUICE_INLINE int flow_is_expired(const struct settings* settings, const struct flow_record* record,
                                   __u32 now_ms) {
   const __u32 idle_class = record->flags >> kFlowIdleShift & (kIdleClasses - 1);

@@ -95,14 +95,15 @@ SLUICE_INLINE struct fragment_trail* trail_find(struct trail_bucket* bucket, __u
 
 // Whether further fragments of its datagram are expected.
 SLUICE_INLINE int trail_is_open(const struct fragment_trail* trail, __u32 now_ms) {
-  if (now_ms - trail->last_seen_ms > kFragmentMs || (trail->flags & kTrailReturned)) return 0;
+  if (silence_ms(trail->last_seen_ms, now_ms) > kFragmentMs) return 0;
+  if (trail->flags & kTrailReturned) return 0;
   return !(trail->flags & kTrailEnds) || trail->passed != trail->end;
 }
 
 // How gladly the place of a trail is given to another: the higher the sooner.
 SLUICE_INLINE __u32 trail_expendable(const struct fragment_trail* trail, __u32 now_ms) {
   if (trail->name == 0) return 0xffffffff;
-  const __u32 age = (now_ms - trail->last_seen_ms) & 0x7fffffff;
+  const __u32 age = silence_ms(trail->last_seen_ms, now_ms) & 0x7fffffff;
   return trail_is_open(trail, now_ms) ? age : age | 0x80000000;
 }
 

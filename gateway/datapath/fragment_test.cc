@@ -192,6 +192,15 @@ TEST_F(Fragments, ReachTheBackendOfAListenerAndItsAnswersTheClient) {
   }
 }
 
+// The CPU of the second fragment has not seen the tick that the first one's has.
+TEST_F(Fragments, ATrailMayBeFromAMomentAhead) {
+  const auto pieces = cut4(datagram(600), 304, 77);
+  host->set_now_ms(1'000'004);
+  EXPECT_EQ(pass(pieces[0]).verdict, kVerdictTarget);
+  host->set_now_ms(1'000'000);
+  EXPECT_EQ(pass(pieces[1]).verdict, kVerdictTarget);
+}
+
 TEST_F(Fragments, AnApplianceMayCutWhatItReturns) {
   const Bytes whole = ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, datagram(600)));
   const Step out = from_outside(whole);

@@ -204,6 +204,12 @@ SLUICE_TABLES(SLUICE_DECLARE_TABLE)
 
 #endif
 
+// How long nothing has been seen. Another CPU may have seen it a moment after `now_ms`.
+SLUICE_INLINE __u32 silence_ms(__u32 seen_ms, __u32 now_ms) {
+  const __u32 silence = now_ms - seen_ms;
+  return silence > 0xffff0000 ? 0 : silence;
+}
+
 // The record and the usage of a flow, by its index.
 SLUICE_INLINE struct flow_record* table_flow_records(const struct path_tables* tables,
                                                      __u32 index) {

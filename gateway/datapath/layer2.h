@@ -51,7 +51,7 @@ SLUICE_INLINE int layer2_is(const struct layer2* entry, const struct layer2_name
 }
 
 SLUICE_INLINE __u32 layer2_use(struct layer2* entry, __u32 index, __u32 now_ms) {
-  if (now_ms - entry->last_seen_ms > kLayer2StampMs) entry->last_seen_ms = now_ms;
+  if (silence_ms(entry->last_seen_ms, now_ms) > kLayer2StampMs) entry->last_seen_ms = now_ms;
   return (__u32)entry->tag << kLayer2TagShift | index;
 }
 
@@ -77,7 +77,7 @@ SLUICE_STAGE __u32 layer2_intern(const struct path_tables* tables, const struct 
     struct layer2* entry = table_layer2s(tables, first + way);
     if (!entry) return 0;
     if (entry->tag != 0 && layer2_is(entry, name)) return layer2_use(entry, first + way, now_ms);
-    const __u32 age = entry->tag == 0 ? 0xffffffff : now_ms - entry->last_seen_ms;
+    const __u32 age = entry->tag == 0 ? 0xffffffff : silence_ms(entry->last_seen_ms, now_ms);
     if (age > oldest_age) {
       oldest = entry;
       oldest_index = first + way;

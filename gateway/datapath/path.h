@@ -184,7 +184,7 @@ SLUICE_INLINE enum DropReason former_cookie(const struct passage* way,
   if (!genuine && usage && record->target == from)
     genuine = (int)unrecorded_cookie_fits(way->tables, query, cookie, from, usage->created_ms);
   if (!genuine) return record->target != from ? kDropTargetMismatch : kDropCookieMismatch;
-  const int young = usage && way->now_ms - usage->created_ms <= kFormerCookieMs;
+  const int young = usage && silence_ms(usage->created_ms, way->now_ms) <= kFormerCookieMs;
   return young ? kDropNone : kDropCookieExpired;
 }
 

@@ -33,7 +33,9 @@ SLUICE_STAGE __u32 steer_former(const struct path_tables* tables, __u32 group_in
   if (!query || !settings) return kNone16;
   const struct row* row = steer_row(tables, group_index, query);
   if (!row || row->target == kNone16) return kNone16;
-  if (now_ms / 1000 - row->since_s > settings->idle_ms[kIdleTcp] / 1000) return kNone16;
+  // Signed: another CPU may have given the row away in a second that has not begun here.
+  if ((int)(now_ms / 1000 - row->since_s) > (int)(settings->idle_ms[kIdleTcp] / 1000))
+    return kNone16;
   const struct target* former = table_targets(tables, row->previous);
   return former && target_serves(former) ? row->previous : (__u32)kNone16;
 }
