@@ -192,8 +192,9 @@ Result<Change> ControlPlane::change_to(uint64_t target) {
 }
 
 Result<> ControlPlane::put_into_effect(Config next, OnMissing on_missing) {
-  Result<> done;
-  if (also_) done = also_(next, on_missing);
+  // What is checked now takes no address away and back if it is refused.
+  Result<> done = controller_.check(next, on_missing);
+  if (done && also_) done = also_(next, on_missing);
   if (done) done = controller_.apply(std::move(next), on_missing);
   // The controller has gone back by itself.
   if (!done && also_) (void)also_(config(), OnMissing::kWait);

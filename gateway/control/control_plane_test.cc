@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "gateway/control/config.h"
@@ -186,6 +187,7 @@ TEST_F(ControlPlaneTest, AFailureOfTheDataPathTakesEverythingBack) {
   hops.interfaces["in1"] = 5000;
   EXPECT_EQ(errors_of(plane.commit("test", attach)),
             "interface in1: its index 5000 is not below 4096\n");
+  EXPECT_EQ(std::ranges::count(addresses_for, 7001), 0) << "it is refused before anything is done";
   hops.interfaces["in1"] = 8;
   EXPECT_TRUE(plane.commit("test", attach));
 }
