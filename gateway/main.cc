@@ -132,7 +132,6 @@ Result<> Daemon::start(Config config) {
     SLUICE_TRY(store, Store::open(config.gateway.store));
   }
   const std::string pins = pins_of(config.gateway);
-  if (!config.gateway.pinned) SLUICE_TRY_VOID(KernelHost::remove_pins(pins));
   SLUICE_TRY(host_, KernelHost::create(
                         {config.gateway.flows_max, config.gateway.pinned ? pins : std::string()}));
   SLUICE_TRY(hops_, KernelNextHops::create(*loop_, [this] { network_changed(); }));
@@ -161,6 +160,7 @@ Result<> Daemon::start(Config config) {
   SLUICE_TRY_VOID(follow_config(config));
   addresses_.remember_in(list_of_addresses(config.gateway));
   // From here on the path changes: whatever may fail without it has been done.
+  if (!config.gateway.pinned) SLUICE_TRY_VOID(KernelHost::remove_pins(pins));
   SLUICE_TRY(const std::vector<Error> unapplied, plane_->start(std::move(config)));
   host_->settle();
   set_addresses_again();  // also takes away what a daemon that was killed has left
