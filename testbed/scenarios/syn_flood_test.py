@@ -96,6 +96,7 @@ def settle(lab):
     last = [delivered()]
 
     def slow():
+        time.sleep(0.2)  # what is delivered meanwhile
         last.append(delivered())
         return last[-1] - last[-2] < BURST // 50
     wait_for("the appliances have taken a burst", slow)
