@@ -126,16 +126,16 @@ TEST_F(SessionTest, WhatCameBeforeTheDecisionIsNotLost) {
 TEST_F(SessionTest, OverTheBudgetItsParserEnds) {
   for (const bool of_one_flow : {true, false}) {
     AppBudget budget;
-    (of_one_flow ? budget.flow_max : budget.max) = 10'000;
+    (of_one_flow ? budget.flow_max : budget.max) = 50'000;
     {
       AppSession session(true, 80, kProtocols, &budget);
       session.feed(kUp, bytes("GET /"), sink_);
       EXPECT_EQ(budget.used, session.memory());
       log.clear();
-      session.feed(kUp, bytes(std::string(5000, 'x')), sink_);
+      session.feed(kUp, bytes(std::string(25'000, 'x')), sink_);
       EXPECT_FALSE(session.finished());
-      EXPECT_GT(budget.used, 5000u);
-      session.feed(kUp, bytes(std::string(5000, 'x')), sink_);
+      EXPECT_GT(budget.used, 25'000u);
+      session.feed(kUp, bytes(std::string(25'000, 'x')), sink_);
       EXPECT_TRUE(session.finished() && session.failed() && session.out_of_memory());
       EXPECT_TRUE(log.ends_with(" end> end< ")) << "what was open has been told";
       EXPECT_LT(budget.used, 1000u);
