@@ -87,21 +87,6 @@ cached() {
 # Both directions ask for the same database.
 cached "1 came from the cache, 1 were not there, 0 ignored, 0 not written"
 cached "2 came from the cache, 0 were not there, 0 ignored, 0 not written"
-# SIGHUP while rules are read waits for its turn. Who opens the pipe knows that they are being read.
-mkfifo "$dir/slow.rules"
-"$ids" -S "$dir/slow.rules" --eve "$dir/slow.json" --listen "127.$((RANDOM % 250 + 1)).7.7" \
-  --port $((RANDOM % 10000 + 20000)) --health-port $((RANDOM % 10000 + 20000)) 2>"$dir/log" &
-pid=$!
-exec 9>"$dir/slow.rules"
-kill -HUP "$pid"
-echo 'alert udp any any -> any 53 (content:"word"; sid:1;)' >&9
-exec 9>&-
-for _ in $(seq 600); do grep -q "^ready: " "$dir/log" && break; sleep 0.1; done
-grep -q "^ready: " "$dir/log" || fail "SIGHUP ended a program that was loading: $(cat "$dir/log")"
-kill "$pid"
-wait "$pid" || true
-# A running one: other rules over its socket and by SIGHUP; a file that is not there changes nothing.
-ask() { "$ids" ctl --socket "$dir/ids.sock" --json "$@"; }
 wait_for() {
   for _ in $(seq 600); do
     "$@" && return
@@ -111,6 +96,21 @@ wait_for() {
   fail "$*: $(cat "$dir/log")"
 }
 holds() { grep -q "$1" "$dir/log"; }
+# SIGHUP while rules are read waits for its turn. The note comes before the rules, which take a while.
+echo 'nfq: {mode: accept}' >"$dir/noted.yaml"
+for n in $(seq 3000); do
+  echo "alert udp any any -> any 53 (content:\"word $n\"; sid:$n;)"
+done >"$dir/slow.rules"
+"$ids" -c "$dir/noted.yaml" -S "$dir/slow.rules" --eve "$dir/slow.json" --listen "127.$((RANDOM % 250 + 1)).7.7" \
+  --port $((RANDOM % 10000 + 20000)) --health-port $((RANDOM % 10000 + 20000)) 2>"$dir/log" &
+pid=$!
+wait_for holds "without effect"
+kill -HUP "$pid"
+wait_for holds "^reloaded "
+kill "$pid"
+wait "$pid" || true
+# A running one: other rules over its socket and by SIGHUP; a file that is not there changes nothing.
+ask() { "$ids" ctl --socket "$dir/ids.sock" --json "$@"; }
 # An address and ports of its own.
 "$ids" -S "$dir/test.rules" --eve "$dir/live.json" --socket "$dir/ids.sock" --set stats.interval=1 \
   --listen "127.$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1))" \
