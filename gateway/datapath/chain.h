@@ -47,6 +47,11 @@ SLUICE_INLINE __u32 chain_server(const struct flow_record* record) {
   return chain_hops(record) + 1;
 }
 
+// Where a packet is that comes in.
+SLUICE_INLINE __u32 chain_begin(const struct flow_record* record, int from_client) {
+  return from_client ? (__u32)kChainClient : chain_server(record);
+}
+
 SLUICE_INLINE int chain_skips(const struct flow_record* record, __u32 hop) {
   return record->cookie >> (23 + (hop & 7)) & 1;
 }

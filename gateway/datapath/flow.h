@@ -10,7 +10,7 @@ SLUICE_GATEWAY_BEGIN
 
 // Gives a flow, or a hop of its chain, to another target, under a new cookie. What the former
 // target still holds comes back under the former one (former_cookie).
-SLUICE_INLINE void flow_move(const struct passage* way, struct flow_record* record, __u32 index,
+SLUICE_INLINE void flow_move(const struct passage* way, struct flow_record* record,
                              const struct flow_query* query, __u32 hop, __u32 target) {
   if (hop != 0) {
     chain_set_target(record, hop, target);
@@ -21,7 +21,7 @@ SLUICE_INLINE void flow_move(const struct passage* way, struct flow_record* reco
     record->target = (__u16)target;
   }
   record->flags |= kFlowMoved;
-  struct flow_usage* usage = table_flow_usages(way->tables, index);
+  struct flow_usage* usage = table_flow_usages(way->tables, query->place);
   if (usage) usage->created_ms = way->now_ms;
 }
 
@@ -88,7 +88,6 @@ SLUICE_INLINE enum DropReason flow_leave(struct passage* way, const struct packe
                                          const struct target* target,
                                          const struct attachment* attachment, __u32 hop,
                                          int* begins) {
-  const __u32 index = query->place;
   const __u32 rule = policy_rule_now(way->settings, record->rule);
   const __u32 group_index = hop == 0 ? flow_group(way->tables, attachment, query, rule)
                                      : policy_group(way->tables, query, rule, hop - 1);
@@ -100,11 +99,11 @@ SLUICE_INLINE enum DropReason flow_leave(struct passage* way, const struct packe
     *begins = !packet_is_mid_flow(p);
     if (*begins) return kDropNone;
     record->flags |= kFlowReset;
-    flow_stamp(way->tables, index, query->hash, way->now_ms);
+    flow_stamp(way->tables, query->place, query->hash, way->now_ms);
     return kDropTargetLost;
   }
   if (owner != kNone16) {
-    flow_move(way, record, index, query, hop, owner);
+    flow_move(way, record, query, hop, owner);
     way->counters->event[kEventFlowMoved]++;
     return kDropNone;
   }

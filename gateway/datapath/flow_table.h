@@ -94,6 +94,12 @@ struct flow_query {
   __u32 place;      // out: of the flow that is found, and then of the one that begins
 };
 
+// Whether a packet comes from the end that opened its flow.
+SLUICE_INLINE int flow_is_from_client(const struct flow_record* record,
+                                      const struct flow_query* query) {
+  return (query->direction == 0) == ((record->flags & kFlowClientFirst) != 0);
+}
+
 SLUICE_INLINE void flow_query_from_tuple(struct flow_query* query, const struct settings* settings,
                                          const struct tuple* tuple, __u32 attachment,
                                          __u64 endpoint_id) {

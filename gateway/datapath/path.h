@@ -91,15 +91,14 @@ SLUICE_INLINE enum Verdict path_forward(struct passage* way, frame* f, __u32 att
 
   struct flow_query query;
   flow_query_from_tuple(&query, way->settings, &p.tuple, attachment_index, 0);
-  query.place = flow_find_home(way->tables, way->settings, &query);
-  if (query.place == kFlowNotFound) query.place = flow_find(way->tables, &query);
+  query.place = flow_look_up(way->tables, way->settings, &query);
   struct flow_record* record = table_flow_records(way->tables, query.place);
   int from_backend = 0;
   if (record && (record->flags & kFlowAlias) &&
       !flow_is_expired(way->settings, record, way->now_ms)) {
     // Targets are inside: from outside it is no answer, whoever it says has sent it.
     if (side == 0) return path_drop(way, kDropNlbTupleConflict);
-    reason = nlb_return_to_listener(way, f, &p, &query, &query.place);
+    reason = nlb_return_to_listener(way, f, &p, &query);
     if (reason != kDropNone) return path_drop(way, reason);
     record = table_flow_records(way->tables, query.place);
     from_backend = 1;
@@ -194,8 +193,7 @@ SLUICE_INLINE __u32 verify_return(const struct passage* way, struct datagram* d,
                                   struct flow_query* query) {
   const __u32 from = d->from;
   if (from == kNone16) return kDropSourceUnregistered;
-  query->place = flow_find_home(way->tables, way->settings, query);
-  if (query->place == kFlowNotFound) query->place = flow_find(way->tables, query);
+  query->place = flow_look_up(way->tables, way->settings, query);
   const struct flow_record* record = table_flow_records(way->tables, query->place);
   if (!record) return query->elsewhere ? kDropEndpointMismatch : kDropFlowUnknown;
   if (record->flags & kFlowAlias) return kDropFlowUnknown;
@@ -252,11 +250,11 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
   if (d.inner.flags & kPacketFirstFragment)
     fragment_note(way->tables, &d.inner, &piece, fragment_clock(way));
 
-  const int from_client = (query.direction == 0) == ((record->flags & kFlowClientFirst) != 0);
+  const int from_client = flow_is_from_client(record, &query);
   if (verified != kDropNone) {
     const __u32 hop = verified >> 8 & 7;
     if (d.geneve.hint != 0 && !(verified & kChainFormer))
-      hint_take(way, d.geneve.hint, record, query.place, hop, &query);
+      hint_take(way, d.geneve.hint, record, hop, &query);
     const __u64 stop = chain_next(way->tables, &query, hop, (__u32)from_client);
     if ((stop & 0xffff) != kNone16) {
       query.attachment = record->attachment;
@@ -275,7 +273,7 @@ SLUICE_INLINE enum Verdict path_return(struct passage* way, frame* f) {
   flow_follow_tcp(way, record, &query, &d.inner);
   // From the flow's present target only: a former one's advice is old.
   if (d.geneve.hint != 0 && verified == kDropNone && d.geneve.flow_cookie == record->cookie)
-    hint_take(way, d.geneve.hint, record, query.place, 0, &query);
+    hint_take(way, d.geneve.hint, record, 0, &query);
   if (verified != kDropNone)
     chain_count_passed(way->tables, &query, (verified >> 8 & 7) | way->cpu << kPositionCpu,
                        (__u32)from_client);

@@ -102,4 +102,11 @@ SLUICE_INLINE __u32 flow_find_home(const struct path_tables* tables,
   return bucket_index * kFlowWays + home;
 }
 
+// Where a flow stands, at home or elsewhere; kFlowNotFound: nowhere.
+SLUICE_INLINE __u32 flow_look_up(const struct path_tables* tables, const struct settings* settings,
+                                 struct flow_query* query) {
+  const __u32 home = flow_find_home(tables, settings, query);
+  return home != kFlowNotFound ? home : flow_find(tables, query);
+}
+
 SLUICE_END

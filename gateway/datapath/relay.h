@@ -36,16 +36,16 @@ SLUICE_INLINE enum Verdict path_send(struct passage* way, frame* f, const struct
 // Where a packet that comes in goes first, in a flow with a chain; as chain_next.
 SLUICE_INLINE __u64 path_first_hop(const struct passage* way, const struct flow_record* record,
                                    const struct flow_query* query) {
-  const int from_client = (query->direction == 0) == ((record->flags & kFlowClientFirst) != 0);
-  const __u32 position = from_client ? (__u32)kChainClient : chain_server(record);
+  const int from_client = flow_is_from_client(record, query);
+  const __u32 position = chain_begin(record, from_client);
   return chain_next(way->tables, query, position, (__u32)from_client);
 }
 
 // Counts the hops before that one.
 SLUICE_INLINE void path_count_passed(const struct passage* way, const struct flow_record* record,
                                      const struct flow_query* query) {
-  const int from_client = (query->direction == 0) == ((record->flags & kFlowClientFirst) != 0);
-  const __u32 position = from_client ? (__u32)kChainClient : chain_server(record);
+  const int from_client = flow_is_from_client(record, query);
+  const __u32 position = chain_begin(record, from_client);
   chain_count_passed(way->tables, query, position | way->cpu << kPositionCpu, (__u32)from_client);
 }
 

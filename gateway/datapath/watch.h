@@ -61,8 +61,7 @@ SLUICE_STAGE int watch_flow(const struct path_tables* tables, struct sighting* s
     }
     if (record->flags & kFlowAlias) {
       const struct listener* l = table_listeners(tables, record->backend);
-      const int from_client = (query.direction == 0) == ((record->flags & kFlowClientFirst) != 0);
-      if (!l || from_client) return 0;
+      if (!l || flow_is_from_client(record, &query)) return 0;
       for (int i = 0; i < 4; i++) s->tuple.source[i] = l->address[i];
       s->tuple.source_port = l->port;
       continue;

@@ -29,15 +29,13 @@ SLUICE_STAGE int nlb_touch_alias(const struct path_tables* tables, const struct 
 }
 
 // An answer of an NLB target: gives it the listener's address back, so that the appliance sees the
-// flow that the client opened. *index is the alias's place and becomes that flow's.
+// flow that the client opened. query->place is the alias's and becomes that flow's.
 SLUICE_INLINE enum DropReason nlb_return_to_listener(struct passage* way, frame* f,
-                                                     struct packet* p, struct flow_query* query,
-                                                     __u32* index) {
-  struct flow_record* alias = table_flow_records(way->tables, *index);
+                                                     struct packet* p, struct flow_query* query) {
+  struct flow_record* alias = table_flow_records(way->tables, query->place);
   if (!alias) return kDropFlowUnknown;
   // From the client's end it is no answer, but a packet past the listener with an NLB flow's tuple.
-  if ((query->direction == 0) == ((alias->flags & kFlowClientFirst) != 0))
-    return kDropNlbTupleConflict;
+  if (flow_is_from_client(alias, query)) return kDropNlbTupleConflict;
   const struct listener* l = table_listeners(way->tables, alias->backend);
   if (!l || !l->in_use) return kDropNlbNoTarget;
   nlb_touch_alias(way->tables, query, p, way->now_ms);
@@ -48,8 +46,8 @@ SLUICE_INLINE enum DropReason nlb_return_to_listener(struct passage* way, frame*
   if (reason != kDropNone) return reason;
   way->counters->event[kEventNlbTranslated]++;
   if (!flow_query_apart(way->tables, query, &p->tuple, query->attachment)) return kDropFlowUnknown;
-  *index = flow_find(way->tables, query);
-  const struct flow_record* record = table_flow_records(way->tables, *index);
+  query->place = flow_find(way->tables, query);
+  const struct flow_record* record = table_flow_records(way->tables, query->place);
   if (!record) return kDropFlowUnknown;
   if (record->flags & kFlowNlb) count_from_backend(way, f, record->backend, p);
   return kDropNone;
