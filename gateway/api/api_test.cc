@@ -239,6 +239,31 @@ TEST_F(ApiTest, ExplainNamesTheDrop) {
             "there is no attachment 'x'");
 }
 
+// As the path does with them (failover_test.cc).
+TEST_F(ApiTest, ExplainSaysWhatEndsWithALostTarget) {
+  Tables& tables = host->tables();
+  for (const char* protocol : {"tcp", "udp"}) {
+    const bool tcp = protocol == std::string("tcp");
+    const json question{{"command", "explain"},      {"protocol", protocol},
+                        {"source", "10.1.0.2"},      {"source_port", 1000},
+                        {"destination", "10.1.0.5"}, {"destination_port", 443}};
+    send(*host, tcp ? kProtocolTcp : kProtocolUdp, "10.1.0.2", 1000, "10.1.0.5", 443);
+    const json before = ask(question);
+    const uint16_t its = before["appliance"] == "10.9.0.11" ? 0 : 1;
+    ASSERT_TRUE(tables.targets[its].flags & kTargetInUse);
+    tables.targets[its].flags |= kTargetResets;
+    EXPECT_EQ(ask(question)["drop"], nullptr) << "it still has the flow's row";
+    const uint16_t group = *plane.controller().reconciler().group_index("ids");
+    for (uint32_t i = 0; i < rows_of(group); i++)
+      tables.rows[first_row(group) + i].target = 1 - its;
+    const json told = ask(question);
+    EXPECT_TRUE(told["flow_exists"]);
+    EXPECT_EQ(told["drop"], tcp ? json("target_lost") : json(nullptr)) << told;
+    EXPECT_EQ(told["appliance"], tcp ? json(nullptr) : before["appliance"]) << told;
+    tables.targets[its].flags &= ~kTargetResets;
+  }
+}
+
 TEST_F(ApiTest, AttachmentsSayWhereTheirPacketsAreTaken) {
   ASSERT_TRUE(plane.commit("test", [](Config& next) -> Result<> {
     next.attachments[0].entry = EntryChoice::kTc;

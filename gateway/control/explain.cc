@@ -27,8 +27,10 @@ class Teller {
   Result<Explanation> tell(const ExplainQuestion& question);
 
  private:
+  bool has_row(const flow_record& record, const flow_query& query) const;
   bool stays(const flow_record& record, const flow_query& query) const;
-  void tell_existing(const flow_record& record);
+  bool is_reset(const flow_record& record, const flow_query& query) const;
+  void tell_existing(const flow_record& record, const flow_query& query);
   void tell_unrecorded(uint16_t appliance);
   void tell_new(const ExplainQuestion& question, const flow_query& query, const struct tuple& tuple,
                 const flow_record* record);
@@ -125,7 +127,7 @@ Result<Explanation> Teller::tell(const ExplainQuestion& question) {
                               ? unrecorded_former(&tables_, &query, static_cast<uint32_t>(now_ms_))
                               : uint32_t{kNone16};
   if (record != nullptr && (record->flags & kFlowBypass || stays(*record, query)))
-    tell_existing(*record);
+    tell_existing(*record, query);
   else if (former != kNone16)
     tell_unrecorded(static_cast<uint16_t>(former));
   else
@@ -136,18 +138,28 @@ Result<Explanation> Teller::tell(const ExplainQuestion& question) {
   return std::move(out_);
 }
 
+// The row of a flow without a chain is its target's.
+bool Teller::has_row(const flow_record& record, const flow_query& query) const {
+  const uint32_t group = flow_group(&tables_, &tables_.attachments[record.attachment], &query,
+                                    policy_rule_now(tables_.settings, record.rule));
+  return steer(&tables_, group, &query) == record.target;
+}
+
 // As flow_leave() of the packet path, for a packet that opens no connection.
 bool Teller::stays(const flow_record& record, const flow_query& query) const {
   if (flow_is_chain(&record)) return true;  // its hops are told one by one
   const target& t = tables_.targets[record.target % kTargetsMax];
   if (!(t.flags & kTargetInUse)) return false;
-  const uint32_t group = flow_group(&tables_, &tables_.attachments[record.attachment], &query,
-                                    policy_rule_now(tables_.settings, record.rule));
-  return !(t.flags & (kTargetMoves | kTargetResets)) ||
-         steer(&tables_, group, &query) == record.target;
+  return !(t.flags & kTargetMoves) || has_row(record, query);
 }
 
-void Teller::tell_existing(const flow_record& record) {
+// Its connection ends with its target.
+bool Teller::is_reset(const flow_record& record, const flow_query& query) const {
+  const target& t = tables_.targets[record.target % kTargetsMax];
+  return t.flags & kTargetResets && query.key.protocol == kProtocolTcp && !has_row(record, query);
+}
+
+void Teller::tell_existing(const flow_record& record, const flow_query& query) {
   out_.flow_exists = true;
   say("belongs to a flow in the table (cookie " + hexadecimal(record.cookie, 8) + ", last packet " +
       std::to_string((static_cast<uint32_t>(now_ms_) - record.last_seen_ms) / 1000) + " s ago" +
@@ -167,6 +179,12 @@ void Teller::tell_existing(const flow_record& record) {
                    : "its appliance has hinted that it needs no more inspection: it is delivered "
                      "at once");
   if (flow_is_chain(&record)) return tell_chain(record);
+  if (is_reset(record, query)) {
+    say("that is lost, and its group ends such connections by RST to both ends; a SYN would begin "
+        "a "
+        "new flow");
+    return drop(kDropTargetLost);
+  }
   tell_appliance(record.target);
 }
 
