@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <charconv>
 #include <string>
 
 #include "gateway/datapath/chain.h"
@@ -20,6 +21,16 @@ Result<uint32_t> flow_buckets_for(const HostOptions& options) {
                     std::to_string(kFlowsMaxMost) + ", not " + std::to_string(options.flows_max),
                 "flow_table.flows_max");
   return std::bit_ceil(options.flows_max) / kFlowWays;
+}
+
+Result<> cpus_fit(std::string_view present) {
+  const size_t before = present.find_last_of("-,");
+  if (before != std::string_view::npos) present.remove_prefix(before + 1);
+  uint32_t last = 0;
+  std::from_chars(present.data(), present.data() + present.size(), last);
+  if (last < kSlowPathCpu) return {};
+  return fail("the packet path counts for CPUs 0 to " + std::to_string(kSlowPathCpu - 1) +
+              ", and this machine has one numbered " + std::to_string(last));
 }
 
 void write_profiles(Tables& tables) {

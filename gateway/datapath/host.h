@@ -9,6 +9,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gateway/datapath/frame.h"
@@ -36,6 +37,10 @@ constexpr uint32_t kFlowsMaxMost = 1 << 24;
 
 // Buckets for `options`, or why there cannot be that many.
 Result<uint32_t> flow_buckets_for(const HostOptions& options);
+
+// Whether each CPU that is present has counters of its own. `present` is as in
+// /sys/devices/system/cpu/present, "0-3,8"; what says nothing is taken to fit.
+Result<> cpus_fit(std::string_view present);
 
 // The rows of the encapsulation profiles, which are the same for all.
 void write_profiles(Tables& tables);

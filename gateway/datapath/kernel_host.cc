@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -77,6 +78,12 @@ Result<int> create_link(uint32_t interface_index, Entry entry, int program) {
   return link;
 }
 
+std::string cpus_present() {
+  std::string line;
+  std::getline(std::ifstream("/sys/devices/system/cpu/present"), line);
+  return line;
+}
+
 Result<> set_entries(bpf_object* object, const char* map_name, uint32_t entries) {
   bpf_map* map = bpf_object__find_map_by_name(object, map_name);
   if (!map) return fail("the program has no such table", map_name);
@@ -96,6 +103,7 @@ Result<std::unique_ptr<KernelHost>> KernelHost::create(const HostOptions& option
 Result<std::unique_ptr<KernelHost>> KernelHost::create(const HostOptions& options,
                                                        std::span<const uint8_t> object_file) {
   SLUICE_TRY(const uint32_t buckets, flow_buckets_for(options));
+  SLUICE_TRY_VOID(cpus_fit(cpus_present()));
   libbpf_set_print([](libbpf_print_level, const char*, va_list) { return 0; });
   const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
   setrlimit(RLIMIT_MEMLOCK, &unlimited);  // only kernels before 5.11 charge maps to it

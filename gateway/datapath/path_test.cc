@@ -318,5 +318,14 @@ TEST_F(Path, EveryPacketEndsInOneVerdict) {
   EXPECT_EQ(c.drop[kDropNone], 0u);
 }
 
+TEST(Host, CpusWithoutCountersAreRefused) {
+  for (const char* fits : {"0", "0-1", "0-126", "0-3,8", "0,126", "", "none"})
+    EXPECT_TRUE(cpus_fit(fits)) << fits;
+  for (const char* too_many : {"0-127", "0,128", "0-3,64-191"})
+    EXPECT_FALSE(cpus_fit(too_many)) << too_many;
+  EXPECT_EQ(cpus_fit("0-255").error().text(),
+            "the packet path counts for CPUs 0 to 126, and this machine has one numbered 255");
+}
+
 }  // namespace
 }  // namespace sluice::gateway
