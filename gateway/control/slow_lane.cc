@@ -16,7 +16,7 @@ SlowLane::SlowLane(EventLoop& loop, KernelHost& host, const FrameSocket& frames)
       frames_(frames),
       path_(host.tables(),
             [this](const Outcome& outcome, std::span<const uint8_t> bytes) {
-              if (leaves(outcome.verdict)) (void)frames_.send(outcome.interface, bytes);
+              return !leaves(outcome.verdict) || frames_.send(outcome.interface, bytes);
             }),
       timer_(loop, [this] {
         path_.expire(host_.now_ms());

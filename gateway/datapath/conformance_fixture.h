@@ -65,6 +65,7 @@ class Conformance : public testing::TestWithParam<HostKind> {
     configure(tables());
     slow_ = std::make_unique<SlowPath>(tables(), [this](const Outcome& outcome, auto bytes) {
       left_.push_back({outcome, Bytes(bytes.begin(), bytes.end())});
+      return true;
     });
   }
 

@@ -55,7 +55,8 @@ enum Verdict {
   X(kEventMirrored, "mirrored")          /* a copy of a packet was handed over for a mirror */    \
   X(kEventMirrorLost, "mirror_lost")     /* a copy, or what came back of one, was not */          \
   X(kEventMirrorUnrecorded,                                                                       \
-    "mirror_unrecorded") /* no copy was made of a packet of a flow without record */
+    "mirror_unrecorded") /* no copy was made of a packet of a flow without record */              \
+  X(kEventSlowPathUnsent, "slow_path_unsent") /* what came out of the slow path could not leave */
 
 enum PathEvent {
 #define X(enumerator, name) enumerator,

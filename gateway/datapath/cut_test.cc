@@ -107,14 +107,16 @@ class CutPath : public Path {
     else
       note(step.outcome, step.bytes);
   }
-  void note(const Outcome& outcome, std::span<const uint8_t> bytes) {
+  // As SlowPath::Done.
+  bool note(const Outcome& outcome, std::span<const uint8_t> bytes) {
     last = outcome;
     if (outcome.verdict == kVerdictTarget) left.emplace_back(bytes.begin(), bytes.end());
+    return can_leave;
   }
   void SetUp() override {
     Path::SetUp();
-    slow = std::make_unique<SlowPath>(host->tables(),
-                                      [this](const Outcome& o, auto bytes) { note(o, bytes); });
+    slow = std::make_unique<SlowPath>(
+        host->tables(), [this](const Outcome& o, auto bytes) { return note(o, bytes); });
   }
   // What the other side gets of what has left.
   std::vector<Bytes> delivered(Verdict verdict) {
@@ -131,6 +133,7 @@ class CutPath : public Path {
   std::unique_ptr<SlowPath> slow;
   std::vector<Bytes> left;
   Outcome last;
+  bool can_leave = true;
 };
 
 TEST_F(CutPath, APacketWithoutDfGoesInFragmentsToItsFlowsTarget) {
@@ -192,6 +195,19 @@ TEST_F(CutPath, AnswersOfABackendAreCutToo) {
   pass(answer, kInside);
   ASSERT_EQ(left.size(), 2u);
   EXPECT_EQ(together(delivered(kVerdictOutside)), Bytes(seen.begin() + 34, seen.end()));
+}
+
+// An interface that is down, or whose queue is full.
+TEST_F(CutPath, PiecesThatCannotLeaveAreCounted) {
+  const Bytes big = ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(4242, 53, numbers(4000))));
+  const uint64_t& unsent = host->tables().counters[kSlowPathCpu].event[kEventSlowPathUnsent];
+  pass(big);
+  EXPECT_EQ(unsent, 0u);
+  left.clear();
+  can_leave = false;
+  pass(big);
+  EXPECT_GT(left.size(), 1u);
+  EXPECT_EQ(unsent, left.size());
 }
 
 TEST_F(CutPath, WithoutTheSlowPathItIsDroppedByName) {

@@ -71,9 +71,11 @@ class Fragments : public Path {
       note(step.outcome, step.bytes);
     return step.outcome;
   }
-  void note(const Outcome& outcome, std::span<const uint8_t> bytes) {
+  // As SlowPath::Done.
+  bool note(const Outcome& outcome, std::span<const uint8_t> bytes) {
     outcomes.push_back(outcome);
     if (outcome.verdict == kVerdictTarget) left.emplace_back(bytes.begin(), bytes.end());
+    return true;
   }
   uint64_t all_drops(DropReason reason) {
     return drops(reason) + host->tables().counters[kSlowPathCpu].drop[reason];
@@ -95,7 +97,7 @@ class Fragments : public Path {
 
   std::vector<Outcome> outcomes;
   std::vector<Bytes> left;
-  SlowPath slow{host_tables(), [this](const Outcome& o, auto bytes) { note(o, bytes); }};
+  SlowPath slow{host_tables(), [this](const Outcome& o, auto bytes) { return note(o, bytes); }};
 
  private:
   // The host is made in SetUp; the slow path wants its tables only when it runs.

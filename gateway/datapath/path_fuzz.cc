@@ -81,7 +81,10 @@ class Run {
   Run()
       : tables_(world().tables()),
         slow_(tables_,
-              [this](const Outcome& o, std::span<const uint8_t> out) { slow_end(o, out); }),
+              [this](const Outcome& o, std::span<const uint8_t> out) {
+                slow_end(o, out);
+                return true;
+              }),
         copies_(tables_, [this](uint32_t interface, std::span<const uint8_t> copy) {
           require(interface == fixture::kTunnel);
           last_copied_.assign(copy.begin(), copy.end());

@@ -30,7 +30,7 @@ bool SlowPath::run(uint32_t interface_index, std::span<const uint8_t> bytes, uin
   buffer_.assign(bytes);
   const Outcome outcome = run_path(tables_, buffer_, interface_index, now_ms, kSlowWhole);
   if (outcome.verdict != kVerdictSlowPath) {
-    done_(outcome, buffer_.bytes());
+    end(outcome, buffer_.bytes());
     return true;
   }
   if (outcome.mtu == 0) return false;
@@ -57,7 +57,7 @@ void SlowPath::cut(uint32_t interface_index, uint32_t mtu, std::span<const uint8
     if (outcome.verdict == kVerdictSlowPath)
       drop(kDropFragmentEarly, piece);  // another has just taken the place of its trail
     else
-      done_(outcome, buffer_.bytes());
+      end(outcome, buffer_.bytes());
   }
 }
 
@@ -102,7 +102,11 @@ void SlowPath::drop(DropReason reason, std::span<const uint8_t> bytes) {
   counters& count = tables_.counters[kSlowPathCpu];
   count.verdict[kVerdictDrop]++;
   count.drop[reason]++;
-  done_({kVerdictDrop, reason}, bytes);
+  end({kVerdictDrop, reason}, bytes);
+}
+
+void SlowPath::end(const Outcome& outcome, std::span<const uint8_t> bytes) {
+  if (!done_(outcome, bytes)) tables_.counters[kSlowPathCpu].event[kEventSlowPathUnsent]++;
 }
 
 }  // namespace sluice::gateway

@@ -26,8 +26,9 @@ class SlowPath {
   static constexpr size_t kWaitingBytesMax = 1 << 20;
 
   // Told what became of each frame, in the end; unless it was dropped, `bytes` leave by
-  // outcome.interface. Calls nothing here.
-  using Done = std::function<void(const Outcome& outcome, std::span<const uint8_t> bytes)>;
+  // outcome.interface. False: they could not, which is counted (slow_path_unsent). Calls nothing
+  // here.
+  using Done = std::function<bool(const Outcome& outcome, std::span<const uint8_t> bytes)>;
 
   // The tables of a host, which outlives it.
   SlowPath(const Tables& tables, Done done) : tables_(tables), done_(std::move(done)) {}
@@ -55,6 +56,7 @@ class SlowPath {
   bool run(uint32_t interface_index, std::span<const uint8_t> bytes, uint64_t now_ms);
   void cut(uint32_t interface_index, uint32_t mtu, std::span<const uint8_t> bytes, uint64_t now_ms);
   void drop(DropReason reason, std::span<const uint8_t> bytes);
+  void end(const Outcome& outcome, std::span<const uint8_t> bytes);
   // The name of the datagram that the frame is a fragment of.
   uint64_t datagram_of(uint32_t interface_index, std::span<const uint8_t> bytes);
   void wait(Waiting waiting);

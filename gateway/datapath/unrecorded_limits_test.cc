@@ -209,6 +209,7 @@ TEST_F(Unrecorded, TooBigIsAnsweredOrCut) {
   SlowPath slow(tables(), [&](const Outcome& outcome, std::span<const uint8_t> bytes) {
     EXPECT_EQ(outcome.verdict, kVerdictTarget) << drop_reason_name(outcome.reason);
     pieces.emplace_back(bytes.begin(), bytes.end());
+    return true;
   });
   // The slow path has a CPU, and a guard, of its own.
   tables().new_flow_guards[kSlowPathCpu * kAttachmentsMax] = {static_cast<uint32_t>(host->now_ms()),
@@ -238,6 +239,7 @@ TEST_F(Unrecorded, FragmentsGoWithTheirFlowInAnyOrder) {
     SlowPath slow(tables(), [&](const Outcome& outcome, std::span<const uint8_t> bytes) {
       EXPECT_EQ(outcome.verdict, kVerdictTarget) << drop_reason_name(outcome.reason);
       sent.emplace_back(bytes.begin(), bytes.end());
+      return true;
     });
     tables().new_flow_guards[kSlowPathCpu * kAttachmentsMax] = {
         static_cast<uint32_t>(host->now_ms()), SLUICE_GUARD_CLOSED};

@@ -282,8 +282,10 @@ TEST_F(Watches, AnAttachmentIsThatOfFlowsWithoutARecord) {
 TEST_F(Watches, TheSlowPathIsSeen) {
   look();
   std::vector<Outcome> ends;
-  SlowPath slow(tables(),
-                [&](const Outcome& end, std::span<const uint8_t>) { ends.push_back(end); });
+  SlowPath slow(tables(), [&](const Outcome& end, std::span<const uint8_t>) {
+    ends.push_back(end);
+    return true;
+  });
   const Bytes big = ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(1000, 53, Bytes(1600, 3))));
   const Step step = from_outside(big);
   ASSERT_EQ(step.outcome.verdict, kVerdictSlowPath);

@@ -80,6 +80,7 @@ Simulation::Simulation(gateway::ProcessHost& host, uint16_t attachment, Sides si
       slow_path_(tables_,
                  [this](const gateway::Outcome& outcome, std::span<const uint8_t> bytes) {
                    out_of_slow_path(outcome, bytes);
+                   return true;
                  }),
       copies_(tables_,
               [this](uint32_t interface, std::span<const uint8_t> frame) {
