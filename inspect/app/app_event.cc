@@ -9,6 +9,12 @@ namespace {
 using P = AppProtocol;
 
 constexpr AppEvent kEvents[] = {
+    {P::kUnknown, "applayer_mismatch_protocol_both_directions", true},
+    {P::kUnknown, "applayer_wrong_direction_first_data", true},
+    {P::kUnknown, "applayer_detect_protocol_only_one_direction", true},
+    {P::kUnknown, "applayer_proto_detection_skipped", true},
+    {P::kUnknown, "applayer_no_tls_after_starttls", true},
+    {P::kUnknown, "applayer_unexpected_protocol", true},
     {P::kHttp1, "gzip_decompression_failed"},
     {P::kHttp1, "request_field_missing_colon"},
     {P::kHttp1, "response_field_missing_colon"},
@@ -105,6 +111,8 @@ constexpr AppEvent kEvents[] = {
     {P::kSmtp, "mime_invalid_base64"},
     {P::kSmtp, "mime_invalid_qp"},
     {P::kSmtp, "mime_long_header_value"},
+    {P::kSmtp, "mime_long_header_name"},
+    {P::kSmtp, "mime_long_boundary"},
     {P::kSmtp, "mime_long_line"},
     {P::kFtp, "request_command_too_long"},
     {P::kFtp, "response_command_too_long"},
@@ -125,7 +133,8 @@ char capital(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' +
 
 std::string anomaly_name(const AppEvent& event) {
   std::string name(event.name);
-  if (event.protocol == P::kHttp1 || event.protocol == P::kTls || event.protocol == P::kSmtp)
+  constexpr P kInCapitals[] = {P::kUnknown, P::kHttp1, P::kTls, P::kSmtp};
+  if (std::ranges::find(kInCapitals, event.protocol) != std::end(kInCapitals))
     std::ranges::transform(name, name.begin(), capital);
   return name;
 }
@@ -136,7 +145,7 @@ std::span<const AppEvent> app_events() { return kEvents; }
 
 std::optional<uint16_t> find_app_event(AppProtocol protocol, std::string_view name) {
   const auto* const found = std::ranges::find_if(kEvents, [&](const AppEvent& event) {
-    return event.protocol == protocol && event.name == name;
+    return (event.protocol == protocol || event.protocol == P::kUnknown) && event.name == name;
   });
   if (found == std::end(kEvents)) return std::nullopt;
   return static_cast<uint16_t>(found - std::begin(kEvents));

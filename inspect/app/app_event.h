@@ -15,7 +15,7 @@
 namespace sluice::inspect {
 
 struct AppEvent {
-  AppProtocol protocol;
+  AppProtocol protocol;  // kUnknown: of whatever recognises protocols (AppSession)
   std::string_view name;
   // It is told, always or at times, where there is no transaction.
   bool outside = false;

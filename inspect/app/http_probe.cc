@@ -72,7 +72,8 @@ ProtocolEntry http_entry() {
           false,
           probe,
           []() -> std::unique_ptr<Parser> { return std::make_unique<HttpParser>(); },
-          /*server_decides=*/true};
+          /*server_decides=*/true,
+          /*client_first=*/true};
 }
 
 }  // namespace sluice::inspect

@@ -78,6 +78,7 @@ void MimeParser::header_ends(MimeSink& sink) {
   if (colon != std::string::npos && headers_++ < kMimeHeadersMax) {
     const std::string name = lower_case(trimmed(std::string_view(header_).substr(0, colon)));
     const std::string_view value = trimmed(std::string_view(header_).substr(colon + 1));
+    if (name.size() > kMimeHeaderNameMax) fault(kLongName, sink);
     if (name == "content-type" && content_type_.empty()) content_type_ = value;
     if (name == "content-disposition" && disposition_.empty()) disposition_ = value;
     if (name == "content-transfer-encoding" && encoding_.empty()) encoding_ = mime_value(value);
@@ -96,7 +97,7 @@ void MimeParser::begin_content(MimeSink& sink) {
       state_ = State::kBetween;
       return;
     }
-    fault(kMalformed, sink);
+    fault(boundary.size() > kMimeBoundaryMax ? kLongBoundary : kMalformed, sink);
   }
   const bool encoded = encoding_ == "base64" || encoding_ == "quoted-printable";
   if (type == "message/rfc822" && depth_ < kMimeDepthMax && !encoded) {
@@ -163,9 +164,9 @@ void MimeParser::finish(MimeSink& sink) {
 }
 
 void MimeParser::fault(Fault fault, MimeSink& sink) {
-  static constexpr std::string_view kEvents[] = {"mime_malformed_msg", "mime_invalid_base64",
-                                                 "mime_invalid_qp", "mime_long_header_value",
-                                                 "mime_long_line"};
+  static constexpr std::string_view kEvents[] = {
+      "mime_malformed_msg",    "mime_invalid_base64", "mime_invalid_qp", "mime_long_header_value",
+      "mime_long_header_name", "mime_long_boundary",  "mime_long_line"};
   static_assert(std::size(kEvents) == kFaults);
   if (!faults_[fault]) sink.mime_fault(kEvents[fault]);
   faults_[fault] = true;

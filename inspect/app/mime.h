@@ -21,7 +21,8 @@ namespace sluice::inspect {
 inline constexpr size_t kMimeDepthMax = 8;         // parts within parts
 inline constexpr size_t kMimeHeaderMax = 8192;     // of one header, unfolded
 inline constexpr size_t kMimeHeadersMax = 256;     // of a part that are looked at
-inline constexpr size_t kMimeBoundaryMax = 256;    // RFC 2046 allows 70
+inline constexpr size_t kMimeBoundaryMax = 256;    // RFC 2046 allows 70; a longer one is an event
+inline constexpr size_t kMimeHeaderNameMax = 75;   // the same, as in Suricata
 inline constexpr size_t kMimeLinePartMax = 1024;   // longer lines come in parts of this length
 inline constexpr size_t kMimeContentPiece = 4096;  // of decoded content that is given at once
 
@@ -56,7 +57,16 @@ class MimeParser {
 
  private:
   enum class State : uint8_t { kHeaders, kContent, kBetween };
-  enum Fault : uint8_t { kMalformed, kBase64, kQuotedPrintable, kLongHeader, kLongLine, kFaults };
+  enum Fault : uint8_t {
+    kMalformed,
+    kBase64,
+    kQuotedPrintable,
+    kLongHeader,
+    kLongName,
+    kLongBoundary,
+    kLongLine,
+    kFaults
+  };
   struct Plain {};
   struct Around {
     std::string boundary;

@@ -58,6 +58,8 @@ struct ProtocolEntry {
   // A server refuses what is no such request and goes on: whatever its client has said, its own
   // first bytes tell.
   bool server_decides = false;
+  // A server says nothing before it was asked.
+  bool client_first = false;
 };
 
 // What each protocol's file offers; protocols.cc lists them.

@@ -2,12 +2,17 @@
 #include "inspect/app/session.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace sluice::inspect {
 namespace {
 
 std::vector<uint8_t>& of(std::vector<uint8_t> (&sides)[2], Direction direction) {
   return sides[static_cast<size_t>(direction)];
+}
+
+constexpr uint8_t bit_of(Direction direction) {
+  return static_cast<uint8_t>(1 << static_cast<int>(direction));
 }
 
 bool is_empty_lines(std::span<const uint8_t> bytes) {
@@ -24,6 +29,9 @@ AppSession::AppSession(bool tcp, uint16_t server_port, std::span<const ProtocolE
 
 void AppSession::begin_probing() {
   state_ = State::kProbing;
+  heard_ = announced_ = false;
+  unverified_ = 0;
+  early_[0] = early_[1] = {};
   uint32_t all = 0;
   for (size_t i = 0; i < protocols_.size(); i++) {
     if (tcp_ ? protocols_[i].tcp : protocols_[i].udp) all |= 1u << i;
@@ -66,7 +74,7 @@ void AppSession::settle(TransactionSink& sink) {
 void AppSession::probe(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) {
   uint32_t& candidates = candidates_[static_cast<size_t>(direction)];
   if (candidates == 0) return;  // the other direction decides
-  if (early_[0].empty() && early_[1].empty()) first_ = direction;
+  if (!std::exchange(heard_, true)) first_ = direction;
   auto& early = of(early_, direction);
   const size_t room = kProbeBytesMax - std::min(kProbeBytesMax, early.size());
   const bool full = bytes.size() >= room;
@@ -82,7 +90,7 @@ void AppSession::probe(Direction direction, std::span<const uint8_t> bytes, Tran
     if (answer == Probe::kNo) rule_out(direction, 1u << i);
     if (answer != Probe::kYes) continue;
     if (early.empty()) early.assign(bytes.begin(), bytes.end());
-    start(protocols_[i], sink);
+    found(protocols_[i], direction, sink);
     return;
   }
   if (full && is_empty_lines(known)) {  // of which servers take any number before a request
@@ -91,7 +99,10 @@ void AppSession::probe(Direction direction, std::span<const uint8_t> bytes, Tran
   }
   if (full) rule_out(direction, candidates);
   if (candidates == 0) early = {};
-  if (candidates_[0] == 0 && candidates_[1] == 0) give_up();
+  if (candidates_[0] == 0 && candidates_[1] == 0) {
+    give_up();
+    sink.event(nullptr, direction, "applayer_proto_detection_skipped");
+  }
   if (candidates != 0 && early.empty()) early.assign(bytes.begin(), bytes.end());
 }
 
@@ -120,6 +131,20 @@ void AppSession::give_up() {
   if (protocol_ == AppProtocol::kUnknown) protocol_ = AppProtocol::kFailed;
 }
 
+// By what a direction says: the other one speaks the same, or it is an event.
+void AppSession::found(const ProtocolEntry& entry, Direction direction, TransactionSink& sink) {
+  const uint32_t bit = 1u << (&entry - protocols_.data());
+  const Direction other = opposite(direction);
+  protocol_ = entry.protocol;
+  if (entry.client_first && first_ == Direction::kToClient)
+    sink.event(nullptr, direction, "applayer_wrong_direction_first_data");
+  if ((candidates_[static_cast<size_t>(other)] & bit) == 0)
+    sink.event(nullptr, direction, "applayer_detect_protocol_only_one_direction");
+  else
+    unverified_ = bit_of(other);
+  start(entry, sink);
+}
+
 // The parser gets what was kept: first of who spoke first. What a client said that was no such
 // protocol it does not get, no more than the server has understood it.
 void AppSession::start(const ProtocolEntry& entry, TransactionSink& sink) {
@@ -127,6 +152,7 @@ void AppSession::start(const ProtocolEntry& entry, TransactionSink& sink) {
   for (size_t side = 0; side < 2; side++)
     if ((candidates_[side] & bit) == 0) early_[side] = {};
   protocol_ = entry.protocol;
+  entry_ = static_cast<uint8_t>(&entry - protocols_.data());
   parser_ = entry.make();
   state_ = State::kParsing;
   std::vector<uint8_t> early[2] = {std::move(early_[0]), std::move(early_[1])};
@@ -136,7 +162,44 @@ void AppSession::start(const ProtocolEntry& entry, TransactionSink& sink) {
 }
 
 void AppSession::parse(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) {
+  if ((unverified_ & bit_of(direction)) != 0) verify(direction, bytes, sink);
   after(parser_->feed(direction, bytes, sink), sink);
+}
+
+// The first bytes of a direction of which the protocol is known already.
+void AppSession::verify(Direction direction, std::span<const uint8_t> bytes,
+                        TransactionSink& sink) {
+  auto& early = of(early_, direction);
+  std::span<const uint8_t> known = bytes;
+  if (!early.empty()) {
+    early.insert(early.end(), bytes.begin(), bytes.end());
+    known = early;
+  }
+  const Probe answer = protocols_[entry_].probe(direction, known, server_port_);
+  if (answer == Probe::kMore && known.size() < kProbeBytesMax) {
+    if (early.empty()) early.assign(bytes.begin(), bytes.end());
+    return;
+  }
+  unverified_ &= static_cast<uint8_t>(~bit_of(direction));
+  if (answer != Probe::kYes) tell_other_protocol(direction, known, sink);
+  early = {};
+}
+
+void AppSession::tell_other_protocol(Direction direction, std::span<const uint8_t> bytes,
+                                     TransactionSink& sink) {
+  if (announced_) {
+    unverified_ = 0;
+    sink.event(nullptr, direction, "applayer_unexpected_protocol");
+    if (protocol_ == AppProtocol::kTls)
+      sink.event(nullptr, direction, "applayer_no_tls_after_starttls");
+    return;
+  }
+  const bool another = std::ranges::any_of(protocols_, [&](const ProtocolEntry& entry) {
+    return entry.tcp && entry.probe(direction, bytes, server_port_) == Probe::kYes;
+  });
+  sink.event(nullptr, direction,
+             another ? "applayer_mismatch_protocol_both_directions"
+                     : "applayer_detect_protocol_only_one_direction");
 }
 
 void AppSession::after(Parsed parsed, TransactionSink& sink) {
@@ -157,6 +220,7 @@ void AppSession::stop(TransactionSink& sink) {
   for (const Direction direction : {Direction::kToServer, Direction::kToClient})
     parser_->end(direction, sink);
   parser_.reset();
+  early_[0] = early_[1] = {};
 }
 
 void AppSession::change_protocol(TransactionSink& sink) {
@@ -180,13 +244,18 @@ void AppSession::change_protocol(TransactionSink& sink) {
   begin_probing();
   const auto found = std::find_if(protocols_.begin(), protocols_.end(),
                                   [&](const ProtocolEntry& e) { return e.protocol == next; });
-  if (found != protocols_.end()) start(*found, sink);
+  if (found != protocols_.end()) {
+    announced_ = true;
+    unverified_ = bit_of(Direction::kToServer) | bit_of(Direction::kToClient);
+    start(*found, sink);
+  }
   for (const Direction direction : {Direction::kToServer, Direction::kToClient})
     take(direction, of(rest, direction), sink);
 }
 
 void AppSession::gap(Direction direction, uint64_t length, TransactionSink& sink) {
   if (state_ == State::kParsing) {
+    unverified_ &= static_cast<uint8_t>(~bit_of(direction));
     after(parser_->gap(direction, length, sink), sink);
     settle(sink);
   } else if (state_ == State::kProbing && candidates_[static_cast<size_t>(direction)] != 0) {

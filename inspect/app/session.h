@@ -64,7 +64,11 @@ class AppSession {
   void probe_datagram(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
   void rule_out(Direction direction, uint32_t entries);
   void give_up();
+  void found(const ProtocolEntry& entry, Direction direction, TransactionSink& sink);
   void start(const ProtocolEntry& entry, TransactionSink& sink);
+  void verify(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
+  void tell_other_protocol(Direction direction, std::span<const uint8_t> bytes,
+                           TransactionSink& sink);
   void parse(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
   void after(Parsed parsed, TransactionSink& sink);
   void change_protocol(TransactionSink& sink);
@@ -79,11 +83,16 @@ class AppSession {
   bool encrypted_ = false;
   bool failed_ = false;
   bool out_of_memory_ = false;
+  bool heard_ = false;      // somebody has spoken
+  bool announced_ = false;  // the protocol, by the one before
+  uint8_t entry_ = 0;       // the place of `protocol_` in protocols_
+  // Directions whose first bytes have not shown yet that they are of that protocol, as bits.
+  uint8_t unverified_ = 0;
   int changes_ = 0;
   uint32_t candidates_[2] = {};             // bits of protocols_ that a direction may still tell
   uint32_t server_decides_ = 0;             // those of which a client's no is not the last word
   Direction first_ = Direction::kToServer;  // who spoke first
-  std::vector<uint8_t> early_[2];           // while probing
+  std::vector<uint8_t> early_[2];           // while probing, and until they are verified
   std::unique_ptr<Parser> parser_;
   AppCharge charge_;
 };

@@ -228,6 +228,46 @@ TEST_F(SessionTest, AServersNoCountsForBoth) {
   EXPECT_EQ(real.protocol(), AppProtocol::kFailed);
 }
 
+TEST_F(DetectionTest, WhetherBothEndsSpeakTheSame) {
+  const struct {
+    std::string client, server, event;
+  } kTable[] = {
+      {"GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", ""},
+      {"GET / HTTP/1.1\r\n\r\n", "SSH-2.0-x\r\n", "applayer_mismatch_protocol_both_directions"},
+      {"GET / HTTP/1.1\r\n\r\n", "what?\r\n", "applayer_detect_protocol_only_one_direction"},
+      {"\x01\x02", std::string(40, '\xff'), "applayer_proto_detection_skipped"},
+  };
+  for (const auto& row : kTable) {
+    for (const size_t piece : {size_t{5}, SIZE_MAX}) {
+      again(true, 80);
+      feed(kUp, row.client, piece);
+      feed(kDown, row.server, piece);
+      Texts told;
+      for (const std::string& event : sink_.events())
+        if (event.starts_with("applayer_")) told.push_back(event);
+      EXPECT_EQ(told, row.event.empty() ? Texts{} : Texts{row.event}) << piece;
+    }
+  }
+}
+
+// What was kept to judge it is no part of what comes next.
+TEST_F(DetectionTest, AfterAChangeNothingIsKeptOfBefore) {
+  feed(kDown, "220 mail.example ESMTP\r\n");
+  feed(kUp, "STARTTLS\r\n");  // of no greeting: an SMTP client says more
+  feed(kDown, "220 go\r\n");
+  feed(kUp, std::string("\x16\3\1\0\5\1", 6));
+  EXPECT_EQ(session_->protocol(), AppProtocol::kTls);
+  for (const std::string& event : sink_.events()) EXPECT_FALSE(event.starts_with("applayer_"));
+}
+
+// What a gap has cut says nothing.
+TEST_F(DetectionTest, BehindAGapNobodyIsJudged) {
+  feed(kUp, "GET / HTTP/1.1\r\n\r\n");
+  session_->gap(kDown, 100, sink_);
+  feed(kDown, "SSH-2.0-x\r\n");
+  for (const std::string& event : sink_.events()) EXPECT_FALSE(event.starts_with("applayer_"));
+}
+
 // What no HTTP client says, a server may refuse and go on: its answer tells.
 TEST_F(DetectionTest, HttpByItsAnswer) {
   const std::string junk("\0\1junk\r\n\r\n", 10);

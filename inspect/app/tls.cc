@@ -329,8 +329,13 @@ Probe probe(Direction direction, std::span<const uint8_t> bytes, uint16_t) {
 }  // namespace
 
 ProtocolEntry tls_entry() {
-  return {AppProtocol::kTls, true, false, probe,
-          []() -> std::unique_ptr<Parser> { return std::make_unique<TlsParser>(); }};
+  return {AppProtocol::kTls,
+          true,
+          false,
+          probe,
+          []() -> std::unique_ptr<Parser> { return std::make_unique<TlsParser>(); },
+          /*server_decides=*/false,
+          /*client_first=*/true};
 }
 
 }  // namespace sluice::inspect

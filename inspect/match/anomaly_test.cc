@@ -94,8 +94,9 @@ TEST(Anomaly, OfAStreamOnceForAFlowAndOnDemand) {
     h.data(kWeb, 0, "abcdef");
     for (int i = 0; i < 2; i++) EXPECT_FALSE(h.data(kWeb, 0, "abcXef"));
     const auto told = anomalies(h);
-    ASSERT_EQ(told.size(), wanted ? 1u : 0u) << h.text();
+    ASSERT_EQ(told.size(), wanted ? 2u : 0u) << h.text();
     if (!wanted) continue;
+    EXPECT_EQ(told[1].at("anomaly").at("event"), "stream.pkt_retransmission");
     EXPECT_EQ(told[0].at("anomaly"), json::parse(R"({"type": "stream",
         "event": "stream.reassembly_overlap_different_data"})"));
     EXPECT_EQ(told[0].at("src_port"), 40000);
@@ -121,6 +122,18 @@ TEST(Anomaly, OfBytesThatAreNoPacketOnDemand) {
   EXPECT_EQ(told[0].at("proto"), "UDP");
   EXPECT_EQ(told[1].at("anomaly").at("event"), "decoder.ipv4.pkt_too_small");
   EXPECT_FALSE(told[1].contains("src_ip"));
+}
+
+TEST(Anomaly, OfHeadersWithTheirFlow) {
+  Harness h("", all_kinds());
+  EXPECT_TRUE(h.send(icmp({}, 8, 0, "ping")));
+  EXPECT_TRUE(anomalies(h).empty());
+  for (int i = 0; i < 2; i++) EXPECT_TRUE(h.send(icmp({}, 99, 0, "ping")));
+  const auto told = anomalies(h);
+  ASSERT_EQ(told.size(), 2u) << h.text();
+  EXPECT_EQ(told[0].at("anomaly"),
+            json::parse(R"({"type": "decode", "event": "decoder.icmpv4.unknown_type"})"));
+  EXPECT_TRUE(told[0].contains("flow_id"));
 }
 
 TEST(Anomaly, OfFragments) {

@@ -73,21 +73,20 @@ TEST(EventRules, WhatIsNeverToldRefusesTheRule) {
   options.rule_texts = {
       {"t",
        "alert http any any -> any any (app-layer-event:http.no_such; sid:1;)\n"
-       "alert ip any any -> any any (app-layer-event:applayer_wrong_direction_first_data; sid:2;)\n"
-       "alert tcp any any -> any any (stream-event:est_invalid_ack; sid:3;)\n"
+       "alert ip any any -> any any (app-layer-event:applayer_no_such; sid:2;)\n"
+       "alert tcp any any -> any any (stream-event:wrong_thread; sid:3;)\n"
        "alert ip any any -> any any (decode-event:sll.pkt_too_small; sid:4;)\n"
        "alert tls any any -> any any (app-layer-event:http.missing_host_header; sid:5;)\n"}};
   const auto engine = Engine::create(options);
   ASSERT_TRUE(engine);
   std::vector<std::string> reasons;
   for (const RefusedRule& refused : (*engine)->refused()) reasons.push_back(refused.reason);
-  EXPECT_EQ(reasons,
-            (std::vector<std::string>{
-                "app-layer-event: event 'http.no_such' is never told here",
-                "app-layer-event: event 'applayer_wrong_direction_first_data' is never told here",
-                "stream-event: event 'est_invalid_ack' is never told here",
-                "decode-event: event 'sll.pkt_too_small' is never told here",
-                "asks about http and about tls"}));
+  EXPECT_EQ(reasons, (std::vector<std::string>{
+                         "app-layer-event: event 'http.no_such' is never told here",
+                         "app-layer-event: event 'applayer_no_such' is never told here",
+                         "stream-event: event 'wrong_thread' is never told here",
+                         "decode-event: event 'sll.pkt_too_small' is never told here",
+                         "asks about http and about tls"}));
 }
 
 std::string refusal_of(const std::string& rule) {
@@ -99,10 +98,11 @@ std::string refusal_of(const std::string& rule) {
 
 TEST(EventRules, ADecodeEventStandsAlone) {
   const std::string kAlone =
-      "decode-event goes with pkthdr or ip, any addresses and ports, and nothing else";
+      "decode-event goes with pkthdr, ip, ipv4 or ipv6, any addresses and ports, and nothing else";
   const std::string kOptions = "(decode-event:ipv4.trunc_pkt; sid:1;)";
   EXPECT_EQ(refusal_of("alert pkthdr any any -> any any " + kOptions), "");
   EXPECT_EQ(refusal_of("drop ip any any -> any any " + kOptions), "");
+  EXPECT_EQ(refusal_of("alert ipv4 any any -> any any " + kOptions), "");
   EXPECT_EQ(refusal_of("alert tcp any any -> any any " + kOptions), kAlone);
   EXPECT_EQ(refusal_of("alert ip 10.0.0.1 any -> any any " + kOptions), kAlone);
   for (const char* other : {"ttl:1;", "flow:to_server;", "content:\"a\";", "flowbits:set,a;",
@@ -167,6 +167,47 @@ TEST(EventRules, WhatIsNoPacket) {
   EXPECT_EQ(c.dropped_malformed, 2u);
   EXPECT_EQ(c.dropped_by_rules, 1u);
   EXPECT_EQ(c.packets, c.passed + c.dropped_malformed + c.dropped_by_rules);
+}
+
+// It is one all the same: its other rules are asked, and it has a flow.
+TEST(EventRules, WhatIsOddAboutAPacket) {
+  Harness h(
+      "alert pkthdr any any -> any any (decode-event:icmpv4.unknown_type; sid:1;)\n"
+      "drop ip any any -> any any (decode-event:icmpv4.pkt_too_small; sid:2;)\n"
+      "alert ipv6 any any -> any any (decode-event:ipv6.icmpv4; sid:3;)\n"
+      "alert ipv4 any any -> any any (decode-event:ipv6.icmpv4; sid:4;)\n"
+      "alert icmp any any -> any any (content:\"abcd\"; sid:5;)\n");
+  const Ends six{"fd00::1", "fd00::2", 0, 0};
+  EXPECT_TRUE(h.send(icmp(kWeb, 8, 0, "abcd")));
+  EXPECT_TRUE(h.alerts().empty());
+  EXPECT_TRUE(h.send(icmp(kWeb, 99, 0, "....abcd")));
+  EXPECT_EQ(h.alerts(), (Sids{1, 5}));
+  EXPECT_TRUE(h.events().front().contains("flow_id"));
+  h.forget_events();
+  EXPECT_TRUE(h.send(ip_packet(six, 1, Bytes(8))));
+  EXPECT_EQ(h.alerts(), (Sids{3}));
+  h.forget_events();
+  EXPECT_FALSE(h.send(icmp(kWeb, 8, 0, "abc")));
+  EXPECT_EQ(h.alerts(), (Sids{2}));
+  EXPECT_EQ(h.drops(), (std::vector<std::string>{"rules"}));
+}
+
+TEST(EventRules, FragmentsThatAreRefused) {
+  Harness h(
+      "drop pkthdr any any -> any any (decode-event:ipv4.frag_overlap; sid:1;)\n"
+      "alert pkthdr any any -> any any (decode-event:ipv4.frag_ignored; sid:2;)\n");
+  const Bytes whole = udp(kWeb, std::string(64, 'x'));
+  EXPECT_TRUE(h.send(fragment(whole, 0, 16, 7)));
+  EXPECT_TRUE(h.alerts().empty());
+  EXPECT_FALSE(h.send(fragment(whole, 8, 16, 7)));
+  EXPECT_EQ(h.alerts(), (Sids{1}));
+  Bytes odd = fragment(whole, 0, 16, 8);
+  odd.pop_back();  // not a multiple of eight bytes, though more follow
+  tunnels::store_be16(&odd[2], static_cast<uint16_t>(odd.size()));
+  EXPECT_FALSE(h.send(odd));
+  EXPECT_EQ(h.alerts(), (Sids{1, 2}));
+  const InspectorCounters& c = h.inspector().counters();
+  EXPECT_EQ(c.packets, c.passed + c.dropped_by_rules + c.dropped_fragment_error);
 }
 
 constexpr const char* kStreamRules =

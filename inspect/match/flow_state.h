@@ -18,6 +18,7 @@
 #include "inspect/stream/flow_table.h"
 #include "inspect/stream/packet_view.h"
 #include "inspect/stream/sequence_end.h"
+#include "inspect/stream/tcp_watch.h"
 
 namespace sluice::inspect {
 
@@ -28,6 +29,7 @@ struct FlowUser {
   std::unique_ptr<AppSession> app;
   std::unique_ptr<FlowNotes> notes;                    // from the first flowbit on
   std::unique_ptr<FlowClassification> classification;  // if rules ask for it
+  std::unique_ptr<TcpWatch> watch;                     // if rules or events ask for it
   uint32_t initial_sequence[2] = {};
   bool syn_seen[2] = {};
   bool acknowledged[2] = {};               // the other end has taken that sequence number
@@ -50,9 +52,7 @@ struct FlowUser {
   bool asked_established = false;
   uint64_t encrypted_bytes[2] = {};  // then: bytes of the streams so far, by Direction
   uint32_t app_since = 0;            // generation of the engine when `app` began
-  uint8_t stream_events = 0;         // of StreamEvent, by the packet in hand
-  uint8_t stream_told = 0;           // of StreamEvent: "anomaly" events that were written
-  uint32_t outside_told = 0;         // the same of outside_number()
+  uint32_t outside_told = 0;         // of outside_number(): "anomaly" events that were written
   bool alerted = false;
   bool drop_reported = false;
   bool error_reported = false;
@@ -85,8 +85,8 @@ struct Current {
   bool established;  // what flow:established asks
   // An ICMP error about a flow that is known and has not been kept back.
   bool about_known_flow = false;
-  // Other than kNone: it is no packet, and the flow is none.
-  DecodeEvent decode_event = DecodeEvent::kNone;
+  DecodeEvents decode_events = {};  // if somebody asks for them
+  bool is_packet = true;            // not what is dropped as none; its flow is none
 
   Reports::About about() const { return {view, flow, flow.user.app_protocol, direction, time_us}; }
   size_t side() const { return static_cast<size_t>(direction); }

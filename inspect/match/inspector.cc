@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "inspect/stream/header_events.h"
 #include "inspect/stream/segment_checksum.h"
-#include "inspect/stream/stream_event.h"
 
 namespace sluice::inspect {
 namespace {
@@ -117,7 +117,8 @@ Verdict Inspector::inspect_packet(const PacketView& view, int64_t time_us, Respo
                         seen.direction,
                         time_us,
                         established_for(view, *seen.record),
-                        quoted != nullptr && !quoted->user.default_dropped};
+                        quoted != nullptr && !quoted->user.default_dropped,
+                        asks_for_decode_events() ? header_events_of(view) : DecodeEvents{}};
   const Decision decision = seen.record->user.decision;
   if (decision == Decision::kDrop ||
       (quoted != nullptr && quoted->user.decision == Decision::kDrop))
@@ -142,6 +143,7 @@ Verdict Inspector::decide(const Current& current, Responses& responses) {
   }
   if (const auto verdict = after_wait(current, responses)) return *verdict;
   check_.begin_packet();
+  tell_header_events(current);
   transactions_.begin(&current);
   payload_searched_ = false;
   classified_ = false;
@@ -186,31 +188,6 @@ std::optional<Verdict> Inspector::after_wait(const Current& current, Responses& 
       tcp->sides[1 - current.side()].stream.acknowledge(current.view.acknowledgement);
   }
   return verdict;
-}
-
-// What the packet does to its stream, if a rule asks or events tell of it.
-StreamAccept Inspector::inspect_tcp(const Current& current) {
-  if (engine_->stream_event_rules().empty() && !reports_.anomalies().stream)
-    return inspect_stream(current);
-  const StreamCounters before = stream_counters_;
-  const StreamAccept accepted = inspect_stream(current);
-  uint8_t& events = current.flow.user.stream_events;
-  events = 0;
-  if (stream_counters_.conflicts != before.conflicts) events |= kStreamOverlap;
-  if (stream_counters_.gaps != before.gaps) events |= kStreamGap;
-  if (stream_counters_.depth_reached != before.depth_reached) events |= kStreamDepthReached;
-  if (reports_.anomalies().stream) tell_stream_anomalies(current);
-  return accepted;
-}
-
-// Each once for a flow.
-void Inspector::tell_stream_anomalies(const Current& current) {
-  FlowUser& user = current.flow.user;
-  for (const auto& [name, event] : kStreamEvents) {
-    if (!(user.stream_events & ~user.stream_told & event)) continue;
-    user.stream_told |= event;
-    reports_.stream_anomaly(current.about(), name);
-  }
 }
 
 // Rules may speak of it, and tell the ends; the packet stays here anyway.

@@ -128,6 +128,12 @@ class Inspector {
   bool established_for(const PacketView& view, Flows::Record& flow) const;
   Verdict inspect_ip(std::span<const uint8_t> ip, int64_t time_us, Responses& responses);
   Verdict drop_malformed(std::span<const uint8_t> ip, int64_t time_us, Responses& responses);
+  Verdict refuse_fragment(const PacketView& fragment, int64_t time_us, FragmentState why,
+                          Responses& responses);
+  bool asks_for_decode_events() const;
+  bool is_dropped_as_no_packet(const PacketView& view, int64_t time_us, DecodeEvent event,
+                               Responses& responses);
+  void tell_header_events(const Current& current);
   Verdict inspect_view(const PacketView& view, int64_t time_us, Responses& responses);
   Verdict inspect_inside(const PacketView& outer, const PacketView& inner, int64_t time_us);
   Verdict inspect_packet(const PacketView& view, int64_t time_us, Responses& responses);
@@ -136,7 +142,7 @@ class Inspector {
                                        Responses& responses);
   std::optional<Verdict> after_wait(const Current& current, Responses& responses);
   StreamAccept inspect_tcp(const Current& current);
-  void tell_stream_anomalies(const Current& current);
+  void tell_stream_anomalies(const Current& current, StreamEvents events);
   Verdict after_conflict(const Current& current, Responses& responses);
   StreamAccept refuse_out_of_place();
   static bool app_fails(const Current& current);

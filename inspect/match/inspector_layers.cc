@@ -54,26 +54,53 @@ Verdict Inspector::inspect_ip(std::span<const uint8_t> ip, int64_t time_us, Resp
 // Rules may speak of it; nobody receives it anyway.
 Verdict Inspector::drop_malformed(std::span<const uint8_t> ip, int64_t time_us,
                                   Responses& responses) {
-  const bool asked = !engine_->decode_event_rules().empty() || reports_.anomalies().decode;
-  const DecodeEvent event = asked ? decode_event_of(ip) : DecodeEvent::kNone;
-  check_.begin_packet();
-  if (event != DecodeEvent::kNone) {
-    PacketView view;
-    (void)tunnels::parse_ip_packet(ip, view.packet);  // what can be read of it
-    view.ip = ip;
-    if (reports_.anomalies().decode)
-      reports_.decode_anomaly(ip, view.packet.tuple, time_us, decode_event_name(event));
-    Flows::Record none;
-    const Current current{view, none, Direction::kToServer, time_us, false, false, event};
-    for (const uint32_t index : engine_->decode_event_rules()) match_in_packet(current, index);
-    if (!check_.matches().empty()) {
-      if (verdicts_.conclude(current, check_.matches(), responses, true) == Verdict::kDrop)
-        return Verdict::kDrop;
-      counters_.passed--;  // as which the rules have counted it
-    }
-  }
-  counters_.dropped_malformed++;
+  PacketView view;
+  (void)tunnels::parse_ip_packet(ip, view.packet);  // what can be read of it
+  view.ip = ip;
+  const DecodeEvent event = asks_for_decode_events() ? decode_event_of(ip) : DecodeEvent::kNone;
+  if (!is_dropped_as_no_packet(view, time_us, event, responses)) counters_.dropped_malformed++;
   return Verdict::kDrop;
+}
+
+Verdict Inspector::refuse_fragment(const PacketView& fragment, int64_t time_us, FragmentState why,
+                                   Responses& responses) {
+  const DecodeEvent event = asks_for_decode_events()
+                                ? fragment_event_of(fragment.packet.tuple.version, why)
+                                : DecodeEvent::kNone;
+  if (is_dropped_as_no_packet(fragment, time_us, event, responses)) return Verdict::kDrop;
+  return verdicts_.except_fragment(fragment, time_us, why);
+}
+
+bool Inspector::asks_for_decode_events() const {
+  return !engine_->decode_event_rules().empty() || reports_.anomalies().decode;
+}
+
+// By a rule, which has counted it. What none drops waits for its verdict.
+bool Inspector::is_dropped_as_no_packet(const PacketView& view, int64_t time_us, DecodeEvent event,
+                                        Responses& responses) {
+  check_.begin_packet();
+  if (event == DecodeEvent::kNone) return false;
+  if (reports_.anomalies().decode)
+    reports_.decode_anomaly(view.ip, view.packet.tuple, time_us, decode_event_name(event));
+  Flows::Record none;
+  Current current{view, none, Direction::kToServer, time_us, false};
+  add(current.decode_events, event);
+  current.is_packet = false;
+  for (const uint32_t index : engine_->decode_event_rules()) match_in_packet(current, index);
+  if (check_.matches().empty()) return false;
+  if (verdicts_.conclude(current, check_.matches(), responses, true) == Verdict::kDrop) return true;
+  counters_.passed--;  // as which the rules have counted it
+  return false;
+}
+
+// It goes on: rules that speak of its headers hold together with all others.
+void Inspector::tell_header_events(const Current& current) {
+  if (current.decode_events.none()) return;
+  if (reports_.anomalies().decode) {
+    for (const auto& [name, event] : kDecodeEvents)
+      if (has(current.decode_events, event)) reports_.header_anomaly(current.about(), name);
+  }
+  for (const uint32_t index : engine_->decode_event_rules()) match_in_packet(current, index);
 }
 
 // Fragments wait for nobody: all but the one that completes the datagram pass, and that one shares
@@ -86,10 +113,7 @@ Verdict Inspector::inspect_fragment(const PacketView& fragment, int64_t time_us,
     return Verdict::kPass;
   }
   if (added.state != FragmentState::kComplete) {
-    if (reports_.anomalies().decode)
-      reports_.decode_anomaly(fragment.ip, fragment.packet.tuple, time_us,
-                              fragment_event_name(fragment.packet.tuple.version, added.state));
-    return verdicts_.except_fragment(fragment, time_us, added.state);
+    return refuse_fragment(fragment, time_us, added.state, responses);
   }
   const auto whole = view_packet(added.datagram);
   if (!whole || (whole->packet.flags & tunnels::kPacketFragment)) {
@@ -100,7 +124,7 @@ Verdict Inspector::inspect_fragment(const PacketView& fragment, int64_t time_us,
   // Of a segment in fragments clear_urgent() can change nothing.
   if (is_urgent(whole->packet)) {
     defragmenter_.refuse(added);
-    return verdicts_.except_fragment(fragment, time_us, FragmentState::kInvalid);
+    return refuse_fragment(fragment, time_us, FragmentState::kInvalid, responses);
   }
   const Verdict verdict = inspect_view(*whole, time_us, responses);
   if (verdict == Verdict::kDrop) defragmenter_.refuse(added);

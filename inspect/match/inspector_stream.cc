@@ -24,7 +24,49 @@ bool answers_syn(const PacketView& view, uint32_t initial_sequence) {
          view.acknowledgement - initial_sequence - 1 <= kSynPayloadMax;
 }
 
+TcpSegment segment_of(const Current& current) {
+  const PacketView& view = current.view;
+  const auto transport = view.ip.subspan(view.packet.l4_offset);
+  const auto header = transport.first(transport.size() - view.payload.size());
+  return {current.direction,
+          view.packet.tcp_flags,
+          view.sequence,
+          view.acknowledgement,
+          tunnels::load_be16(&header[14]),
+          static_cast<uint32_t>(view.payload.size()),
+          read_tcp_options(header)};
+}
+
 }  // namespace
+
+// What the packet does to its stream, if a rule asks or events tell of it.
+StreamAccept Inspector::inspect_tcp(const Current& current) {
+  if (engine_->stream_event_rules().empty() && !reports_.anomalies().stream)
+    return inspect_stream(current);
+  auto& watch = current.flow.user.watch;
+  if (!watch) watch = std::make_unique<TcpWatch>();
+  StreamEvents events = watch->see(segment_of(current));
+  check_.about_stream(events);
+  const StreamCounters before = stream_counters_;
+  const StreamAccept accepted = inspect_stream(current);
+  if (stream_counters_.conflicts != before.conflicts) events |= bit_of(StreamEvent::kOverlap);
+  if (stream_counters_.gaps != before.gaps) events |= bit_of(StreamEvent::kGap);
+  if (stream_counters_.depth_reached != before.depth_reached)
+    events |= bit_of(StreamEvent::kDepthReached);
+  check_.about_stream(events);
+  if (reports_.anomalies().stream) tell_stream_anomalies(current, events);
+  return accepted;
+}
+
+// Each once for a flow.
+void Inspector::tell_stream_anomalies(const Current& current, StreamEvents events) {
+  StreamEvents& told = current.flow.user.watch->told;
+  for (const auto& [name, event] : kStreamEvents) {
+    if (!(events & ~told & bit_of(event))) continue;
+    told |= bit_of(event);
+    reports_.stream_anomaly(current.about(), name);
+  }
+}
 
 // A SYN that opens a connection where one seems to have ended, or where those that are met in their
 // middle do not simply go on. Together with the reset before it, it may be made to be seen here and

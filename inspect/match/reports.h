@@ -83,11 +83,12 @@ class Reports {
   void flow_end(const Flow& flow, const FlowStory& story, int64_t time_us);
 
   // "anomaly": of a transaction (nullptr: outside of any); of a stream, by the packet that did it;
-  // of bytes that are no packet, with as much of its tuple as there is. `event` by Suricata's
-  // names.
-  void anomaly(const Flow& flow, Direction direction, int64_t time_us, const AppEvent& event,
-               const Transaction* transaction);
+  // of a packet's headers; of bytes that are no packet, with as much of its tuple as there is.
+  // `event` by Suricata's names.
+  void anomaly(const Flow& flow, AppProtocol protocol, Direction direction, int64_t time_us,
+               const AppEvent& event, const Transaction* transaction);
   void stream_anomaly(const About& about, std::string_view event);
+  void header_anomaly(const About& about, std::string_view event);
   void decode_anomaly(std::span<const uint8_t> ip, const tunnels::tuple& tuple, int64_t time_us,
                       std::string_view event);
 

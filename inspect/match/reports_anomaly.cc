@@ -13,11 +13,17 @@ namespace {
 // As in Suricata.
 constexpr size_t kPacketHeaderShown = 32;
 
+// Which part of it has noticed an event, by Suricata's names.
+std::string_view layer_of(const AppEvent& event, const Transaction* transaction) {
+  if (event.protocol == AppProtocol::kUnknown) return "proto_detect";
+  return transaction != nullptr ? "proto_parser" : "parser";
+}
+
 }  // namespace
 
-void Reports::anomaly(const Flow& flow, Direction direction, int64_t time_us, const AppEvent& event,
-                      const Transaction* transaction) {
-  const std::string_view protocol = app_protocol_name(event.protocol);
+void Reports::anomaly(const Flow& flow, AppProtocol app, Direction direction, int64_t time_us,
+                      const AppEvent& event, const Transaction* transaction) {
+  const std::string_view protocol = app_protocol_name(app);
   begin_of_flow("anomaly", flow, direction, time_us);
   if (transaction != nullptr) line_.unsigned_number("tx_id", transaction->id());
   line_.string("app_proto", protocol);
@@ -25,7 +31,7 @@ void Reports::anomaly(const Flow& flow, Direction direction, int64_t time_us, co
   line_.string("app_proto", protocol);
   line_.string("type", "applayer");
   line_.string("event", anomaly_name(event));
-  line_.string("layer", transaction != nullptr ? "proto_parser" : "parser");
+  line_.string("layer", layer_of(event, transaction));
   line_.close();
   finish();
 }
@@ -33,6 +39,11 @@ void Reports::anomaly(const Flow& flow, Direction direction, int64_t time_us, co
 void Reports::stream_anomaly(const About& about, std::string_view event) {
   begin(about, "anomaly");
   write_anomaly("stream", "stream." + std::string(event), about.view.ip);
+}
+
+void Reports::header_anomaly(const About& about, std::string_view event) {
+  begin(about, "anomaly");
+  write_anomaly("decode", "decoder." + std::string(event), about.view.ip);
 }
 
 void Reports::decode_anomaly(std::span<const uint8_t> ip, const tunnels::tuple& tuple,

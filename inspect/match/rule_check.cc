@@ -12,6 +12,11 @@ std::span<const uint8_t> ip_header(const PacketView& view) {
   return view.ip.first(std::min<size_t>(view.packet.l4_offset, view.ip.size()));
 }
 
+// Of what is no packet, too.
+uint8_t version_of(const PacketView& view) {
+  return view.ip.empty() ? uint8_t{0} : static_cast<uint8_t>(view.ip[0] >> 4);
+}
+
 // Nothing for a header that the packet does not have.
 std::span<const uint8_t> packet_buffer(const PacketView& view, Buffer buffer) {
   const bool v4 = view.packet.tuple.version == 4;
@@ -48,8 +53,8 @@ RuleContext RuleCheck::context(const Current& current, Direction direction,
   FlowUser& user = current.flow.user;
   RuleContext out{current.view, current.flow, direction,  current.time_us, user.app_protocol,
                   {},           transaction,  user.notes, host_bits_};
-  out.stream_events = user.stream_events;
-  out.decode_event = current.decode_event;
+  out.stream_events = stream_events_;
+  out.decode_events = current.decode_events;
   if (user.classification) {
     const Application& is = user.classification->application();
     out.classified = {is.master, is.application, user.classification->findings().risks};
@@ -99,7 +104,7 @@ bool RuleCheck::asks_for(const Current& current, Direction direction, const Comp
   if (rule.flow.not_established && current.established) return false;
   const uint8_t protocol = current.view.packet.tuple.protocol;
   if (transaction != nullptr && rule.protocol != 0 && rule.protocol != protocol) return false;
-  if (rule.ip_version != 0 && rule.ip_version != current.view.packet.tuple.version) return false;
+  if (rule.ip_version != 0 && rule.ip_version != version_of(current.view)) return false;
   if (!addresses_match(current, rule.both_sides ? Direction::kToServer : direction, compiled))
     return false;
   if (!rule.app_protocols.empty()) {

@@ -44,6 +44,7 @@ class RuleCheck {
     matched_.clear();
     packet_++;
     app_events_ = {};
+    stream_events_ = 0;
     if (guard_ != nullptr) guard_->begin_packet();
   }
 
@@ -61,6 +62,9 @@ class RuleCheck {
 
   // The events of the transaction that rules are asked about from now on.
   void about_events(std::span<const uint16_t> events) { app_events_ = events; }
+
+  // What the packet in hand does to its stream.
+  void about_stream(StreamEvents events) { stream_events_ = events; }
 
   // The file that rules are asked about from now on; nullptr: none.
   void about_file(const TrackedFile* file) { file_ = file; }
@@ -101,6 +105,7 @@ class RuleCheck {
   std::vector<Known> known_[2];
   uint64_t packet_ = 1;
   std::span<const uint16_t> app_events_;
+  StreamEvents stream_events_ = 0;
   const TrackedFile* file_ = nullptr;
   RuleProfile* profile_ = nullptr;
   LatencyGuard* guard_ = nullptr;

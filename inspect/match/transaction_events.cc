@@ -35,7 +35,9 @@ void TransactionInspection::tell_event(uint16_t event, Direction direction,
                                        const Transaction* transaction) {
   if (!reports_.anomalies().applayer) return;
   if (transaction == nullptr && !flow().user.is_first_outside(event)) return;
-  reports_.anomaly(flow(), direction, time_us(), app_events()[event], transaction);
+  const AppProtocol protocol =
+      transaction != nullptr ? transaction->protocol() : flow().user.app->protocol();
+  reports_.anomaly(flow(), protocol, direction, time_us(), app_events()[event], transaction);
 }
 
 void TransactionInspection::call_by_event(Transaction& transaction, Notes& notes, uint16_t event,
@@ -52,6 +54,8 @@ void TransactionInspection::event_of_none(uint16_t event, Direction direction) {
   check_.about_events({&event, 1});
   for (const uint32_t index : engine_->event_rules(event, direction)) {
     const CompiledRule& compiled = engine_->rule(index);
+    const uint8_t protocol = compiled.rule.protocol;
+    if (protocol != 0 && protocol != current_->view.packet.tuple.protocol) continue;
     if (!compiled.parts.empty() || !check_.asks_for(*current_, direction, compiled, nullptr))
       continue;
     check_.matcher().begin_rule();

@@ -123,7 +123,7 @@ void Verdicts::block(const Current& current) {
 
 // The resets end the connection: the next SYN with its tuple is another one.
 void Verdicts::reject(const Current& current, RejectWhom whom, Responses& responses) {
-  if (current.decode_event != DecodeEvent::kNone) return;  // nobody could be told
+  if (!current.is_packet) return;  // nobody could be told
   counters_.rejected++;
   responses.reject(current.view, whom);
   if (!current.flow.is_tcp()) return;

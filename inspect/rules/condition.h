@@ -11,6 +11,7 @@
 #include "inspect/stream/decode_event.h"
 #include "inspect/stream/flow.h"
 #include "inspect/stream/packet_view.h"
+#include "inspect/stream/stream_event.h"
 
 namespace sluice::inspect {
 
@@ -38,8 +39,8 @@ struct RuleContext {
   const Transaction* transaction;          // nullptr: not about one
   std::unique_ptr<FlowNotes>& flow_notes;  // made by the first effect that notes something
   HostBits& host_bits;
-  uint8_t stream_events = 0;  // of StreamEvent, by the packet
-  DecodeEvent decode_event = DecodeEvent::kNone;
+  StreamEvents stream_events = 0;  // by the packet
+  DecodeEvents decode_events;      // of the packet, or of what is none
   Classified classified;
   const TrackedFile* file = nullptr;     // that has just ended
   std::span<const uint16_t> app_events;  // of the transaction so far; places in app_events()

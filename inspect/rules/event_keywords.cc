@@ -25,10 +25,12 @@ class AppEventCondition final : public Condition {
   const uint16_t event_;
 };
 
-// protocol.name
+// protocol.name, or the name alone of what is noticed before there is a protocol
 Result<> apply_app_layer_event(RuleDraft& draft, std::string_view value) {
+  const bool of_none = value.find('.') == std::string_view::npos;
   std::string_view name = value;
-  const std::string_view protocol = take_part(name, '.');
+  const std::string_view protocol =
+      of_none ? app_protocol_name(AppProtocol::kUnknown) : take_part(name, '.');
   for (uint16_t i = 0; i < app_events().size(); i++) {
     const AppEvent& event = app_events()[i];
     if (app_protocol_name(event.protocol) != protocol || event.name != name) continue;
@@ -42,7 +44,7 @@ class StreamEventCondition final : public Condition {
  public:
   explicit StreamEventCondition(StreamEvent event) : event_(event) {}
   bool holds(const RuleContext& context) const override {
-    return (context.stream_events & event_) != 0;
+    return (context.stream_events & bit_of(event_)) != 0;
   }
   bool about_packet() const override { return true; }
   bool about_stream_event() const override { return true; }
@@ -63,7 +65,9 @@ Result<> apply_stream_event(RuleDraft& draft, std::string_view value) {
 class DecodeEventCondition final : public Condition {
  public:
   explicit DecodeEventCondition(DecodeEvent event) : event_(event) {}
-  bool holds(const RuleContext& context) const override { return context.decode_event == event_; }
+  bool holds(const RuleContext& context) const override {
+    return has(context.decode_events, event_);
+  }
   bool about_packet() const override { return true; }
   bool about_decode_event() const override { return true; }
 
@@ -84,10 +88,9 @@ constexpr Keyword kKeywords[] = {
     {"app-layer-event", KeywordValue::kRequired, apply_app_layer_event,
      "protocol.name: what a parser has noticed; docs/features/ids-lookups.md lists them"},
     {"stream-event", KeywordValue::kRequired, apply_stream_event,
-     "what a packet does to its stream: reassembly_overlap_different_data, reassembly_seq_gap, "
-     "reassembly_depth_reached"},
+     "what a packet does to its stream; docs/features/ids-lookups.md lists them"},
     {"decode-event", KeywordValue::kRequired, apply_decode_event,
-     "why bytes are no packet; docs/features/ids-lookups.md lists them"},
+     "why bytes are no packet, or what is odd about one; docs/features/ids-lookups.md lists them"},
 };
 
 }  // namespace

@@ -101,7 +101,7 @@ Result<> check_conditions(const Rule& rule) {
 Result<> check_events(const Rule& rule) {
   const auto outside = [](const auto& c) { return c->about_outside(); };
   const auto of_one = [](const auto& c) {
-    return c->about_transaction() != AppProtocol::kUnknown || c->about_file();
+    return c->about_transaction() != AppProtocol::kUnknown || c->about_event() || c->about_file();
   };
   if (std::ranges::none_of(rule.conditions, outside)) return {};
   if (!rule.parts.empty() || std::ranges::count_if(rule.conditions, of_one) > 1)
@@ -119,20 +119,22 @@ Result<> check_decode_events(const Rule& rule) {
     return rule.packet_header ? fail("protocol pkthdr needs a decode-event") : Result<>{};
   if (rule.action == Action::kReject) return fail("nobody is told of a decode-event: drop");
   const bool any = rule.source.any() && rule.destination.any() && rule.source_port.any() &&
-                   rule.destination_port.any() && rule.protocol == 0 && rule.ip_version == 0;
+                   rule.destination_port.any() && rule.protocol == 0;
   const FlowOption& flow = rule.flow;
   const bool of_flow = flow.to_server || flow.to_client || flow.established ||
                        flow.not_established || flow.only_stream || flow.no_stream;
   if (!any || of_flow || !rule.app_protocols.empty() || !rule.parts.empty() ||
       !rule.effects.empty() || rule.conditions.size() != 1)
-    return fail("decode-event goes with pkthdr or ip, any addresses and ports, and nothing else");
+    return fail(
+        "decode-event goes with pkthdr, ip, ipv4 or ipv6, any addresses and ports, and nothing "
+        "else");
   return {};
 }
 
 Result<> choose_scope(Rule& rule, bool positioned) {
   const auto about_packet = [](const auto& c) { return c->about_packet(); };
   const auto about_transaction = [](const auto& c) {
-    return c->about_transaction() != AppProtocol::kUnknown || c->about_file();
+    return c->about_transaction() != AppProtocol::kUnknown || c->about_event() || c->about_file();
   };
   const auto of_packet = [](const RulePart& p) {
     return p.buffer != Buffer::kPayload && is_packet_buffer(p.buffer);

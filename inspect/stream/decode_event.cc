@@ -72,10 +72,10 @@ std::string_view decode_event_name(DecodeEvent event) {
   return found == std::end(kDecodeEvents) ? std::string_view() : found->first;
 }
 
-std::string_view fragment_event_name(uint8_t version, FragmentState why) {
+DecodeEvent fragment_event_of(uint8_t version, FragmentState why) {
   if (why == FragmentState::kOverlap)
-    return version == 4 ? "ipv4.frag_overlap" : "ipv6.frag_overlap";
-  return version == 4 ? "ipv4.frag_ignored" : "ipv6.frag_ignored";
+    return version == 4 ? DecodeEvent::kFragmentOverlap4 : DecodeEvent::kFragmentOverlap6;
+  return version == 4 ? DecodeEvent::kFragmentIgnored4 : DecodeEvent::kFragmentIgnored6;
 }
 
 }  // namespace sluice::inspect
