@@ -30,6 +30,7 @@ struct Content {
   bool nocase = false;
   bool negated = false;
   bool relative = false;  // distance or within: counts from the end of the match before
+  bool starts = false;    // startswith
   bool ends = false;      // endswith
   bool fast_pattern = false;
   bool positioned = false;  // offset, depth or startswith

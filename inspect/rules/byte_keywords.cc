@@ -177,6 +177,7 @@ Result<> apply_byte_extract(RuleDraft& draft, std::string_view value) {
       SLUICE_TRY(extract.multiplier, option_number<int64_t>(*factor, 1, 65535));
     } else if (const auto align = value_of(parts[i], "align")) {
       SLUICE_TRY(extract.align, option_number<uint8_t>(*align, 2, 4));
+      if (extract.align == 3) return fail("align: 2 or 4");
     } else {
       return not_known(parts[i]);
     }
@@ -219,10 +220,14 @@ Result<bool> read_math_option(RuleDraft& draft, std::string_view option, ByteMat
 Result<> apply_byte_math(RuleDraft& draft, std::string_view value) {
   ByteMath math;
   std::string result;
-  for (const std::string_view option : comma_parts(value)) {
+  const auto options = comma_parts(value);
+  for (const std::string_view option : options) {
     SLUICE_TRY(const bool known, read_math_option(draft, option, math, result));
     if (!known) return not_known(option);
   }
+  for (const std::string_view name : {"bytes", "offset", "oper", "rvalue", "result"})
+    if (std::ranges::count_if(options, [&](auto o) { return value_of(o, name).has_value(); }) != 1)
+      return fail("needs " + std::string(name) + ", once");
   if (math.op == ByteMath::Op::kDivide && !math.value.variable && math.value.value == 0)
     return fail("divides by 0");
   SLUICE_TRY(math.variable, new_variable(draft, result));

@@ -12,14 +12,19 @@ namespace {
 
 bool says_nothing(const RulePart& part) { return part.matches.empty() && !part.absent; }
 
-// Contents of one buffer belong together, wherever in the rule they stand.
-void merge_parts(Rule& rule) {
+// Contents of one buffer belong together, wherever in the rule they stand. Of a buffer that a
+// transaction has many of each mention is about one of them, which may be another.
+Result<> merge_parts(Rule& rule) {
   std::vector<RulePart> merged;
   for (RulePart& part : rule.parts) {
-    if (says_nothing(part)) continue;
+    const BufferInfo& info = info_of(part.buffer);
+    if (says_nothing(part)) {
+      if (part.buffer == Buffer::kPayload) continue;
+      return fail(std::string(info.name) + ": nothing behind it says what to look for in it");
+    }
     const auto same = std::find_if(merged.begin(), merged.end(), [&](const RulePart& other) {
-      return other.buffer == part.buffer && other.transforms == part.transforms &&
-             other.absent == part.absent;
+      return info.shape != BufferShape::kMany && other.buffer == part.buffer &&
+             other.transforms == part.transforms && other.absent == part.absent;
     });
     if (same == merged.end()) {
       merged.push_back(std::move(part));
@@ -28,6 +33,7 @@ void merge_parts(Rule& rule) {
     }
   }
   rule.parts = std::move(merged);
+  return {};
 }
 
 // Whether any content has a position; an error for one with both kinds.
@@ -185,7 +191,7 @@ const RulePart* Rule::payload() const {
 
 Result<> finish_rule(RuleDraft& draft) {
   Rule& rule = draft.rule;
-  merge_parts(rule);
+  SLUICE_TRY_VOID(merge_parts(rule));
   bool positioned = false;
   for (RulePart& part : rule.parts) {
     SLUICE_TRY(const bool here, check_positions(part.matches));

@@ -3,6 +3,7 @@
 // Keywords" and "Flow Keywords".
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "inspect/rules/condition.h"
 #include "inspect/rules/keywords.h"
@@ -45,8 +46,22 @@ Result<> apply_ttl(RuleDraft& draft, std::string_view value) {
   });
 }
 
+// As size_range(), and [!]xHEX.
+Result<SizeRange> tos_range(std::string_view value) {
+  const bool negated = value.starts_with('!');
+  std::string_view digits = trimmed_option(value.substr(negated ? 1 : 0));
+  if (!digits.starts_with('x') && !digits.starts_with('X')) return size_range(value, 255);
+  digits.remove_prefix(1);
+  uint8_t number = 0;
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), number, 16);
+  if (error != std::errc() || end != digits.data() + digits.size())
+    return fail("'" + std::string(value) + "' is not x and a hexadecimal number of up to xff");
+  return SizeRange{number, number, negated};
+}
+
 Result<> apply_tos(RuleDraft& draft, std::string_view value) {
-  SLUICE_TRY(SizeRange range, size_range(value.starts_with("!x") ? value.substr(2) : value, 255));
+  SLUICE_TRY(const SizeRange range, tos_range(value));
   return require(draft, [range](const RuleContext& c) {
     return is_v4(c.view) && range.contains(c.view.ip[1]);
   });
@@ -99,13 +114,13 @@ Result<> apply_sameip(RuleDraft& draft, std::string_view) {
 struct FlagTest {
   uint8_t wanted = 0;
   uint8_t ignored = 0;
-  char how = '=';  // = exactly, + these and others, * any of these, ! none of these
+  char how = '=';  // = exactly, + these and others, * any of these, ! not all of these
 
   bool holds(uint8_t flags) const {
     const auto seen = static_cast<uint8_t>(flags & ~ignored);
     if (how == '+') return (seen & wanted) == wanted;
     if (how == '*') return (seen & wanted) != 0;
-    if (how == '!') return seen != wanted;
+    if (how == '!') return (seen & wanted) != wanted;
     return seen == wanted;
   }
 };

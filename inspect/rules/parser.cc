@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/rules/parser.h"
 
+#include <algorithm>
 #include <array>
 
 #include "inspect/app/session.h"
@@ -122,12 +123,24 @@ size_t option_length(std::string_view text) {
   return std::string_view::npos;
 }
 
+// Of two of these one would be in vain.
+Result<> check_once(std::string_view name, RuleDraft& draft) {
+  static constexpr std::string_view kOnce[] = {"sid", "rev", "gid", "dsize"};
+  const auto* const found = std::ranges::find(kOnce, name);
+  if (found == std::end(kOnce)) return {};
+  const auto bit = static_cast<uint8_t>(1u << (found - kOnce));
+  if (draft.once_given & bit) return fail(std::string(name) + ": given twice");
+  draft.once_given |= bit;
+  return {};
+}
+
 Result<> apply_option(std::string_view option, RuleDraft& draft) {
   const size_t colon = option.find(':');
   const std::string_view name = trimmed_option(option.substr(0, colon));
   const Keyword* keyword = find_keyword(name);
   draft.keyword = name;
   if (keyword == nullptr) return fail("keyword " + quoted(name) + " is not supported");
+  SLUICE_TRY_VOID(check_once(name, draft));
   const std::string_view value = colon == std::string_view::npos
                                      ? std::string_view{}
                                      : trimmed_option(option.substr(colon + 1));

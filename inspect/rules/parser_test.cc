@@ -182,6 +182,8 @@ TEST(RuleParser, OneClearErrorEach) {
       {"content:\"abc\"; distance:name;",
        "distance: 'name' is not a number from -1048576 to 1048576"},
       {"content:\"a\"; offset:1; startswith;", "startswith: does not go with offset or depth"},
+      {"content:\"a\"; startswith; offset:1;", "offset: does not go with startswith"},
+      {"content:\"a\"; startswith; depth:1;", "depth: does not go with startswith"},
       {"content:!\"a\"; fast_pattern;", "fast_pattern: a negated content cannot be it"},
       {"content:\"abc\"; fast_pattern:2,2;",
        "fast_pattern: offset and length reach past the content"},
@@ -218,6 +220,20 @@ TEST(RuleParser, OneClearErrorEach) {
       {"byte_test:1,~,1,0;", "byte_test: operator '~' is not one of < > = <= >= & ^"},
       {"byte_test:1,>,name,0;", "byte_test: 'name' is not a number from 0 to 9223372036854775807"},
       {"byte_math:bytes 1, offset 0, oper /, rvalue 0, result a;", "byte_math: divides by 0"},
+      {"byte_math:bytes 1, offset 0, result a;", "byte_math: needs oper, once"},
+      {"byte_math:bytes 1, offset 0, oper +, rvalue 1, rvalue 2, result a;",
+       "byte_math: needs rvalue, once"},
+      {"byte_extract:4,0,a,align 3;", "byte_extract: align: 2 or 4"},
+      {"http.cookie;", "http.cookie: nothing behind it says what to look for in it"},
+      {"http.host; to_sha256;", "http.host: nothing behind it says what to look for in it"},
+      {"http.uri; content:\"a\"; file.data;",
+       "file.data: nothing behind it says what to look for in it"},
+      {"dsize:1; dsize:2;", "dsize: given twice"},
+      {"rev:1; rev:1;", "rev: given twice"},
+      {"tos:x;", "tos: 'x' is not x and a hexadecimal number of up to xff"},
+      {"tos:x100;", "tos: 'x100' is not x and a hexadecimal number of up to xff"},
+      {"xbits:set,a,track ip_src,expire 10,more;", "xbits: takes command, name, track and expire"},
+      {"hostbits:set,a,src,expire 10;", "hostbits: takes command, name and whose"},
       {"flowbits:set;", "flowbits: needs a name"},
       {"flowbits:change,a;", "flowbits: 'change' is not supported"},
       {"threshold:type both, track by_src, count 1025, seconds 9, unique_on src_port;",
@@ -272,7 +288,7 @@ TEST(RuleParser, LimitsHold) {
   for (int i = 0; i < 65; i++) many += "content:\"a\"; ";
   EXPECT_EQ(error_of(many), "content: more than 64 content and the like in one rule");
   many.clear();
-  for (size_t i = 0; i < kRuleOptionsMax; i++) many += "rev:1; ";
+  for (size_t i = 0; i < kRuleOptionsMax; i++) many += "noalert; ";
   EXPECT_EQ(error_of(many), "more than 256 options");
   EXPECT_EQ(error_of("content:\"" + std::string(256, 'a') + "\";"),
             "content: longer than 255 bytes");

@@ -228,6 +228,7 @@ bool is_smaller(const Operand& limit, size_t length) {
 
 Result<> apply_offset(RuleDraft& draft, std::string_view value) {
   SLUICE_TRY(Content * content, content_before(draft));
+  if (content->starts) return fail("does not go with startswith");
   SLUICE_TRY(content->offset, operand(draft, value, 0, kPositionMax));
   content->positioned = true;
   return {};
@@ -235,6 +236,7 @@ Result<> apply_offset(RuleDraft& draft, std::string_view value) {
 
 Result<> apply_depth(RuleDraft& draft, std::string_view value) {
   SLUICE_TRY(Content * content, content_before(draft));
+  if (content->starts) return fail("does not go with startswith");
   SLUICE_TRY(content->depth, operand(draft, value, 1, kPositionMax));
   if (is_smaller(*content->depth, content->bytes.size()))
     return fail("smaller than the content itself");
@@ -262,7 +264,7 @@ Result<> apply_startswith(RuleDraft& draft, std::string_view) {
   SLUICE_TRY(Content * content, content_before(draft));
   if (content->positioned) return fail("does not go with offset or depth");
   content->depth = Operand{static_cast<int64_t>(content->bytes.size()), {}};
-  content->positioned = true;
+  content->positioned = content->starts = true;
   return {};
 }
 

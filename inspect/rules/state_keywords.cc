@@ -180,6 +180,7 @@ Result<HostBits::Who> who_of(std::string_view word) {
 Result<> apply_xbits(RuleDraft& draft, std::string_view value) {
   const auto parts = comma_parts(value);
   if (parts.size() < 3) return fail("needs command, name and track");
+  if (parts.size() > 4) return fail("takes command, name, track and expire");
   SLUICE_TRY(const uint32_t bit, draft.names.number("xbit:" + std::string(parts[1])));
   std::string_view track = parts[2];
   if (take_part(track, ' ') != "track") return fail("needs track ip_src, ip_dst or ip_pair");
@@ -197,6 +198,7 @@ Result<> apply_xbits(RuleDraft& draft, std::string_view value) {
 Result<> apply_hostbits(RuleDraft& draft, std::string_view value) {
   const auto parts = comma_parts(value);
   if (parts.size() < 2) return fail("needs command and name");
+  if (parts.size() > 3) return fail("takes command, name and whose");
   SLUICE_TRY(const uint32_t bit, draft.names.number("hostbit:" + std::string(parts[1])));
   HostBits::Who who = HostBits::Who::kSource;
   if (parts.size() > 2) {
