@@ -59,6 +59,7 @@ void TransactionInspection::bring_over(Transaction& transaction, Notes& notes) {
   std::ranges::fill(notes.finished, false);
   std::ranges::fill(notes.headers_known, false);
   notes.waiting.clear();
+  notes.many = 0;
   notes.release();
   notes.generation = engine_->generation();
 
@@ -115,10 +116,8 @@ void TransactionInspection::buffer(Transaction& transaction, Direction direction
 }
 
 void TransactionInspection::arrive(Transaction& transaction, Notes& notes, const Arrived& arrived) {
-  if (notes.arrived.size() == kBuffersMax) {
-    counters_.buffers_full++;
-    return;
-  }
+  const bool full = notes.many >= kBuffersMax;
+  const size_t waiting = notes.waiting.size();
   notes.arrived.push_back(arrived);
   const RuleGroup& group = engine_->view_group(arrived.view, arrived.direction);
   candidates_.clear();
@@ -127,11 +126,29 @@ void TransactionInspection::arrive(Transaction& transaction, Notes& notes, const
   for (const uint32_t rule : group.always) candidates_.candidate(rule);
   call(transaction, notes, arrived.direction);
   try_waiting(transaction, notes, arrived.view);
+  if (info_of(arrived.buffer).shape != BufferShape::kMany) return;
+  // One too many is looked at like any other, and kept if a rule waits for more because of it.
+  if (!full || notes.waiting.size() > waiting) {
+    notes.many++;
+  } else {
+    counters_.buffers_full++;
+    notes.arrived.pop_back();
+  }
 }
 
 // --- bodies ---
 
-// nullptr: there is no room, or its beginning was not kept, without which no position is right.
+// A later one may be what a rule asks for. One that has not been looked at to its end goes last.
+void TransactionInspection::forget_oldest_body(Notes& notes) {
+  auto over = std::ranges::find_if(notes.bodies, &Body::finished);
+  if (over == notes.bodies.end()) over = std::ranges::find_if(notes.bodies, &Body::whole);
+  if (over == notes.bodies.end()) return;
+  counters_.buffers_full++;
+  notes.give_back(over->bytes.size());
+  notes.bodies.erase(over);
+}
+
+// nullptr: its beginning was not kept, without which no position is right.
 TransactionInspection::Body* TransactionInspection::body_of(Notes& notes, Buffer buffer,
                                                             uint16_t view, Direction direction,
                                                             bool begins) {
@@ -141,10 +158,7 @@ TransactionInspection::Body* TransactionInspection::body_of(Notes& notes, Buffer
   const auto open = std::find_if(notes.bodies.begin(), notes.bodies.end(), same);
   if (!begins) return open != notes.bodies.end() ? &*open : nullptr;
   if (open != notes.bodies.end()) open->whole = true;
-  if (notes.bodies.size() == kBuffersMax) {
-    counters_.buffers_full++;
-    return nullptr;
-  }
+  if (notes.bodies.size() >= kBuffersMax) forget_oldest_body(notes);
   return &notes.bodies.emplace_back(buffer, view, direction,
                                     view == engine_->views_of(buffer).front());
 }

@@ -27,8 +27,8 @@
 namespace sluice::inspect {
 
 // Rules that wait for a further buffer of one transaction.
-inline constexpr size_t kWaitingMax = 128;
-// Buffers of one transaction that are remembered; a header of a thousand lines is one of them.
+inline constexpr size_t kWaitingMax = 1024;
+// Buffers of which a transaction has many (BufferShape::kMany), and bodies, that are remembered.
 inline constexpr size_t kBuffersMax = 256;
 // Bytes of one body that are looked at.
 inline constexpr size_t kBodyBytesMax = 128 * 1024;
@@ -36,7 +36,7 @@ inline constexpr size_t kBodyBytesMax = 128 * 1024;
 struct TransactionCounters {
   uint64_t transactions = 0;
   uint64_t waiting_full = 0;  // rules over kWaitingMax
-  uint64_t buffers_full = 0;  // buffers over kBuffersMax
+  uint64_t buffers_full = 0;  // buffers over kBuffersMax: forgotten once they were looked at
   uint64_t body_limit = 0;    // bodies over kBodyBytesMax
   uint64_t no_memory = 0;     // bodies over the memory of all streams
   uint64_t events = 0;        // what an honest peer does not do
@@ -127,10 +127,15 @@ class TransactionInspection final : public TransactionSink {
         : budget(shared), generation(its_generation) {}
     ~Notes() override { release(); }
     void release() { budget.used -= std::exchange(held, 0); }
+    void give_back(size_t bytes) {
+      budget.used -= bytes;
+      held -= bytes;
+    }
     StreamBudget& budget;
     size_t held = 0;
     uint32_t generation;  // of the engine that views and rules belong to
     std::vector<Arrived> arrived;
+    size_t many = 0;  // of them, of buffers that there are many of
     // Lists: they stay where they are, and most transactions have none.
     std::list<Body> bodies;
     std::list<std::vector<uint8_t>> transformed;
@@ -157,6 +162,7 @@ class TransactionInspection final : public TransactionSink {
   void arrive(Transaction& transaction, Notes& notes, const Arrived& arrived);
   void continue_bodies(Transaction& transaction, Notes& notes, Direction direction, Buffer buffer,
                        std::span<const uint8_t> bytes, bool begins);
+  void forget_oldest_body(Notes& notes);
   Body* body_of(Notes& notes, Buffer buffer, uint16_t view, Direction direction, bool begins);
   void extend(Transaction& transaction, Notes& notes, Body& body, std::span<const uint8_t> bytes);
   void finish_bodies(Transaction& transaction, Notes& notes, Direction direction,
