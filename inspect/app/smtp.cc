@@ -21,7 +21,8 @@ constexpr Direction kDown = Direction::kToClient;
 constexpr size_t kLineMax = 2048;       // that is kept of a command or a reply
 constexpr size_t kLineLengthMax = 512;  // RFC 5321, 4.5.3.1; a longer one is an event
 constexpr size_t kPendingMax = 256;     // commands that wait for their replies
-constexpr size_t kFaultsMax = 64;       // of a connection; then it is none of ours
+constexpr size_t kEventsMax = 64;       // of a connection that are told; all else goes on
+constexpr size_t kFaultsMax = 64;       // replies that are none; then the server speaks no SMTP
 constexpr size_t kProbeMax = 2048;      // bytes of a side that are looked at
 constexpr uint16_t kPorts[] = {25, 587, 2525};
 
@@ -63,7 +64,7 @@ class SmtpParser final : public Parser {
   Parsed feed(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) override {
     sink_ = &sink;
     if (direction == kUp) {
-      while (!bytes.empty() && faults_ < kFaultsMax) client(bytes);
+      while (!bytes.empty()) client(bytes);
       if (transaction_ != nullptr) transaction_->mail_flush(sink);
     } else {
       while (!bytes.empty() && !encrypts_ && faults_ < kFaultsMax)
@@ -121,7 +122,8 @@ class SmtpParser final : public Parser {
   }
 
   void event(std::string_view name, Direction direction) {
-    faults_++;
+    if (events_ == kEventsMax) return;
+    events_++;
     sink_->event(transaction_.get(), direction, name);
   }
 
@@ -242,6 +244,13 @@ class SmtpParser final : public Parser {
     mode_ = Mode::kCommand;
   }
 
+  // The server does not know the command (RFC 5321, 4.2.1): to it what follows are commands again.
+  void chunk_is_unknown() {
+    chunk_left_ = 0;
+    end_transaction();
+    mode_ = Mode::kCommand;
+  }
+
   void data_line(const LinePartReader::Part& part) {
     if (part.begins && part.text == "." && part.end != LinePartReader::End::kNone) {
       // Some servers take a line that ends with LF alone, others read on (RFC 5321, 2.3.8).
@@ -277,6 +286,7 @@ class SmtpParser final : public Parser {
     const bool separated = line.text.size() == 3 ||
                            (line.text.size() > 3 && (line.text[3] == ' ' || line.text[3] == '-'));
     if (error != std::errc() || end != digits.data() + 3 || !separated) {
+      faults_++;
       event("invalid_reply", kDown);
       return;
     }
@@ -300,8 +310,12 @@ class SmtpParser final : public Parser {
         event("data_command_rejected", kDown);
         if (mode_ == Mode::kData) end_transaction();
         return;
+      case Command::kBdat:
       case Command::kEndOfMail:
-        if (mail_over_) end_transaction();
+        if (code >= 500 && code <= 502 && mode_ == Mode::kChunk)
+          chunk_is_unknown();
+        else if (command == Command::kEndOfMail && mail_over_)
+          end_transaction();
         return;
       case Command::kStartTls:
         encrypts_ = code == 220;
@@ -331,6 +345,7 @@ class SmtpParser final : public Parser {
   bool greeted_ = false;
   bool encrypts_ = false;
   std::vector<uint8_t> rest_;  // behind the reply to STARTTLS
+  size_t events_ = 0;
   size_t faults_ = 0;
 };
 

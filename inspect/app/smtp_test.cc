@@ -123,6 +123,21 @@ TEST_F(SmtpTest, Chunks) {
   EXPECT_EQ(sink_.events(), (Texts{"bdat_chunk_len_exceeded", "bdat_chunk_len_exceeded"}));
 }
 
+// What the server took for commands is no chunk.
+TEST_F(SmtpTest, AChunkThatTheServerDoesNotKnow) {
+  for (const std::string code : {"500", "502", "503"}) {
+    for (const std::string last : {"", " LAST"}) {
+      again();
+      talk({{kDown, "220 SMTP\r\n"},
+            {kUp, "MAIL FROM:<a>\r\nBDAT 1000000" + last + "\r\n"},
+            {kDown, "250 x\r\n" + code + " no\r\n"},
+            {kUp, "MAIL FROM:<b>\r\n"}});
+      end();
+      EXPECT_EQ(all("smtp.mail_from").size(), code == "503" ? 1u : 2u) << code << last;
+    }
+  }
+}
+
 TEST_F(SmtpTest, StartTls) {
   EXPECT_EQ(talk({{kDown, "220 SMTP\r\n"}, {kUp, "EHLO x\r\nSTARTTLS\r\n"}, {kDown, "250 x\r\n"}}),
             Parsed::kMore);
@@ -204,6 +219,12 @@ TEST_F(SmtpTest, FloodsAreBounded) {
   for (size_t i = 0; i < 1000; i++) nonsense += "nonsense\r\n";
   EXPECT_EQ(down(nonsense), Parsed::kFailed);
   EXPECT_EQ(sink_.events().size(), 64u);
+  again();
+  std::string long_lines;
+  for (size_t i = 0; i < 100; i++) long_lines += "NOOP " + std::string(600, 'x') + "\r\n";
+  EXPECT_EQ(up(long_lines + "EHLO behind\r\n"), Parsed::kMore);
+  EXPECT_EQ(sink_.events().size(), 64u);
+  EXPECT_EQ(all("smtp.helo"), Texts{"behind"});
   again();
   std::string hellos;
   for (size_t i = 0; i < 1000; i++) hellos += "HELO x\r\n";
