@@ -46,9 +46,7 @@ void add_counters(const DpiCounters& counters, MetricsPage& page) {
 }
 
 Result<ordered_json> top(const json& request, const Workers& workers) {
-  const auto limit = request.value("limit", int64_t{kTopDefault});
-  if (limit < 1 || limit > int64_t{kTopMax})
-    return fail("must be 1 to " + std::to_string(kTopMax), "limit");
+  SLUICE_TRY(const int64_t limit, sdk::number_in(request, "limit", kTopDefault, 1, kTopMax));
   SLUICE_TRY(const UsageReport report, usage_of(workers));
   return top_of(report, static_cast<size_t>(limit));
 }

@@ -23,11 +23,9 @@ Result<IdsNumbers> numbers_of(const Workers& workers) {
 }
 
 Result<ordered_json> failed_rules(const json& request, const Engine& engine) {
-  const auto limit = request.value("limit", int64_t{kFailedRulesDefault});
-  if (limit < 1 || limit > int64_t{kFailedRulesMax})
-    return fail("must be 1 to " + std::to_string(kFailedRulesMax), "limit");
-  const auto offset = request.value("offset", int64_t{0});
-  if (offset < 0) return fail("must not be negative", "offset");
+  SLUICE_TRY(const int64_t limit,
+             sdk::number_in(request, "limit", kFailedRulesDefault, 1, kFailedRulesMax));
+  SLUICE_TRY(const int64_t offset, sdk::number_in(request, "offset", 0, 0, INT64_MAX));
   const auto refused = engine.refused();
   const size_t first = std::min(static_cast<size_t>(offset), refused.size());
   ordered_json rules = ordered_json::array();

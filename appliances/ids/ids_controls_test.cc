@@ -148,6 +148,8 @@ TEST_F(IdsControlsTest, FailedRulesAreNamed) {
   EXPECT_EQ(ask(R"({"command":"failed-rules","offset":9999})")["rules"], json::array());
   for (const char* bad : {R"("limit":0)", R"("limit":1001)", R"("limit":"x")", R"("offset":-1)"})
     EXPECT_EQ(ask(std::string(R"({"command":"failed-rules",)") + bad + "}")["ok"], false) << bad;
+  EXPECT_EQ(ask(R"({"command":"failed-rules","limit":"x"})")["error"],
+            "limit: must be a number from 1 to 1000");
 }
 
 TEST_F(IdsControlsTest, MemoryIsThatOfAllWorkers) {

@@ -32,6 +32,16 @@ std::string refusal(const std::string& why) { return line_of({{"ok", false}, {"e
 
 }  // namespace
 
+Result<int64_t> number_in(const nlohmann::json& request, const char* field, int64_t otherwise,
+                          int64_t least, int64_t most) {
+  const auto found = request.find(field);
+  if (found == request.end()) return otherwise;
+  const bool fits = found->is_number_integer() && *found >= least && *found <= most;
+  if (fits) return found->get<int64_t>();
+  return fail("must be a number from " + std::to_string(least) + " to " + std::to_string(most),
+              field);
+}
+
 Commands::Commands(Controls controls, Workers workers, std::vector<const Counters*> counters)
     : controls_(std::move(controls)),
       workers_(std::move(workers)),

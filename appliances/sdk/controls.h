@@ -39,4 +39,9 @@ struct Controls {
   std::function<Result<>(const Workers& workers, nlohmann::ordered_json& stats)> stats;
 };
 
+// A field of a request, for a command of an appliance's own; `otherwise` if it is not there. An
+// error names it and its bounds.
+Result<int64_t> number_in(const nlohmann::json& request, const char* field, int64_t otherwise,
+                          int64_t least, int64_t most);
+
 }  // namespace sluice::sdk
