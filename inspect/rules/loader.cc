@@ -63,18 +63,22 @@ void RuleLoader::add(std::string_view text, const std::string& name, int line) {
 RuleSet RuleLoader::take(const RuleOrder& order) {
   RuleSet out = std::move(set_);
   set_ = {};
-  std::map<std::pair<uint32_t, uint32_t>, std::string> seen;
+  std::map<std::pair<uint32_t, uint32_t>, size_t> places;  // in kept
   std::vector<Rule> kept;
   for (Rule& rule : out.rules) {
-    const std::string at = rule.file + ":" + std::to_string(rule.line);
-    const auto [place, is_new] = seen.try_emplace({rule.gid, rule.sid}, at);
+    const auto [place, is_new] = places.try_emplace({rule.gid, rule.sid}, kept.size());
     if (is_new) {
       kept.push_back(std::move(rule));
-    } else {
-      out.refused.push_back(
-          {rule.file, rule.line,
-           "sid " + std::to_string(rule.sid) + " is already used at " + place->second, rule.sid});
+      continue;
     }
+    Rule& other = kept[place->second];
+    const bool newer = rule.rev > other.rev;
+    if (newer) std::swap(rule, other);
+    out.refused.push_back({rule.file, rule.line,
+                           "sid " + std::to_string(rule.sid) +
+                               (newer ? " has a newer revision at " : " is already used at ") +
+                               other.file + ":" + std::to_string(other.line),
+                           rule.sid});
   }
   std::stable_sort(kept.begin(), kept.end(), [&](const Rule& a, const Rule& b) {
     return std::pair(order.rank(a.action), a.priority) <

@@ -50,7 +50,8 @@ class RuleLoader {
   // `name` stands for the file in messages.
   Result<> load_text(std::string_view text, const std::string& name);
 
-  // The rules in the order in which they win. A sid that was loaded before is refused.
+  // The rules in the order in which they win. Of a sid the newest revision is kept, of two equal
+  // ones that which was loaded first; the other is refused.
   RuleSet take(const RuleOrder& order = {});
 
  private:

@@ -20,6 +20,22 @@ reject udp any any -> any any (sid:6; priority:1;)
 drop udp any any -> any any (sid:7; priority:2;)
 drop udp any any -> any any (sid:8; priority:1;))";
 
+TEST(RuleLoader, OfASidTheNewestRevisionIsKept) {
+  Names names;
+  RuleLoader loader(default_variables(), default_classification(), names);
+  ASSERT_TRUE(
+      loader.load_text("alert tcp any any -> any any (msg:\"a\"; sid:1; rev:2;)\n"
+                       "alert tcp any any -> any any (msg:\"b\"; sid:1; rev:3;)\n"
+                       "alert tcp any any -> any any (msg:\"c\"; sid:1; rev:3;)\n",
+                       "t.rules"));
+  const RuleSet set = loader.take();
+  ASSERT_EQ(set.rules.size(), 1u);
+  EXPECT_EQ(set.rules[0].msg, "b");
+  ASSERT_EQ(set.refused.size(), 2u);
+  EXPECT_EQ(set.refused[0].text(), "t.rules:1: sid 1 has a newer revision at t.rules:2");
+  EXPECT_EQ(set.refused[1].text(), "t.rules:3: sid 1 is already used at t.rules:2");
+}
+
 TEST(RuleLoader, KeepsWhatItHonoursAndListsTheRest) {
   Names names;
   RuleLoader loader(default_variables(), default_classification(), names);
