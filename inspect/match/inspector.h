@@ -195,6 +195,7 @@ class Inspector {
   StreamBudget budget_;
   AppBudget app_budget_;
   StreamCounters stream_counters_;
+  const StreamPool streams_{options_.stream, budget_, stream_counters_};
   std::unique_ptr<Classifier> classifier_;  // nullptr: no rule asks
   std::optional<RuleProfile> profile_;
   std::optional<LatencyGuard> guard_;

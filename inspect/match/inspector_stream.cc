@@ -237,7 +237,7 @@ AppSession& Inspector::app_of(const Current& current) {
 // sequence numbers were kept, so that the first byte is known even if it comes late.
 TcpInspection& Inspector::tcp_of(FlowUser& user) {
   if (user.tcp) return *user.tcp;
-  user.tcp = std::make_unique<TcpInspection>(options_.stream, budget_, stream_counters_);
+  user.tcp = std::make_unique<TcpInspection>(streams_);
   for (size_t side = 0; side < 2; side++) {
     if (user.syn_seen[side])
       (void)user.tcp->sides[side].stream.accept(user.initial_sequence[side], true, {});
@@ -265,7 +265,7 @@ void Inspector::inspect_piece(const Current& current, StreamInspection& side,
     named->prefilter->scan_on(window, searched, scratch_, stream_candidates_);
   payload_searched_ = begins_with(piece, current.view.payload);
   for (const bool fired : {false, true}) remember_candidates(current, side, fired);
-  std::erase_if(side.pending, [&](const StreamInspection::Pending& pending) {
+  side.settle_pending([&](const StreamInspection::Pending& pending) {
     return pending.hit <= side.stream.window_start() ||
            matches_in_stream(current, side, pending.rule);
   });

@@ -6,14 +6,21 @@
 namespace sluice::inspect {
 
 void StreamInspection::begin_again(uint32_t its_generation) {
-  pending.clear();
+  if (remembered) remembered->pending.clear();
   generation = its_generation;
 }
 
 void StreamInspection::rest() {
   stream.rest();
-  pending.shrink_to_fit();
-  fired.shrink_to_fit();
+  if (!remembered) return;
+  remembered->pending.shrink_to_fit();
+  remembered->fired.shrink_to_fit();
+  if (remembered->pending.empty() && remembered->fired.empty()) remembered.reset();
+}
+
+StreamInspection::Remembered& StreamInspection::memory() {
+  if (!remembered) remembered = std::make_unique<Remembered>();
+  return *remembered;
 }
 
 // The end takes a sequence number.
@@ -27,6 +34,7 @@ bool StreamInspection::is_behind_end(uint32_t sequence, size_t length) const {
 }
 
 bool StreamInspection::remember_pending(uint32_t rule, uint64_t hit) {
+  auto& pending = memory().pending;
   const auto found = std::find_if(pending.begin(), pending.end(),
                                   [&](const Pending& p) { return p.rule == rule; });
   if (found != pending.end()) {
@@ -39,12 +47,15 @@ bool StreamInspection::remember_pending(uint32_t rule, uint64_t hit) {
 }
 
 uint64_t StreamInspection::fired_until(uint64_t rule) const {
+  if (!remembered) return 0;
+  const auto& fired = remembered->fired;
   const auto found =
       std::find_if(fired.begin(), fired.end(), [&](const Fired& f) { return f.rule == rule; });
   return found == fired.end() ? 0 : found->until;
 }
 
 void StreamInspection::remember_fired(uint64_t rule, uint64_t until) {
+  auto& fired = memory().fired;
   const auto found =
       std::find_if(fired.begin(), fired.end(), [&](const Fired& f) { return f.rule == rule; });
   if (found != fired.end()) {

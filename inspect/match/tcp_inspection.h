@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -18,8 +19,7 @@ inline constexpr size_t kFiredMax = 64;
 
 // One direction.
 struct StreamInspection {
-  StreamInspection(const StreamLimits& limits, StreamBudget& budget, StreamCounters& counters)
-      : stream(limits, budget, counters) {}
+  explicit StreamInspection(const StreamPool& pool) : stream(pool) {}
 
   struct Pending {
     uint32_t rule;
@@ -29,14 +29,17 @@ struct StreamInspection {
     uint64_t rule;   // Rule::id(): it holds over a reload
     uint64_t until;  // bytes before this position belong to a match that was reported
   };
+  struct Remembered {
+    std::vector<Pending> pending;
+    std::vector<Fired> fired;
+  };
 
   TcpStream stream;
-  uint64_t parsed = 0;  // position up to which the application's parser was fed
-  std::vector<Pending> pending;
-  std::vector<Fired> fired;
-  std::optional<uint32_t> fin;  // the sequence number of its end
-  bool ended = false;           // there: nothing honest comes behind it
-  uint32_t generation = 0;      // of the engine that has searched the stream and filled `pending`
+  uint64_t parsed = 0;                     // position up to which the application's parser was fed
+  std::unique_ptr<Remembered> remembered;  // of rules; nullptr: nothing
+  std::optional<uint32_t> fin;             // the sequence number of its end
+  bool ended = false;                      // there: nothing honest comes behind it
+  uint32_t generation = 0;  // of the engine that has searched the stream and knows what is pending
 
   // Takes as little memory as it can; nothing is forgotten.
   void rest();
@@ -46,17 +49,25 @@ struct StreamInspection {
   bool is_behind_end(uint32_t sequence, size_t length) const;
   // Other rules: nothing has been searched for them.
   void begin_again(uint32_t its_generation);
+  // Forgets those of which `is_over` says so.
+  template <class IsOver>
+  void settle_pending(IsOver is_over) {
+    if (remembered) std::erase_if(remembered->pending, is_over);
+  }
   // Adds or renews; false if there is no room.
   bool remember_pending(uint32_t rule, uint64_t hit);
   // Where a further match of the rule may begin; 0: it has not matched.
   uint64_t fired_until(uint64_t rule) const;
   // Without room it is not remembered: the rule may report the same bytes again.
   void remember_fired(uint64_t rule, uint64_t until);
+
+ private:
+  Remembered& memory();
 };
 
 struct TcpInspection {
-  TcpInspection(const StreamLimits& limits, StreamBudget& budget, StreamCounters& counters)
-      : sides{{limits, budget, counters}, {limits, budget, counters}}, budget_(budget) {
+  explicit TcpInspection(const StreamPool& pool)
+      : sides{StreamInspection(pool), StreamInspection(pool)}, budget_(pool.budget) {
     budget_.sessions += sizeof(*this);
   }
   ~TcpInspection() { budget_.sessions -= sizeof(*this); }

@@ -20,13 +20,13 @@ StreamAccept TcpStream::refuse(StreamAccept why, uint64_t& counter) {
 StreamAccept TcpStream::accept(uint32_t sequence, bool syn, std::span<const uint8_t> payload) {
   if (finished_) return StreamAccept::kOk;
   if (syn) sequence++;
-  if (!begun_ || (syn && next_ == 0 && held_.empty())) {
+  if (!begun_ || (syn && next_ == 0 && !held_)) {
     // A client may try again with another initial sequence number as long as nothing was sent.
     begun_ = syn || !payload.empty();
     from_syn_ = syn;
     next_sequence_ = sequence;
   } else if (syn && from_syn_ && sequence != next_sequence_ - static_cast<uint32_t>(next_)) {
-    return refuse(StreamAccept::kConflict, counters_.conflicts);
+    return refuse(StreamAccept::kConflict, pool_.counters.conflicts);
   }
   if (payload.empty()) return StreamAccept::kOk;
 
@@ -36,52 +36,60 @@ StreamAccept TcpStream::accept(uint32_t sequence, bool syn, std::span<const uint
   const uint64_t behind = static_cast<uint64_t>(-int64_t{ahead});
   const size_t old = static_cast<size_t>(std::min<uint64_t>(behind, payload.size()));
   // Before the first byte is only the place of the SYN, which a keep-alive probe may repeat.
-  if (from_syn_ && behind > next_ + 1) return refuse(StreamAccept::kConflict, counters_.conflicts);
+  if (from_syn_ && behind > next_ + 1)
+    return refuse(StreamAccept::kConflict, pool_.counters.conflicts);
   const size_t before =
       static_cast<size_t>(std::min<uint64_t>(behind - std::min(behind, next_), old));
   if (conflicts_with_delivered(next_ - std::min(behind, next_),
                                payload.subspan(before, old - before)))
-    return refuse(StreamAccept::kConflict, counters_.conflicts);
+    return refuse(StreamAccept::kConflict, pool_.counters.conflicts);
   const auto fresh = payload.subspan(old);
   if (fresh.empty()) return StreamAccept::kOk;
   if (conflicts_with_held(next_, fresh))
-    return refuse(StreamAccept::kConflict, counters_.conflicts);
-  if (budget_.used + fresh.size() > budget_.max)
-    return refuse(StreamAccept::kNoMemory, counters_.no_memory);
+    return refuse(StreamAccept::kConflict, pool_.counters.conflicts);
+  if (pool_.budget.used + fresh.size() > pool_.budget.max)
+    return refuse(StreamAccept::kNoMemory, pool_.counters.no_memory);
   deliver(fresh);
   return StreamAccept::kOk;
 }
 
 StreamAccept TcpStream::accept_early(uint64_t position, std::span<const uint8_t> payload) {
   if (conflicts_with_held(position, payload))
-    return refuse(StreamAccept::kConflict, counters_.conflicts);
-  if (position + payload.size() - next_ > limits_.held_max ||
-      held_bytes_ + payload.size() > limits_.held_max || held_.size() >= kSegmentsHeldMax)
-    return refuse(StreamAccept::kHeldFull, counters_.held_full);
-  if (budget_.used + payload.size() + kHeldOverhead > budget_.max)
-    return refuse(StreamAccept::kNoMemory, counters_.no_memory);
+    return refuse(StreamAccept::kConflict, pool_.counters.conflicts);
+  const size_t held = held_ ? held_->bytes : 0;
+  const size_t segments = held_ ? held_->segments.size() : 0;
+  if (position + payload.size() - next_ > pool_.limits.held_max ||
+      held + payload.size() > pool_.limits.held_max || segments >= kSegmentsHeldMax)
+    return refuse(StreamAccept::kHeldFull, pool_.counters.held_full);
+  if (pool_.budget.used + payload.size() + kHeldOverhead > pool_.budget.max)
+    return refuse(StreamAccept::kNoMemory, pool_.counters.no_memory);
+  hold(position, payload);
+  pool_.counters.segments_held++;
+  return StreamAccept::kOk;
+}
 
-  // The parts that no held segment covers yet.
+// The parts that no held segment covers yet.
+void TcpStream::hold(uint64_t position, std::span<const uint8_t> payload) {
+  if (!held_) held_ = std::make_unique<Held>();
+  auto& segments = held_->segments;
   const uint64_t end = position + payload.size();
   uint64_t at = position;
   while (at < end) {
-    const auto after = held_.upper_bound(at);
-    if (after != held_.begin()) {
+    const auto after = segments.upper_bound(at);
+    if (after != segments.begin()) {
       const auto& [before_at, before] = *std::prev(after);
       if (before_at + before.size() > at) {
         at = before_at + before.size();
         continue;
       }
     }
-    const uint64_t stop = after == held_.end() ? end : std::min(end, after->first);
+    const uint64_t stop = after == segments.end() ? end : std::min(end, after->first);
     const auto part = payload.subspan(at - position, stop - at);
-    held_.emplace(at, std::vector<uint8_t>(part.begin(), part.end()));
-    held_bytes_ += part.size();
-    budget_.used += part.size() + kHeldOverhead;
+    segments.emplace(at, std::vector<uint8_t>(part.begin(), part.end()));
+    held_->bytes += part.size();
+    pool_.budget.used += part.size() + kHeldOverhead;
     at = stop;
   }
-  counters_.segments_held++;
-  return StreamAccept::kOk;
 }
 
 // Bytes that the receiver has acknowledged it will not take again, so they need no comparison (a
@@ -97,10 +105,12 @@ bool TcpStream::conflicts_with_delivered(uint64_t position,
 }
 
 bool TcpStream::conflicts_with_held(uint64_t position, std::span<const uint8_t> payload) const {
+  if (!held_) return false;
+  const auto& segments = held_->segments;
   const uint64_t end = position + payload.size();
-  auto it = held_.upper_bound(position);
-  if (it != held_.begin()) --it;
-  for (; it != held_.end() && it->first < end; ++it) {
+  auto it = segments.upper_bound(position);
+  if (it != segments.begin()) --it;
+  for (; it != segments.end() && it->first < end; ++it) {
     const uint64_t from = std::max(position, it->first);
     const uint64_t to = std::min(end, it->first + it->second.size());
     if (from < to &&
@@ -112,35 +122,36 @@ bool TcpStream::conflicts_with_held(uint64_t position, std::span<const uint8_t> 
 
 void TcpStream::deliver(std::span<const uint8_t> bytes) {
   const auto part = bytes.first(static_cast<size_t>(
-      std::min<uint64_t>(bytes.size(), limits_.depth - std::min(limits_.depth, next_))));
+      std::min<uint64_t>(bytes.size(), pool_.limits.depth - std::min(pool_.limits.depth, next_))));
   buffer_.insert(buffer_.end(), part.begin(), part.end());
-  budget_.used += part.size();
+  pool_.budget.used += part.size();
   next_ += part.size();
   next_sequence_ += static_cast<uint32_t>(part.size());
-  piece_ += part.size();
-  counters_.bytes_delivered += part.size();
+  piece_ += static_cast<uint32_t>(part.size());
+  pool_.counters.bytes_delivered += part.size();
 }
 
 std::span<const uint8_t> TcpStream::take() {
-  while (!held_.empty() && held_.begin()->first <= next_) {
-    const auto first = held_.extract(held_.begin());
+  while (held_ && held_->segments.begin()->first <= next_) {
+    const auto first = held_->segments.extract(held_->segments.begin());
     const std::vector<uint8_t>& bytes = first.mapped();
-    held_bytes_ -= bytes.size();
-    budget_.used -= bytes.size() + kHeldOverhead;
+    held_->bytes -= bytes.size();
+    if (held_->segments.empty()) held_.reset();
+    pool_.budget.used -= bytes.size() + kHeldOverhead;
     const uint64_t old = next_ - first.key();
     if (old < bytes.size()) deliver(std::span(bytes).subspan(old));
   }
   last_piece_ = piece_;
   piece_ = 0;
   if (last_piece_ == 0) {
-    if (next_ >= limits_.depth && !finished_) {
+    if (next_ >= pool_.limits.depth && !finished_) {
       finished_ = true;
-      counters_.depth_reached++;
+      pool_.counters.depth_reached++;
       clear();
     }
     return {};
   }
-  trim();
+  if (const size_t kept = needed(); buffer_.size() > 2 * kept) keep(kept);
   return std::span(buffer_).last(last_piece_);
 }
 
@@ -155,14 +166,15 @@ void TcpStream::acknowledge(uint32_t sequence) {
   acknowledged_ = next_;
   // One beyond is the FIN. Without a held segment nobody has sent bytes past a gap: nothing to skip
   // to.
-  if (held_.empty()) return;
-  const uint64_t target = std::min(next_ + static_cast<uint32_t>(ahead), held_.begin()->first);
+  if (!held_) return;
+  const uint64_t target =
+      std::min(next_ + static_cast<uint32_t>(ahead), held_->segments.begin()->first);
   if (target <= next_) return;
-  counters_.gaps++;
+  pool_.counters.gaps++;
   next_sequence_ += static_cast<uint32_t>(target - next_);
   next_ = target;
   acknowledged_ = target;
-  budget_.used -= buffer_.size();
+  pool_.budget.used -= buffer_.size();
   buffer_.clear();
 }
 
@@ -170,20 +182,29 @@ std::span<const uint8_t> TcpStream::window() const {
   return std::span(buffer_).last(std::min(window_max(), buffer_.size()));
 }
 
-// Keeps the window and what may still come again; moves bytes only when half the buffer can go.
-void TcpStream::trim() {
-  const uint64_t unacknowledged = std::min<uint64_t>(next_ - acknowledged_, limits_.held_max);
-  const size_t keep = std::max(static_cast<size_t>(unacknowledged), window_max());
-  if (buffer_.size() <= 2 * keep) return;
-  const size_t remove = buffer_.size() - keep;
+// The window and what may still come again.
+size_t TcpStream::needed() const {
+  const uint64_t unacknowledged = std::min<uint64_t>(next_ - acknowledged_, pool_.limits.held_max);
+  return std::max(static_cast<size_t>(unacknowledged), window_max());
+}
+
+// Moves bytes, so that the caller waits until it is worth it.
+void TcpStream::keep(size_t bytes) {
+  if (buffer_.size() <= bytes) return;
+  const size_t remove = buffer_.size() - bytes;
   buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(remove));
-  budget_.used -= remove;
+  pool_.budget.used -= remove;
+}
+
+void TcpStream::rest() {
+  keep(needed());
+  buffer_.shrink_to_fit();
 }
 
 void TcpStream::clear() {
-  budget_.used -= buffer_.size() + held_bytes_ + held_.size() * kHeldOverhead;
-  held_bytes_ = 0;
-  held_.clear();
+  pool_.budget.used -= buffer_.size();
+  if (held_) pool_.budget.used -= held_->bytes + held_->segments.size() * kHeldOverhead;
+  held_.reset();
   buffer_ = {};
   piece_ = last_piece_ = 0;
 }

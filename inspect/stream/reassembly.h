@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -57,13 +58,20 @@ struct StreamCounters {
   uint64_t out_of_place = 0;  // behind an end, or of a connection that nobody has answered
 };
 
+// What all streams of one worker have in common.
+struct StreamPool {
+  const StreamLimits& limits;
+  StreamBudget& budget;
+  StreamCounters& counters;
+};
+
 // kNoSession: nothing can be remembered of this connection.
 enum class StreamAccept : uint8_t { kOk, kConflict, kHeldFull, kNoMemory, kNoSession };
 
 class TcpStream {
  public:
-  TcpStream(const StreamLimits& limits, StreamBudget& budget, StreamCounters& counters)
-      : limits_(limits), budget_(budget), counters_(counters) {}
+  // `pool` must outlive the stream.
+  explicit TcpStream(const StreamPool& pool) : pool_(pool) {}
   ~TcpStream() { clear(); }
   TcpStream(const TcpStream&) = delete;
   TcpStream& operator=(const TcpStream&) = delete;
@@ -76,7 +84,7 @@ class TcpStream {
   std::span<const uint8_t> take();
 
   // Takes as little memory as it can until the next segment; nothing is forgotten.
-  void rest() { buffer_.shrink_to_fit(); }
+  void rest();
 
   // What the receiver has acknowledged. Bytes that it has and we never saw are a gap, and are
   // skipped.
@@ -90,7 +98,7 @@ class TcpStream {
   uint64_t next() const { return next_; }
   // All bytes before that sequence number have been delivered.
   bool has_all_before(uint32_t sequence) const {
-    return begun_ && !finished_ && held_.empty() && sequence == next_sequence_;
+    return begun_ && !finished_ && !held_ && sequence == next_sequence_;
   }
   // It knows which sequence number comes next.
   bool follows() const { return begun_ && !finished_; }
@@ -99,29 +107,36 @@ class TcpStream {
   bool finished() const { return finished_; }
 
  private:
+  // By position.
+  struct Held {
+    std::map<uint64_t, std::vector<uint8_t>> segments;
+    size_t bytes = 0;
+  };
+
   StreamAccept accept_early(uint64_t position, std::span<const uint8_t> payload);
+  void hold(uint64_t position, std::span<const uint8_t> payload);
   bool conflicts_with_delivered(uint64_t position, std::span<const uint8_t> payload) const;
   bool conflicts_with_held(uint64_t position, std::span<const uint8_t> payload) const;
   StreamAccept refuse(StreamAccept why, uint64_t& counter);
   void deliver(std::span<const uint8_t> bytes);
-  void trim();
+  size_t needed() const;
+  void keep(size_t bytes);
   void clear();
-  size_t window_max() const { return std::max<size_t>(limits_.window, last_piece_ + kStraddleMax); }
+  size_t window_max() const {
+    return std::max<size_t>(pool_.limits.window, last_piece_ + kStraddleMax);
+  }
 
-  const StreamLimits& limits_;
-  StreamBudget& budget_;
-  StreamCounters& counters_;
+  const StreamPool& pool_;
+  uint64_t next_ = 0;            // position of next_sequence_
+  uint64_t acknowledged_ = 0;    // position; at most next_
+  std::vector<uint8_t> buffer_;  // the bytes before next_
+  std::unique_ptr<Held> held_;   // nullptr: no early segments, as nearly always
+  uint32_t next_sequence_ = 0;
+  uint32_t piece_ = 0;  // delivered and not taken, at the end of buffer_
+  uint32_t last_piece_ = 0;
   bool begun_ = false;
   bool from_syn_ = false;  // begun by a SYN, so that the first byte is known
   bool finished_ = false;
-  uint32_t next_sequence_ = 0;
-  uint64_t next_ = 0;          // position of next_sequence_
-  uint64_t acknowledged_ = 0;  // position; at most next_
-  size_t piece_ = 0;           // delivered and not taken, at the end of buffer_
-  size_t last_piece_ = 0;
-  std::vector<uint8_t> buffer_;  // the bytes before next_
-  std::map<uint64_t, std::vector<uint8_t>> held_;
-  size_t held_bytes_ = 0;
 };
 
 }  // namespace sluice::inspect

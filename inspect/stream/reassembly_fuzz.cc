@@ -13,8 +13,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const StreamLimits limits{.window = 64, .held_max = 4096, .depth = 8192};
   StreamBudget budget{.used = 0, .max = 6000};
   StreamCounters counters;
+  const StreamPool pool{limits, budget, counters};
   {
-    TcpStream stream(limits, budget, counters);
+    TcpStream stream(pool);
     sluice::tunnels::Reader reader({data, size});
     uint64_t delivered = 0;
     while (reader.remaining() >= 4) {

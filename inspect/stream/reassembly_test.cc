@@ -14,7 +14,8 @@ struct Harness {
   StreamLimits limits;
   StreamBudget budget;
   StreamCounters counters;
-  TcpStream stream{limits, budget, counters};
+  const StreamPool pool{limits, budget, counters};
+  TcpStream stream{pool};
   std::string got;
 
   explicit Harness(StreamLimits l = {}) : limits(l) {}
@@ -149,6 +150,28 @@ TEST(TcpStream, TheWindowIsNoLongerThanItMayBe) {
 }
 
 // Any cutting, order, repetition and overlap of the same bytes gives the same bytes.
+TEST(TcpStream, AtRestItKeepsTheWindowAndWhatMayComeAgain) {
+  Harness h({.window = 100, .held_max = 1000, .depth = 1u << 30});
+  h.send(0, std::string(150, 'a'));
+  h.stream.acknowledge(150);
+  const std::string window = h.window();
+  EXPECT_EQ(h.budget.used, 150u) << "moving bytes was not worth it";
+  h.stream.rest();
+  EXPECT_EQ(h.budget.used, 100u);
+  EXPECT_EQ(h.window(), window);
+  EXPECT_EQ(h.stream.window_start(), 50u);
+  h.send(150, std::string(130, 'b'));
+  h.stream.rest();
+  EXPECT_EQ(h.budget.used, 130u) << "not acknowledged";
+  EXPECT_EQ(h.send(150, std::string(130, 'c')), StreamAccept::kConflict);
+  EXPECT_EQ(h.send(150, std::string(130, 'b')), StreamAccept::kOk);
+  h.send(281, "late");  // waits for the byte before it
+  h.stream.rest();
+  EXPECT_EQ(h.send(281, "LATE"), StreamAccept::kConflict);
+  h.send(280, "-");
+  EXPECT_TRUE(h.got.ends_with("b-late"));
+}
+
 TEST(TcpStream, RandomSegmentsOfOneTextGiveTheText) {
   std::mt19937 random(1);
   for (int round = 0; round < 300; round++) {

@@ -17,6 +17,11 @@ struct HelloPool {
   StreamLimits limits{kHelloStreamMax, kHelloStreamMax, kHelloStreamMax};
   StreamBudget budget{0, 16u << 20};
   StreamCounters counters;
+  const StreamPool streams{limits, budget, counters};
+
+  HelloPool() = default;
+  HelloPool(const HelloPool&) = delete;
+  HelloPool& operator=(const HelloPool&) = delete;
 };
 
 class HelloWatch {
@@ -32,7 +37,7 @@ class HelloWatch {
 
  private:
   struct Gathering {
-    explicit Gathering(HelloPool& pool) : stream(pool.limits, pool.budget, pool.counters) {}
+    explicit Gathering(HelloPool& pool) : stream(pool.streams) {}
     TcpStream stream;
     HelloStream hello;
   };
