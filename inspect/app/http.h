@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// HTTP/1 by libhtp: http_entry() (parser.h) makes an HttpParser for each connection.
+// HTTP/1 by libhtp: http_entry() (parser.h) makes an HttpSession for each connection.
 //
-//   bytes ─▶ HttpParser ─▶ libhtp ─▶ its hooks ─▶ HttpTransaction ─▶ TransactionSink
-//            order of the           http_config    request line, headers (http_headers),
-//            directions, tunnels                   bodies and files (http_body), events
+//   bytes ─▶ HttpSession ─▶ HttpParser ─▶ libhtp ─▶ hooks ─▶ HttpTransaction ─▶ TransactionSink
+//            goes away      order of the            http_     request line, bodies and files
+//            between two    directions,             config    (http_body), headers (http_headers),
+//            transactions   tunnels                           events
 //
 // libhtp decides what a message is; what is told, when, and how much is kept is decided here.
 #pragma once

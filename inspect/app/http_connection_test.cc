@@ -278,6 +278,29 @@ TEST(Http, MayRestAnywhere) {
   EXPECT_TRUE(sink.events().empty());
 }
 
+TEST(Http, KeepsNearlyNothingBetweenTransactions) {
+  RecordingSink sink;
+  const auto parser = make();
+  const size_t nothing = parser->memory();
+  EXPECT_LE(nothing, 64u);
+  parser->feed(kToServer, bytes_of(get("/a")), sink);
+  parser->rest();
+  EXPECT_GT(parser->memory(), 1000u) << "it waits for the answer";
+  parser->feed(kToClient, bytes_of(kOk), sink);
+  parser->rest();
+  EXPECT_EQ(parser->memory(), nothing);
+  // Which transaction comes next is known, and which direction has ended.
+  parser->end(kToClient, sink);
+  parser->rest();
+  EXPECT_EQ(parser->memory(), nothing);
+  parser->feed(kToServer, bytes_of(get("/b")), sink);
+  parser->rest();
+  EXPECT_EQ(sink.get(1, kToServer, "http.uri"), "/b");
+  parser->end(kToServer, sink);
+  EXPECT_EQ(sink.get_all(Recorded::kEnded).size(), 2u) << "nobody answers any more";
+  EXPECT_EQ(parser->feed(kToServer, bytes_of(get("/c")), sink), Parsed::kDone);
+}
+
 // An answer that nobody has asked for ends with the line before a line end: that one is the first
 // of another connection.
 TEST(Http, ALineEndMayOutliveItsConnection) {

@@ -51,7 +51,7 @@ Parsed HttpParser::feed(Direction direction, std::span<const uint8_t> bytes,
     bytes = {reinterpret_cast<const uint8_t*>(all.data()), all.size()};
   }
   // A line end after a line end ends a header.
-  const std::string& given = last_given_[static_cast<int>(direction)];
+  const std::string_view given = past_.last_given[static_cast<int>(direction)].view();
   const bool after_line = given.ends_with('\n') || given.ends_with("\n\r");
   size_t line_end = unsure_line_end(bytes);
   const bool only_ends = count_line_ends(bytes) == bytes.size();
@@ -106,9 +106,7 @@ size_t HttpParser::give(Direction direction, const uint8_t* bytes, size_t length
     return length;
   }
   direction_ = direction;
-  std::string& last = last_given_[static_cast<int>(direction)];
-  if (bytes != nullptr) last.append(all_of({bytes, length}).substr(length < 2 ? 0 : length - 2));
-  if (last.size() > 2) last.erase(0, last.size() - 2);
+  if (bytes != nullptr) past_.last_given[static_cast<int>(direction)].add(all_of({bytes, length}));
   const bool request = direction == kToServer;
   htp_connp_t* const c = connection_.get();
   const int status = request ? htp_connp_req_data(c, nullptr, bytes, length)
@@ -176,12 +174,12 @@ bool HttpParser::flush(Direction direction) {
 void HttpParser::end(Direction direction, TransactionSink& sink) {
   sink_ = &sink;
   if (outcome_ != Parsed::kMore) return;
-  ended_[static_cast<int>(direction)] = true;
+  past_.ended[static_cast<int>(direction)] = true;
   if (!flush(direction) && outcome_ != Parsed::kMore) {
     leave(outcome_);
     return;
   }
-  const bool both = ended_[0] && ended_[1];
+  const bool both = past_.ended[0] && past_.ended[1];
   if (connection_ != nullptr && both) {
     close(direction);
   } else if (connection_ != nullptr && direction == kToServer) {
@@ -248,13 +246,9 @@ size_t HttpParser::memory() const {
 }
 
 // Between two transactions libhtp remembers nothing that the next one needs.
-void HttpParser::rest() {
-  if (outcome_ == Parsed::kMore && idle()) {
-    done_.clear();
-    connection_.reset();
-  }
-  open_.shrink_to_fit();
-  done_.shrink_to_fit();
+std::optional<HttpParser::Past> HttpParser::past() const {
+  if (outcome_ != Parsed::kMore || !idle() || early_events_ != 0) return std::nullopt;
+  return past_;
 }
 
 void HttpParser::end_all() {
@@ -287,7 +281,7 @@ HttpTransaction* HttpParser::add(htp_tx_t* tx) {
     return nullptr;
   }
   started_++;
-  open_.push_back(std::make_unique<HttpTransaction>(next_id_++, tx));
+  open_.push_back(std::make_unique<HttpTransaction>(past_.transactions++, tx));
   HttpTransaction* const transaction = open_.back().get();
   htp_tx_set_user_data(tx, transaction);
   for (int i = 0; i < static_cast<int>(HttpEvent::kCount); i++)

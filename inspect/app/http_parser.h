@@ -6,7 +6,10 @@
 #include <htp/htp.h>
 #include <htp/htp_transaction.h>
 
+#include <algorithm>
+#include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,13 +19,41 @@
 
 namespace sluice::inspect {
 
+// The last two bytes of what libhtp got.
+class HttpLastBytes {
+ public:
+  void add(std::string_view bytes) {
+    for (const char c : bytes.substr(bytes.size() - std::min<size_t>(bytes.size(), 2))) {
+      bytes_ = {bytes_[1], c};
+      size_ = size_ == 0 ? 1 : 2;
+    }
+  }
+  std::string_view view() const { return std::string_view(bytes_.data(), 2).substr(2 - size_); }
+
+ private:
+  std::array<char, 2> bytes_{};
+  uint8_t size_ = 0;
+};
+
 class HttpParser final : public Parser {
  public:
+  // What it knows between two transactions.
+  struct Past {
+    uint64_t transactions = 0;
+    HttpLastBytes last_given[2];  // by Direction
+    bool ended[2] = {false, false};
+  };
+
+  HttpParser() = default;
+  // Goes on where another one was.
+  explicit HttpParser(const Past& past) : past_(past) {}
+  // Nothing is open, so that another one can go on.
+  std::optional<Past> past() const;
+
   Parsed feed(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) override;
   Parsed gap(Direction direction, uint64_t length, TransactionSink& sink) override;
   void end(Direction direction, TransactionSink& sink) override;
   size_t memory() const override;
-  void rest() override;
   AppProtocol next_protocol() const override { return next_; }
   std::span<const uint8_t> rest(Direction direction) const override;
 
@@ -76,13 +107,11 @@ class HttpParser final : public Parser {
   size_t unmatched_ = 0;         // responses that libhtp keeps because it knows no request for them
   size_t started_ = 0;           // transactions of this connection_
   size_t held_ = 0;              // of all open transactions
-  uint64_t next_id_ = 0;
+  Past past_;
   uint64_t early_events_ = 0;           // of a response whose transaction is about to be made
   std::string pending_[2];              // waits for more, or for the other direction
   bool in_header_[2] = {false, false};  // between the first line and the end of the headers
-  std::string last_given_[2];           // the last two bytes that libhtp got
-  bool ended_[2] = {false, false};
-  bool closing_ = false;  // libhtp completes what the end of the connection cuts off
+  bool closing_ = false;                // libhtp completes what the end of the connection cuts off
   Parsed outcome_ = Parsed::kMore;
   AppProtocol next_ = AppProtocol::kUnknown;
   std::string rest_[2];

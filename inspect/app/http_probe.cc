@@ -3,7 +3,7 @@
 #include <string_view>
 
 #include "inspect/app/http.h"
-#include "inspect/app/http_parser.h"
+#include "inspect/app/http_session.h"
 
 namespace sluice::inspect {
 namespace {
@@ -71,7 +71,7 @@ ProtocolEntry http_entry() {
           true,
           false,
           probe,
-          []() -> std::unique_ptr<Parser> { return std::make_unique<HttpParser>(); },
+          []() -> std::unique_ptr<Parser> { return std::make_unique<HttpSession>(); },
           /*server_decides=*/true,
           /*client_first=*/true};
 }

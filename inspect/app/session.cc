@@ -7,7 +7,8 @@
 namespace sluice::inspect {
 namespace {
 
-std::vector<uint8_t>& of(std::vector<uint8_t> (&sides)[2], Direction direction) {
+template <class T>
+T& of(T (&sides)[2], Direction direction) {
   return sides[static_cast<size_t>(direction)];
 }
 
@@ -29,15 +30,15 @@ AppSession::AppSession(bool tcp, uint16_t server_port, std::span<const ProtocolE
 
 void AppSession::begin_probing() {
   state_ = State::kProbing;
-  heard_ = announced_ = false;
-  unverified_ = 0;
-  early_[0] = early_[1] = {};
+  verifying_.reset();
+  if (!tcp_) return;
+  probing_ = std::make_unique<Probing>();
   uint32_t all = 0;
   for (size_t i = 0; i < protocols_.size(); i++) {
-    if (tcp_ ? protocols_[i].tcp : protocols_[i].udp) all |= 1u << i;
-    if (protocols_[i].server_decides) server_decides_ |= 1u << i;
+    if (protocols_[i].tcp) all |= 1u << i;
+    if (protocols_[i].server_decides) probing_->server_decides |= 1u << i;
   }
-  candidates_[0] = candidates_[1] = all;
+  probing_->candidates[0] = probing_->candidates[1] = all;
 }
 
 void AppSession::feed(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) {
@@ -56,8 +57,12 @@ void AppSession::take(Direction direction, std::span<const uint8_t> bytes, Trans
 }
 
 size_t AppSession::memory() const {
-  return sizeof(*this) + heap_of(early_[0]) + heap_of(early_[1]) +
-         (parser_ ? parser_->memory() : 0);
+  size_t bytes = sizeof(*this) + (parser_ ? parser_->memory() : 0);
+  if (probing_)
+    bytes += sizeof(Probing) + heap_of(probing_->early[0]) + heap_of(probing_->early[1]);
+  if (verifying_)
+    bytes += sizeof(Verifying) + heap_of(verifying_->early[0]) + heap_of(verifying_->early[1]);
+  return bytes;
 }
 
 // Over the budget the protocol is not followed any more: what is known of it is told, and all that
@@ -72,10 +77,10 @@ void AppSession::settle(TransactionSink& sink) {
 }
 
 void AppSession::probe(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) {
-  uint32_t& candidates = candidates_[static_cast<size_t>(direction)];
+  uint32_t& candidates = of(probing_->candidates, direction);
   if (candidates == 0) return;  // the other direction decides
-  if (!std::exchange(heard_, true)) first_ = direction;
-  auto& early = of(early_, direction);
+  if (!std::exchange(probing_->heard, true)) probing_->first = direction;
+  auto& early = of(probing_->early, direction);
   const size_t room = kProbeBytesMax - std::min(kProbeBytesMax, early.size());
   const bool full = bytes.size() >= room;
   // Most first segments tell: then nothing is copied.
@@ -99,9 +104,10 @@ void AppSession::probe(Direction direction, std::span<const uint8_t> bytes, Tran
   }
   if (full) rule_out(direction, candidates);
   if (candidates == 0) early = {};
-  if (candidates_[0] == 0 && candidates_[1] == 0) {
+  if (probing_->candidates[0] == 0 && probing_->candidates[1] == 0) {
     give_up();
     sink.event(nullptr, direction, "applayer_proto_detection_skipped");
+    return;
   }
   if (candidates != 0 && early.empty()) early.assign(bytes.begin(), bytes.end());
 }
@@ -120,13 +126,14 @@ void AppSession::probe_datagram(Direction direction, std::span<const uint8_t> by
 
 // A server that does not speak a protocol is not asked in it.
 void AppSession::rule_out(Direction direction, uint32_t entries) {
-  candidates_[static_cast<size_t>(direction)] &= ~entries;
-  if (direction == Direction::kToServer) entries &= ~server_decides_;
-  candidates_[static_cast<size_t>(opposite(direction))] &= ~entries;
+  of(probing_->candidates, direction) &= ~entries;
+  if (direction == Direction::kToServer) entries &= ~probing_->server_decides;
+  of(probing_->candidates, opposite(direction)) &= ~entries;
 }
 
 void AppSession::give_up() {
-  early_[0] = early_[1] = {};
+  probing_.reset();
+  verifying_.reset();
   state_ = State::kFinished;
   if (protocol_ == AppProtocol::kUnknown) protocol_ = AppProtocol::kFailed;
 }
@@ -136,12 +143,12 @@ void AppSession::found(const ProtocolEntry& entry, Direction direction, Transact
   const uint32_t bit = 1u << (&entry - protocols_.data());
   const Direction other = opposite(direction);
   protocol_ = entry.protocol;
-  if (entry.client_first && first_ == Direction::kToClient)
+  if (entry.client_first && probing_->first == Direction::kToClient)
     sink.event(nullptr, direction, "applayer_wrong_direction_first_data");
-  if ((candidates_[static_cast<size_t>(other)] & bit) == 0)
+  if ((of(probing_->candidates, other) & bit) == 0)
     sink.event(nullptr, direction, "applayer_detect_protocol_only_one_direction");
   else
-    unverified_ = bit_of(other);
+    verifying_ = std::make_unique<Verifying>(Verifying{&entry, bit_of(other)});
   start(entry, sink);
 }
 
@@ -149,46 +156,52 @@ void AppSession::found(const ProtocolEntry& entry, Direction direction, Transact
 // protocol it does not get, no more than the server has understood it.
 void AppSession::start(const ProtocolEntry& entry, TransactionSink& sink) {
   const uint32_t bit = 1u << (&entry - protocols_.data());
-  for (size_t side = 0; side < 2; side++)
-    if ((candidates_[side] & bit) == 0) early_[side] = {};
+  const std::unique_ptr<Probing> found = std::move(probing_);
   protocol_ = entry.protocol;
-  entry_ = static_cast<uint8_t>(&entry - protocols_.data());
   parser_ = entry.make();
   state_ = State::kParsing;
-  std::vector<uint8_t> early[2] = {std::move(early_[0]), std::move(early_[1])};
-  early_[0] = early_[1] = {};
-  for (const Direction direction : {first_, opposite(first_)})
-    take(direction, of(early, direction), sink);
+  if (!found) return;  // a datagram
+  for (const Direction direction : {found->first, opposite(found->first)})
+    if (of(found->candidates, direction) & bit) take(direction, of(found->early, direction), sink);
 }
 
 void AppSession::parse(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) {
-  if ((unverified_ & bit_of(direction)) != 0) verify(direction, bytes, sink);
+  if (verifying_ && (verifying_->left & bit_of(direction)) != 0) verify(direction, bytes, sink);
   after(parser_->feed(direction, bytes, sink), sink);
 }
 
 // The first bytes of a direction of which the protocol is known already.
 void AppSession::verify(Direction direction, std::span<const uint8_t> bytes,
                         TransactionSink& sink) {
-  auto& early = of(early_, direction);
+  auto& early = of(verifying_->early, direction);
   std::span<const uint8_t> known = bytes;
   if (!early.empty()) {
     early.insert(early.end(), bytes.begin(), bytes.end());
     known = early;
   }
-  const Probe answer = protocols_[entry_].probe(direction, known, server_port_);
+  const Probe answer = verifying_->entry->probe(direction, known, server_port_);
   if (answer == Probe::kMore && known.size() < kProbeBytesMax) {
     if (early.empty()) early.assign(bytes.begin(), bytes.end());
     return;
   }
-  unverified_ &= static_cast<uint8_t>(~bit_of(direction));
-  if (answer != Probe::kYes) tell_other_protocol(direction, known, sink);
-  early = {};
+  const bool expected = answer == Probe::kYes;
+  if (!expected) tell_other_protocol(direction, known, sink);
+  if (!expected && verifying_->announced)
+    verifying_.reset();
+  else
+    verified(direction);
+}
+
+void AppSession::verified(Direction direction) {
+  if (!verifying_) return;
+  of(verifying_->early, direction) = {};
+  verifying_->left &= static_cast<uint8_t>(~bit_of(direction));
+  if (verifying_->left == 0) verifying_.reset();
 }
 
 void AppSession::tell_other_protocol(Direction direction, std::span<const uint8_t> bytes,
                                      TransactionSink& sink) {
-  if (announced_) {
-    unverified_ = 0;
+  if (verifying_->announced) {
     sink.event(nullptr, direction, "applayer_unexpected_protocol");
     if (protocol_ == AppProtocol::kTls)
       sink.event(nullptr, direction, "applayer_no_tls_after_starttls");
@@ -220,7 +233,7 @@ void AppSession::stop(TransactionSink& sink) {
   for (const Direction direction : {Direction::kToServer, Direction::kToClient})
     parser_->end(direction, sink);
   parser_.reset();
-  early_[0] = early_[1] = {};
+  verifying_.reset();
 }
 
 void AppSession::change_protocol(TransactionSink& sink) {
@@ -245,8 +258,8 @@ void AppSession::change_protocol(TransactionSink& sink) {
   const auto found = std::find_if(protocols_.begin(), protocols_.end(),
                                   [&](const ProtocolEntry& e) { return e.protocol == next; });
   if (found != protocols_.end()) {
-    announced_ = true;
-    unverified_ = bit_of(Direction::kToServer) | bit_of(Direction::kToClient);
+    verifying_ = std::make_unique<Verifying>(
+        Verifying{&*found, bit_of(Direction::kToServer) | bit_of(Direction::kToClient), true});
     start(*found, sink);
   }
   for (const Direction direction : {Direction::kToServer, Direction::kToClient})
@@ -255,12 +268,12 @@ void AppSession::change_protocol(TransactionSink& sink) {
 
 void AppSession::gap(Direction direction, uint64_t length, TransactionSink& sink) {
   if (state_ == State::kParsing) {
-    unverified_ &= static_cast<uint8_t>(~bit_of(direction));
+    verified(direction);
     after(parser_->gap(direction, length, sink), sink);
     settle(sink);
-  } else if (state_ == State::kProbing && candidates_[static_cast<size_t>(direction)] != 0) {
+  } else if (state_ == State::kProbing && probing_ && of(probing_->candidates, direction) != 0) {
     // What was kept and what comes do not belong together.
-    early_[0] = early_[1] = {};
+    probing_.reset();
     state_ = State::kFinished;
   }
 }

@@ -57,6 +57,21 @@ class AppSession {
 
  private:
   enum class State : uint8_t { kProbing, kParsing, kFinished };
+  // Until the protocol is known.
+  struct Probing {
+    uint32_t candidates[2] = {};             // bits of protocols_ that a direction may still tell
+    uint32_t server_decides = 0;             // those of which a client's no is not the last word
+    bool heard = false;                      // somebody has spoken,
+    Direction first = Direction::kToServer;  // and this one first
+    std::vector<uint8_t> early[2];
+  };
+  // While directions have not shown yet that they speak the protocol that was found.
+  struct Verifying {
+    const ProtocolEntry* entry;
+    uint8_t left;            // of which directions, as bits
+    bool announced = false;  // by the protocol before it
+    std::vector<uint8_t> early[2] = {};
+  };
 
   void take(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
   void begin_probing();
@@ -67,6 +82,7 @@ class AppSession {
   void found(const ProtocolEntry& entry, Direction direction, TransactionSink& sink);
   void start(const ProtocolEntry& entry, TransactionSink& sink);
   void verify(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
+  void verified(Direction direction);
   void tell_other_protocol(Direction direction, std::span<const uint8_t> bytes,
                            TransactionSink& sink);
   void parse(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
@@ -83,16 +99,9 @@ class AppSession {
   bool encrypted_ = false;
   bool failed_ = false;
   bool out_of_memory_ = false;
-  bool heard_ = false;      // somebody has spoken
-  bool announced_ = false;  // the protocol, by the one before
-  uint8_t entry_ = 0;       // the place of `protocol_` in protocols_
-  // Directions whose first bytes have not shown yet that they are of that protocol, as bits.
-  uint8_t unverified_ = 0;
-  int changes_ = 0;
-  uint32_t candidates_[2] = {};             // bits of protocols_ that a direction may still tell
-  uint32_t server_decides_ = 0;             // those of which a client's no is not the last word
-  Direction first_ = Direction::kToServer;  // who spoke first
-  std::vector<uint8_t> early_[2];           // while probing, and until they are verified
+  uint8_t changes_ = 0;
+  std::unique_ptr<Probing> probing_;  // in that state, over a connection
+  std::unique_ptr<Verifying> verifying_;
   std::unique_ptr<Parser> parser_;
   AppCharge charge_;
 };
