@@ -32,12 +32,12 @@ struct FlowUser {
   std::unique_ptr<TcpWatch> watch;                     // if rules or events ask for it
   uint32_t initial_sequence[2] = {};
   bool syn_seen[2] = {};
-  bool acknowledged[2] = {};               // the other end has taken that sequence number
-  FlowState open_state = FlowState::kNew;  // the last one that was not closed
-  SequenceEnd ends[2];                     // by Direction
-  bool reset_believed = false;
+  bool acknowledged[2] = {};  // the other end has taken that sequence number
+  SequenceEnd ends[2];        // by Direction
   // In a connection that is not followed: a SYN that begins another one if its server answers.
   std::optional<uint32_t> syn_again;
+  FlowState open_state = FlowState::kNew;  // the last one that was not closed
+  bool reset_believed = false;
   bool begun = false;        // by a packet that is no reset
   bool unanswered = false;   // its SYN may be one that never arrives: data must wait for the answer
   bool established = false;  // at the packet before
@@ -46,13 +46,12 @@ struct FlowUser {
   AppProtocol first_protocol = AppProtocol::kUnknown;  // if it has changed
   bool encrypted = false;                              // nothing more to find in payloads
   uint32_t asked[2] = {};  // generation whose address rules were asked, by Direction
-  // Generation whose rules about what nDPI says now were asked, by Direction; and what
-  // flow:established was then.
+  // Generation whose rules about what nDPI says now were asked, by Direction.
   std::array<uint32_t, 2> asked_classified{};
-  bool asked_established = false;
   uint64_t encrypted_bytes[2] = {};  // then: bytes of the streams so far, by Direction
   uint32_t app_since = 0;            // generation of the engine when `app` began
   uint32_t outside_told = 0;         // of outside_number(): "anomaly" events that were written
+  bool asked_established = false;    // flow:established when `asked_classified` was set
   bool alerted = false;
   bool drop_reported = false;
   bool error_reported = false;

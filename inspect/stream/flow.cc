@@ -56,9 +56,9 @@ tunnels::siphash_key random_flow_key() {
   return key;
 }
 
-void start_flow(Flow& flow, const tunnels::flow_key& key, const tunnels::packet& packet,
-                uint64_t hash, int64_t time_us, bool server_by_port) {
-  flow.key = key;
+void start_flow(Flow& flow, const tunnels::packet& packet, uint16_t space, uint64_t hash,
+                int64_t time_us, bool server_by_port) {
+  flow.space = space;
   flow.to_server = comes_from_server(packet, server_by_port) ? turned(packet.tuple) : packet.tuple;
   flow.reversed = tunnels::tuple_is_reversed(&flow.to_server);
   flow.id = (hash ^ static_cast<uint64_t>(time_us)) & kFlowIdMask;

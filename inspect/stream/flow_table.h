@@ -93,7 +93,7 @@ class FlowTable {
     const bool reversed = tunnels::flow_key_from_tuple(&key, &packet.tuple) != 0;
     key.zero = space;
     const uint64_t hash = tunnels::flow_hash(&hash_key_, &key, tunnels::kFlowHash5Tuple);
-    Record* record = lookup(key, hash);
+    Record* record = lookup(packet.tuple, reversed, space, hash);
     bool replaced = false;
     if (record != nullptr && idle_too_long(*record, time_us)) {
       end(*record, FlowEnd::kTimeout);
@@ -105,16 +105,16 @@ class FlowTable {
       record = nullptr;
     }
     const bool created = record == nullptr;
-    if (created) record = &create(key, hash, packet, time_us);
+    if (created) record = &create(packet, space, hash, time_us);
     return {record, count(*record, packet, reversed, time_us), created, replaced};
   }
 
   // The packet, seen as one of `record`, begins another connection with its tuple.
   Seen begin_again(Record& record, const tunnels::packet& packet, int64_t time_us) {
-    const tunnels::flow_key key = record.key;
+    const uint16_t space = record.space;
     const uint64_t hash = record.hash_;
     end(record, FlowEnd::kReplaced);
-    Record& next = create(key, hash, packet, time_us);
+    Record& next = create(packet, space, hash, time_us);
     const bool reversed = tunnels::tuple_is_reversed(&packet.tuple) != 0;
     return {&next, count(next, packet, reversed, time_us), true, true};
   }
@@ -122,9 +122,10 @@ class FlowTable {
   // The flow of this tuple, either direction; nullptr if there is none.
   Record* find(const tunnels::tuple& tuple, uint16_t space = 0) {
     tunnels::flow_key key;
-    tunnels::flow_key_from_tuple(&key, &tuple);
+    const bool reversed = tunnels::flow_key_from_tuple(&key, &tuple) != 0;
     key.zero = space;
-    return lookup(key, tunnels::flow_hash(&hash_key_, &key, tunnels::kFlowHash5Tuple));
+    return lookup(tuple, reversed, space,
+                  tunnels::flow_hash(&hash_key_, &key, tunnels::kFlowHash5Tuple));
   }
 
   // Ends flows that were idle too long, at most kExpirePerCallMax of them.
@@ -191,11 +192,11 @@ class FlowTable {
   Record& at(uint32_t index) { return chunks_[index / kChunk][index % kChunk]; }
   uint32_t& bucket(uint64_t hash) { return buckets_[hash & (buckets_.size() - 1)]; }
 
-  Record* lookup(const tunnels::flow_key& key, uint64_t hash) {
+  Record* lookup(const tunnels::tuple& tuple, bool reversed, uint16_t space, uint64_t hash) {
     for (uint32_t i = bucket(hash); i != kNone; i = at(i).chain_) {
       Record& record = at(i);
-      if (record.hash_ == hash && record.key.zero == key.zero &&
-          tunnels::flow_key_equal(&record.key, &key))
+      if (record.hash_ == hash && record.space == space &&
+          record.has_tuple(tuple, direction_of(record, reversed)))
         return &record;
     }
     return nullptr;
@@ -217,11 +218,10 @@ class FlowTable {
     return direction;
   }
 
-  Record& create(const tunnels::flow_key& key, uint64_t hash, const tunnels::packet& packet,
-                 int64_t time_us) {
+  Record& create(const tunnels::packet& packet, uint16_t space, uint64_t hash, int64_t time_us) {
     if (size_ == flows_max_) evict(time_us);
     Record& record = take_free();
-    start_flow(record, key, packet, hash, time_us, options_.server_by_port);
+    start_flow(record, packet, space, hash, time_us, options_.server_by_port);
     record.hash_ = hash;
     record.used_ = true;
     record.chain_ = bucket(hash);

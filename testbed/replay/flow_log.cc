@@ -7,8 +7,14 @@ namespace sluice::testbed {
 
 namespace {
 
-tunnels::flow_key pair_of(const tunnels::flow_key& key) {
-  tunnels::flow_key pair = key;
+tunnels::flow_key key_of(const inspect::Flow& flow) {
+  tunnels::flow_key key{};
+  tunnels::flow_key_from_tuple(&key, &flow.to_server);
+  return key;
+}
+
+tunnels::flow_key pair_of(const inspect::Flow& flow) {
+  tunnels::flow_key pair = key_of(flow);
   pair.port[0] = pair.port[1] = 0;
   pair.protocol = 0;
   return pair;
@@ -56,7 +62,7 @@ FlowLog::Seen FlowLog::see(const tunnels::packet& packet, int64_t time_us) {
   if (at == latest_.end()) {
     if (flows_.size() == kReplayFlowsMax) return {nullptr, inspect::Direction::kToServer};
     ReplayFlow& made = flows_.emplace_back();
-    inspect::start_flow(made.flow, key, packet, /*hash=*/0, time_us);
+    inspect::start_flow(made.flow, packet, /*space=*/0, /*hash=*/0, time_us);
     choose_client(made.flow, packet);
     at = latest_.emplace(key, &made).first;
   }
@@ -67,7 +73,7 @@ FlowLog::Seen FlowLog::see(const tunnels::packet& packet, int64_t time_us) {
 // Fragments, and protocols without ports, are flows of their own. Between two addresses that also
 // have a flow with ports, the same one is taken for the client.
 void FlowLog::choose_client(inspect::Flow& flow, const tunnels::packet& packet) {
-  const tunnels::flow_key pair = pair_of(flow.key);
+  const tunnels::flow_key pair = pair_of(flow);
   const auto known = pair_reversed_.find(pair);
   if (packet.flags & tunnels::kPacketHasPorts) {
     if (known == pair_reversed_.end()) pair_reversed_.emplace(pair, flow.reversed);
@@ -80,11 +86,10 @@ ReplayFlow* FlowLog::begin_again(const ReplayFlow& flow, int64_t time_us) {
   if (flows_.size() == kReplayFlowsMax) return nullptr;
   const inspect::Flow before = flow.flow;
   ReplayFlow& made = flows_.emplace_back();
-  made.flow.key = before.key;
   made.flow.to_server = before.to_server;
   made.flow.reversed = before.reversed;
   made.flow.start_us = time_us;
-  latest_[before.key] = &made;
+  latest_[key_of(before)] = &made;
   return &made;
 }
 
