@@ -32,6 +32,13 @@ namespace sluice::inspect {
 // A flow that is silent for so long gives back what memory it can do without.
 inline constexpr int64_t kRestAfterUs = 2'000'000;
 
+// What a TCP connection takes beside the bytes that are kept of its streams: after its handshake,
+// and again when it is encrypted; between two transactions of HTTP; and there, once it rests.
+// flow_memory_test holds it to that.
+inline constexpr size_t kFlowBytesMax = 384;
+inline constexpr size_t kSessionBytesMax = 2560;
+inline constexpr size_t kSilentSessionBytesMax = 768;
+
 // As long as a round trip across half the world: who waits longer for an inspection notices.
 inline constexpr int64_t kWaitMaxUs = 100'000;
 
