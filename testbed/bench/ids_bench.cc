@@ -5,6 +5,7 @@
 
 #include "inspect/match/fast_pattern.h"
 #include "inspect/match/inspector.h"
+#include "testbed/bench/ids_memory.h"
 #include "testbed/bench/ids_rules.h"
 #include "testbed/bench/ids_traffic.h"
 #include "testbed/bench/measure.h"
@@ -128,21 +129,6 @@ Result<IdsTraffic> measure(const EnginePtr& engine, Searcher& searcher, const st
   return out;
 }
 
-// `silent`: after the last packet there is time to rest.
-Result<double> memory_of(const EnginePtr& engine, OpenFlow kind, uint32_t flows,
-                         bool silent = false) {
-  NoSink sink;
-  const Corpus corpus = open_flows(kind, flows);
-  const double before = heap_bytes();
-  SLUICE_TRY(const auto inspector, Inspector::create(engine, inspection(flows), sink));
-  show(*inspector, corpus);
-  if (silent) {
-    const int64_t later = corpus.packets().back().time_us + 3'000'000;
-    for (uint32_t told = 0; told <= flows; told += inspect::kRestPerCallMax) inspector->tick(later);
-  }
-  return (heap_bytes() - before) / flows;
-}
-
 Result<EnginePtr> start(inspect::EngineOptions rules, const std::string& cache, double& seconds) {
   rules.cache_directory = cache;
   const double begin = cpu_seconds();
@@ -187,11 +173,14 @@ Result<IdsBench> bench_ids(const IdsBenchOptions& options) {
   }
   if (options.open_flows == 0) return bench;
   bench.open_flows = options.open_flows;
-  SLUICE_TRY(bench.memory.handshake, memory_of(engine, OpenFlow::kHandshake, options.open_flows));
-  SLUICE_TRY(bench.memory.http, memory_of(engine, OpenFlow::kHttp, options.open_flows));
-  SLUICE_TRY(bench.memory.http_silent,
-             memory_of(engine, OpenFlow::kHttp, options.open_flows, true));
-  SLUICE_TRY(bench.memory.tls, memory_of(engine, OpenFlow::kTls, options.open_flows));
+  const auto memory = [&](OpenFlow kind, Opened opened, OpenFlowsMemory& out) -> Result<> {
+    SLUICE_TRY(out, measure_open_flows(engine, kind, options.open_flows, opened));
+    return {};
+  };
+  SLUICE_TRY_VOID(memory(OpenFlow::kHandshake, Opened::kAtOnce, bench.memory.handshake));
+  SLUICE_TRY_VOID(memory(OpenFlow::kTls, Opened::kAtOnce, bench.memory.tls));
+  SLUICE_TRY_VOID(memory(OpenFlow::kHttp, Opened::kSteadily, bench.memory.http_silent));
+  SLUICE_TRY_VOID(memory(OpenFlow::kHttp, Opened::kAtOnce, bench.memory.http));
   return bench;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "inspect/match/engine.h"
+#include "testbed/bench/ids_memory.h"
 #include "tunnels/result.h"
 
 namespace sluice::testbed {
@@ -32,12 +33,11 @@ struct IdsTraffic {
   double hyperscan_gbit_per_s = 0;  // the same packets, if only their payloads were searched
 };
 
-// Bytes of memory for each flow: all that the heap has grown by.
 struct IdsMemory {
-  double handshake = 0;
-  double http = 0;         // after a request and its answer
-  double http_silent = 0;  // ... and a silence of three seconds
-  double tls = 0;          // encrypted
+  OpenFlowsMemory handshake;
+  OpenFlowsMemory http;         // after a request and its answer
+  OpenFlowsMemory http_silent;  // ... and a silence
+  OpenFlowsMemory tls;          // encrypted
 };
 
 struct IdsBench {

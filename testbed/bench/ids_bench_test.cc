@@ -28,15 +28,16 @@ TEST(IdsBench, MadeUpTrafficIsUnderstood) {
                          "alert dns any any -> any any (dns.query; content:\"host\"; sid:3;)\n"}};
   const auto engine = inspect::Engine::create(options);
   ASSERT_TRUE(engine) << engine.error().text();
+  constexpr int64_t kTimeUs = 1'700'000'000'000'000;
   const struct {
     Corpus corpus;
     uint64_t alerts;
   } cases[] = {
       {web_mix(10), 5 * 3 + 4 + 1},
       {small_mix(10), 4 * 6 + 2 + 3},
-      {open_flows(OpenFlow::kHandshake, 10), 0},
-      {open_flows(OpenFlow::kHttp, 10), 10},
-      {open_flows(OpenFlow::kTls, 10), 10},
+      {open_flows(OpenFlow::kHandshake, 0, 10, kTimeUs), 0},
+      {open_flows(OpenFlow::kHttp, 0, 10, kTimeUs), 10},
+      {open_flows(OpenFlow::kTls, 0, 10, kTimeUs), 10},
   };
   for (const auto& c : cases) {
     inspect::MemorySink sink;
@@ -68,6 +69,10 @@ TEST(IdsBench, MeasuresAllThatItNames) {
   EXPECT_GT(bench->traffic[0].bytes_per_packet, 2 * bench->traffic[1].bytes_per_packet);
   EXPECT_GT(bench->start_s, 0);
   EXPECT_GT(bench->cached_start_s, 0);
+  EXPECT_EQ(bench->open_flows, 10u);
+  for (const OpenFlowsMemory* memory : {&bench->memory.handshake, &bench->memory.http,
+                                        &bench->memory.http_silent, &bench->memory.tls})
+    EXPECT_GT(memory->resident_peak, 1e6);
 
   options.rules.rule_files = {"/nonexistent.rules"};
   EXPECT_FALSE(bench_ids(options));

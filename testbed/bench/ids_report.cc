@@ -8,6 +8,10 @@
 namespace sluice::testbed {
 namespace {
 
+nlohmann::ordered_json object_of(const OpenFlowsMemory& memory) {
+  return {{"bytes_per_flow", memory.bytes}, {"resident_peak_bytes", memory.resident_peak}};
+}
+
 void print_json(const IdsBench& bench) {
   nlohmann::ordered_json traffic = nlohmann::ordered_json::array();
   for (const IdsTraffic& t : bench.traffic) {
@@ -27,11 +31,11 @@ void print_json(const IdsBench& bench) {
                                    {"cached_start_s", bench.cached_start_s},
                                    {"traffic", traffic},
                                    {"open_flows", bench.open_flows},
-                                   {"bytes_per_flow",
-                                    {{"handshake", bench.memory.handshake},
-                                     {"http", bench.memory.http},
-                                     {"http_silent", bench.memory.http_silent},
-                                     {"tls", bench.memory.tls}}}};
+                                   {"memory",
+                                    {{"handshake", object_of(bench.memory.handshake)},
+                                     {"http", object_of(bench.memory.http)},
+                                     {"http_silent", object_of(bench.memory.http_silent)},
+                                     {"tls", object_of(bench.memory.tls)}}}};
   std::printf("%s\n", nlohmann::ordered_json::array({out}).dump(1).c_str());
 }
 
@@ -45,11 +49,14 @@ void print_table(const IdsBench& bench) {
                 t.bytes_per_packet, t.mpps, t.gbit_per_s, t.hyperscan_gbit_per_s, t.alerts,
                 t.dropped);
   if (bench.open_flows == 0) return;
-  std::printf(
-      "memory of a flow, of %lu: %.0f bytes after the handshake, %.0f HTTP, %.0f HTTP and "
-      "silent, %.0f TLS\n",
-      bench.open_flows, bench.memory.handshake, bench.memory.http, bench.memory.http_silent,
-      bench.memory.tls);
+  std::printf("%lu flows open %16s %20s\n", bench.open_flows, "bytes/flow", "program at most, GB");
+  const auto line = [](const char* name, const OpenFlowsMemory& memory) {
+    std::printf("%-20s %10.0f %20.2f\n", name, memory.bytes, memory.resident_peak / 1e9);
+  };
+  line("handshake", bench.memory.handshake);
+  line("HTTP", bench.memory.http);
+  line("HTTP, then silent", bench.memory.http_silent);
+  line("TLS", bench.memory.tls);
 }
 
 }  // namespace

@@ -236,10 +236,9 @@ Corpus web_mix(uint32_t flows) { return interleaved(flows, web_flow); }
 
 Corpus small_mix(uint32_t flows) { return interleaved(flows, small_flow); }
 
-Corpus open_flows(OpenFlow kind, uint32_t flows) {
+Corpus open_flows(OpenFlow kind, uint32_t first, uint32_t flows, int64_t time_us) {
   Corpus corpus;
-  int64_t time_us = 1'700'000'000'000'000;
-  for (uint32_t number = 0; number < flows; number++) {
+  for (uint32_t number = first; number < first + flows; number++) {
     Numbers numbers(number);
     Talk talk(ends_of(number, kind == OpenFlow::kTls ? 443 : 80));
     if (kind == OpenFlow::kHttp) {

@@ -23,7 +23,7 @@ enum class OpenFlow : uint8_t {
   kTls,        // both sides encrypt
 };
 
-// TCP connections that are all open at the end.
-Corpus open_flows(OpenFlow kind, uint32_t flows);
+// TCP connections that are all open at the end. Each number, from `first` on, is another one.
+Corpus open_flows(OpenFlow kind, uint32_t first, uint32_t flows, int64_t time_us);
 
 }  // namespace sluice::testbed

@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <ctime>
+#include <fstream>
 #include <functional>
+#include <string>
 #include <vector>
 
 // jemalloc's; nullptr: the program has another allocator.
@@ -47,6 +49,23 @@ inline double heap_bytes() {
   }
   const auto info = mallinfo2();
   return static_cast<double>(info.uordblks + info.hblkhd);
+}
+
+// From here on counts what is resident from here on: what was freed before is given back to the
+// kernel first (4096: of all arenas).
+inline void forget_resident_peak() {
+  if (mallctl != nullptr) mallctl("arena.4096.purge", nullptr, nullptr, nullptr, 0);
+  std::ofstream("/proc/self/clear_refs") << "5";
+}
+
+// The most that the program had in memory, as the kernel counts it.
+inline double resident_peak_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    double kilobytes = 0;
+    if (word == "VmHWM:" && status >> kilobytes) return kilobytes * 1024;
+  }
+  return 0;
 }
 
 }  // namespace sluice::testbed
