@@ -12,32 +12,25 @@ using LimitSettingsTest = SettingsTest;
 
 TEST_F(LimitSettingsTest, ExceptionPolicies) {
   using enum inspect::ExceptionCause;
-  IdsOptions options;
-  EXPECT_TRUE(choose_policy("app-error=drop-flow", options));
-  EXPECT_TRUE(choose_policy("midstream=reject", options));
-  EXPECT_EQ(options.inspection.exceptions[kAppError], inspect::ExceptionPolicy::kDropFlow);
-  EXPECT_EQ(options.inspection.exceptions[kMidstream], inspect::ExceptionPolicy::kReject);
-  EXPECT_TRUE(choose_policy("stream-memcap=auto", options));
-  EXPECT_EQ(options.inspection.exceptions[kStreamMemory], inspect::ExceptionPolicy::kDropFlow);
+  EXPECT_TRUE(choose_policy("app-error=drop-flow", options_));
+  EXPECT_TRUE(choose_policy("midstream=reject", options_));
+  EXPECT_EQ(options_.inspection.exceptions[kAppError], inspect::ExceptionPolicy::kDropFlow);
+  EXPECT_EQ(options_.inspection.exceptions[kMidstream], inspect::ExceptionPolicy::kReject);
+  EXPECT_TRUE(choose_policy("stream-memcap=auto", options_));
+  EXPECT_EQ(options_.inspection.exceptions[kStreamMemory], inspect::ExceptionPolicy::kDropFlow);
   for (const char* bad :
        {"", "=", "midstream", "midstream=", "midstream=drop-packet", "flow=ignore",
         "stream-memcap=ignore", "defrag-memcap=drop-flow", "flow-memcap=pass-flow"})
-    EXPECT_FALSE(choose_policy(bad, options)) << bad;
+    EXPECT_FALSE(choose_policy(bad, options_)) << bad;
 }
 
 TEST_F(LimitSettingsTest, LimitsOfFragments) {
-  const auto settings = read(
-      "defrag:\n  memcap: 8mb\n  hash-size: 65536\n  trackers: 100\n  max-frags: 200\n"
-      "  prealloc: yes\n  timeout: 90\n");
-  ASSERT_TRUE(settings);
-  IdsOptions options;
-  const auto others = apply_settings(*settings, options);
-  ASSERT_TRUE(others) << others.error().text();
-  EXPECT_EQ(*others, std::vector<std::string>{
-                         settings->file +
-                         ":3: defrag.hash-size, defrag.prealloc: memory for fragments is taken "
-                         "as they come"});
-  const inspect::DefragLimits& limits = options.inspection.defrag;
+  EXPECT_EQ(apply("defrag:\n  memcap: 8mb\n  hash-size: 65536\n  trackers: 100\n  max-frags: 200\n"
+                  "  prealloc: yes\n  timeout: 90\n"),
+            std::vector<std::string>{
+                config() + ":3: defrag.hash-size, defrag.prealloc: memory for fragments is "
+                           "taken as they come"});
+  const inspect::DefragLimits& limits = options_.inspection.defrag;
   EXPECT_EQ(limits.memory_max, 8u << 20);
   EXPECT_EQ(limits.datagrams_max, 100u);
   EXPECT_EQ(limits.fragments_max, 200u);
@@ -46,20 +39,17 @@ TEST_F(LimitSettingsTest, LimitsOfFragments) {
        {"defrag.memcap=0", "defrag.memcap=1kb", "defrag.memcap=much", "defrag.trackers=0",
         "defrag.trackers=-1", "defrag.trackers=99999999999", "defrag.max-frags=0",
         "defrag.max-frags=", "defrag.timeout=0", "defrag.timeout=60s", "defrag.timeout=100000"})
-    EXPECT_FALSE(apply_setting(bad, options)) << bad;
+    EXPECT_FALSE(apply_setting(bad, options_)) << bad;
 }
 
 TEST_F(LimitSettingsTest, OnePolicyForAll) {
   using enum inspect::ExceptionCause;
   using inspect::ExceptionPolicy;
-  const auto settings = read(
+  apply(
       "stream:\n  midstream-policy: reject\n"
       "exception-policy: drop-packet\n"
       "app-layer:\n  error-policy: bypass\n");
-  ASSERT_TRUE(settings);
-  IdsOptions options;
-  ASSERT_TRUE(apply_settings(*settings, options));
-  const inspect::ExceptionPolicies& policies = options.inspection.exceptions;
+  const inspect::ExceptionPolicies& policies = options_.inspection.exceptions;
   EXPECT_EQ(policies[kMidstream], ExceptionPolicy::kReject);
   EXPECT_EQ(policies[kAppError], ExceptionPolicy::kPassFlow);
   EXPECT_EQ(policies[kStreamMemory], ExceptionPolicy::kDropPacket);
@@ -73,13 +63,8 @@ TEST_F(LimitSettingsTest, OnePolicyForAll) {
 }
 
 TEST_F(LimitSettingsTest, WhatIsRefusedNamesItsLineAndWhatCanBe) {
-  const auto settings = read("%YAML 1.1\n---\nflow:\n  memcap-policy: drop-flow\n");
-  ASSERT_TRUE(settings);
-  IdsOptions options;
-  const auto applied = apply_settings(*settings, options);
-  ASSERT_FALSE(applied);
-  EXPECT_EQ(applied.error().text(),
-            settings->file +
+  EXPECT_EQ(refusal("%YAML 1.1\n---\nflow:\n  memcap-policy: drop-flow\n"),
+            config() +
                 ":4: 'flow.memcap-policy=drop-flow' is not supported: it can be auto, ignore, "
                 "pass-packet, drop-packet, reject");
 }
@@ -88,13 +73,8 @@ TEST_F(LimitSettingsTest, WhatIsRefusedNamesItsLineAndWhatCanBe) {
 TEST_F(LimitSettingsTest, ExampleOfLimits) {
   using enum inspect::ExceptionCause;
   using inspect::ExceptionPolicy;
-  const auto settings = read_settings(SLUICE_SOURCE_DIR "/docs/features/examples/ids-limits.yaml");
-  ASSERT_TRUE(settings) << settings.error().text();
-  IdsOptions options;
-  const auto others = apply_settings(*settings, options);
-  ASSERT_TRUE(others) << others.error().text();
-  EXPECT_TRUE(others->empty());
-  const inspect::InspectorOptions& inspection = options.inspection;
+  apply_example("ids-limits.yaml");
+  const inspect::InspectorOptions& inspection = options_.inspection;
   EXPECT_EQ(inspection.exceptions[kMidstream], ExceptionPolicy::kReject);
   EXPECT_EQ(inspection.exceptions[kAppError], ExceptionPolicy::kIgnore);
   EXPECT_EQ(inspection.exceptions[kAppMemory], ExceptionPolicy::kDropFlow);
@@ -110,7 +90,7 @@ TEST_F(LimitSettingsTest, ExampleOfLimits) {
   EXPECT_EQ(inspection.latency.suspend_seconds, 30u);
   for (const char* bad : {"latency.packet-max=2000000", "latency.rule-timeouts=0",
                           "overload-wait-max=0", "stream.memcap=1kb", "app-layer.memcap=0"})
-    EXPECT_FALSE(apply_setting(bad, options)) << bad;
+    EXPECT_FALSE(apply_setting(bad, options_)) << bad;
 }
 
 }  // namespace
