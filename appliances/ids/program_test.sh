@@ -137,7 +137,11 @@ kill -HUP "$pid"
 wait_for holds "/test.rules: cannot read the rules: No such file or directory"
 ask reload 2>"$dir/why" && fail "a missing file was taken by a reload"
 grep -q "cannot read the rules" "$dir/why" || fail "$(cat "$dir/why")"
-ask stats | tr -d '\n ' | grep '"rules":{"loaded":1,"refused":0,"reloads":2,"reloads_failed":2,"datasets":0,"datasets_full":0}' >/dev/null ||
+mkfifo "$dir/test.rules"
+ask reload 2>"$dir/why" && fail "a pipe was taken by a reload"
+grep -q "test.rules: cannot read the rules: it is a pipe" "$dir/why" || fail "$(cat "$dir/why")"
+rm "$dir/test.rules"
+ask stats | tr -d '\n ' | grep '"rules":{"loaded":1,"refused":0,"reloads":2,"reloads_failed":3,"datasets":0,"datasets_full":0}' >/dev/null ||
   fail "stats: $(ask stats)"
 kill "$pid"
 wait "$pid" || fail "it ended with an error: $(cat "$dir/log")"

@@ -237,7 +237,8 @@ TEST(PolicyLanguage, LoadsTheDocumentedExamples) {
   }
   const auto missing = Policy::load("/nonexistent/policy", kNames);
   ASSERT_FALSE(missing);
-  EXPECT_EQ(missing.error().text(), "/nonexistent/policy: cannot open: No such file or directory");
+  EXPECT_EQ(missing.error().text(),
+            "/nonexistent/policy: cannot read the policy: No such file or directory");
 }
 
 }  // namespace

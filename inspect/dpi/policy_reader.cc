@@ -3,6 +3,8 @@
 
 #include <functional>
 
+#include "inspect/rules/text.h"
+
 namespace sluice::inspect {
 
 using tunnels::YamlErrors;
@@ -113,7 +115,7 @@ Result<Policy> Policy::parse(const std::string& text, const std::string& file,
 }
 
 Result<Policy> Policy::load(const std::string& file, const DpiNames& names) {
-  SLUICE_TRY(const std::string text, tunnels::read_yaml_file(file));
+  SLUICE_TRY(const std::string text, read_text_file(file, tunnels::kYamlFileBytesMax, "policy"));
   return parse(text, file, names);
 }
 

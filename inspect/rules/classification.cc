@@ -2,7 +2,8 @@
 #include "inspect/rules/classification.h"
 
 #include <charconv>
-#include <fstream>
+
+#include "inspect/rules/text.h"
 
 namespace sluice::inspect {
 namespace {
@@ -80,15 +81,13 @@ Classification default_classification() {
 }
 
 Result<> load_classification(const std::string& path, Classification& out) {
-  std::ifstream file(path);
-  if (!file) return fail_errno("cannot read the classification", path);
+  SLUICE_TRY(const std::string text, read_text_file(path, kClassificationFileMax, "classes"));
   static constexpr std::string_view kPrefix = "config classification:";
-  int number = 0;
-  for (std::string line; std::getline(file, line);) {
-    number++;
-    const std::string_view text = trimmed(line);
-    if (text.empty() || text.front() == '#') continue;
-    if (!text.starts_with(kPrefix) || !add_line(text.substr(kPrefix.size()), out))
+  std::string_view rest = text;
+  for (int number = 1; !rest.empty(); number++) {
+    const std::string_view line = trimmed(take_line(rest));
+    if (line.empty() || line.front() == '#') continue;
+    if (!line.starts_with(kPrefix) || !add_line(line.substr(kPrefix.size()), out))
       return fail("not 'config classification: name,description,priority'",
                   path + ":" + std::to_string(number));
   }

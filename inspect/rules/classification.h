@@ -15,6 +15,8 @@ struct Classtype {
 };
 using Classification = std::map<std::string, Classtype, std::less<>>;
 
+inline constexpr size_t kClassificationFileMax = 16u << 20;
+
 // The classtypes that public rule sets have in common.
 Classification default_classification();
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/rules/loader.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace sluice::inspect {
 namespace {
@@ -61,6 +64,24 @@ TEST(RuleLoader, EmptyAndMissingFiles) {
   EXPECT_EQ(missing.error().text(),
             "/nonexistent.rules: cannot read the rules: No such file or directory");
   EXPECT_FALSE(loader.load_file("/tmp"));
+}
+
+// Whoever waited for a writer would wait forever, and hold up all other reloads.
+TEST(RuleLoader, APipeIsRefused) {
+  const std::string path = ::testing::TempDir() + "rules_pipe_" + std::to_string(getpid());
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  Names names;
+  RuleLoader loader(default_variables(), default_classification(), names);
+  const std::string error = path + ": cannot read the rules: it is a pipe, and must be a file";
+  EXPECT_EQ(loader.load_file(path).error().text(), error) << "without a writer";
+  const int writer = open(path.c_str(), O_RDWR | O_NONBLOCK);
+  ASSERT_GE(writer, 0);
+  ASSERT_EQ(write(writer, "#\n", 2), 2);
+  EXPECT_EQ(loader.load_file(path).error().text(), error) << "with one";
+  Classification classes;
+  EXPECT_FALSE(load_classification(path, classes));
+  close(writer);
+  unlink(path.c_str());
 }
 
 }  // namespace

@@ -1,25 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/rules/text.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
-#include <fstream>
+#include <cerrno>
 
 namespace sluice::inspect {
+namespace {
+
+struct OpenFile {
+  int fd;
+  explicit OpenFile(const std::string& path)
+      // Else opening a pipe waits for a writer, and reading a terminal for somebody at it.
+      : fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)) {}
+  ~OpenFile() {
+    if (fd >= 0) ::close(fd);
+  }
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+
+  bool is_pipe() const {
+    struct stat status {};
+    return ::fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+  }
+};
+
+}  // namespace
 
 Result<std::string> read_text_file(const std::string& path, size_t size_max,
                                    std::string_view what) {
   const std::string failed = "cannot read the " + std::string(what);
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail_errno(failed, path);
+  const OpenFile file(path);
+  if (file.fd < 0) return fail_errno(failed, path);
+  if (file.is_pipe()) return fail(failed + ": it is a pipe, and must be a file", path);
   std::string text;
   char block[65536];
-  while (file.read(block, sizeof(block)), file.gcount() > 0) {
-    text.append(block, static_cast<size_t>(file.gcount()));
+  for (;;) {
+    const ssize_t read = ::read(file.fd, block, sizeof(block));
+    if (read < 0 && errno == EINTR) continue;
+    if (read < 0) return fail_errno(failed, path);
+    if (read == 0) return text;
+    text.append(block, static_cast<size_t>(read));
     if (text.size() > size_max)
       return fail("larger than " + std::to_string(size_max >> 20) + " MB", path);
   }
-  if (file.bad() || !file.eof()) return fail_errno(failed, path);
-  return text;
 }
 
 std::string_view take_line(std::string_view& text) {

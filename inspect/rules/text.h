@@ -15,7 +15,8 @@ namespace sluice::inspect {
 
 std::string_view trimmed_option(std::string_view text);
 
-// A whole file; `what` for messages: "rules".
+// A whole file; `what` for messages: "rules". A pipe is refused: nobody may ever write to it, and
+// who reads it again finds it empty.
 Result<std::string> read_text_file(const std::string& path, size_t size_max, std::string_view what);
 // The next line, without blanks at its end.
 std::string_view take_line(std::string_view& text);
