@@ -5,6 +5,7 @@
 
 #include "appliances/dpi/explain.h"
 #include "appliances/sdk/command_line.h"
+#include "appliances/sdk/eve_program.h"
 
 namespace sluice::dpi {
 
@@ -13,9 +14,7 @@ void add_options(CLI::App& app, DpiCommand& command) {
                  "YAML file of what to block; without it all is allowed");
   app.add_flag("--shadow", command.dpi.shadow,
                "deliver everything; events say what the policy would have done");
-  app.add_option("--eve", command.eve_file,
-                 "file to append EVE JSON events to; - is standard output")
-      ->capture_default_str();
+  sdk::add_eve_options(app, command.eve.path, command.eve.rotation);
   app.add_option("--flows-max", command.dpi.flows.flows_max, "flows known at once, per worker")
       ->capture_default_str()
       ->check(CLI::Range(1u, inspect::kFlowsMaxLimit));

@@ -18,7 +18,7 @@ namespace sluice::dpi {
 struct DpiCommand {
   DpiOptions dpi;
   sdk::RunnerOptions runner;
-  std::string eve_file = "-";
+  inspect::LogFile eve;
   std::string capture_file;  // not empty: read this instead of the network
   bool list_flows = false;   // of capture_file, and no more: no policy
 };

@@ -186,7 +186,8 @@ TEST(DpiCommandTest, ReadsArguments) {
   EXPECT_EQ(command->dpi.policy_file, "p.yaml");
   EXPECT_EQ(command->dpi.flows.flows_max, 77u);
   EXPECT_EQ(command->runner.workers, 3u);
-  EXPECT_EQ(command->eve_file, "-");
+  EXPECT_EQ(command->eve.path, "-");
+  EXPECT_FALSE(command->eve.rotation.is_wanted());
   for (const std::vector<std::string>& bad :
        {std::vector<std::string>{"--polcy", "x"}, {"--flows-max", "0"}, {"--help"}, {"stray"}}) {
     EXPECT_FALSE(parse_arguments(bad));

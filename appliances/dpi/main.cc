@@ -13,7 +13,7 @@ using namespace sluice;
 namespace {
 
 Result<> list_flows(const dpi::DpiCommand& command) {
-  SLUICE_TRY(const auto out, inspect::FileSink::open(command.eve_file));
+  SLUICE_TRY(const auto out, inspect::FileSink::open(command.eve));
   SLUICE_TRY(
       const dpi::FlowListCounters counters,
       dpi::list_flows(command.capture_file, command.dpi.lists, command.dpi.flows.flows_max, *out));
@@ -24,7 +24,7 @@ Result<> list_flows(const dpi::DpiCommand& command) {
         command.capture_file.c_str(), (unsigned long long)counters.packets,
         (unsigned long long)counters.malformed, (unsigned long long)counters.fragments_refused);
   if (const uint64_t lost = out->lines_lost(); lost != 0)
-    return fail(std::to_string(lost) + " lines could not be written", command.eve_file);
+    return fail(std::to_string(lost) + " lines could not be written", command.eve.path);
   return {};
 }
 
@@ -33,7 +33,7 @@ Result<> run(dpi::DpiCommand command) {
   prepare(command);
   const auto shared = std::make_shared<dpi::DpiShared>();
   return sdk::run_with_eve(
-      command.eve_file, command.capture_file, command.runner,
+      command.eve, command.capture_file, command.runner,
       [&](inspect::Sink& eve) { return dpi::make_dpi(command.dpi, shared, eve); },
       dpi::dpi_controls(command.dpi.policy_file));
 }

@@ -6,6 +6,7 @@
 #include "appliances/ids/limit_settings.h"
 #include "appliances/ids/settings.h"
 #include "appliances/sdk/command_line.h"
+#include "appliances/sdk/eve_program.h"
 
 namespace sluice::ids {
 namespace {
@@ -85,6 +86,14 @@ void add_suricata_options(CLI::App& app, IdsCommand& command) {
 
 }  // namespace
 
+inspect::LogFile IdsCommand::eve() const {
+  const inspect::LogFile& named = ids.eve;
+  if (log_directory.empty()) return {eve_file, named.rotation};
+  // As in Suricata, a whole path stays as it is.
+  const bool whole = named.path.starts_with('/');
+  return {whole ? named.path : log_directory + "/" + named.path, named.rotation};
+}
+
 void add_options(CLI::App& app, IdsCommand& command) {
   // First, so that what else the command line says is said later, and counts.
   app.add_option_function<std::string>(
@@ -93,9 +102,7 @@ void add_options(CLI::App& app, IdsCommand& command) {
          "docs/features/ids.md")
       ->type_name("FILE");
   add_rule_options(app, command);
-  app.add_option("--eve", command.eve_file,
-                 "file to append EVE JSON events to; - is standard output")
-      ->capture_default_str();
+  sdk::add_eve_options(app, command.eve_file, command.ids.eve.rotation);
   app.add_option_function<std::string>(
          "--events",
          [&command](const std::string& list) {
@@ -124,7 +131,8 @@ void add_options(CLI::App& app, IdsCommand& command) {
          "what becomes of packets about which no rule decides: pass, drop, or drop-established, "
          "which lets handshakes and what rules need to decide pass")
       ->type_name("ACTION");
-  app.add_option("-l", command.log_directory, "directory of eve.json, instead of --eve");
+  app.add_option("-l", command.log_directory,
+                 "directory of eve.json, or of what -c calls it, instead of --eve");
   app.add_option("-r", command.capture_file,
                  "read this pcap or pcapng file instead of the network, and end");
   app.add_option("--flows-max", command.ids.inspection.flows.flows_max,
@@ -156,6 +164,9 @@ void prepare(IdsCommand& command) {
   inspect::InspectorOptions& inspection = command.ids.inspection;
   const bool live = command.capture_file.empty() && command.profile_capture.empty();
   command.runner.stamps = live;
+  if (command.log_directory.empty() && command.ids.eve.path != kEveFileName)
+    command.without_effect.push_back(
+        "outputs.eve-log.filename: it is one in a directory: say -l DIR");
   if (live) {
     inspection.flows.key = inspect::random_flow_key();
   } else {  // the same happens each time, and "stats" come when it is over

@@ -24,14 +24,13 @@ struct IdsCommand {
   std::string runmode = "single";  // these say what is done anyway
   bool simulate_ips = true;
   std::vector<std::string> without_effect;  // what a suricata.yaml says, and why not
-  std::string log_directory;                // not empty: eve.json in it instead of eve_file
+  std::string log_directory;                // not empty: ids.eve in it instead of eve_file
   bool list_rules = false;                  // `rules`: say what was loaded and end
   std::string profile_capture;  // `rules --profile FILE`: what they cost over that capture
   bool only_failed = false;     // `rules --failed`: only what was refused
 
-  std::string eve_path() const {
-    return log_directory.empty() ? eve_file : log_directory + "/eve.json";
-  }
+  // Where events go.
+  inspect::LogFile eve() const;
 };
 
 // Adds all options to `app`; they are written to `command` when it parses.

@@ -22,7 +22,7 @@ TEST(IdsCommand, ReadsEveryOption) {
   EXPECT_EQ(command->ids.rules.variables.at("HOME_NET"), "10.0.0.0/8");
   EXPECT_EQ(command->ids.rules.variables.at("X"), "[1:5]");
   EXPECT_EQ(command->ids.inspection.flows.flows_max, 1000u);
-  EXPECT_EQ(command->eve_path(), "e.json");
+  EXPECT_EQ(command->eve().path, "e.json");
   EXPECT_EQ(command->runner.listen, "10.9.0.11");
   EXPECT_EQ(command->runner.port, 6082);
   EXPECT_EQ(command->runner.workers, 2u);
@@ -53,7 +53,7 @@ TEST(IdsCommand, RulesSubcommandAndDirectory) {
   EXPECT_TRUE(list->list_rules && list->only_failed);
   EXPECT_EQ(list->ids.rules.rule_files, std::vector<std::string>{"a.rules"});
   EXPECT_EQ(parse({"rules", "--profile", "x.pcap"})->profile_capture, "x.pcap");
-  EXPECT_EQ(parse({"-r", "x.pcap", "-l", "/tmp"})->eve_path(), "/tmp/eve.json");
+  EXPECT_EQ(parse({"-r", "x.pcap", "-l", "/tmp"})->eve().path, "/tmp/eve.json");
 }
 
 TEST(IdsCommand, RulesOfTheCommandLineTakeThePlaceOfTheConfigurations) {
@@ -65,6 +65,31 @@ TEST(IdsCommand, RulesOfTheCommandLineTakeThePlaceOfTheConfigurations) {
   EXPECT_EQ(parse({"-c", config})->ids.rules.rule_files, std::vector<std::string>{rules});
   EXPECT_EQ(parse({"-S", "b.rules", "-c", config})->ids.rules.rule_files,
             std::vector<std::string>{"b.rules"});
+}
+
+// A name below the directory, unless it is a whole path; without a directory it has no effect.
+TEST(IdsCommand, WhereEventsGo) {
+  const std::string setting = "outputs.0.eve-log.filename=";
+  EXPECT_EQ(parse({"-l", "/logs", "--set", setting + "e-%H.json"})->eve().path, "/logs/e-%H.json");
+  EXPECT_EQ(parse({"-l", "/logs", "--set", setting + "/a/e.json"})->eve().path, "/a/e.json");
+  auto named = *parse({"--eve", "/b/e.json", "--set", setting + "e-%H.json"});
+  EXPECT_EQ(named.eve().path, "/b/e.json");
+  prepare(named);
+  EXPECT_EQ(
+      named.without_effect,
+      std::vector<std::string>{"outputs.eve-log.filename: it is one in a directory: say -l DIR"});
+  auto plain = *parse({"-l", "/logs"});
+  prepare(plain);
+  EXPECT_TRUE(plain.without_effect.empty());
+}
+
+TEST(IdsCommand, Rotation) {
+  const std::string setting = "outputs.0.eve-log.rotate-interval=1d";
+  EXPECT_FALSE(parse({})->eve().rotation.is_wanted());
+  EXPECT_EQ(parse({"--set", setting})->eve().rotation.end_of_file(0), 86'400);
+  const auto both = parse({"--rotate-interval", "2h", "--set", setting});
+  ASSERT_TRUE(both) << both.error().text();
+  EXPECT_FALSE(parse({"--rotate-interval", "never"}));
 }
 
 TEST(IdsCommand, ACaptureIsTheSameEachTimeAndTheNetworkIsNot) {

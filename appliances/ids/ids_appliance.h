@@ -7,6 +7,7 @@
 #include "appliances/ids/ids_counters.h"
 #include "appliances/ids/stats_log.h"
 #include "appliances/sdk/appliance.h"
+#include "inspect/eve/rotation.h"
 #include "inspect/eve/sink.h"
 #include "inspect/match/engine.h"
 #include "inspect/match/inspector.h"
@@ -14,10 +15,14 @@
 
 namespace sluice::ids {
 
+inline constexpr const char* kEveFileName = "eve.json";
+
 struct IdsOptions {
   inspect::EngineOptions rules;
   inspect::InspectorOptions inspection;
   StatsOptions stats;
+  // Its path is one below -l DIR.
+  inspect::LogFile eve{kEveFileName};
 };
 
 // What one worker holds now.

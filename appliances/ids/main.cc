@@ -54,7 +54,7 @@ Result<> run(ids::IdsCommand command) {
   const auto rules = std::make_shared<ids::RunningRules>(command.ids.rules, std::move(engine));
   const auto stats = ids::make_stats_log(command.ids);
   SLUICE_TRY_VOID(sdk::run_with_eve(
-      command.eve_path(), command.capture_file, command.runner,
+      command.eve(), command.capture_file, command.runner,
       [&](inspect::Sink& eve) {
         return ids::make_ids(rules->state().engine, command.ids, eve, stats);
       },

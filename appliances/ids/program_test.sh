@@ -148,6 +148,19 @@ wait "$pid" || fail "it ended with an error: $(cat "$dir/log")"
 tail -n 1 "$dir/live.json" | grep -q '"event_type":"stats"' || fail "no stats at the end"
 pid=
 
+# The next file of events begins by the clock.
+echo 'outputs: [{eve-log: {filename: eve-%s.json, rotate-interval: 1s, types: [stats]}}]' >"$dir/rotation.yaml"
+echo '#' >"$dir/test.rules"
+"$ids" -S "$dir/test.rules" -c "$dir/rotation.yaml" -l "$dir" --set stats.interval=1 \
+  --listen "127.$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1))" \
+  --port $((RANDOM % 10000 + 20000)) --health-port $((RANDOM % 10000 + 20000)) 2>"$dir/log" &
+pid=$!
+two_files() { [ "$(grep -l '"event_type":"stats"' "$dir"/eve-*.json 2>/dev/null | wc -l)" -ge 2 ]; }
+wait_for two_files
+kill "$pid"
+wait "$pid" || fail "it ended with an error: $(cat "$dir/log")"
+pid=
+
 # A full disk: what is lost is counted while it runs, and said at the end.
 echo 'alert udp any any -> any 53 (content:"word"; sid:1;)' >"$dir/test.rules"
 "$ids" -S "$dir/test.rules" --eve /dev/full --socket "$dir/ids.sock" --set stats.interval=1 \

@@ -18,6 +18,7 @@ struct Lists {
   bool one_setting = false;  // an option of a type of events does not choose the type
   std::string types;
   std::vector<std::pair<std::string, bool>> enabled;  // types that say so
+  std::string eve_file;                               // all events go to one
   bool stats = true;
   std::string order;
   NamedFiles files;
@@ -161,12 +162,27 @@ Applied apply_type(std::string_view path, std::string_view value, IdsOptions& op
   return apply_event_option(type, path, value, options);
 }
 
+Applied apply_eve_file(std::string_view name, Lists& lists, IdsOptions& options) {
+  if (name.empty()) return bad_value("filename", name);
+  if (!lists.eve_file.empty() && lists.eve_file != name) return false;
+  options.eve.path = lists.eve_file = name;
+  return true;
+}
+
+Applied apply_rotation(std::string_view name, std::string_view value, IdsOptions& options) {
+  auto rotation = inspect::Rotation::parse(value);
+  if (!rotation) return bad_value(name, value, rotation.error().what);
+  options.eve.rotation = *rotation;
+  return true;
+}
+
 Applied apply_eve(std::string_view path, std::string_view value, IdsOptions& options,
                   Lists& lists) {
   inspect::EventOptions& events = options.inspection.events;
   if (path == "enabled") return boolean(value).value_or(false);
   if (path == "filetype") return value == "regular";
-  if (path == "filename") return value == "eve.json";
+  if (path == "filename") return apply_eve_file(value, lists, options);
+  if (path == "rotate-interval") return apply_rotation(path, value, options);
   if (path == "community-id") return set(events.community_id, path, value);
   if (path == "community-id-seed")
     return set_size(events.community_id_seed, path, value, 0, UINT16_MAX);
@@ -243,16 +259,22 @@ Result<> apply_lists(const Lists& lists, IdsOptions& options, SettingNotes& note
   return {};
 }
 
-// Outputs that are off: "outputs.3.".
-std::vector<std::string> unused_outputs(const Settings& settings) {
+// What of outputs is not followed: "outputs.3." of one that is off, and where one that is written
+// elsewhere is. An eve-log that is off is noted.
+std::vector<std::string> unused_outputs(const Settings& settings, SettingNotes& notes) {
   std::vector<std::string> out;
   for (const Setting& setting : settings.all) {
     std::string_view path = setting.name;
-    if (first_word(path) != "outputs" || boolean(setting.value).value_or(true)) continue;
-    const std::string_view number = first_word(path);
-    const std::string_view output = first_word(path);
-    if (path == "enabled" && output != "eve-log")
-      out.push_back("outputs." + std::string(number) + ".");
+    if (first_word(path) != "outputs") continue;
+    const std::string number = "outputs." + std::string(first_word(path)) + ".";
+    const bool eve = first_word(path) == "eve-log";
+    if (path == "enabled" && !boolean(setting.value).value_or(true)) {
+      out.push_back(number);
+      if (eve) notes.add(setting);
+    } else if (eve && path == "filetype" && setting.value != "regular") {
+      for (const char* name : {"filename", "rotate-interval"})
+        out.push_back(number + "eve-log." + name);
+    }
   }
   return out;
 }
@@ -280,12 +302,13 @@ Result<Settings> settings_of(std::string_view text, const std::string& name) {
 Result<std::vector<std::string>> apply_settings(const Settings& settings, IdsOptions& options) {
   Lists lists;
   SettingNotes notes;
-  const std::vector<std::string> unused = unused_outputs(settings);
+  const std::vector<std::string> unused = unused_outputs(settings, notes);
   for (const Setting& setting : settings.all) {
+    if (is_unused(setting.name, unused)) continue;
     const auto applied = apply_one(setting, options, lists);
     if (!applied)
       return fail(applied.error().what, settings.file + ":" + std::to_string(setting.line));
-    if (!*applied && !is_unused(setting.name, unused)) notes.add(setting);
+    if (!*applied) notes.add(setting);
   }
   SLUICE_TRY_VOID(apply_lists(lists, options, notes));
   return notes.texts(settings.file);

@@ -274,6 +274,8 @@ TEST_F(SettingsTest, TheExampleOfTheDocumentationIsUnderstood) {
   EXPECT_TRUE(events.types.has("anomaly") && events.types.has("stats"));
   EXPECT_TRUE(events.anomalies.stream && events.anomalies.decode);
   EXPECT_TRUE(options_.stats.deltas);
+  EXPECT_EQ(options_.eve.path, "eve-%Y-%m-%d.json");
+  EXPECT_TRUE(options_.eve.rotation.is_wanted());
 }
 
 TEST_F(SettingsTest, StatsAndTheSensor) {
@@ -306,6 +308,62 @@ outputs:
 )");
   EXPECT_FALSE(options_.inspection.events.types.has("stats"));
   EXPECT_TRUE(options_.inspection.events.types.has("alert"));
+}
+
+// Two outputs, of which the first is off, and what would be another one's.
+constexpr const char* kTwoOutputs = R"(
+outputs:
+  - eve-log:
+      enabled: no
+      community-id: yes
+      filename: off.json
+      rotate-interval: nonsense
+      types: [http, dns]
+  - eve-log:
+      filetype: syslog
+      filename: /dev/log
+      types: [flow]
+  - eve-log:
+      enabled: yes
+      filetype: regular
+      filename: eve-%Y-%m-%d.json
+      rotate-interval: day
+      types: [alert]
+  - eve-log:
+      filename: another.json
+)";
+
+TEST_F(SettingsTest, AnOutputThatIsOffChoosesNothing) {
+  EXPECT_EQ(apply(kTwoOutputs),
+            (std::vector<std::string>{
+                config() + ":4: outputs.eve-log.enabled: as if it were not there: --events says "
+                           "which events are written",
+                config() + ":10: outputs.eve-log.filetype, outputs.eve-log.filename: all events go "
+                           "to one file"}));
+  const inspect::EventOptions& events = options_.inspection.events;
+  for (const char* type : {"alert", "flow"}) EXPECT_TRUE(events.types.has(type)) << type;
+  for (const char* type : {"http", "dns"}) EXPECT_FALSE(events.types.has(type)) << type;
+  EXPECT_FALSE(events.community_id);
+  EXPECT_EQ(options_.eve.path, "eve-%Y-%m-%d.json");
+  EXPECT_TRUE(options_.eve.rotation.is_wanted());
+}
+
+TEST_F(SettingsTest, WhereAllOutputsAreOffItIsAsIfThereWereNone) {
+  apply("outputs:\n  - eve-log: {enabled: no, types: [alert]}\n");
+  EXPECT_TRUE(options_.inspection.events.types.has("http"));
+  EXPECT_EQ(options_.eve.path, kEveFileName);
+}
+
+TEST_F(SettingsTest, RotationIsRefusedWithItsForms) {
+  EXPECT_EQ(
+      refusal("outputs:\n  - eve-log:\n      rotate-interval: weekly\n"),
+      config() +
+          ":3: 'rotate-interval=weekly' is not supported: 'weekly' is no interval: it can be "
+          "minute, hour, day, or a number of seconds or with s, m, h, d or w behind it, up to "
+          "366d");
+  EXPECT_NE(refusal("outputs:\n  - eve-log: {filename: }\n"), "");
+  EXPECT_TRUE(apply_setting("outputs.0.eve-log.rotate-interval=30m", options_));
+  EXPECT_EQ(options_.eve.rotation.end_of_file(100), 1900);
 }
 
 TEST_F(SettingsTest, OrderThresholdsAndReputation) {

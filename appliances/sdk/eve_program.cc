@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "appliances/sdk/eve_program.h"
 
+#include <CLI/CLI.hpp>
 #include <csignal>
 #include <nlohmann/json.hpp>
 
@@ -17,14 +18,24 @@ void add_file(Controls& controls, inspect::FileSink& eve) {
   controls.reopen = [&eve] { return eve.reopen(); };
   controls.stats = [&eve, own = std::move(controls.stats)](const Workers& workers,
                                                            ordered_json& stats) -> Result<> {
-    stats["eve"] = {{"lines", eve.lines()}, {"lines_lost", eve.lines_lost()}};
+    const inspect::FileSink::Counters counted = eve.counters();
+    stats["eve"] = {{"lines", counted.lines},
+                    {"lines_lost", counted.lines_lost},
+                    {"rotations", counted.rotations},
+                    {"rotations_failed", counted.rotations_failed}};
     return own ? own(workers, stats) : Result<>{};
   };
   controls.metrics = [&eve, own = std::move(controls.metrics)](
                          const Workers& workers, tunnels::MetricsPage& page) -> Result<> {
-    page.counter("sluice_eve_lines_total", "Events, those that were lost too.").sample(eve.lines());
+    const inspect::FileSink::Counters counted = eve.counters();
+    page.counter("sluice_eve_lines_total", "Events, those that were lost too.")
+        .sample(counted.lines);
     page.counter("sluice_eve_lines_lost_total", "Events that could not be written.")
-        .sample(eve.lines_lost());
+        .sample(counted.lines_lost);
+    auto rotations = page.counter("sluice_eve_rotations_total",
+                                  "Times that the next file was due, by whether it was opened.");
+    rotations.sample(counted.rotations, {{"result", "ok"}});
+    rotations.sample(counted.rotations_failed, {{"result", "failed"}});
     return own ? own(workers, page) : Result<>{};
   };
 }
@@ -40,7 +51,25 @@ Result<> run_appliances(const std::string& capture_file, const RunnerOptions& op
 
 }  // namespace
 
-Result<> run_with_eve(const std::string& eve_file, const std::string& capture_file,
+void add_eve_options(CLI::App& app, std::string& path, inspect::Rotation& rotation) {
+  app.add_option(
+         "--eve", path,
+         "file to append EVE JSON events to, with the time in its name if it has conversions "
+         "of strftime (eve-%Y-%m-%d.json); - is standard output")
+      ->capture_default_str();
+  app.add_option_function<std::string>(
+         "--rotate-interval",
+         [&rotation](const std::string& interval) {
+           auto read = inspect::Rotation::parse(interval);
+           if (!read) throw CLI::ValidationError("--rotate-interval", read.error().text());
+           rotation = *read;
+         },
+         "open the next file of events at the end of each minute, hour or day, or so long after "
+         "this one (30s, 15m, 12h, 7d, 2w)")
+      ->type_name("INTERVAL");
+}
+
+Result<> run_with_eve(const inspect::LogFile& eve_file, const std::string& capture_file,
                       const RunnerOptions& options, const EveApplianceFactory& make,
                       Controls controls) {
   // What cannot be written is counted; it is no reason to end.
@@ -51,7 +80,7 @@ Result<> run_with_eve(const std::string& eve_file, const std::string& capture_fi
   SLUICE_TRY_VOID(run_appliances(capture_file, options, make, std::move(controls), *eve));
   eve->flush();
   if (const uint64_t lost = eve->lines_lost(); lost != 0)
-    return fail(std::to_string(lost) + " lines could not be written", eve_file);
+    return fail(std::to_string(lost) + " lines could not be written", eve_file.path);
   return {};
 }
 

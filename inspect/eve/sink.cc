@@ -23,36 +23,64 @@ Result<int> open_file(const std::string& path) {
 
 }  // namespace
 
-Result<std::unique_ptr<FileSink>> FileSink::open(const std::string& path) {
-  SLUICE_TRY(const int fd, open_file(path));
-  return std::unique_ptr<FileSink>(new FileSink(path, fd));
+Result<std::unique_ptr<FileSink>> FileSink::open(const LogFile& file, WallClock clock) {
+  if (file.path == "-" && file.rotation.is_wanted())
+    return fail("standard output is not rotated: say which file");
+  std::unique_ptr<FileSink> sink(new FileSink(file, std::move(clock)));
+  SLUICE_TRY_VOID(sink->open_next(sink->clock_()));
+  return sink;
 }
 
 FileSink::~FileSink() {
+  if (fd_ < 0) return;
   flush_locked();
   ::close(fd_);
 }
 
 Result<> FileSink::reopen() {
-  const std::lock_guard one(reopening_);
-  SLUICE_TRY(const int fd, open_file(path_));
   const std::lock_guard lock(mutex_);
+  return open_next(clock_());
+}
+
+// The file of that time. What was written before goes to the one that was open.
+Result<> FileSink::open_next(time_t now) {
+  SLUICE_TRY(const std::string path, file_.path_at(now));
+  SLUICE_TRY_VOID(file_.make_directories(path));
+  SLUICE_TRY(const int fd, open_file(path));
   flush_locked();
-  ::close(std::exchange(fd_, fd));
-  struct stat now {};
-  cut_ = cut_ && ::fstat(fd_, &now) == 0 && now.st_size != 0;
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = fd;
+  struct stat status {};
+  cut_ = cut_ && ::fstat(fd_, &status) == 0 && status.st_size != 0;
+  opened_ = now;
+  ends_ = file_.rotation.end_of_file(now);
   return {};
+}
+
+void FileSink::rotate_if_due() {
+  if (!file_.rotation.is_wanted()) return;
+  const time_t now = clock_();
+  if (opened_ <= now && now < ends_) return;
+  if (open_next(now)) {
+    counters_.rotations++;
+    return;
+  }
+  counters_.rotations_failed++;
+  opened_ = now;
+  ends_ = now + kRotationRetrySeconds;
 }
 
 void FileSink::write(std::string_view line) {
   const std::lock_guard lock(mutex_);
+  rotate_if_due();
   if (buffer_.size() + line.size() > kSinkBufferMax) flush_locked();
   buffer_ += line;
-  lines_++;
+  counters_.lines++;
 }
 
 void FileSink::flush() {
   const std::lock_guard lock(mutex_);
+  rotate_if_due();
   flush_locked();
 }
 
@@ -61,7 +89,7 @@ void FileSink::flush_locked() {
   if (cut_) cut_ = !put("\n").empty();
   const std::string_view all = buffer_;
   const std::string_view lost = cut_ ? all : put(all);
-  lines_lost_ += static_cast<uint64_t>(std::count(lost.begin(), lost.end(), '\n'));
+  counters_.lines_lost += static_cast<uint64_t>(std::count(lost.begin(), lost.end(), '\n'));
   const std::string_view written = all.substr(0, all.size() - lost.size());
   cut_ = cut_ || (!written.empty() && written.back() != '\n');
   buffer_.clear();
@@ -78,14 +106,9 @@ std::string_view FileSink::put(std::string_view text) const {
   return text;
 }
 
-uint64_t FileSink::lines() const {
+FileSink::Counters FileSink::counters() const {
   const std::lock_guard lock(mutex_);
-  return lines_;
-}
-
-uint64_t FileSink::lines_lost() const {
-  const std::lock_guard lock(mutex_);
-  return lines_lost_;
+  return counters_;
 }
 
 }  // namespace sluice::inspect

@@ -3,11 +3,15 @@
 #pragma once
 
 #include <cstdint>
+#include <ctime>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "inspect/eve/rotation.h"
 #include "tunnels/result.h"
 
 namespace sluice::inspect {
@@ -34,14 +38,26 @@ class MemorySink final : public Sink {
 
 // Buffered up to this many bytes between flushes.
 inline constexpr size_t kSinkBufferMax = 64 * 1024;
+// When a file cannot be rotated, the next try comes after so long.
+inline constexpr time_t kRotationRetrySeconds = 10;
+
+// Seconds since 1970.
+using WallClock = std::function<time_t()>;
+inline time_t system_clock() { return std::time(nullptr); }
 
 // Appends to a file, whole lines at a time (O_APPEND: other processes may append to it too). Any
 // thread. A line that cannot be written is lost and counted: a full disk never stops packets. Of
 // one that was written in part the rest is lost; the next begins on a line of its own.
+//
+// Rotation is done by whoever writes or flushes first when its time has come: what was written
+// before is in the old file, the rest in the next one. A clock that is set back is a reason too,
+// because the name may be another one. If the next file cannot be opened, it goes on in the old
+// one.
 class FileSink final : public Sink {
  public:
-  // "-" is standard output.
-  static Result<std::unique_ptr<FileSink>> open(const std::string& path);
+  // Standard output is not rotated.
+  static Result<std::unique_ptr<FileSink>> open(const LogFile& file,
+                                                WallClock clock = system_clock);
   ~FileSink() override;
   FileSink(const FileSink&) = delete;
   FileSink& operator=(const FileSink&) = delete;
@@ -52,22 +68,31 @@ class FileSink final : public Sink {
   // written before this is there, the rest here. An error: it goes on as before. Standard output
   // stays.
   Result<> reopen();
-  uint64_t lines() const;  // that were written, or lost
-  uint64_t lines_lost() const;
+  struct Counters {
+    uint64_t lines = 0;  // that were written, or lost
+    uint64_t lines_lost = 0;
+    uint64_t rotations = 0;
+    uint64_t rotations_failed = 0;
+  };
+  Counters counters() const;
+  uint64_t lines_lost() const { return counters().lines_lost; }
 
  private:
-  FileSink(const std::string& path, int fd) : path_(path), fd_(fd) {}
+  FileSink(const LogFile& file, WallClock clock) : file_(file), clock_(std::move(clock)) {}
+  Result<> open_next(time_t now);
+  void rotate_if_due();
   void flush_locked();
   std::string_view put(std::string_view text) const;
 
-  const std::string path_;
-  std::mutex reopening_;  // who opened last stays
+  const LogFile file_;
+  const WallClock clock_;
   mutable std::mutex mutex_;
-  int fd_;
+  int fd_ = -1;
+  time_t opened_ = 0;  // or tried to
+  time_t ends_ = 0;
   std::string buffer_;
   bool cut_ = false;  // the file ends within a line
-  uint64_t lines_ = 0;
-  uint64_t lines_lost_ = 0;
+  Counters counters_;
 };
 
 }  // namespace sluice::inspect

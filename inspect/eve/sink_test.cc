@@ -6,11 +6,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <thread>
+#include <vector>
 
 namespace sluice::inspect {
 namespace {
@@ -24,8 +28,8 @@ std::string content(const std::string& path) {
 TEST(FileSink, AppendsWholeLines) {
   const std::string path = ::testing::TempDir() + "eve_sink_" + std::to_string(getpid());
   {
-    auto a = FileSink::open(path);
-    auto b = FileSink::open(path);
+    auto a = FileSink::open({path});
+    auto b = FileSink::open({path});
     ASSERT_TRUE(a && b);
     (*a)->write("one\n");
     (*b)->write("two\n");
@@ -39,14 +43,14 @@ TEST(FileSink, AppendsWholeLines) {
 }
 
 TEST(FileSink, SaysWhyItCannotOpen) {
-  const auto sink = FileSink::open("/nonexistent/eve.json");
+  const auto sink = FileSink::open({"/nonexistent/eve.json"});
   ASSERT_FALSE(sink);
   EXPECT_EQ(sink.error().text(),
             "/nonexistent/eve.json: cannot open for appending: No such file or directory");
 }
 
 TEST(FileSink, CountsLinesThatAFullDiskLoses) {
-  auto sink = FileSink::open("/dev/full");
+  auto sink = FileSink::open({"/dev/full"});
   ASSERT_TRUE(sink);
   (*sink)->write("one\n");
   (*sink)->write("two\n");
@@ -58,7 +62,7 @@ TEST(FileSink, CountsLinesThatAFullDiskLoses) {
 // one.
 TEST(FileSink, ALineThatWasCutSpoilsNoOther) {
   const std::string path = ::testing::TempDir() + "eve_cut_" + std::to_string(getpid());
-  auto sink = FileSink::open(path);
+  auto sink = FileSink::open({path});
   ASSERT_TRUE(sink);
   rlimit before{};
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
@@ -75,7 +79,7 @@ TEST(FileSink, ALineThatWasCutSpoilsNoOther) {
   (*sink)->write("five\n");
   (*sink)->flush();
   EXPECT_EQ((*sink)->lines_lost(), 3u);
-  EXPECT_EQ((*sink)->lines(), 5u);
+  EXPECT_EQ((*sink)->counters().lines, 5u);
   EXPECT_EQ(content(path), "one\ntw\nfive\n");
   unlink(path.c_str());
 }
@@ -85,7 +89,7 @@ TEST(FileSink, ALineThatWasCutSpoilsNoOther) {
 TEST(FileSink, NothingIsLostWhileItIsOpenedAgain) {
   const std::string path = ::testing::TempDir() + "eve_moved_" + std::to_string(getpid());
   constexpr int kLines = 20'000;
-  auto sink = FileSink::open(path);
+  auto sink = FileSink::open({path});
   ASSERT_TRUE(sink);
   std::atomic<int> writing{2};
   const auto write = [&](char name) {
@@ -122,7 +126,7 @@ TEST(FileSink, GoesOnIfItCannotBeOpenedAgain) {
   ASSERT_EQ(mkdir(directory.c_str(), 0700), 0);
   const std::string path = directory + "/eve.json";
   const std::string moved = directory + ".moved";
-  auto sink = FileSink::open(path);
+  auto sink = FileSink::open({path});
   ASSERT_TRUE(sink);
   ASSERT_EQ(rename(directory.c_str(), moved.c_str()), 0);
   EXPECT_FALSE((*sink)->reopen());
@@ -131,6 +135,153 @@ TEST(FileSink, GoesOnIfItCannotBeOpenedAgain) {
   EXPECT_EQ(content(moved + "/eve.json"), "one\n");
   unlink((moved + "/eve.json").c_str());
   rmdir(moved.c_str());
+}
+
+// A directory of its own, and a clock that stands still until it is set.
+class Rotating : public ::testing::Test {
+ protected:
+  Rotating() {
+    setenv("TZ", "UTC0", 1);
+    tzset();
+    std::string name = ::testing::TempDir() + "rotating-XXXXXX";
+    directory_ = mkdtemp(name.data());
+  }
+  ~Rotating() override { std::filesystem::remove_all(directory_); }
+
+  Result<std::unique_ptr<FileSink>> open(const std::string& name, const char* interval) {
+    return FileSink::open({file(name), *Rotation::parse(interval)}, [this] { return now_; });
+  }
+  std::string file(const std::string& name) const { return directory_ + "/" + name; }
+  std::vector<std::string> names() const {
+    std::vector<std::string> out;
+    for (const auto& entry : std::filesystem::directory_iterator(directory_))
+      out.push_back(entry.path().filename());
+    std::ranges::sort(out);
+    return out;
+  }
+
+  time_t now_ = 1'700'000'000;  // 22:13:20
+
+ private:
+  std::string directory_;
+};
+
+TEST_F(Rotating, EachLineIsInTheFileOfItsTime) {
+  auto sink = open("eve-%H:%M.json", "minute");
+  ASSERT_TRUE(sink) << sink.error().text();
+  (*sink)->write("one\n");
+  now_ += 39;
+  (*sink)->write("two\n");
+  now_ += 1;  // 22:14:00
+  (*sink)->write("three\n");
+  EXPECT_EQ(content(file("eve-22:13.json")), "one\ntwo\n") << "it is whole when the next begins";
+  now_ += 150;
+  (*sink)->write("four\n");
+  (*sink)->flush();
+  EXPECT_EQ(content(file("eve-22:14.json")), "three\n");
+  EXPECT_EQ(content(file("eve-22:16.json")), "four\n");
+  EXPECT_EQ(names().size(), 3u);
+  EXPECT_EQ((*sink)->counters().rotations, 2u);
+  EXPECT_EQ((*sink)->counters().lines_lost, 0u);
+}
+
+TEST_F(Rotating, AlsoWhenThereIsNothingToTell) {
+  auto sink = open("eve-%H:%M:%S.json", "90s");
+  ASSERT_TRUE(sink);
+  now_ += 89;
+  (*sink)->flush();
+  EXPECT_EQ((*sink)->counters().rotations, 0u);
+  now_ += 1;
+  (*sink)->flush();
+  (*sink)->flush();
+  EXPECT_EQ((*sink)->counters().rotations, 1u);
+  EXPECT_EQ(names(), (std::vector<std::string>{"eve-22:13:20.json", "eve-22:14:50.json"}));
+  now_ += 90;
+  (*sink)->flush();
+  EXPECT_EQ((*sink)->counters().rotations, 2u);
+}
+
+// As in Suricata: somebody else may have moved it away by then.
+TEST_F(Rotating, WithoutTheTimeInItsNameItIsOpenedAgain) {
+  auto sink = open("eve.json", "hour");
+  ASSERT_TRUE(sink);
+  (*sink)->write("one\n");
+  (*sink)->flush();
+  ASSERT_EQ(rename(file("eve.json").c_str(), file("moved.json").c_str()), 0);
+  (*sink)->write("two\n");
+  now_ += 3600;
+  (*sink)->write("three\n");
+  (*sink)->flush();
+  EXPECT_EQ(content(file("moved.json")), "one\ntwo\n");
+  EXPECT_EQ(content(file("eve.json")), "three\n");
+  now_ += 3600;
+  (*sink)->write("four\n");
+  (*sink)->flush();
+  EXPECT_EQ(content(file("eve.json")), "three\nfour\n") << "nobody has moved it";
+}
+
+TEST_F(Rotating, AClockThatIsSetBackHasTheNameOfItsTime) {
+  auto sink = open("eve-%Y.json", "day");
+  ASSERT_TRUE(sink);
+  now_ = 86'400;
+  (*sink)->write("one\n");
+  (*sink)->flush();
+  EXPECT_EQ(content(file("eve-1970.json")), "one\n");
+  now_ += 86'399;
+  (*sink)->flush();
+  EXPECT_EQ((*sink)->counters().rotations, 1u);
+  now_ += 1;
+  (*sink)->flush();
+  EXPECT_EQ((*sink)->counters().rotations, 2u);
+}
+
+TEST_F(Rotating, DirectoriesWithTheTimeInTheirNamesAreMade) {
+  auto sink = open("%Y/%m/eve.json", "day");
+  ASSERT_TRUE(sink) << sink.error().text();
+  (*sink)->write("one\n");
+  (*sink)->flush();
+  EXPECT_EQ(content(file("2023/11/eve.json")), "one\n");
+  now_ += 30 * 86'400;
+  (*sink)->write("two\n");
+  (*sink)->flush();
+  EXPECT_EQ(content(file("2023/12/eve.json")), "two\n");
+}
+
+TEST_F(Rotating, WhatCannotBeOpenedIsTriedAgainAndNothingIsLost) {
+  auto sink = open("eve-%H.json", "hour");
+  ASSERT_TRUE(sink);
+  ASSERT_EQ(mkdir(file("eve-23.json").c_str(), 0700), 0) << "it cannot be written to";
+  now_ += 3600;
+  (*sink)->write("one\n");
+  now_ += kRotationRetrySeconds - 1;
+  (*sink)->write("two\n");
+  (*sink)->flush();
+  EXPECT_EQ((*sink)->counters().rotations_failed, 1u);
+  EXPECT_EQ(content(file("eve-22.json")), "one\ntwo\n");
+  ASSERT_EQ(rmdir(file("eve-23.json").c_str()), 0);
+  now_ += 1;
+  (*sink)->write("three\n");
+  (*sink)->flush();
+  EXPECT_EQ(content(file("eve-23.json")), "three\n");
+  EXPECT_EQ((*sink)->counters().rotations, 1u);
+  EXPECT_EQ((*sink)->counters().lines_lost, 0u);
+}
+
+TEST_F(Rotating, ReopenedByHandItTakesTheNameOfItsTime) {
+  auto sink = open("eve-%H:%M:%S.json", "1h");
+  ASSERT_TRUE(sink);
+  now_ += 10;
+  ASSERT_TRUE((*sink)->reopen());
+  EXPECT_EQ(names(), (std::vector<std::string>{"eve-22:13:20.json", "eve-22:13:30.json"}));
+  now_ += 3599;
+  (*sink)->flush();
+  EXPECT_EQ((*sink)->counters().rotations, 0u) << "an hour after it was opened";
+}
+
+TEST_F(Rotating, StandardOutputIsNot) {
+  const auto sink = FileSink::open({"-", *Rotation::parse("day")});
+  ASSERT_FALSE(sink);
+  EXPECT_EQ(sink.error().text(), "standard output is not rotated: say which file");
 }
 
 }  // namespace

@@ -91,7 +91,7 @@ Result<std::unique_ptr<StandingAppliance>> make_standing_appliance(
     const ApplianceEntry& entry, const std::string& eve_path, std::vector<std::string>& notes) {
   std::unique_ptr<inspect::Sink> file;
   if (!eve_path.empty()) {
-    SLUICE_TRY(file, inspect::FileSink::open(eve_path));
+    SLUICE_TRY(file, inspect::FileSink::open({eve_path}));
   }
   auto tap = std::make_shared<EveTap>(std::move(file));
   SLUICE_TRY(auto appliance, make_appliance(entry, *tap, notes));

@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# sluice-dpi as a program: rotation of its events.
+set -euo pipefail
+dpi=$SLUICE_BIN/sluice-dpi
+dir=$(mktemp -d "${TMPDIR:-/tmp}/dpi_program_test.XXXXXX")
+pid=
+# shellcheck disable=SC2329
+clean_up() {
+  [ -z "$pid" ] || kill -9 "$pid" 2>/dev/null || true
+  rm -rf "$dir"
+}
+trap clean_up EXIT
+
+fail() {
+  echo "FAIL: $*" >&2
+  exit 1
+}
+wait_for() {
+  for _ in $(seq 600); do
+    "$@" && return
+    kill -0 "$pid" 2>/dev/null || break
+    sleep 0.1
+  done
+  fail "$*: $(cat "$dir/log")"
+}
+holds() { grep -q "$1" "$dir/log"; }
+# An address and ports of its own.
+start() {
+  "$dpi" "$@" --listen "127.$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1))" \
+    --port $((RANDOM % 10000 + 20000)) --health-port $((RANDOM % 10000 + 20000)) 2>"$dir/log" &
+  pid=$!
+}
+
+# The next file begins by the clock, also when there is nothing to tell.
+start --eve "$dir/%Y/eve-%s.json" --rotate-interval 1s --socket "$dir/dpi.sock"
+wait_for holds "^ready: "
+two_files() { [ "$(find "$dir" -name 'eve-*.json' | wc -l)" -ge 2 ]; }
+wait_for two_files
+"$dpi" ctl --socket "$dir/dpi.sock" --json stats | tr -d '\n ' |
+  grep -Eq '"eve":\{"lines":0,"lines_lost":0,"rotations":[1-9][0-9]*,"rotations_failed":0\}' ||
+  fail "$("$dpi" ctl --socket "$dir/dpi.sock" stats)"
+kill "$pid"
+wait "$pid" || fail "it ended with an error: $(cat "$dir/log")"
+pid=
+cat "$dir"/*/eve-*.json | grep '"event_type":"stats"' >/dev/null || fail "no stats at the end"
+"$dpi" --rotate-interval day 2>"$dir/log" && fail "standard output cannot be rotated"
+grep -q "^standard output is not rotated: say which file" "$dir/log" || fail "$(cat "$dir/log")"
+"$dpi" --rotate-interval weekly 2>"$dir/log" && fail "a wrong interval was taken"
+grep -q "'weekly' is no interval" "$dir/log" || fail "$(cat "$dir/log")"
+echo ok
