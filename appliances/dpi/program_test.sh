@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# sluice-dpi as a program: rotation of its events.
+# sluice-dpi as a program: signals while it starts, rotation of its events.
 set -euo pipefail
 dpi=$SLUICE_BIN/sluice-dpi
 dir=$(mktemp -d "${TMPDIR:-/tmp}/dpi_program_test.XXXXXX")
@@ -31,6 +31,24 @@ start() {
     --port $((RANDOM % 10000 + 20000)) --health-port $((RANDOM % 10000 + 20000)) 2>"$dir/log" &
   pid=$!
 }
+
+# A policy file that is a pipe would hold up whoever reads it.
+mkfifo "$dir/pipe"
+"$dpi" --policy "$dir/pipe" 2>"$dir/log" && fail "a pipe was taken for a policy"
+grep -q "cannot read the policy: it is a pipe" "$dir/log" || fail "$(cat "$dir/log")"
+
+# It cannot start before somebody reads its events; SIGHUP waits for its turn.
+echo "applications: []" >"$dir/policy.yaml"
+start --policy "$dir/policy.yaml" --eve "$dir/pipe"
+waits_for_reader() { [ $((0x$(awk '/^SigBlk/ { print $2 }' "/proc/$pid/status") & 1)) -eq 1 ]; }
+wait_for waits_for_reader
+holds "^ready: " && fail "nobody reads its events"
+kill -HUP "$pid"
+cat "$dir/pipe" >"$dir/events" &
+wait_for holds "^reloaded"
+kill "$pid"
+wait "$pid" || fail "it ended with an error: $(cat "$dir/log")"
+pid=
 
 # The next file begins by the clock, also when there is nothing to tell.
 start --eve "$dir/%Y/eve-%s.json" --rotate-interval 1s --socket "$dir/dpi.sock"

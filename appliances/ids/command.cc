@@ -162,12 +162,11 @@ void add_options(CLI::App& app, IdsCommand& command) {
 
 void prepare(IdsCommand& command) {
   inspect::InspectorOptions& inspection = command.ids.inspection;
-  const bool live = command.capture_file.empty() && command.profile_capture.empty();
-  command.runner.stamps = live;
+  command.runner.stamps = command.is_live();
   if (command.log_directory.empty() && command.ids.eve.path != kEveFileName)
     command.without_effect.push_back(
         "outputs.eve-log.filename: it is one in a directory: say -l DIR");
-  if (live) {
+  if (command.is_live()) {
     inspection.flows.key = inspect::random_flow_key();
   } else {  // the same happens each time, and "stats" come when it is over
     inspection.latency.max_us = 0;

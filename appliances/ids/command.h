@@ -31,6 +31,8 @@ struct IdsCommand {
 
   // Where events go.
   inspect::LogFile eve() const;
+  // It runs until it is stopped.
+  bool is_live() const { return capture_file.empty() && !list_rules; }
 };
 
 // Adds all options to `app`; they are written to `command` when it parses.

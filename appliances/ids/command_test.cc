@@ -108,6 +108,9 @@ TEST(IdsCommand, ACaptureIsTheSameEachTimeAndTheNetworkIsNot) {
   EXPECT_EQ(live.ids.inspection.latency.max_us, 500u);
   EXPECT_TRUE(live.runner.stamps);
   EXPECT_FALSE(capture.runner.stamps);
+  auto rules = *parse({"rules"});
+  prepare(rules);
+  EXPECT_FALSE(rules.is_live());
 }
 
 TEST(IdsCommand, Checksums) {

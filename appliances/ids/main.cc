@@ -26,7 +26,7 @@ void print_loaded(const inspect::Engine& engine) {
 
 Result<> run(ids::IdsCommand command) {
   prepare(command);
-  if (command.runner.stamps) sdk::hold_signals();  // live
+  if (command.is_live()) sdk::hold_signals();
   for (const std::string& note : command.without_effect)
     std::fprintf(stderr, "sluice-ids: without effect: %s\n", note.c_str());
   SLUICE_TRY(auto engine, ids::load_rules(command.ids));

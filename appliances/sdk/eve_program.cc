@@ -75,6 +75,7 @@ Result<> run_with_eve(const inspect::LogFile& eve_file, const std::string& captu
   // What cannot be written is counted; it is no reason to end.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
+  if (capture_file.empty()) hold_signals();
   SLUICE_TRY(const std::unique_ptr<inspect::FileSink> eve, inspect::FileSink::open(eve_file));
   add_file(controls, *eve);
   SLUICE_TRY_VOID(run_appliances(capture_file, options, make, std::move(controls), *eve));

@@ -27,9 +27,9 @@ void add_eve_options(CLI::App& app, std::string& path, inspect::Rotation& rotati
 using EveApplianceFactory = std::function<Result<std::unique_ptr<Appliance>>(inspect::Sink& eve)>;
 
 // Opens the EVE file and runs what `make` makes: live, or over `capture_file` if that is not empty.
-// An error too when lines were lost, with how many: a full disk stops no packet, but it is said.
-// Adds to `controls` that the file can be opened again, how many lines were written and lost, and
-// how often it was rotated.
+// Live, signals wait from here on (hold_signals()). An error too when lines were lost, with how
+// many: a full disk stops no packet, but it is said. Adds to `controls` that the file can be opened
+// again, how many lines were written and lost, and how often it was rotated.
 Result<> run_with_eve(const inspect::LogFile& eve_file, const std::string& capture_file,
                       const RunnerOptions& options, const EveApplianceFactory& make,
                       Controls controls = {});
