@@ -14,7 +14,7 @@ void add_options(CLI::App& app, DpiCommand& command) {
                  "YAML file of what to block; without it all is allowed");
   app.add_flag("--shadow", command.dpi.shadow,
                "deliver everything; events say what the policy would have done");
-  sdk::add_eve_options(app, command.eve.path, command.eve.rotation);
+  sdk::add_eve_options(app, command.eve.path, command.eve.rotation, command.dpi.sensor_name);
   app.add_option("--flows-max", command.dpi.flows.flows_max, "flows known at once, per worker")
       ->capture_default_str()
       ->check(CLI::Range(1u, inspect::kFlowsMaxLimit));

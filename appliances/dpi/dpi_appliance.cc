@@ -32,7 +32,7 @@ class Dpi final : public DpiAppliance {
         classifier_(std::move(classifier)),
         shared_(std::move(shared)),
         enforcer_(shared_->meters),
-        events_(eve, *classifier_, options.shadow),
+        events_(eve, *classifier_, options.shadow, options.sensor_name),
         usage_(options.flows.key),
         flows_(options.flows, [this](DpiRecord& record, FlowEnd end) { flow_ended(record, end); }) {
     take_policy(std::move(policy));
@@ -156,10 +156,10 @@ class Dpi final : public DpiAppliance {
     if (flow.blocked()) return;
     bool learned = classifier_->feed(flow.classification, ip, parsed, now_us_);
     learned |= fingerprints_.show(record, ip, parsed);
-    if (learned || flow.policy != policy_ || flow.schedules != schedules_) decide(record, parsed);
+    if (learned || flow.policy != policy_ || flow.schedules != schedules_) decide(record, ip);
   }
 
-  void decide(DpiRecord& record, const tunnels::packet& parsed) {
+  void decide(DpiRecord& record, std::span<const uint8_t> ip) {
     DpiFlow& flow = record.user;
     const inspect::Application& application = flow.classification.application();
     const bool found = application.application != 0 || application.master != 0;
@@ -177,7 +177,7 @@ class Dpi final : public DpiAppliance {
     flow.policy = policy_;
     flow.schedules = schedules_;
     note_step(record, application);
-    if (decision.action().blocks()) block(record, parsed, decision.action().kind, "policy");
+    if (decision.action().blocks()) block(record, ip, decision.action().kind, "policy");
   }
 
   void note_step(DpiRecord& record, const inspect::Application& application) {
@@ -189,14 +189,14 @@ class Dpi final : public DpiAppliance {
     flow.steps.push_back({record.packets[0] + record.packets[1], application, flow.rule});
   }
 
-  void block(DpiRecord& record, const tunnels::packet& parsed, PolicyAction verdict,
+  void block(DpiRecord& record, std::span<const uint8_t> ip, PolicyAction verdict,
              std::string_view by) {
     record.user.verdict = verdict;
     record.user.blocked_by = by;
     counters_.flows_blocked++;
     // The connection is over: a SYN with the same tuple starts a new flow.
     if (!shadow_) record.tcp_flags[0] |= tunnels::kTcpRst;
-    events_.drop(record, parsed, by, now_us_);
+    events_.drop(record, ip, by, now_us_);
     account(record);
   }
 
@@ -204,10 +204,9 @@ class Dpi final : public DpiAppliance {
                 sdk::Injector& injector) {
     DpiFlow& flow = record.user;
     const std::span<uint8_t> ip = packet.ip.first(parsed.l3_length);
-    if (must_hold(flow, ip, parsed) && hold(record, ip, parsed, injector)) return Answer::kDrop;
-    if (flow.holds())
-      release(record, parsed, [&](std::span<uint8_t> held) { injector.inject(held); });
-    if (covered(record, ip, parsed)) {
+    if (must_hold(flow, ip, parsed) && hold(record, ip, injector)) return Answer::kDrop;
+    if (flow.holds()) release(record, [&](std::span<uint8_t> held) { injector.inject(held); });
+    if (covered(record, ip)) {
       if (!shadow_ && flow.rule != nullptr && flow.rule->action.kind == PolicyAction::kSteer) {
         packet.hint = flow.rule->action.hint;
         counters_.packets_steered++;
@@ -220,7 +219,7 @@ class Dpi final : public DpiAppliance {
   }
 
   // Whether the packet may go on; marks it if the rule says so. What may not is counted.
-  bool covered(DpiRecord& record, std::span<uint8_t> ip, const tunnels::packet& parsed) {
+  bool covered(DpiRecord& record, std::span<uint8_t> ip) {
     DpiFlow& flow = record.user;
     if (!flow.blocked() && flow.rule != nullptr) {
       const auto bytes = static_cast<uint32_t>(ip.size());
@@ -234,15 +233,15 @@ class Dpi final : public DpiAppliance {
         case Coverage::kOverLimit:
           flow.packets_limited++;
           counters_.packets_limited++;
-          tell(record, parsed, "limit", flow.limit_told);
+          tell(record, ip, "limit", flow.limit_told);
           return false;
         case Coverage::kOverQuota:
           flow.packets_over_quota++;
           counters_.packets_over_quota++;
-          tell(record, parsed, "quota", flow.quota_told);
+          tell(record, ip, "quota", flow.quota_told);
           return false;
         case Coverage::kOverQuotaReject:
-          block(record, parsed, PolicyAction::kReject, "quota");
+          block(record, ip, PolicyAction::kReject, "quota");
           break;
       }
     }
@@ -252,8 +251,8 @@ class Dpi final : public DpiAppliance {
     return false;
   }
 
-  void tell(DpiRecord& record, const tunnels::packet& parsed, std::string_view reason, bool& told) {
-    if (!std::exchange(told, true)) events_.drop(record, parsed, reason, now_us_);
+  void tell(DpiRecord& record, std::span<const uint8_t> ip, std::string_view reason, bool& told) {
+    if (!std::exchange(told, true)) events_.drop(record, ip, reason, now_us_);
   }
 
   void reject(std::span<const uint8_t> ip, const tunnels::packet& parsed, sdk::Injector& injector) {
@@ -275,8 +274,7 @@ class Dpi final : public DpiAppliance {
   int64_t hold_us() const { return int64_t{policy_->hold().milliseconds} * 1000; }
 
   // False if the flow's time or room is used up: then the fallback decides about it.
-  bool hold(DpiRecord& record, std::span<const uint8_t> ip, const tunnels::packet& parsed,
-            const sdk::Injector& injector) {
+  bool hold(DpiRecord& record, std::span<const uint8_t> ip, const sdk::Injector& injector) {
     DpiFlow& flow = record.user;
     if (flow.held == nullptr) flow.held = std::make_unique<HeldPackets>();
     const bool first = flow.held->empty();
@@ -287,7 +285,7 @@ class Dpi final : public DpiAppliance {
       if (first) begin_hold(record, injector);
       return true;
     }
-    end_hold(record, parsed, expired);
+    end_hold(record, ip, expired);
     return false;
   }
 
@@ -304,29 +302,27 @@ class Dpi final : public DpiAppliance {
       if (record == nullptr || !record->user.holds() ||
           record->user.held->since_us() != holds_.front().since_us)
         continue;
-      tunnels::packet first;
-      (void)parse_ip_packet(record->user.held->first(), first);
-      end_hold(*record, first, true);
+      end_hold(*record, record->user.held->first(), true);
       const sdk::Origin origin = record->user.held->origin;
-      release(*record, first, [&](std::span<uint8_t> ip) { outbox.send(origin, ip); });
+      release(*record, [&](std::span<uint8_t> ip) { outbox.send(origin, ip); });
     }
   }
 
-  void end_hold(DpiRecord& record, const tunnels::packet& parsed, bool expired) {
+  void end_hold(DpiRecord& record, std::span<const uint8_t> ip, bool expired) {
     (expired ? counters_.holds_expired : counters_.holds_overflowed)++;
     record.user.hold_over = true;
     const inspect::PolicyRule& fallback = policy_->fallback();
     if (!fallback.action.blocks()) return;
     record.user.policy = policy_;
     record.user.rule = &fallback;
-    block(record, parsed, fallback.action.kind, "hold");
+    block(record, ip, fallback.action.kind, "hold");
   }
 
   // Sends on what its rule covers.
   template <class Send>
-  void release(DpiRecord& record, const tunnels::packet& parsed, const Send& send) {
+  void release(DpiRecord& record, const Send& send) {
     pool_.release(*record.user.held, [&](std::span<uint8_t> ip) {
-      if (covered(record, ip, parsed)) send(ip);
+      if (covered(record, ip)) send(ip);
     });
     record.user.held.reset();
   }

@@ -28,6 +28,8 @@ struct DpiOptions {
   // How many flows are known at once, and for how long. A flow takes about 500 bytes, 1 to 3 KB
   // more while its application is not known.
   inspect::FlowTableOptions flows;
+  // Not empty: "host" of every event.
+  std::string sensor_name;
   // nDPI's own: further protocols, categories, and what is risky.
   inspect::ListFiles lists;
 };

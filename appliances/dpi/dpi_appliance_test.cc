@@ -75,6 +75,25 @@ TEST_F(DpiApplianceTest, DropsABlockedApplicationAndAllThatFollows) {
   EXPECT_EQ(flows[0]["flow_id"], drops[0]["flow_id"]);
 }
 
+TEST_F(DpiApplianceTest, EventsSayWhatTheHeadersOfAPacketSayAndWhoTells) {
+  DpiOptions options;
+  options.sensor_name = "dmz-1";
+  start("applications: [{name: NetFlix, action: drop}]", options);
+  const Ends ends;
+  handshake(ends);
+  EXPECT_EQ(request(ends), Answer::kDrop);
+  appliance_->finish(time_us_);
+  for (const char* type : {"drop", "flow", "stats"}) {
+    ASSERT_EQ(events(type).size(), 1u) << type;
+    EXPECT_EQ(events(type)[0]["host"], "dmz-1") << type;
+  }
+  json expected = json::parse(R"({"tos": 0, "ttl": 64, "ipid": 1, "tcpseq": 101, "tcpack": 501,
+      "tcpwin": 65000, "syn": false, "ack": true, "psh": false, "rst": false, "urg": false,
+      "fin": false, "tcpres": 0, "tcpurgp": 0, "reason": "policy"})");
+  expected["len"] = 40 + kNetflixRequest.size();
+  EXPECT_EQ(events("drop")[0]["drop"], expected);
+}
+
 // The datagram of an IPv4 packet in two fragments, cut behind `first` bytes of its payload.
 std::pair<Bytes, Bytes> fragments(const Bytes& whole, size_t first) {
   Bytes one(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(20 + first));

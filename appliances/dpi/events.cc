@@ -20,16 +20,18 @@ void Events::flow(const DpiRecord& record, inspect::FlowEnd end, int64_t time_us
   inspect::write_ended_flow(line_, record, end);
   write_ndpi(line_, classifier_, record.user.classification);
   write_verdict(record.user);
-  eve_.write(line_.finish());
+  inspect::end_event(line_, sensor_name_, eve_);
 }
 
-void Events::drop(const DpiRecord& record, const tunnels::packet& packet, std::string_view reason,
+void Events::drop(const DpiRecord& record, std::span<const uint8_t> ip, std::string_view reason,
                   int64_t time_us) {
-  inspect::begin_event(line_, time_us, "drop", record.id, packet.tuple);
-  inspect::write_drop(line_, packet.l3_length, reason);
+  const inspect::PacketView view = inspect::headers_of(ip);
+  inspect::begin_event(line_, time_us, "drop", record.id, view.packet.tuple);
+  write_icmp(line_, view);
+  inspect::write_drop(line_, view, reason);
   write_ndpi(line_, classifier_, record.user.classification);
   write_verdict(record.user);
-  eve_.write(line_.finish());
+  inspect::end_event(line_, sensor_name_, eve_);
 }
 
 void Events::stats(const DpiCounters& counters, int64_t time_us) {
@@ -38,7 +40,7 @@ void Events::stats(const DpiCounters& counters, int64_t time_us) {
   for (const CounterField& field : counter_fields())
     line_.unsigned_number(field.name, counters.*field.value);
   line_.close();
-  eve_.write(line_.finish());
+  inspect::end_event(line_, sensor_name_, eve_);
 }
 
 void Events::write_verdict(const DpiFlow& flow) {

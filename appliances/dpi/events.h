@@ -2,12 +2,15 @@
 // The EVE events of the DPI appliance.
 #pragma once
 
+#include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "appliances/dpi/dpi_flow.h"
 #include "inspect/eve/json_line.h"
 #include "inspect/eve/sink.h"
-#include "tunnels/packet.h"
 
 namespace sluice::dpi {
 
@@ -18,12 +21,14 @@ std::string_view rule_text(const DpiFlow& flow);
 
 class Events {
  public:
-  Events(inspect::Sink& eve, const inspect::Classifier& classifier, bool shadow)
-      : eve_(eve), classifier_(classifier), shadow_(shadow) {}
+  // `sensor_name` may be empty.
+  Events(inspect::Sink& eve, const inspect::Classifier& classifier, bool shadow,
+         std::string sensor_name)
+      : eve_(eve), classifier_(classifier), shadow_(shadow), sensor_name_(std::move(sensor_name)) {}
 
   void flow(const DpiRecord& record, inspect::FlowEnd end, int64_t time_us);
   // `reason`: "policy", "limit", "quota" or "hold".
-  void drop(const DpiRecord& record, const tunnels::packet& packet, std::string_view reason,
+  void drop(const DpiRecord& record, std::span<const uint8_t> ip, std::string_view reason,
             int64_t time_us);
   void stats(const DpiCounters& counters, int64_t time_us);
   void flush() { eve_.flush(); }
@@ -34,6 +39,7 @@ class Events {
   inspect::Sink& eve_;
   const inspect::Classifier& classifier_;
   const bool shadow_;
+  const std::string sensor_name_;
   inspect::JsonLine line_;
 };
 

@@ -43,10 +43,12 @@ void own_tuple(std::span<const uint8_t> ip, tunnels::packet& packet) {
 
 class FlowList : public sdk::Appliance {
  public:
-  FlowList(std::unique_ptr<inspect::Classifier> classifier, uint32_t flows_max, inspect::Sink& out)
+  FlowList(std::unique_ptr<inspect::Classifier> classifier, const DpiOptions& options,
+           inspect::Sink& out)
       : classifier_(std::move(classifier)),
+        sensor_name_(options.sensor_name),
         out_(out),
-        flows_(table_options(flows_max),
+        flows_(table_options(options.flows.flows_max),
                [this](Record& record, FlowEnd end) { write(record, end); }) {}
 
   sdk::Answer handle(sdk::Packet& packet, sdk::Injector&) override {
@@ -92,10 +94,11 @@ class FlowList : public sdk::Appliance {
     inspect::begin_event(line_, record.start_us, "flow", record.id, record.to_server);
     inspect::write_ended_flow(line_, record, end);
     write_ndpi(line_, *classifier_, record.user);
-    out_.write(line_.finish());
+    inspect::end_event(line_, sensor_name_, out_);
   }
 
   std::unique_ptr<inspect::Classifier> classifier_;
+  const std::string sensor_name_;
   inspect::Sink& out_;
   inspect::JsonLine line_;
   inspect::Defragmenter fragments_;
@@ -106,11 +109,10 @@ class FlowList : public sdk::Appliance {
 
 }  // namespace
 
-Result<FlowListCounters> list_flows(const std::string& capture_file,
-                                    const inspect::ListFiles& lists, uint32_t flows_max,
+Result<FlowListCounters> list_flows(const std::string& capture_file, const DpiOptions& options,
                                     inspect::Sink& out) {
-  SLUICE_TRY(auto classifier, inspect::Classifier::create(lists));
-  FlowList list(std::move(classifier), flows_max, out);
+  SLUICE_TRY(auto classifier, inspect::Classifier::create(options.lists));
+  FlowList list(std::move(classifier), options, out);
   SLUICE_TRY_VOID(sdk::run_capture(capture_file, list));
   return list.counters();
 }

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <string>
 
-#include "inspect/dpi/list_files.h"
+#include "appliances/dpi/dpi_appliance.h"
 #include "inspect/eve/sink.h"
 #include "tunnels/result.h"
 
@@ -22,9 +22,9 @@ struct FlowListCounters {
   uint64_t flows = 0;
 };
 
-// At most `flows_max` flows at once; more, and the least valuable one is written early.
-Result<FlowListCounters> list_flows(const std::string& capture_file,
-                                    const inspect::ListFiles& lists, uint32_t flows_max,
+// At most `flows.flows_max` flows at once; more, and the least valuable one is written early. The
+// policy of `options` is not asked.
+Result<FlowListCounters> list_flows(const std::string& capture_file, const DpiOptions& options,
                                     inspect::Sink& out);
 
 }  // namespace sluice::dpi

@@ -15,9 +15,9 @@ using nlohmann::json;
 
 const std::string kCaptures = SLUICE_SOURCE_DIR "/testbed/captures/";
 
-std::string lines_of(const std::string& capture, uint32_t flows_max = 1000) {
+std::string lines_of(const std::string& capture, const DpiOptions& options = {}) {
   inspect::MemorySink out;
-  const auto counters = list_flows(kCaptures + capture, {}, flows_max, out);
+  const auto counters = list_flows(kCaptures + capture, options, out);
   EXPECT_TRUE(counters) << counters.error().text();
   return out.text();
 }
@@ -70,18 +70,27 @@ TEST(FlowList, AnIcmpErrorIsAFlowOfItsOwn) {
 
 TEST(FlowList, AFullTableWritesEarlyAndLosesNothing) {
   inspect::MemorySink out;
-  const auto counters = list_flows(kCaptures + "curl_http.pcap", {}, 1, out);
+  DpiOptions options;
+  options.flows.flows_max = 1;
+  const auto counters = list_flows(kCaptures + "curl_http.pcap", options, out);
   ASSERT_TRUE(counters);
   EXPECT_EQ(counters->flows, 2u);
   EXPECT_EQ(std::ranges::count(out.text(), '\n'), 2);
 }
 
+TEST(FlowList, TheSensorIsNamed) {
+  DpiOptions options;
+  options.sensor_name = "dmz-1";
+  const std::string text = lines_of("ssh.pcap", options);
+  EXPECT_EQ(json::parse(text.substr(0, text.find('\n')))["host"], "dmz-1");
+}
+
 TEST(FlowList, ErrorsAreOneLine) {
   inspect::MemorySink out;
-  EXPECT_FALSE(list_flows("/nonexistent.pcap", {}, 10, out));
-  inspect::ListFiles lists;
-  lists.ja3 = "/nonexistent.csv";
-  const auto result = list_flows(kCaptures + "ssh.pcap", lists, 10, out);
+  EXPECT_FALSE(list_flows("/nonexistent.pcap", {}, out));
+  DpiOptions options;
+  options.lists.ja3 = "/nonexistent.csv";
+  const auto result = list_flows(kCaptures + "ssh.pcap", options, out);
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().text(), "/nonexistent.csv: cannot read: No such file or directory");
 }

@@ -14,9 +14,8 @@ namespace {
 
 Result<> list_flows(const dpi::DpiCommand& command) {
   SLUICE_TRY(const auto out, inspect::FileSink::open(command.eve));
-  SLUICE_TRY(
-      const dpi::FlowListCounters counters,
-      dpi::list_flows(command.capture_file, command.dpi.lists, command.dpi.flows.flows_max, *out));
+  SLUICE_TRY(const dpi::FlowListCounters counters,
+             dpi::list_flows(command.capture_file, command.dpi, *out));
   out->flush();
   if (counters.malformed + counters.fragments_refused != 0)
     std::fprintf(

@@ -50,8 +50,8 @@ kill "$pid"
 wait "$pid" || fail "it ended with an error: $(cat "$dir/log")"
 pid=
 
-# The next file begins by the clock, also when there is nothing to tell.
-start --eve "$dir/%Y/eve-%s.json" --rotate-interval 1s --socket "$dir/dpi.sock"
+# The next file begins by the clock, also when there is nothing to tell; every event names the sensor.
+start --eve "$dir/%Y/eve-%s.json" --rotate-interval 1s --sensor-name dmz-1 --socket "$dir/dpi.sock"
 wait_for holds "^ready: "
 two_files() { [ "$(find "$dir" -name 'eve-*.json' | wc -l)" -ge 2 ]; }
 wait_for two_files
@@ -61,7 +61,7 @@ wait_for two_files
 kill "$pid"
 wait "$pid" || fail "it ended with an error: $(cat "$dir/log")"
 pid=
-cat "$dir"/*/eve-*.json | grep '"event_type":"stats"' >/dev/null || fail "no stats at the end"
+cat "$dir"/*/eve-*.json | grep '"event_type":"stats"' | grep -q '"host":"dmz-1"' || fail "no stats at the end"
 "$dpi" --rotate-interval day 2>"$dir/log" && fail "standard output cannot be rotated"
 grep -q "^standard output is not rotated: say which file" "$dir/log" || fail "$(cat "$dir/log")"
 "$dpi" --rotate-interval weekly 2>"$dir/log" && fail "a wrong interval was taken"

@@ -102,7 +102,8 @@ void add_options(CLI::App& app, IdsCommand& command) {
          "docs/features/ids.md")
       ->type_name("FILE");
   add_rule_options(app, command);
-  sdk::add_eve_options(app, command.eve_file, command.ids.eve.rotation);
+  sdk::add_eve_options(app, command.eve_file, command.ids.eve.rotation,
+                       command.ids.inspection.events.sensor_name);
   app.add_option_function<std::string>(
          "--events",
          [&command](const std::string& list) {

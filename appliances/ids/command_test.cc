@@ -83,12 +83,13 @@ TEST(IdsCommand, WhereEventsGo) {
   EXPECT_TRUE(plain.without_effect.empty());
 }
 
-TEST(IdsCommand, Rotation) {
+TEST(IdsCommand, RotationAndTheSensor) {
   const std::string setting = "outputs.0.eve-log.rotate-interval=1d";
   EXPECT_FALSE(parse({})->eve().rotation.is_wanted());
   EXPECT_EQ(parse({"--set", setting})->eve().rotation.end_of_file(0), 86'400);
-  const auto both = parse({"--rotate-interval", "2h", "--set", setting});
+  const auto both = parse({"--rotate-interval", "2h", "--set", setting, "--sensor-name", "dmz"});
   ASSERT_TRUE(both) << both.error().text();
+  EXPECT_EQ(both->ids.inspection.events.sensor_name, "dmz");
   EXPECT_FALSE(parse({"--rotate-interval", "never"}));
 }
 

@@ -98,8 +98,7 @@ void StatsLog::write(int64_t time_us, inspect::Sink& eve) {
   inspect::JsonLine line;
   inspect::begin_event(line, time_us, "stats", 0, {});
   line.members("\"stats\":" + stats.dump());
-  if (!sensor_name_.empty()) line.string("host", sensor_name_);
-  eve.write(line.finish());
+  inspect::end_event(line, sensor_name_, eve);
   for (Thread& thread : threads_) thread.before = thread.now;
 }
 

@@ -51,7 +51,8 @@ Result<> run_appliances(const std::string& capture_file, const RunnerOptions& op
 
 }  // namespace
 
-void add_eve_options(CLI::App& app, std::string& path, inspect::Rotation& rotation) {
+void add_eve_options(CLI::App& app, std::string& path, inspect::Rotation& rotation,
+                     std::string& sensor_name) {
   app.add_option(
          "--eve", path,
          "file to append EVE JSON events to, with the time in its name if it has conversions "
@@ -67,6 +68,7 @@ void add_eve_options(CLI::App& app, std::string& path, inspect::Rotation& rotati
          "open the next file of events at the end of each minute, hour or day, or so long after "
          "this one (30s, 15m, 12h, 7d, 2w)")
       ->type_name("INTERVAL");
+  app.add_option("--sensor-name", sensor_name, "\"host\" of every event; none unless given");
 }
 
 Result<> run_with_eve(const inspect::LogFile& eve_file, const std::string& capture_file,

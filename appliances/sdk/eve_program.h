@@ -21,8 +21,9 @@ class Sink;
 
 namespace sluice::sdk {
 
-// Adds --eve and --rotate-interval.
-void add_eve_options(CLI::App& app, std::string& path, inspect::Rotation& rotation);
+// Adds --eve, --rotate-interval and --sensor-name, the name that every event has as "host".
+void add_eve_options(CLI::App& app, std::string& path, inspect::Rotation& rotation,
+                     std::string& sensor_name);
 
 using EveApplianceFactory = std::function<Result<std::unique_ptr<Appliance>>(inspect::Sink& eve)>;
 

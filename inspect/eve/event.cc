@@ -9,6 +9,7 @@
 #include <cstdio>
 
 #include "inspect/eve/json_line.h"
+#include "inspect/eve/sink.h"
 
 namespace sluice::inspect {
 namespace {
@@ -134,6 +135,16 @@ void write_tcp_header(JsonLine& line, std::span<const uint8_t> segment) {
   line.number("tcpurgp", tunnels::load_be16(&segment[18]));
 }
 
+void write_headers(JsonLine& line, const PacketView& view) {
+  write_ip_header(line, view.ip);
+  const auto transport = view.ip.subspan(view.packet.l4_offset);
+  if (view.is_tcp()) write_tcp_header(line, transport);
+  if (view.is_udp()) line.number("udplen", tunnels::load_be16(&transport[4]));
+  if (!icmp_kind(view) || transport.size() < 8) return;
+  line.number("icmp_id", tunnels::load_be16(&transport[4]));
+  line.number("icmp_seq", tunnels::load_be16(&transport[6]));
+}
+
 // "source" attacks, "target" is attacked.
 void write_ends(JsonLine& line, const AlertFields& alert) {
   const tunnels::tuple& t = *alert.packet;
@@ -172,6 +183,11 @@ void begin_event(JsonLine& line, int64_t time_us, std::string_view event_type, u
   write_addresses(line, tuple, short_ipv6);
   line.string("proto", protocol_text(tuple.protocol));
   line.number("ip_v", tuple.version);
+}
+
+void end_event(JsonLine& line, std::string_view sensor_name, Sink& sink) {
+  if (!sensor_name.empty()) line.string("host", sensor_name);
+  sink.write(line.finish());
 }
 
 void write_alert(JsonLine& line, const AlertFields& alert) {
@@ -261,24 +277,13 @@ void write_icmp(JsonLine& line, const Flow& flow) {
 }
 
 void write_drop(JsonLine& line, const PacketView& view, std::string_view reason) {
+  line.open("drop");
   // What a decode-event is about: its headers are not there, or do not say what is.
-  if (!view_packet(view.ip)) return write_drop(line, static_cast<uint32_t>(view.ip.size()), reason);
-  line.open("drop");
-  write_ip_header(line, view.ip);
-  const auto transport = view.ip.subspan(view.packet.l4_offset);
-  if (view.is_tcp()) write_tcp_header(line, transport);
-  if (view.is_udp()) line.number("udplen", tunnels::load_be16(&transport[4]));
-  if (icmp_kind(view) && transport.size() >= 8) {
-    line.number("icmp_id", tunnels::load_be16(&transport[4]));
-    line.number("icmp_seq", tunnels::load_be16(&transport[6]));
+  if (view_packet(view.ip)) {
+    write_headers(line, view);
+  } else {
+    line.number("len", static_cast<int64_t>(view.ip.size()));
   }
-  line.string("reason", reason);
-  line.close();
-}
-
-void write_drop(JsonLine& line, uint32_t packet_length, std::string_view reason) {
-  line.open("drop");
-  line.number("len", packet_length);
   line.string("reason", reason);
   line.close();
 }

@@ -4,7 +4,7 @@
 //   begin_event(line, time_us, "alert", flow.id, packet.tuple);
 //   write_alert(line, alert);
 //   write_flow(line, flow);
-//   sink.write(line.finish());
+//   end_event(line, sensor_name, sink);
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,7 @@
 namespace sluice::inspect {
 
 class JsonLine;
+class Sink;
 
 // Which end of a packet is attacked.
 enum class AlertTarget : uint8_t { kNone, kSource, kDestination };
@@ -43,6 +44,9 @@ struct AlertFields {
 // IPv6 addresses as Suricata writes them: in full, unless `short_ipv6`.
 void begin_event(JsonLine& line, int64_t time_us, std::string_view event_type, uint64_t flow_id,
                  const tunnels::tuple& tuple, bool short_ipv6 = false);
+
+// Ends the line: "host", if `sensor_name` is not empty.
+void end_event(JsonLine& line, std::string_view sensor_name, Sink& sink);
 
 void write_alert(JsonLine& line, const AlertFields& alert);
 
@@ -69,8 +73,6 @@ void write_icmp(JsonLine& line, const Flow& flow);
 // "drop" of one packet: what its headers say, by netfilter's names, and why, in Suricata's words
 // ("rules", "flow drop", "stream error" ...).
 void write_drop(JsonLine& line, const PacketView& view, std::string_view reason);
-// The same where only the packet's length is at hand.
-void write_drop(JsonLine& line, uint32_t packet_length, std::string_view reason);
 
 // "2024-01-01T00:00:00.000000+0000"
 std::string timestamp_text(int64_t time_us);

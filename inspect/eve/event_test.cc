@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "inspect/eve/json_line.h"
+#include "inspect/eve/sink.h"
 #include "inspect/stream/test_packets.h"
 
 namespace sluice::inspect {
@@ -50,9 +51,9 @@ TEST(Event, DropAndEndedFlow) {
   flow.last_us = 61'000'000;
   flow.state = FlowState::kClosed;
   JsonLine line;
-  begin_event(line, 0, "drop", 0,
-              testing::parsed(testing::icmp({"fd00::1", "fd00::2"}, 128, 0, "")).tuple);
-  write_drop(line, 60, "rules");
+  const auto ip = testing::icmp({"fd00::1", "fd00::2"}, 128, 0, "");
+  begin_event(line, 0, "drop", 0, testing::parsed(ip).tuple);
+  write_drop(line, headers_of(ip), "rules");
   write_ended_flow(line, flow, FlowEnd::kTimeout);
   const auto event = nlohmann::json::parse(line.finish());
   EXPECT_EQ(event.at("proto"), "IPv6-ICMP");
@@ -69,7 +70,7 @@ TEST(Event, DropAndEndedFlow) {
 nlohmann::json drop_of(const testing::Bytes& ip) {
   JsonLine line;
   line.begin();
-  write_drop(line, *view_packet(ip), "rules");
+  write_drop(line, headers_of(ip), "rules");
   return nlohmann::json::parse(line.finish()).at("drop");
 }
 
@@ -90,6 +91,26 @@ TEST(Event, DropTellsThePacketsHeaders) {
             nlohmann::json::parse(R"({"len": 28, "tos": 0, "ttl": 64, "ipid": 1, "icmp_id": 5,
       "icmp_seq": 256, "reason": "rules"})"));
   EXPECT_FALSE(drop_of(testing::icmp({}, 8, 0, "")).contains("icmp_id")) << "it is cut short";
+}
+
+TEST(Event, OfWhatIsNoPacketADropHasItsLength) {
+  testing::Bytes segment = testing::tcp({}, tunnels::kTcpSyn, 1, 0);
+  segment[32] = 0x40;  // a header of 16 bytes
+  EXPECT_EQ(drop_of(segment), nlohmann::json::parse(R"({"len": 40, "reason": "rules"})"));
+  EXPECT_EQ(headers_of(segment).packet.tuple.version, 4) << "its addresses are there";
+  segment.resize(7);
+  EXPECT_EQ(drop_of(segment), nlohmann::json::parse(R"({"len": 7, "reason": "rules"})"));
+  EXPECT_EQ(headers_of(segment).packet.tuple.version, 0);
+}
+
+TEST(Event, TheSensorIsNamedIfItHasAName) {
+  for (const std::string_view name : {"", "dmz-1"}) {
+    JsonLine line;
+    MemorySink sink;
+    begin_event(line, 0, "stats", 0, {});
+    end_event(line, name, sink);
+    EXPECT_EQ(nlohmann::json::parse(sink.text()).value("host", ""), name);
+  }
 }
 
 TEST(Event, TcpTellsTheFlagsOfEachSide) {

@@ -54,9 +54,7 @@ Verdict Inspector::inspect_ip(std::span<const uint8_t> ip, int64_t time_us, Resp
 // Rules may speak of it; nobody receives it anyway.
 Verdict Inspector::drop_malformed(std::span<const uint8_t> ip, int64_t time_us,
                                   Responses& responses) {
-  PacketView view;
-  (void)tunnels::parse_ip_packet(ip, view.packet);  // what can be read of it
-  view.ip = ip;
+  const PacketView view = headers_of(ip);
   const DecodeEvent event = asks_for_decode_events() ? decode_event_of(ip) : DecodeEvent::kNone;
   if (!is_dropped_as_no_packet(view, time_us, event, responses)) counters_.dropped_malformed++;
   return Verdict::kDrop;

@@ -102,11 +102,7 @@ void Reports::write_source(const Flow& flow) {
   if (!id.empty()) line_.string("community_id", id);
 }
 
-// Every event ends here.
-void Reports::finish() {
-  if (!options_.sensor_name.empty()) line_.string("host", options_.sensor_name);
-  sink_.write(line_.finish());
-}
+void Reports::finish() { end_event(line_, options_.sensor_name, sink_); }
 
 void Reports::begin(const About& about, std::string_view event_type) {
   begin_event(line_, about.time_us, event_type, about.flow.id, about.view.packet.tuple,

@@ -71,4 +71,12 @@ std::optional<PacketView> view_packet(std::span<const uint8_t> bytes) {
   return view;
 }
 
+PacketView headers_of(std::span<const uint8_t> bytes) {
+  if (auto view = view_packet(bytes)) return *view;
+  PacketView view;
+  (void)tunnels::parse_ip_packet(bytes, view.packet);
+  view.ip = bytes;
+  return view;
+}
+
 }  // namespace sluice::inspect

@@ -57,5 +57,7 @@ std::optional<IcmpKind> icmp_kind(const PacketView& view);
 
 // Nothing for bytes that are no whole, well-formed packet. Points into `bytes`.
 std::optional<PacketView> view_packet(std::span<const uint8_t> bytes);
+// The same; of what is no packet as much of its tuple as there is.
+PacketView headers_of(std::span<const uint8_t> bytes);
 
 }  // namespace sluice::inspect
