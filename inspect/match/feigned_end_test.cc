@@ -251,6 +251,26 @@ TEST(FeignedEnd, AnAnsweredSynBeginsAnotherConnectionWhereBytesAreNotInOrder) {
   }
 }
 
+// Who does not see the connection cannot have the server acknowledge what nobody has sent, and end
+// it there.
+TEST(FeignedEnd, AMadeUpAcknowledgementLeadsToNoReset) {
+  InspectorOptions options;
+  options.stream.depth = 16;
+  for (const char* said : {"longer than the depth", "trusted"}) {
+    Harness h(
+        "drop tcp any any -> any any (content:\"attack\"; sid:1;)\n"
+        "pass tcp any any -> any any (content:\"trusted\"; sid:2;)",
+        options);
+    const Ends c;
+    h.connect(c);
+    EXPECT_TRUE(h.data(c, 0, said));
+    EXPECT_TRUE(h.send(tcp(c.turned(), kAck, 5001, 777'777)));
+    EXPECT_TRUE(h.send(tcp(c, kRst, 777'777, 0)));
+    EXPECT_TRUE(h.send(tcp(c, kSyn, 90000, 0)));
+    EXPECT_EQ(h.inspector().flow_counters().replaced, 0u) << said;
+  }
+}
+
 // The reset may have died on its way, and its connection go on when it is forgotten here.
 TEST(FeignedEnd, WhatComesLongAfterAnEndIsMetInItsMiddle) {
   constexpr auto kCause = ExceptionCause::kMidstream;

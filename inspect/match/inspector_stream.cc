@@ -187,10 +187,11 @@ void Inspector::note_sequence(const Current& current) {
   const uint32_t length =
       static_cast<uint32_t>(view.payload.size()) + ((flags & tunnels::kTcpFin) ? 1 : 0);
   if (flags & tunnels::kTcpSyn)
-    end.begin(view.sequence + 1 + length);
+    end.begin(view.sequence, 1 + length);
   else
     end.send(view.sequence, length);
-  if (flags & tunnels::kTcpAck) user.ends[1 - current.side()].acknowledge(view.acknowledgement);
+  if (flags & tunnels::kTcpAck)
+    user.ends[1 - current.side()].acknowledge(view.acknowledgement, flags & tunnels::kTcpSyn);
 }
 
 // A server that is in a connection answers no SYN with one of its own (RFC 9293 section 3.10.7.4):
