@@ -159,7 +159,9 @@ Verdict Inspector::decide(const Current& current, Responses& responses) {
     inspect_datagram(current);
   }
   inspect_payload(current);
-  const bool kept_back = app_fails(current) && verdicts_.keeps_back(app_cause(current));
+  const KeptBack kept_back = app_fails(current) && verdicts_.keeps_back(app_cause(current))
+                                 ? KeptBack::kUnlessFlowPasses
+                                 : KeptBack::kNo;
   const Verdict verdict = verdicts_.conclude(current, check_.matches(), responses, kept_back);
   return app_fails(current) ? after_app_error(current, verdict, responses) : verdict;
 }
@@ -194,7 +196,7 @@ std::optional<Verdict> Inspector::after_wait(const Current& current, Responses& 
 Verdict Inspector::after_conflict(const Current& current, Responses& responses) {
   for (const uint32_t index : engine_->stream_event_rules()) match_in_packet(current, index);
   if (check_.matches().empty()) return verdicts_.drop_by_conflict(current);
-  const Verdict verdict = verdicts_.conclude(current, check_.matches(), responses, true);
+  const Verdict verdict = verdicts_.conclude(current, check_.matches(), responses, KeptBack::kYes);
   if (verdict == Verdict::kDrop) return verdict;
   counters_.passed--;  // as which the rules have counted it
   return verdicts_.drop_by_conflict(current);

@@ -86,7 +86,8 @@ bool Inspector::is_dropped_as_no_packet(const PacketView& view, int64_t time_us,
   current.is_packet = false;
   for (const uint32_t index : engine_->decode_event_rules()) match_in_packet(current, index);
   if (check_.matches().empty()) return false;
-  if (verdicts_.conclude(current, check_.matches(), responses, true) == Verdict::kDrop) return true;
+  if (verdicts_.conclude(current, check_.matches(), responses, KeptBack::kYes) == Verdict::kDrop)
+    return true;
   counters_.passed--;  // as which the rules have counted it
   return false;
 }

@@ -22,7 +22,7 @@ void order(std::vector<Match>& matches) {
 }  // namespace
 
 Verdict Verdicts::conclude(const Current& current, std::vector<Match>& matches,
-                           Responses& responses, bool kept_back) {
+                           Responses& responses, KeptBack kept_back) {
   order(matches);
   Deciding deciding;
   speaking_.clear();
@@ -53,10 +53,13 @@ void Verdicts::speak(const Match& match, Action action) {
 }
 
 Verdict Verdicts::finish(const Current& current, const Match* passing, const Deciding& deciding,
-                         Responses& responses, bool kept_back) {
+                         Responses& responses, KeptBack kept_back) {
   const bool passes = passing != nullptr;
-  const bool drops =
-      kept_back || deciding.rule != nullptr || !(passes || passes_by_default(current));
+  const bool flow_passes =
+      current.flow.user.decision == Decision::kPass || (passes && passes_flow(*passing));
+  const bool stays =
+      kept_back == KeptBack::kYes || (kept_back == KeptBack::kUnlessFlowPasses && !flow_passes);
+  const bool drops = stays || deciding.rule != nullptr || !(passes || passes_by_default(current));
   const std::string_view verdict = drops ? "drop" : passes ? "pass" : "alert";
   for (const Speaking& speaking : speaking_) alert(current, speaking, verdict, deciding);
   if (passing != nullptr) return pass_by_rule(current, *passing);
@@ -80,10 +83,14 @@ void Verdicts::alert(const Current& current, const Speaking& speaking, std::stri
   reports_.alert(current.about(), engine_->rule(match.rule).rule, found);
 }
 
-Verdict Verdicts::pass_by_rule(const Current& current, const Match& match) {
+// It passes the rest of the flow with the packet.
+bool Verdicts::passes_flow(const Match& match) const {
   const CompiledRule& rule = engine_->rule(match.rule);
-  if (match.in_stream || rule.once_per_flow || rule.on_classification)
-    current.flow.user.decision = Decision::kPass;
+  return match.in_stream || rule.once_per_flow || rule.on_classification;
+}
+
+Verdict Verdicts::pass_by_rule(const Current& current, const Match& match) {
+  if (passes_flow(match)) current.flow.user.decision = Decision::kPass;
   counters_.passed++;
   return Verdict::kPass;
 }

@@ -24,6 +24,9 @@ inline constexpr size_t kAlertsPerPacketMax = 15;
 
 enum class Verdict { kPass, kDrop };
 
+// Whether the caller drops the packet though no rule does.
+enum class KeptBack { kNo, kUnlessFlowPasses, kYes };
+
 // One per worker.
 class Verdicts {
  public:
@@ -38,10 +41,10 @@ class Verdicts {
 
   void use(const Engine& engine) { engine_ = &engine; }
 
-  // `matches` are all rules that hold; they are put in order. `kept_back`: alerts say that the
-  // packet is dropped, because the caller drops it whatever they decide.
+  // `matches` are all rules that hold; they are put in order. Alerts say what becomes of the
+  // packet, `kept_back` included.
   Verdict conclude(const Current& current, std::vector<Match>& matches, Responses& responses,
-                   bool kept_back = false);
+                   KeptBack kept_back = KeptBack::kNo);
   // The flow, or the one that an ICMP error is about, is blocked.
   Verdict drop_by_flow(const Current& current);
   // No honest part of its stream.
@@ -81,7 +84,8 @@ class Verdicts {
              const Deciding& deciding);
   void speak(const Match& match, Action action);
   Verdict finish(const Current& current, const Match* passing, const Deciding& deciding,
-                 Responses& responses, bool kept_back);
+                 Responses& responses, KeptBack kept_back);
+  bool passes_flow(const Match& match) const;
   bool passes_by_default(const Current& current) const;
   Verdict pass_by_rule(const Current& current, const Match& match);
   Verdict drop_by_rule(const Current& current, const Deciding& deciding, Responses& responses);
