@@ -81,11 +81,6 @@ struct Arrival {
   in6_addr local{};
   uint32_t overflow = 0;
   int64_t stamp_us = 0;
-
-  // The clock may be set meanwhile.
-  int64_t waited_us(int64_t now_us) const {
-    return stamp_us == 0 ? 0 : std::max<int64_t>(now_us - stamp_us, 0);
-  }
 };
 
 Arrival read_control(msghdr& message) {
@@ -144,11 +139,13 @@ void Worker::run(const std::atomic<bool>& stop) {
     const int count =
         recvmmsg(socket_.fd(), messages_.data(), kReceiveBatchMax, MSG_WAITFORONE, nullptr);
     const int error = errno;
-    last_round_us_.store(steady_us(), std::memory_order_relaxed);
+    const int64_t round_us = steady_us();
+    last_round_us_.store(round_us, std::memory_order_relaxed);
     const int64_t now_us = wall_us();
+    queue_clock_.look(now_us, round_us);
     time_us = std::max(time_us, now_us);
     if (count > 0) {
-      handle_batch(count, time_us, now_us);
+      handle_batch(count, time_us);
     } else if (error != EAGAIN && error != EINTR) {
       counters_.receive_failed.add();
       usleep(10'000);  // an interface that went away fails at once; do not spin on it
@@ -180,14 +177,14 @@ void Worker::rearm() {
   }
 }
 
-void Worker::handle_batch(int count, int64_t time_us, int64_t now_us) {
+void Worker::handle_batch(int count, int64_t time_us) {
   for (size_t i = 0; i < static_cast<size_t>(count); i++) {
     const Arrival arrival = read_control(messages_[i].msg_hdr);
     if (arrival.overflow > counters_.receive_overflow.get())
       counters_.receive_overflow.set(arrival.overflow);
     replies_.answer_to({address_of(senders_[i]), arrival.local});
     answer_datagram({&buffers_[i * kBufferStride], kBufferStride}, messages_[i].msg_len, time_us,
-                    *appliance_, replies_, counters_, arrival.waited_us(now_us));
+                    *appliance_, replies_, counters_, queue_clock_.waited_us(arrival.stamp_us));
   }
   replies_.send();
 }

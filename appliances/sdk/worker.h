@@ -13,6 +13,7 @@
 #include "appliances/sdk/appliance.h"
 #include "appliances/sdk/counters.h"
 #include "appliances/sdk/errands.h"
+#include "appliances/sdk/queue_clock.h"
 #include "appliances/sdk/reply_batch.h"
 #include "appliances/sdk/socket.h"
 #include "tunnels/result.h"
@@ -45,7 +46,7 @@ class Worker {
 
  private:
   Worker(Socket socket, uint16_t port, std::unique_ptr<Appliance> appliance);
-  void handle_batch(int count, int64_t time_us, int64_t now_us);
+  void handle_batch(int count, int64_t time_us);
   void rearm();
 
   struct Control {
@@ -57,6 +58,7 @@ class Worker {
   Counters counters_;
   Errands errands_;
   ReplyBatch replies_;
+  QueueClock queue_clock_;
   std::atomic<int64_t> last_round_us_{0};
   std::vector<uint8_t> buffers_;
   std::vector<iovec> vectors_;
