@@ -69,7 +69,6 @@ Policy nearest(Cause cause, Policy policy) {
 std::string_view cause_name(Cause cause) { return info_of(cause).name; }
 std::string_view setting_of(Cause cause) { return info_of(cause).setting; }
 std::string_view reason_of(Cause cause) { return info_of(cause).reason; }
-std::string_view target_of(Cause cause) { return info_of(cause).target; }
 std::optional<Cause> find_cause(std::string_view name) { return find(&CauseInfo::name, name); }
 std::optional<Cause> find_cause_of_setting(std::string_view setting) {
   return find(&CauseInfo::setting, setting);

@@ -39,9 +39,8 @@ std::optional<ExceptionCause> find_cause(std::string_view name);
 // The setting that chooses the policy: "stream.midstream-policy".
 std::string_view setting_of(ExceptionCause cause);
 std::optional<ExceptionCause> find_cause_of_setting(std::string_view setting);
-// As "drop" events say it ("stream midstream"), and "flow" events ("stream_midstream").
+// As "drop" events say it: "stream midstream".
 std::string_view reason_of(ExceptionCause cause);
-std::string_view target_of(ExceptionCause cause);
 
 // "ignore", "pass-packet", "pass-flow" (also "bypass"), "drop-packet", "drop-flow", "reject" (also
 // "rejectboth").

@@ -209,17 +209,21 @@ TEST(FeignedEnd, NeitherAResetNorASynLeadsAroundThePolicyForTheMiddle) {
   }
 }
 
-// Of a connection whose server is not heard nothing is waited for.
+// The bytes of a connection are put in order up to the 16th, and not at all behind "trusted".
+Harness barely_in_order() {
+  InspectorOptions options;
+  options.stream.depth = 16;
+  return Harness(
+      "drop tcp any any -> any any (content:\"attack\"; sid:1;)\n"
+      "pass tcp any any -> any any (content:\"trusted\"; sid:2;)",
+      options);
+}
+
 // A connection that is known by its handshake only, one behind its depth, one that a rule has
 // passed.
 TEST(FeignedEnd, AResetOfAStrangerEndsNothingWhereBytesAreNotInOrder) {
-  InspectorOptions options;
-  options.stream.depth = 16;
   for (const char* said : {"", "longer than the depth", "trusted"}) {
-    Harness h(
-        "drop tcp any any -> any any (content:\"attack\"; sid:1;)\n"
-        "pass tcp any any -> any any (content:\"trusted\"; sid:2;)",
-        options);
+    Harness h = barely_in_order();
     const Ends c;
     h.connect(c);
     const auto length = static_cast<uint32_t>(std::string_view(said).size());
@@ -234,13 +238,8 @@ TEST(FeignedEnd, AResetOfAStrangerEndsNothingWhereBytesAreNotInOrder) {
 }
 
 TEST(FeignedEnd, AnAnsweredSynBeginsAnotherConnectionWhereBytesAreNotInOrder) {
-  InspectorOptions options;
-  options.stream.depth = 16;
   for (const char* said : {"longer than the depth", "trusted"}) {
-    Harness h(
-        "drop tcp any any -> any any (content:\"attack\"; sid:1;)\n"
-        "pass tcp any any -> any any (content:\"trusted\"; sid:2;)",
-        options);
+    Harness h = barely_in_order();
     const Ends c;
     h.connect(c);
     EXPECT_TRUE(h.data(c, 0, said));
@@ -254,13 +253,8 @@ TEST(FeignedEnd, AnAnsweredSynBeginsAnotherConnectionWhereBytesAreNotInOrder) {
 // Who does not see the connection cannot have the server acknowledge what nobody has sent, and end
 // it there.
 TEST(FeignedEnd, AMadeUpAcknowledgementLeadsToNoReset) {
-  InspectorOptions options;
-  options.stream.depth = 16;
   for (const char* said : {"longer than the depth", "trusted"}) {
-    Harness h(
-        "drop tcp any any -> any any (content:\"attack\"; sid:1;)\n"
-        "pass tcp any any -> any any (content:\"trusted\"; sid:2;)",
-        options);
+    Harness h = barely_in_order();
     const Ends c;
     h.connect(c);
     EXPECT_TRUE(h.data(c, 0, said));
@@ -292,6 +286,7 @@ TEST(FeignedEnd, WhatComesLongAfterAnEndIsMetInItsMiddle) {
   }
 }
 
+// Of a connection whose server is not heard nothing is waited for.
 TEST(FeignedEnd, OneSideAloneNeedsNoAnswer) {
   InspectorOptions options;
   options.one_sided = true;
