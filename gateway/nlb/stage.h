@@ -65,6 +65,18 @@ SLUICE_STAGE int nlb_undo_return(const struct path_tables* tables, frame* f, str
   return nlb_translate(f, p, &change) == kDropNone;
 }
 
+// Whether the flow in whose record the alias `query` of a listener wants to be is over, or so
+// little of a flow that it makes way: a TCP handshake that is not complete, or packets of the
+// target's that nobody has answered, as of answers whose alias was lost. `entry`: of its name.
+SLUICE_INLINE int nlb_makes_way(const struct flow_record* record, __u64 entry,
+                                const struct flow_query* query, __u32 listener_index) {
+  const __u32 state = flow_entry_state(entry);
+  if (record->flags & kFlowAlias) return record->backend != listener_index && state == kFlowClosed;
+  if (flow_is_closed(record)) return 1;
+  const int by_client = (query->direction == 0) == ((record->flags & kFlowClientFirst) != 0);
+  return state == kFlowHalfOpen && (record->key.protocol == kProtocolTcp || !by_client);
+}
+
 // Makes sure that the answers of an NLB target are recognised: a record of the tuple as the target
 // sees it, which is `query`, worth as much in a full bucket as the flow at the place `of`. `where`:
 // the CPU, from kWhereCpu on, and the listener from kWhereTarget on.
@@ -81,9 +93,9 @@ SLUICE_STAGE enum DropReason nlb_keep_alias(const struct path_tables* tables,
   const __u32 marks = flow_marks(way.settings, flow, usage, now_ms);
   __u32 index = flow_find(tables, query);
   struct flow_record* record = table_flow_records(tables, index);
-  // A flow that is over there keeps nothing: an answer that had lost its alias began it.
-  if (record && !flow_is_expired(way.settings, record, now_ms) &&
-      ((record->flags & kFlowAlias) || !flow_is_closed(record))) {
+  const struct flow_bucket* bucket = table_flow_buckets(tables, index / kFlowWays);
+  if (record && bucket && !flow_is_expired(way.settings, record, now_ms) &&
+      !nlb_makes_way(record, bucket->entry[index & (kFlowWays - 1)], query, listener_index)) {
     if (!(record->flags & kFlowAlias) || record->backend != listener_index)
       return kDropNlbTupleConflict;
     const __u16 fin = flow->flags & kFlowClientFirst ? kFlowFin0 : kFlowFin1;
