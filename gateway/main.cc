@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -45,8 +46,9 @@ class Daemon {
   Result<> start(Config config);
   void run() { loop_->run(); }
   ~Daemon() {
-    if (!controller_) return;
-    if (pinned_)
+    if (!started_)
+      addresses_.go_back();
+    else if (pinned_)
       addresses_.keep();
     else
       controller_->detach_all();
@@ -67,6 +69,7 @@ class Daemon {
 
   std::string file_;
   bool pinned_ = false;
+  bool started_ = false;
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<ServiceManager> manager_;
   std::unique_ptr<KernelHost> host_;
@@ -110,6 +113,11 @@ void warn_of_redirects(const Config& config) {
   for (const std::string& name : interfaces)
     if (const std::string trouble = redirect_trouble(*here, name); !trouble.empty())
       spdlog::warn(trouble);
+  if (config.gateway.tunnel_entry == EntryChoice::kTc) return;
+  // Where a pinned gateway had XDP and this one has TC, its program was there when all was checked.
+  for (const Attachment& attachment : config.attachments)
+    for (const std::string& name : {attachment.outside, attachment.inside})
+      if (const auto fits = check_redirects(*here, name); !fits) spdlog::error(fits.error().text());
 }
 
 Result<> Daemon::start(Config config) {
@@ -131,9 +139,12 @@ Result<> Daemon::start(Config config) {
   if (!config.gateway.store.empty()) {
     SLUICE_TRY(store, Store::open(config.gateway.store));
   }
-  const std::string pins = pins_of(config.gateway);
-  SLUICE_TRY(host_, KernelHost::create(
-                        {config.gateway.flows_max, config.gateway.pinned ? pins : std::string()}));
+  // What a pinned gateway has left is taken over in any case, so that nothing is lost if this
+  // fails.
+  std::string pins = pins_of(config.gateway);
+  std::error_code none;
+  if (!pinned_ && !std::filesystem::exists(pins, none)) pins.clear();
+  SLUICE_TRY(host_, KernelHost::create({config.gateway.flows_max, pins}));
   SLUICE_TRY(hops_, KernelNextHops::create(*loop_, [this] { network_changed(); }));
   SLUICE_TRY(frames_, FrameSocket::open());
   SLUICE_TRY(slow_lane_, SlowLane::open(*loop_, *host_, *frames_));
@@ -159,10 +170,9 @@ Result<> Daemon::start(Config config) {
   SLUICE_TRY_VOID(serve_http(config.gateway));
   SLUICE_TRY_VOID(follow_config(config));
   addresses_.remember_in(list_of_addresses(config.gateway));
-  // From here on the path changes: whatever may fail without it has been done.
-  if (!config.gateway.pinned) SLUICE_TRY_VOID(KernelHost::remove_pins(pins));
   SLUICE_TRY(const std::vector<Error> unapplied, plane_->start(std::move(config)));
-  host_->settle();
+  SLUICE_TRY_VOID(host_->settle(pinned_));
+  started_ = true;
   set_addresses_again();  // also takes away what a daemon that was killed has left
   for (const Error& error : unapplied)
     spdlog::error("the file is not applied, the state of the store runs: {}", error.text());

@@ -68,6 +68,13 @@ void NlbAddresses::remember_in(std::string file) {
   if (interface_index_ == 0) return;  // they went with it
   for (std::string line; std::getline(in, line);)
     if (const auto address = parse_ip_address(line)) present_.insert(*address);
+  left_at_ = interface;
+  left_ = present_;
+}
+
+void NlbAddresses::go_back() {
+  (void)set(left_at_, left_);
+  if (!left_.empty()) keep();
 }
 
 Result<> NlbAddresses::write(const std::string& interface,

@@ -26,6 +26,8 @@ class NlbAddresses {
   void remember_in(std::string file);
   // Leaves the addresses where they are, and the file.
   void keep() { file_.clear(), present_.clear(); }
+  // Leaves what remember_in() has found there, and nothing else.
+  void go_back();
   NlbAddresses(const NlbAddresses&) = delete;
   NlbAddresses& operator=(const NlbAddresses&) = delete;
 
@@ -39,6 +41,8 @@ class NlbAddresses {
   std::string file_;
   uint32_t interface_index_ = 0;
   std::set<IpAddress> present_;
+  std::string left_at_;  // the interface where remember_in() has found these
+  std::set<IpAddress> left_;
 };
 
 }  // namespace sluice::gateway

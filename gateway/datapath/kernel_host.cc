@@ -127,11 +127,12 @@ Result<std::unique_ptr<KernelHost>> KernelHost::create(const HostOptions& option
 #undef X
   host->tables_.settings[0].flow_bucket_mask = buckets - 1;
   write_profiles(host->tables_);
+  if (host->taken_over_) host->former_tables_.emplace(host->tables_);
   return host;
 }
 
 KernelHost::~KernelHost() {
-  give_up_tables();
+  if (!settled_) give_up();
   for (const auto& [at, link] : links_) close(link);
   for (const auto& [memory, bytes] : regions_) munmap(memory, bytes);
   bpf_object__close(tc_object_);
@@ -192,26 +193,27 @@ Result<> KernelHost::attach(uint32_t interface_index, Entry entry) {
   if (interface_index == 0 || interface_index >= kPortsMax)
     return fail("a port needs an interface index below " + std::to_string(kPortsMax),
                 interface_text(interface_index));
-  if (links_.contains({interface_index, entry})) return {};
+  const Place at{interface_index, entry};
+  if (links_.contains(at)) return {};
   SLUICE_TRY(const int program, program_of(entry));
-  int link = -1;
-  if (!pins_.empty()) {
-    SLUICE_TRY(const int kept, take_over_link(interface_index, entry, program));
-    link = kept;
-  }
+  SLUICE_TRY(int link, take_over_link(at, program));
   if (link < 0) {
-    SLUICE_TRY(const int made, create_link(interface_index, entry, program));
-    link = made;
-    const std::string path = link_path(interface_index, entry);
-    if (!pins_.empty() && bpf_obj_pin(link, path.c_str()) != 0) {
-      const auto failed = fail_errno("cannot pin the attached program", path);
-      close(link);
-      return failed;
-    }
+    SLUICE_TRY(link, make_link(at, program));
   }
-  links_[{interface_index, entry}] = link;
+  links_[at] = link;
+  leaving_.erase(at);
   detach(interface_index, entry == Entry::kTc ? Entry::kXdp : Entry::kTc);
   return {};
+}
+
+Result<int> KernelHost::make_link(const Place& at, int program) {
+  SLUICE_TRY(const int link, create_link(at.first, at.second, program));
+  if (pins_.empty()) return link;
+  const std::string path = link_path(at);
+  if (bpf_obj_pin(link, path.c_str()) == 0) return link;
+  const auto failed = fail_errno("cannot pin the attached program", path);
+  close(link);
+  return failed;
 }
 
 Result<> KernelHost::detach(uint32_t interface_index) {
@@ -220,8 +222,14 @@ Result<> KernelHost::detach(uint32_t interface_index) {
 }
 
 void KernelHost::detach(uint32_t interface_index, Entry entry) {
-  if (!pins_.empty()) ::unlink(link_path(interface_index, entry).c_str());
-  const auto found = links_.find({interface_index, entry});
+  const Place at{interface_index, entry};
+  const auto found = links_.find(at);
+  const bool mine = found != links_.end() && former_.erase(at) == 0;
+  // What an earlier process has left goes when this one has settled.
+  if (!pins_.empty() && !settled_ && !mine)
+    leaving_.insert(at);
+  else if (!pins_.empty())
+    ::unlink(link_path(at).c_str());
   if (found == links_.end()) return;
   close(found->second);
   links_.erase(found);

@@ -7,11 +7,14 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "gateway/datapath/former_tables.h"
 #include "gateway/datapath/host.h"
 
 struct bpf_object;
@@ -33,9 +36,11 @@ class KernelHost final : public DataPathHost {
   uint64_t now_ms() const override;
   bool taken_over() const override { return taken_over_; }
   std::vector<uint32_t> left_attached() const override;
-  // This process does the work now: tables that an earlier one has left and nobody uses may go. One
-  // that gives up before leaves all as it was.
-  void settle();
+  // This process does the work from now on: its programs take the places of those that an earlier
+  // one has left, and what that has left and nobody uses goes. A process that gives up before
+  // leaves all as it was: the former programs, and what the former tables said. Without `keep`
+  // nothing is pinned any more: all ends with this process.
+  Result<> settle(bool keep = true);
 
   // XDP is native XDP; an interface that cannot do it, or has another program, is an error.
   Result<> attach(uint32_t interface_index, Entry entry) override;
@@ -69,9 +74,12 @@ class KernelHost final : public DataPathHost {
  private:
   KernelHost() = default;
   Result<> pin_tables(const std::string& pins, uint32_t buckets);
-  void give_up_tables();
-  Result<int> take_over_link(uint32_t interface_index, Entry entry, int program);
-  std::string link_path(uint32_t interface_index, Entry entry) const;
+  void give_up();
+  using Place = std::pair<uint32_t, Entry>;  // an interface's
+  int former_link(const Place& at);
+  Result<int> take_over_link(const Place& at, int program);
+  Result<int> make_link(const Place& at, int program);
+  std::string link_path(const Place& at) const;
   // The descriptor of an entry's program. That of TC is loaded when it is first asked for.
   Result<int> program_of(Entry entry);
   Result<> load_tc();
@@ -88,8 +96,12 @@ class KernelHost final : public DataPathHost {
   std::string folder_;  // in it, of the tables
   bool taken_over_ = false;
   bool settled_ = false;
-  // Descriptors by interface and entry; closing one detaches, if it is not pinned.
-  std::map<std::pair<uint32_t, Entry>, int> links_;
+  std::optional<FormerTables> former_tables_;  // until this process has settled
+  // Descriptors; closing one detaches, if it is not pinned.
+  std::map<Place, int> links_;
+  // Until this process has settled, of an earlier one: those of links_ that still have its program,
+  // and those that are to go.
+  std::set<Place> former_, leaving_;
 };
 
 }  // namespace sluice::gateway

@@ -5,9 +5,11 @@
 //   PINS/link-IFINDEX                                 the XDP program at an interface
 //   PINS/tc-link-IFINDEX                              the TC program at one
 //
-// A process that knows another layout, or wants another flow table, makes tables of its own and
-// then puts its program in the place of the former one; no packet finds an interface without
-// program. The former tables go when that is done (settle), its own if it gives up before.
+// A process that knows another layout, or wants another flow table, makes tables of its own. Only
+// when all that may fail has been done does it put its programs in the place of the former ones
+// (settle), interface by interface; no packet finds an interface without program. Then the former
+// tables go. If it gives up before, its own tables and links go, and what it has written into
+// tables that it took over is taken back.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/magic.h>
@@ -73,6 +75,7 @@ void remove_tables(const std::string& pins, const std::string& except) {
 
 Result<> KernelHost::pin_tables(const std::string& pins, uint32_t buckets) {
   SLUICE_TRY_VOID(make_folder(pins));
+  pins_ = pins;
   std::error_code error;
   folder_ = pins + "/" + std::string(kTablesPrefix) + std::to_string(int{kTablesLayout}) + "-" +
             std::to_string(buckets);
@@ -87,46 +90,74 @@ Result<> KernelHost::pin_tables(const std::string& pins, uint32_t buckets) {
     if (const int failed = bpf_map__set_pin_path(map, path.c_str()))
       return fail_errno("cannot pin the table", path, -failed);
   }
-  pins_ = pins;
   return {};
 }
 
-void KernelHost::settle() {
-  if (pins_.empty() || std::exchange(settled_, true)) return;
-  remove_tables(pins_, folder_);
+Result<> KernelHost::settle(bool keep) {
+  if (std::exchange(settled_, true) || pins_.empty()) return {};
+  former_tables_.reset();
+  Result<> first;
+  for (const Place& at : former_) {
+    SLUICE_TRY(const int program, program_of(at.second));
+    const int error = bpf_link_update(links_[at], program, nullptr);
+    // The interface may have gone meanwhile, and its link with it.
+    if (error != 0 && error != -ENOLINK && first)
+      first = fail_errno("cannot replace the program of an earlier sluiced", link_path(at), -error);
+  }
+  for (const Place& at : leaving_) ::unlink(link_path(at).c_str());
+  former_.clear();
+  leaving_.clear();
+  if (!first) return first;
+  if (keep)
+    remove_tables(pins_, folder_);
+  else
+    first = remove_pins(std::exchange(pins_, {}));
+  return first;
 }
 
-void KernelHost::give_up_tables() {
+void KernelHost::give_up() {
+  if (former_tables_) former_tables_->put_back();
+  if (pins_.empty()) return;
+  for (const auto& [at, link] : links_)
+    if (!former_.contains(at)) ::unlink(link_path(at).c_str());
   std::error_code error;
-  // What an attached program uses stays.
-  if (folder_.empty() || taken_over_ || settled_ || !links_.empty()) return;
-  fs::remove_all(folder_, error);
+  if (!taken_over_) fs::remove_all(folder_, error);
+  fs::remove(pins_, error);  // if nothing else is there
 }
 
-std::string KernelHost::link_path(uint32_t interface_index, Entry entry) const {
-  const std::string_view prefix = entry == Entry::kTc ? kTcLinkPrefix : kLinkPrefix;
-  return pins_ + "/" + std::string(prefix) + std::to_string(interface_index);
+std::string KernelHost::link_path(const Place& at) const {
+  const std::string_view prefix = at.second == Entry::kTc ? kTcLinkPrefix : kLinkPrefix;
+  return pins_ + "/" + std::string(prefix) + std::to_string(at.first);
 }
 
-// The descriptor of the pinned link of an interface, now with this process's program; -1 if there
-// is none.
-Result<int> KernelHost::take_over_link(uint32_t interface_index, Entry entry, int program) {
-  const std::string path = link_path(interface_index, entry);
+// The descriptor of a link that an earlier process has left; -1 if there is none.
+int KernelHost::former_link(const Place& at) {
+  if (pins_.empty()) return -1;
+  const std::string path = link_path(at);
   const int link = bpf_obj_get(path.c_str());
   if (link < 0) return -1;
   bpf_link_info info{};
   uint32_t size = sizeof(info);
-  const uint32_t type = entry == Entry::kTc ? kTcxLink : uint32_t{BPF_LINK_TYPE_XDP};
+  const uint32_t type = at.second == Entry::kTc ? kTcxLink : uint32_t{BPF_LINK_TYPE_XDP};
   // An interface that was taken away leaves a link to nothing; its number may be another's now. It
   // stands at the same place for both kinds.
-  if (bpf_obj_get_info_by_fd(link, &info, &size) != 0 || info.type != type ||
-      info.xdp.ifindex != interface_index) {
-    close(link);
-    ::unlink(path.c_str());
-    return -1;
-  }
-  if (bpf_link_update(link, program, nullptr) != 0) {
-    const auto failed = fail_errno("cannot replace the program of an earlier sluiced", path);
+  if (bpf_obj_get_info_by_fd(link, &info, &size) == 0 && info.type == type &&
+      info.xdp.ifindex == at.first)
+    return link;
+  close(link);
+  ::unlink(path.c_str());
+  return -1;
+}
+
+// The same, with this process's program: now, or when it settles.
+Result<int> KernelHost::take_over_link(const Place& at, int program) {
+  const int link = former_link(at);
+  if (link < 0) return -1;
+  if (!settled_) {
+    former_.insert(at);
+  } else if (bpf_link_update(link, program, nullptr) != 0) {
+    const auto failed =
+        fail_errno("cannot replace the program of an earlier sluiced", link_path(at));
     close(link);
     return failed;
   }

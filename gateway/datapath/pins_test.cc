@@ -40,7 +40,7 @@ class Pins : public testing::Test {
 };
 
 TEST_F(Pins, AStartThatFailsLeavesTheFormerTables) {
-  start(kFlows)->settle();
+  ASSERT_TRUE(start(kFlows)->settle());
   EXPECT_EQ(kept(), std::set{kFlows});
   {
     const auto other = start(2 * kFlows);
@@ -52,15 +52,15 @@ TEST_F(Pins, AStartThatFailsLeavesTheFormerTables) {
 }
 
 TEST_F(Pins, FormerTablesGoWhenOthersAreInForce) {
-  start(kFlows)->settle();
-  start(2 * kFlows)->settle();
+  ASSERT_TRUE(start(kFlows)->settle());
+  ASSERT_TRUE(start(2 * kFlows)->settle());
   EXPECT_EQ(kept(), std::set{2 * kFlows});
   EXPECT_FALSE(start(kFlows)->taken_over());
 }
 
 // What another version has left is not read, whatever is in it.
 TEST_F(Pins, TablesOfAnotherLayoutAreNotTaken) {
-  start(kFlows)->settle();
+  ASSERT_TRUE(start(kFlows)->settle());
   const fs::path own = *fs::directory_iterator(pins_);
   const fs::path other = own.parent_path() / ("tables-" + std::to_string(kTablesLayout - 1) + "-" +
                                               std::to_string(kFlows / kFlowWays));
@@ -68,7 +68,7 @@ TEST_F(Pins, TablesOfAnotherLayoutAreNotTaken) {
   const auto host = start(kFlows);
   EXPECT_FALSE(host->taken_over());
   EXPECT_TRUE(fs::exists(other)) << "until this one is in force";
-  host->settle();
+  ASSERT_TRUE(host->settle());
   EXPECT_FALSE(fs::exists(other));
 }
 
