@@ -82,6 +82,7 @@ Controller::Controller(EventLoop& loop, DataPathHost& host, NextHops& hops, Even
           loop, host,
           senders.frame ? std::move(senders.frame) : [](uint32_t, auto) { return false; }),
       watching_(loop, host),
+      room_(events),
       soon_(loop, [this] { keep_up_and_tell(); }),
       tick_(loop, [this] {
         tick_.set_after(kTickMs);
@@ -102,6 +103,8 @@ Result<> Controller::apply(Config config, OnMissing on_missing) {
   }
   watch_targets();
   probe_targets();
+  room_stale_ = true;
+  tell_room();
   tick_.set_after(kTickMs);
   return {};
 }
@@ -170,11 +173,18 @@ void Controller::tell_lost_groups() {
                       labels(lost));
 }
 
+void Controller::tell_room() {
+  if (!room_stale_ || reconciler_.has_more_to_do()) return;
+  room_stale_ = false;
+  room_.look(config_, host_.tables(), hops_);
+}
+
 // The tick tries again every second: trouble is told once, and so is its end.
 void Controller::keep_up_and_tell() {
   Result<> result = keep_up();
   if (result) result = reconciler_.missing();
   if (reconciler_.has_more_to_do()) keep_up_soon();
+  tell_room();
   const std::string trouble = result ? "" : result.error().text();
   if (trouble == trouble_) return;
   trouble_ = trouble;
@@ -187,6 +197,7 @@ void Controller::keep_up_and_tell() {
 
 void Controller::look_again() {
   reconciler_.network_changed();
+  room_stale_ = true;
   keep_up_soon();
 }
 

@@ -12,6 +12,7 @@
 #include "gateway/control/nudger.h"
 #include "gateway/control/reconciler.h"
 #include "gateway/control/tunnel_checks.h"
+#include "gateway/control/tunnel_room.h"
 #include "gateway/control/watching.h"
 #include "gateway/datapath/host.h"
 #include "gateway/proxy/event_loop.h"
@@ -83,6 +84,7 @@ class Controller : private World {
   Result<> keep_up();
   void keep_up_and_tell();
   void tell_lost_groups();
+  void tell_room();
   void keep_up_soon();
   void watch_targets();
   void probe_targets();
@@ -117,6 +119,8 @@ class Controller : private World {
   Nudger nudger_;
   ApplicationReports applications_;
   Watching watching_;
+  TunnelRoom room_;
+  bool room_stale_ = true;
   Timer soon_;
   Timer tick_;  // drains end by time
 };

@@ -26,6 +26,7 @@ namespace sluice::gateway {
   X(kDiscovery, "discovery")                /* a source of targets is heard, or not */    \
   X(kGroupLost, "group_lost")               /* no target of a group is healthy */         \
   X(kGroupBack, "group_back")               /* one is again */                            \
+  X(kTunnelMtu, "tunnel_mtu")               /* packets do not fit a tunnel, or do */      \
   X(kNotice, "notice")                      /* all else that a person may want to know */
 
 enum class EventKind {

@@ -9,11 +9,13 @@
 #include <netlink/route/nexthop.h>
 #include <netlink/route/route.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <map>
 
 #include "gateway/proxy/event_loop.h"
+#include "gateway/proxy/socket.h"
 
 namespace sluice::gateway {
 namespace {
@@ -191,6 +193,10 @@ Result<KernelNextHops::State::Way> KernelNextHops::State::ask(const IpAddress& t
   out.mtu = static_cast<uint16_t>(std::min(rtnl_link_get_mtu(link.get()), 65535u));
   out.from = mac_of(rtnl_link_get_addr(link.get())).value_or(MacAddress{});
 
+  uint32_t of_route = 0;
+  if (rtnl_route_get_metric(route.get(), RTAX_MTU, &of_route) == 0 && of_route != 0)
+    out.mtu = static_cast<uint16_t>(std::min<uint32_t>(out.mtu, of_route));
+
   way.via = ip_of(rtnl_route_nh_get_gateway(hop)).value_or(target);
   return way;
 }
@@ -212,6 +218,15 @@ Result<uint32_t> KernelNextHops::interface_index(const std::string& name) {
   const uint32_t index = if_nametoindex(name.c_str());
   if (index == 0) return fail("there is no such interface", "interface " + name);
   return index;
+}
+
+Result<uint32_t> KernelNextHops::interface_mtu(const std::string& name) {
+  const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  name.copy(request.ifr_name, sizeof(request.ifr_name) - 1);
+  if (!socket || ::ioctl(socket.get(), SIOCGIFMTU, &request) != 0)
+    return fail_errno("cannot read the MTU", "interface " + name);
+  return static_cast<uint32_t>(request.ifr_mtu);
 }
 
 }  // namespace sluice::gateway

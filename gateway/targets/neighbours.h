@@ -18,7 +18,7 @@ class EventLoop;
 
 struct NextHop {
   uint32_t interface = 0;        // index
-  uint16_t mtu = 0;              // of the interface
+  uint16_t mtu = 0;              // of the interface, or less if the route says so
   MacAddress from{};             // of the interface
   std::optional<MacAddress> to;  // of the target or the router to it; nothing until it is known
 };
@@ -29,6 +29,7 @@ class NextHops {
   virtual ~NextHops() = default;
   virtual Result<NextHop> find(const IpAddress& target) = 0;
   virtual Result<uint32_t> interface_index(const std::string& name) = 0;
+  virtual Result<uint32_t> interface_mtu(const std::string& name) = 0;
 };
 
 // The kernel's view of the network namespace that it was created in. It sends nothing: a neighbour
@@ -42,6 +43,7 @@ class KernelNextHops : public NextHops {
   ~KernelNextHops() override;
   Result<NextHop> find(const IpAddress& target) override;
   Result<uint32_t> interface_index(const std::string& name) override;
+  Result<uint32_t> interface_mtu(const std::string& name) override;
 
  private:
   struct State;

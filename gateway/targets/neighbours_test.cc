@@ -63,6 +63,13 @@ TEST(Neighbours, FollowTheKernel) {
   ASSERT_TRUE(run("ip route replace 10.8.0.0/16 via 10.9.0.11"));
   EXPECT_TRUE(wait_for([&] { return hops.find(far)->to == direct->to; }));
 
+  // A route may say less than its interface.
+  ASSERT_TRUE(run("ip route replace 10.8.0.0/16 via 10.9.0.11 mtu 1400"));
+  EXPECT_TRUE(wait_for([&] { return hops.find(far)->mtu == 1400; }));
+  EXPECT_EQ(hops.find(*parse_ip_address("10.9.0.11"))->mtu, 1500);
+  EXPECT_EQ(hops.interface_mtu("v0").value_or(0), 1500u);
+  EXPECT_EQ(hops.interface_mtu("v9").error().where, "interface v9");
+
   EXPECT_FALSE(hops.find(*parse_ip_address("10.9.0.1")));
   EXPECT_FALSE(hops.find(*parse_ip_address("192.0.2.1")));
   EXPECT_FALSE(hops.find(*parse_ip_address("fd00::1")));

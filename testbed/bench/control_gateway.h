@@ -29,6 +29,7 @@ class NoNetwork : public gateway::NextHops {
  public:
   Result<gateway::NextHop> find(const gateway::IpAddress& target) override;
   Result<uint32_t> interface_index(const std::string& name) override;
+  Result<uint32_t> interface_mtu(const std::string&) override { return 1500; }
 };
 
 class LargeGateway {

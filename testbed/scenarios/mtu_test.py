@@ -29,6 +29,12 @@ def ready(lab):
             harness.wait_for(f"{address} answers", lambda a=address, p=port: harness.connects(a, p))
 
 
+def warned(lab):
+    """By name, of what will not fit, before any packet comes."""
+    expect("the warning", "attachment front: packets of up to 1500 bytes come, but only 1432 fit the tunnel to 10.9.0.1"
+           in lab.log("gateway", "sluiced"), True)
+
+
 def carries_data(lab):
     for address, port in DIRECT + LISTENERS:
         with lab.inside("client"):
@@ -78,5 +84,5 @@ def cut(lab):
 
 if __name__ == "__main__":
     YAML = "testbed/scenarios/nlb.yaml"
-    harness.run(harness.Lab(YAML, [SMALL]), ready, cut, told)
+    harness.run(harness.Lab(YAML, [SMALL]), ready, warned, cut, told)
     harness.run(harness.Lab(YAML, [SMALL, CLAMP]), ready, clamped)
