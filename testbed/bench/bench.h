@@ -34,7 +34,7 @@ Result<std::vector<BenchCase>> bench_datapath(const BenchOptions& options);
 struct LiveCase {
   std::string what;   // "packets" | "tcp"
   std::string entry;  // "xdp" | "tc"
-  std::string way;    // "redirect" | "around" | "gateway": live_bench.cc
+  std::string way;    // "redirect" | "around" | "gateway" | "gateway6": live_bench.cc
   uint64_t flows = 0;
   double rate = 0;    // per second: packets, or bits of TCP payload; of the best round
   double cpu_ns = 0;  // per packet, of everything but the sender

@@ -74,9 +74,23 @@ SLUICE_INLINE void swap_macs(__u8* data) {
   store_u16(data + 10, to_end);
 }
 
+// As echo(), in a tunnel over IPv6.
+SLUICE_INLINE int echo6(__u8* data, const __u8* end) {
+  if (data + 62 > end || data[20] != kProtocolUdp || load_be16(data + 56) != 6081) return kNotOurs;
+  swap_macs(data);
+  for (int i = 22; i < 38; i += 4) {
+    const __u32 source = load_u32(data + i);
+    store_u32(data + i, load_u32(data + i + 16));
+    store_u32(data + i + 16, source);
+  }
+  return kBack;
+}
+
 // Turns a GENEVE datagram round, as an appliance that approves of everything; the tap counts it.
 SLUICE_INLINE int echo(__u8* data, const __u8* end) {
-  if (data + 42 > end || load_be16(data + 12) != kEtherTypeIpv4 || data[23] != kProtocolUdp ||
+  if (data + 42 > end) return kNotOurs;
+  if (load_be16(data + 12) == kEtherTypeIpv6) return echo6(data, end);
+  if (load_be16(data + 12) != kEtherTypeIpv4 || data[23] != kProtocolUdp ||
       load_be16(data + 36) != 6081)
     return kNotOurs;
   if (load_be32(data + 30) == kLiveTap) {

@@ -4,13 +4,14 @@
 //   redirect  client -> gateway -> server
 //   around    client -> gateway -> appliance -> gateway -> server, nothing put around the packets
 //   gateway   the same way, through the packet path and an appliance that echoes in the kernel
+//   gateway6  the same, in a tunnel over IPv6
 #include <algorithm>
 #include <chrono>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "gateway/datapath/path_fixture.h"
+#include "gateway/datapath/outer_ipv6_fixture.h"
 #include "testbed/bench/bench.h"
 #include "testbed/bench/live_lab.h"
 
@@ -19,9 +20,11 @@ namespace {
 
 using gateway::Entry;
 using gateway::KernelHost;
+using gateway::fixture::kAppliances;
 using gateway::fixture::kInside;
 using gateway::fixture::kOutside;
 using gateway::fixture::kTunnel;
+using gateway::fixture::move_to_ipv6;
 
 constexpr double kWarmSeconds = 0.5;
 constexpr int kTriesMax = 100;  // of 50 ms, for iperf3's server to listen
@@ -48,11 +51,12 @@ class Bench {
   }
 
   Result<> gateway() {
-    clear();
-    SLUICE_TRY_VOID(
-        lab_.attach(LiveLab::kAppliance, kFarEnd, live_program("echo", entry_).c_str()));
-    SLUICE_TRY(host_, lab_.gateway(entry_, [](gateway::Tables&) {}));
-    return {};
+    return start_gateway([](gateway::Tables&) {});
+  }
+  Result<> gateway6() {
+    return start_gateway([](gateway::Tables& tables) {
+      for (uint16_t i = 0; i < kAppliances; i++) move_to_ipv6(tables, i);
+    });
   }
 
   void clear() {
@@ -67,6 +71,13 @@ class Bench {
           lab_.attach(LiveLab::kGateway, index, live_program("redirect", entry_).c_str()));
     return {};
   }
+  Result<> start_gateway(const std::function<void(gateway::Tables&)>& configure) {
+    clear();
+    SLUICE_TRY_VOID(
+        lab_.attach(LiveLab::kAppliance, kFarEnd, live_program("echo", entry_).c_str()));
+    SLUICE_TRY(host_, lab_.gateway(entry_, configure));
+    return {};
+  }
 
   LiveLab& lab_;
   Entry entry_;
@@ -78,8 +89,10 @@ struct Way {
   Result<> (Bench::*start)();
 };
 
-constexpr Way kWays[] = {
-    {"redirect", &Bench::redirect}, {"around", &Bench::around}, {"gateway", &Bench::gateway}};
+constexpr Way kWays[] = {{"redirect", &Bench::redirect},
+                         {"around", &Bench::around},
+                         {"gateway", &Bench::gateway},
+                         {"gateway6", &Bench::gateway6}};
 
 // Each way once a round, one after another, so that what else the machine does meets all of them.
 // The best round counts, for others can only make one worse.
