@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <tuple>
 
 #include "gateway/control/attributes.h"
 
@@ -19,20 +20,44 @@ tunnels::siphash_key derive_key(const tunnels::siphash_key& key, KeyUse use) {
   return {half(0), half(1)};
 }
 
-settings make_settings(const Config& config) {
+namespace {
+
+// A silence of the list keeps its class, and one that is no longer in it too: flows may have it. A
+// new one gets a class that none has had yet. If there is none, the next shorter one gives way
+// which is not in the list, or else the next longer: then flows of that live by the new one.
+void set_idle_rules(const Gateway& gateway, const settings& former, settings& out) {
+  uint32_t* const classes = out.idle_ms + kIdleRules;
+  uint32_t* const end = out.idle_ms + kIdleClasses;
+  std::copy(former.idle_ms + kIdleRules, former.idle_ms + kIdleClasses, classes);
+  std::set<uint32_t> wanted;
+  for (const IdleTimeout& idle : gateway.idle_timeouts) wanted.insert(idle.seconds * 1000);
+  for (const uint32_t ms : wanted) {
+    if (std::find(classes, end, ms) != end) continue;
+    const auto loss = [&](uint32_t of) {
+      return std::tuple(wanted.contains(of), of != 0, of > ms, of > ms ? of - ms : ms - of);
+    };
+    *std::ranges::min_element(classes, end, {}, loss) = ms;
+  }
+  for (size_t i = 0; i < gateway.idle_timeouts.size(); i++) {
+    const IdleTimeout& idle = gateway.idle_timeouts[i];
+    const auto its_class = std::find(classes, end, idle.seconds * 1000) - out.idle_ms;
+    out.idle_rule[kIdleRules + i] = {swap_be16(idle.port), idle.protocol,
+                                     static_cast<uint8_t>(its_class)};
+  }
+}
+
+}  // namespace
+
+settings make_settings(const Config& config, const settings& former) {
   settings out{};
   const siphash_key flow_key = derive_key(config.gateway.key, KeyUse::kFlowHash);
   out.hash_key = flow_hash_key_from(&flow_key);
   out.cookie_key = derive_key(config.gateway.key, KeyUse::kCookie);
   out.tunnel_address = config.gateway.tunnel_address.words[0];
   std::ranges::copy(config.gateway.tunnel_address6.words, out.tunnel_address6);
-  std::ranges::fill(out.idle_ms, kIdleOtherMs);
   out.idle_ms[kIdleTcp] = idle_timeout_s(config) * 1000;
-  for (size_t i = 0; i < config.gateway.idle_timeouts.size(); i++) {
-    const IdleTimeout& idle = config.gateway.idle_timeouts[i];
-    out.idle_ms[kIdleRules + i] = idle.seconds * 1000;
-    out.idle_rule[kIdleRules + i] = {swap_be16(idle.port), idle.protocol, 1};
-  }
+  out.idle_ms[kIdleOther] = kIdleOtherMs;
+  set_idle_rules(config.gateway, former, out);
   out.tunnel_port = kGenevePort;
   out.mss_clamp = config.gateway.mss_clamp;
   // The longest idle time is 16 to 31 epochs.
@@ -164,7 +189,7 @@ Reconciler::Interfaces Reconciler::find_interfaces(const Config& config, World& 
 }
 
 void Reconciler::write_settings(const Config& config) {
-  settings wanted = make_settings(config);
+  settings wanted = make_settings(config, tables_.settings[0]);
   wanted.flow_bucket_mask = tables_.settings[0].flow_bucket_mask;
   wanted.policy = tables_.settings[0].policy;
   wanted.watching = tables_.settings[0].watching;  // watching.h

@@ -39,8 +39,8 @@ inline constexpr uint32_t kNextHopsPerTurnMax = 1024;
 enum class KeyUse { kFlowHash = 1, kCookie = 2, kRendezvous = 3, kTunnelProbe = 4 };
 tunnels::siphash_key derive_key(const tunnels::siphash_key& key, KeyUse use);
 
-// The settings that a configuration stands for; the host's own fields are left zero.
-settings make_settings(const Config& config);
+// The settings that a configuration stands for after `former`; the host's own fields are left zero.
+settings make_settings(const Config& config, const settings& former);
 
 class Reconciler {
  public:

@@ -61,10 +61,10 @@ SLUICE_STAGE __u32 flow_idle_class(const struct path_tables* tables, const struc
   if (!settings || !key) return 0;
   for (__u32 i = kIdleRules; i < kIdleClasses; i++) {
     const struct idle_rule* rule = &settings->idle_rule[i];
-    if (!rule->in_use) break;
+    if (!rule->idle_class) break;
     if (rule->protocol != key->protocol) continue;
     if (rule->port == 0 || rule->port == key->port[0] || rule->port == key->port[1])
-      return i << kFlowIdleShift;
+      return (rule->idle_class & (__u32)(kIdleClasses - 1)) << kFlowIdleShift;
   }
   return (__u32)(key->protocol == kProtocolTcp ? kIdleTcp : kIdleOther) << kFlowIdleShift;
 }

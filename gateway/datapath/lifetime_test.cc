@@ -83,13 +83,13 @@ TEST_F(Lifetime, OtherProtocolsBeginAgainByThemselves) {
 
 TEST_F(Lifetime, ProtocolsAndPortsHaveSilencesOfTheirOwn) {
   settings& s = tables().settings[0];
-  s.idle_rule[kIdleRules] = {swap_be16(53), kProtocolUdp, 1};
+  s.idle_rule[kIdleRules] = {swap_be16(53), kProtocolUdp, kIdleRules};
   s.idle_ms[kIdleRules] = 10'000;
-  s.idle_rule[kIdleRules + 1] = {0, kProtocolUdp, 1};
-  s.idle_ms[kIdleRules + 1] = 20'000;
-  for (int i = kIdleRules + 2; i < kIdleClasses - 1; i++) s.idle_rule[i] = {0, 200, 1};
-  s.idle_rule[kIdleClasses - 1] = {swap_be16(22), kProtocolTcp, 1};
-  s.idle_ms[kIdleClasses - 1] = 500'000;
+  s.idle_rule[kIdleRules + 1] = {0, kProtocolUdp, kIdleClasses - 1};
+  s.idle_ms[kIdleClasses - 1] = 20'000;
+  for (int i = kIdleRules + 2; i < kIdleClasses - 1; i++) s.idle_rule[i] = {0, 200, kIdleRules};
+  s.idle_rule[kIdleClasses - 1] = {swap_be16(22), kProtocolTcp, kIdleRules + 1};
+  s.idle_ms[kIdleRules + 1] = 500'000;
   const auto in = [](uint8_t protocol, const Bytes& transport) {
     return ethernet(kEtherTypeIpv4, {}, ipv4(protocol, transport));
   };

@@ -46,7 +46,7 @@ enum {
   kListenersMax = 16384,  // NLB listeners
   kProbesMax = 16,        // open addressing: places looked at per lookup, from home on, wrapping
   kHintsMax = 16,         // hints of appliances that mean something
-  kIdleClasses = 16,  // how long flows may be silent: kIdleTcp, kIdleOther, and one for each rule
+  kIdleClasses = 16,      // how long flows may be silent: kIdleTcp, kIdleOther, and those of rules
   kIdleTcp = 0,
   kIdleOther = 1,
   kIdleRules = 2,
@@ -63,7 +63,7 @@ enum {
   kEncapsulationOverhead = 68,  // of the profile aws
   kProfileLengthMask = 127,     // no profile's header is longer
   kGroupNameLength = 32,
-  kTablesLayout = 10,  // changes with the meaning or the size of anything here
+  kTablesLayout = 11,  // changes with the meaning or the size of anything here
   kNone16 = 0xffff,
   kUninspected = 0xfffe,  // in the place of a target: the policy wants none
 };
@@ -82,12 +82,12 @@ struct port {
   __u32 zero;
 };
 
-// Which flows have a silence of their own (gateway.idle_timeouts). The first that is not in use
-// ends them.
+// Which flows have a silence of their own (gateway.idle_timeouts). The first without a class ends
+// them.
 struct idle_rule {
   __u16 port;  // of either end, packet byte order; 0: any
   __u8 protocol;
-  __u8 in_use;
+  __u8 idle_class;  // from kIdleRules on
 };
 
 // Written before the data path starts.
@@ -101,7 +101,7 @@ struct settings {
   __u16 mss_clamp;    // 1: the MSS of SYNs is lowered to what the tunnel carries
   __u16 watching;     // a bit for each of `watches` that is in use; also while it runs
   // How long a flow may be silent, by its class: TCP (tcp.idle_timeout.seconds), others (120 s),
-  // and from kIdleRules on that of the rule at the same place.
+  // and from kIdleRules on what rules say, or have said when flows began that may still live.
   __u32 idle_ms[kIdleClasses];
   struct idle_rule idle_rule[kIdleClasses];
   __u64 policy;  // its entries in use: the first one's place above 32 bits of how many they are

@@ -174,8 +174,8 @@ void use_all(Tables& tables) {
   configure(tables);
   settings& s = tables.settings[0];
   s.mss_clamp = 1;
-  s.idle_rule[kIdleRules] = {swap_be16(53), kProtocolUdp, 1};
-  s.idle_rule[kIdleRules + 1] = {swap_be16(22), kProtocolTcp, 1};
+  s.idle_rule[kIdleRules] = {swap_be16(53), kProtocolUdp, kIdleRules};
+  s.idle_rule[kIdleRules + 1] = {swap_be16(22), kProtocolTcp, kIdleRules};
   constexpr uint8_t kRules = 4;
   for (uint8_t place = 1; place <= kRules; place++) {
     policy_rule& rule = tables.policy_rules[place];
