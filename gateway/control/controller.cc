@@ -138,6 +138,7 @@ Result<> Controller::check_new_interfaces(const Config& next) const {
 // An interface that was taken away must not keep the other flows from leaving a dead target.
 Result<> Controller::keep_up() {
   Result<> result = reconciler_.reconcile(config_, *this, Reconciler::OnMissing::kGoOn);
+  if (reconciler_.has_more_to_do()) keep_up_soon();
   tell_lost_groups();
   nudger_.look();
   return result;
@@ -183,7 +184,6 @@ void Controller::tell_room() {
 void Controller::keep_up_and_tell() {
   Result<> result = keep_up();
   if (result) result = reconciler_.missing();
-  if (reconciler_.has_more_to_do()) keep_up_soon();
   tell_room();
   const std::string trouble = result ? "" : result.error().text();
   if (trouble == trouble_) return;

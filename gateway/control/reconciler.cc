@@ -97,6 +97,7 @@ Result<> Reconciler::reconcile(const Config& config, World& world, OnMissing on_
   };
   // In the order of who refers to whom: nothing points to what is not there yet.
   free_drained();
+  close_left_flows(kFlowBucketsPerTurnMax);
   look_at_next_hops(config, world);
   groups_stale_ = !keep(write_groups(config, world));
   if (leftovers) drain_leftovers();
@@ -211,47 +212,6 @@ void Reconciler::write_hints(const Config& config) {
     }
     if (std::memcmp(&wanted, &tables_.hints[i], sizeof(wanted)) != 0) tables_.hints[i] = wanted;
   }
-}
-
-Result<> Reconciler::write_attachments(const Config& config) {
-  for (auto at = attachments_.begin(); at != attachments_.end();) {
-    const bool gone = config.attachments.find(at->first) == nullptr;
-    if (gone) tables_.attachments[at->second] = {};
-    at = gone ? attachments_.erase(at) : std::next(at);
-  }
-  for (size_t i = 0; i < config.attachments.size(); i++) {
-    const Attachment& attachment = config.attachments[i];
-    auto at = attachments_.find(attachment.name);
-    if (at == attachments_.end()) {
-      const auto free = std::find_if(tables_.attachments, tables_.attachments + kAttachmentsMax,
-                                     [](const auto& a) { return !a.in_use; });
-      if (free == tables_.attachments + kAttachmentsMax)
-        return fail("no place for attachment " + attachment.name);
-      at = attachments_.emplace(attachment.name, static_cast<uint16_t>(free - tables_.attachments))
-               .first;
-    }
-    const LoadBalancer* lb = config.load_balancer(attachment.load_balancer);
-    struct attachment wanted {};
-    wanted.endpoint_id = attachment.endpoint_id;
-    wanted.attachment_id = attachment.attachment_id;
-    wanted.interface[0] = interfaces_.attachments[i].outside;
-    wanted.interface[1] = interfaces_.attachments[i].inside;
-    wanted.group = kNone16;
-    if (lb != nullptr && !lb->listeners.empty()) {
-      const Listener& listener = lb->listeners[0];
-      wanted.flags = (resets_when_idle(listener) ? kAttachmentResets : 0) |
-                     (drops_unknown_tcp(listener) ? kAttachmentDropsUnknown : 0);
-      wanted.new_flows_per_second = new_flows_per_second(listener);
-      if (const auto* group = config.target_group(listener.default_action.target_group))
-        wanted.group = group_index(group->name, zone_of_endpoint(config, attachment, *group))
-                           .value_or(kNone16);
-    }
-    if (has_policy(config, attachment)) wanted.flags |= kAttachmentPolicy;
-    wanted.in_use = 1;
-    auto& place = tables_.attachments[at->second];
-    if (std::memcmp(&place, &wanted, sizeof(wanted)) != 0) place = wanted;
-  }
-  return {};
 }
 
 Result<> Reconciler::write_policy(const Config& config) {

@@ -13,6 +13,7 @@
 // said above is said of the group's targets in that zone (zones.h).
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -33,6 +34,8 @@ namespace sluice::gateway {
 inline constexpr uint32_t kIdleOtherMs = 120'000;
 // Targets whose way is looked up again in one reconcile(), after the network has changed.
 inline constexpr uint32_t kNextHopsPerTurnMax = 1024;
+// Buckets of the flow table in which one looks for the flows of attachments that are gone.
+inline constexpr uint32_t kFlowBucketsPerTurnMax = 1 << 13;
 
 // Which of the keys derived from the gateway's one. Gateways with the same key derive the same
 // ones.
@@ -57,8 +60,9 @@ class Reconciler {
   void interfaces_changed() { interfaces_stale_ = true; }
   void network_changed();  // interfaces, and the ways to all targets
 
-  // After network_changed() among many targets: it takes more calls of reconcile() to see them all.
-  bool has_more_to_do() const { return next_hops_stale_ != 0; }
+  // After network_changed() among many targets, and when an attachment has gone: it takes more
+  // calls of reconcile() to see all of them, and all flows.
+  bool has_more_to_do() const { return next_hops_stale_ != 0 || left_buckets_ != 0; }
 
   // Groups, and zones of groups, without a healthy target: each target's state is known, and none
   // gets traffic.
@@ -185,7 +189,6 @@ class Reconciler {
   Interfaces find_interfaces(const Config& config, World& world) const;
   void write_settings(const Config& config);
   void write_hints(const Config& config);
-  Result<> write_attachments(const Config& config);
   Result<> write_policy(const Config& config);
   Result<> write_ports(const Config& config, World& world);
   Result<> attach(uint32_t interface_index, Entry entry);
@@ -194,6 +197,14 @@ class Reconciler {
   void detach_all_but(const std::set<uint32_t>& wanted);
   Result<> finish_packets(const Config& config, World& world);
   void set_port(uint32_t interface_index, uint16_t role, uint16_t attachment);
+
+  // reconciler_attachments.cc
+  Result<> write_attachments(const Config& config);
+  struct attachment wanted_attachment(const Config& config, const Attachment& attachment,
+                                      Interfaces::Pair interfaces) const;
+  Result<uint16_t> take_attachment(const std::string& name);
+  void leave_attachment(uint16_t place);
+  void close_left_flows(uint32_t buckets_most);
 
   // reconciler_groups.cc
   Result<> write_groups(const Config& config, World& world);
@@ -263,6 +274,12 @@ class Reconciler {
   SteeredZones zones_;                          // steered_zones() of last_
   std::map<ListenerKey, uint16_t> listeners_;
   std::map<std::string, uint16_t, std::less<>> attachments_;
+  // Places of those that are gone, which flows may still refer to, and the buckets of the flow
+  // table that are still to be looked through for them, from next_bucket_ on.
+  std::bitset<kAttachmentsMax> left_attachments_;
+  uint32_t left_buckets_ = 0;
+  uint32_t next_bucket_ = 0;
+  uint16_t next_attachment_ = 0;  // where the search for a free place begins
   PolicyWriter policy_;
   Interfaces interfaces_;
   std::map<uint32_t, Entry> ports_;  // attached, by interface

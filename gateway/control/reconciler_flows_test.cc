@@ -2,7 +2,7 @@
 // Flows outlive the configuration that they began under: what they know by its place in a table
 // stays what it was.
 #include "gateway/control/reconciler_fixture.h"
-#include "gateway/datapath/flow_table.h"
+#include "gateway/datapath/unrecorded.h"
 
 namespace sluice::gateway {
 namespace {
@@ -21,6 +21,46 @@ class ReconcilerFlows : public ReconcilerTest {
     config.gateway.idle_timeouts = std::move(idle_timeouts);
     reconcile();
   }
+
+  uint16_t place_of(std::string_view attachment) const {
+    for (uint16_t i = 0; i < kAttachmentsMax; i++)
+      if (tables.attachments[i].in_use && reconciler.attachment_name(i) == attachment) return i;
+    return kNone16;
+  }
+  flow_query query(uint16_t attachment, uint16_t port) const {
+    tuple from{{}, {}, htons(port), htons(80), kProtocolUdp, 4, 0};
+    flow_query out{};
+    flow_query_from_tuple(&out, tables.settings, &from, attachment, 0);
+    return out;
+  }
+  void begin_flow(uint16_t attachment, uint16_t port) {
+    const flow_query one = query(attachment, port);
+    const uint32_t index = flow_claim(&tables, one.hash, 0, 0);
+    ASSERT_NE(index, uint32_t{kFlowNotFound});
+    flow_record& record = tables.flow_buckets[index / kFlowWays].record[index % kFlowWays];
+    record = {};
+    record.key = one.key;
+    record.attachment = static_cast<uint8_t>(attachment);
+    flow_publish(&tables, index, one.hash, flow_mark(kFlowEstablished, 0));
+  }
+  bool has_flow(uint16_t attachment, uint16_t port) {
+    flow_query one = query(attachment, port);
+    return flow_find(&tables, &one) != kFlowNotFound;
+  }
+  Attachment another(std::string name, uint64_t endpoint_id) {
+    Attachment out = *first;
+    out.name = std::move(name);
+    out.endpoint_id = endpoint_id;
+    return out;
+  }
+  void reconcile_until_done() {
+    reconcile();
+    for (int turn = 0; turn < 1000 && reconciler.has_more_to_do(); turn++)
+      ASSERT_TRUE(reconciler.reconcile(config, world));
+    ASSERT_FALSE(reconciler.has_more_to_do());
+  }
+
+  const std::shared_ptr<const Attachment> first = config.attachments.shared(0);
 };
 
 constexpr IdleTimeout kSsh = {kProtocolTcp, 22, 86'400};
@@ -83,6 +123,93 @@ TEST_F(ReconcilerFlows, TheIdleTimeoutNextToANewOneGivesWay) {
   reconcile_with(list);
   for (const IdleTimeout& idle : list)
     EXPECT_EQ(idle_ms(idle_class(kProtocolUdp, idle.port)), idle.seconds * 1000);
+}
+
+TEST_F(ReconcilerFlows, AnEndpointDoesNotInheritTheFlowsOfOneThatIsGone) {
+  reconcile();
+  const uint16_t gone = place_of("front");
+  begin_flow(gone, 1);
+  config.attachments.clear();
+  config.attachments.push_back(another("next", 8));
+  reconcile();
+  const uint16_t next = place_of("next");
+  EXPECT_FALSE(has_flow(next, 1));
+  begin_flow(next, 2);
+  reconcile_until_done();
+  EXPECT_FALSE(has_flow(gone, 1));
+  EXPECT_TRUE(has_flow(next, 2));
+}
+
+TEST_F(ReconcilerFlows, NorDoesOneOfTheSameName) {
+  reconcile();
+  begin_flow(place_of("front"), 1);
+  config.attachments[0].endpoint_id = 8;
+  reconcile();
+  EXPECT_FALSE(has_flow(place_of("front"), 1));
+}
+
+TEST_F(ReconcilerFlows, NorFlowsWithoutARecord) {
+  reconcile();
+  const uint16_t gone = place_of("front");
+  const auto without_record = [&](uint16_t attachment) {
+    return uint64_t{attachment} << kUnrecordedAttachmentShift | 1;
+  };
+  __u64& left = tables.unrecorded_buckets[3].flow[1].way = without_record(gone);
+  config.attachments.clear();
+  config.attachments.push_back(another("next", 8));
+  reconcile();
+  const uint64_t stays = without_record(place_of("next"));
+  tables.unrecorded_buckets[3].flow[2].way = stays;
+  reconcile_until_done();
+  EXPECT_EQ(left, 0u);
+  EXPECT_EQ(tables.unrecorded_buckets[3].flow[2].way, stays);
+}
+
+TEST_F(ReconcilerFlows, NorWhenAllPlacesAreTaken) {
+  config.attachments.clear();
+  for (uint32_t i = 0; i < kAttachmentsMax; i++)
+    config.attachments.push_back(another("a" + std::to_string(i), i + 1));
+  reconcile();
+  const uint16_t gone = place_of("a77");
+  begin_flow(gone, 1);
+  begin_flow(place_of("a78"), 2);
+  config.attachments.erase_if([](const Attachment& a) { return a.name == "a77"; });
+  config.attachments.push_back(another("next", 1000));
+  reconcile();
+  ASSERT_EQ(place_of("next"), gone) << "there is no other";
+  EXPECT_FALSE(has_flow(gone, 1));
+  EXPECT_TRUE(has_flow(place_of("a78"), 2));
+}
+
+// Killed before the flows were gone.
+TEST_F(ReconcilerFlows, NorThatOfALaterProcess) {
+  reconcile();
+  const uint16_t gone = place_of("front");
+  begin_flow(gone, 1);
+  config.attachments.clear();
+  reconcile();
+  config.attachments.push_back(another("next", 8));
+  TakenOver later(*host);
+  Reconciler again(later);
+  ASSERT_TRUE(again.reconcile(config, world));
+  for (uint16_t place = 0; place < kAttachmentsMax; place++)
+    EXPECT_FALSE(has_flow(place, 1) && tables.attachments[place].in_use) << place;
+  for (int turn = 0; turn < 1000 && again.has_more_to_do(); turn++)
+    ASSERT_TRUE(again.reconcile(config, world));
+  EXPECT_FALSE(has_flow(gone, 1));
+}
+
+TEST_F(ReconcilerFlows, TheirFlowsAreLookedForAPartAtATime) {
+  const auto large = std::move(*ProcessHost::create({4 * kFlowBucketsPerTurnMax * kFlowWays}));
+  Reconciler its_own(*large);
+  ASSERT_TRUE(its_own.reconcile(config, world));
+  config.attachments.clear();
+  for (int turn = 0; turn < 4; turn++) {
+    ASSERT_TRUE(its_own.reconcile(config, world));
+    EXPECT_TRUE(its_own.has_more_to_do()) << turn;
+  }
+  ASSERT_TRUE(its_own.reconcile(config, world));
+  EXPECT_FALSE(its_own.has_more_to_do());
 }
 
 }  // namespace

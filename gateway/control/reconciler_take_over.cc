@@ -77,14 +77,16 @@ void Reconciler::take_over_listeners() {
   }
 }
 
-// By endpoint id, which is unique; an attachment of the same name may be another one now.
+// By endpoint id, which is unique; an attachment of the same name may be another one now. That
+// process may have been killed before the flows of a place were gone.
 void Reconciler::take_over_attachments(const Config& config) {
   for (uint16_t i = 0; i < kAttachmentsMax; i++) {
-    struct attachment& place = tables_.attachments[i];
-    if (!place.in_use) continue;
+    const struct attachment& place = tables_.attachments[i];
     const auto same =
         std::ranges::find(config.attachments, place.endpoint_id, &Attachment::endpoint_id);
-    if (same == config.attachments.end() || !attachments_.emplace(same->name, i).second) place = {};
+    if (!place.in_use || same == config.attachments.end() ||
+        !attachments_.emplace(same->name, i).second)
+      leave_attachment(i);
   }
 }
 

@@ -10,8 +10,9 @@
 // sources6, listeners, hints, policy_entries, policy_rules, watches. Written by the packet path:
 // flow_buckets, trail_buckets, new_flow_guards, unrecorded_buckets, layer2s, gates, counters,
 // target_counters, policy_counters, watch_states, and `returned` of tunnel_probes. By both, each
-// its own fields: mirror_counters. No struct here has hidden padding; the sizes are asserted below
-// and hold on both sides.
+// its own fields: mirror_counters; and user space takes out of flow_buckets and unrecorded_buckets
+// what an attachment that is gone has left. No struct here has hidden padding; the sizes are
+// asserted below and hold on both sides.
 #pragma once
 
 #include "gateway/datapath/counters.h"
