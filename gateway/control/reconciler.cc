@@ -87,9 +87,11 @@ Result<> Reconciler::reconcile(const Config& config, World& world, OnMissing on_
   if (!look_at_interfaces(config, world, on_missing)) return interfaces_.missing;
   turn_++;
   rendezvous_key_ = derive_key(config.gateway.key, KeyUse::kRendezvous);
-  const bool leftovers = !std::exchange(taken_over_, true) && host_.taken_over();
+  const bool first_turn = !std::exchange(taken_over_, true);
+  const bool leftovers = first_turn && host_.taken_over();
   if (leftovers) take_over(config);
   look_at_steering(config);
+  spare_unknown(first_turn && host_.forgets_flows());
   Result<> first;
   const auto keep = [&](Result<> result) {
     if (!result && first) first = std::move(result);
@@ -193,6 +195,7 @@ void Reconciler::write_settings(const Config& config) {
   settings wanted = make_settings(config, tables_.settings[0]);
   wanted.flow_bucket_mask = tables_.settings[0].flow_bucket_mask;
   wanted.policy = tables_.settings[0].policy;
+  wanted.spared_until_ms = tables_.settings[0].spared_until_ms;
   wanted.watching = tables_.settings[0].watching;  // watching.h
   if (std::memcmp(&wanted, tables_.settings, sizeof(wanted)) != 0) tables_.settings[0] = wanted;
 }

@@ -203,6 +203,7 @@ class Reconciler {
   struct attachment wanted_attachment(const Config& config, const Attachment& attachment,
                                       Interfaces::Pair interfaces) const;
   Result<uint16_t> take_attachment(const std::string& name);
+  void spare_unknown(bool begin);
   void leave_attachment(uint16_t place);
   void close_left_flows(uint32_t buckets_most);
 

@@ -86,6 +86,17 @@ Result<> Reconciler::write_attachments(const Config& config) {
   return {};
 }
 
+// The connections of tables that could not be read are unknown, but were not made up: until those
+// of them that live have spoken, none is refused.
+void Reconciler::spare_unknown(bool begin) {
+  settings& s = tables_.settings[0];
+  const uint64_t now_ms = host_.now_ms();
+  if (begin) s.spared_until_ms = now_ms + *std::ranges::max_element(s.idle_ms);
+  if (s.spared_until_ms == 0 || now_ms < s.spared_until_ms) return;
+  s.spared_until_ms = 0;
+  attachments_stale_ = true;
+}
+
 struct attachment Reconciler::wanted_attachment(const Config& config, const Attachment& attachment,
                                                 Interfaces::Pair interfaces) const {
   struct attachment wanted {};
@@ -97,8 +108,9 @@ struct attachment Reconciler::wanted_attachment(const Config& config, const Atta
   const LoadBalancer* lb = config.load_balancer(attachment.load_balancer);
   if (lb != nullptr && !lb->listeners.empty()) {
     const Listener& listener = lb->listeners[0];
+    const bool is_sparing = tables_.settings[0].spared_until_ms != 0;
     wanted.flags = (resets_when_idle(listener) ? kAttachmentResets : 0) |
-                   (drops_unknown_tcp(listener) ? kAttachmentDropsUnknown : 0);
+                   (drops_unknown_tcp(listener) && !is_sparing ? kAttachmentDropsUnknown : 0);
     wanted.new_flows_per_second = new_flows_per_second(listener);
     if (const auto* group = config.target_group(listener.default_action.target_group))
       wanted.group =

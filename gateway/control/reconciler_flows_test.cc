@@ -212,5 +212,53 @@ TEST_F(ReconcilerFlows, TheirFlowsAreLookedForAPartAtATime) {
   EXPECT_FALSE(its_own.has_more_to_do());
 }
 
+// ---- connections that the tables do not know ----
+
+// Tables of its own beside those of another size or layout.
+class Forgets : public TakenOver {
+ public:
+  Forgets(ProcessHost& host, bool taken_over) : TakenOver(host), taken_over_(taken_over) {}
+  bool taken_over() const override { return taken_over_; }
+  bool forgets_flows() const override { return !taken_over_; }
+
+ private:
+  bool taken_over_;
+};
+
+TEST_F(ReconcilerFlows, ConnectionsOfTablesThatCannotBeReadAreSparedForAnIdleTime) {
+  constexpr uint32_t kWanted = kAttachmentResets | kAttachmentDropsUnknown;
+  config.load_balancers[0].listeners[0].attributes = {
+      {"send_tcp_reset.on_idle_timeout.enabled", "true"}};
+  config.gateway.idle_timeouts = {{kProtocolTcp, 22, 1000}};
+  Forgets fresh(*host, false);
+  Reconciler first_one(fresh);
+  ASSERT_TRUE(first_one.reconcile(config, world));
+  const auto flags = [&] { return uint32_t{tables.attachments[0].flags}; };
+  EXPECT_EQ(flags(), uint32_t{kAttachmentResets});
+  host->set_now_ms(host->now_ms() + 999'000);
+  ASSERT_TRUE(first_one.reconcile(config, world));
+  EXPECT_EQ(flags(), uint32_t{kAttachmentResets}) << "one that is silent for long may still live";
+
+  Forgets next(*host, true);  // takes over what the first has begun
+  Reconciler later(next);
+  ASSERT_TRUE(later.reconcile(config, world));
+  EXPECT_EQ(flags(), uint32_t{kAttachmentResets}) << "a restart does not end it";
+  config.gateway.mss_clamp = true;
+  ASSERT_TRUE(later.reconcile(config, world));
+  EXPECT_EQ(flags(), uint32_t{kAttachmentResets}) << "nor does another configuration";
+  host->set_now_ms(host->now_ms() + 1'000);
+  ASSERT_TRUE(later.reconcile(config, world));
+  EXPECT_EQ(flags(), kWanted);
+  host->set_now_ms(host->now_ms() + 1'000'000);
+  ASSERT_TRUE(later.reconcile(config, world));
+  EXPECT_EQ(flags(), kWanted);
+}
+
+TEST_F(ReconcilerFlows, AFirstStartSparesNobody) {
+  config.load_balancers[0].listeners[0].attributes = {{"sluice.unknown_tcp_flow", "drop"}};
+  reconcile();
+  EXPECT_TRUE(tables.attachments[0].flags & kAttachmentDropsUnknown);
+}
+
 }  // namespace
 }  // namespace sluice::gateway

@@ -75,6 +75,8 @@ class DataPathHost {
   virtual Tables& tables() = 0;
   // The tables are those of an earlier process: full of what it knew, and in use.
   virtual bool taken_over() const { return false; }
+  // Flows have gone on until now in tables of an earlier process that cannot be read.
+  virtual bool forgets_flows() const { return false; }
   // Interfaces that an earlier process has left attached and that attach() has not been called for.
   virtual std::vector<uint32_t> left_attached() const { return {}; }
 

@@ -35,6 +35,7 @@ class KernelHost final : public DataPathHost {
   Tables& tables() override { return tables_; }
   uint64_t now_ms() const override;
   bool taken_over() const override { return taken_over_; }
+  bool forgets_flows() const override { return forgets_flows_; }
   std::vector<uint32_t> left_attached() const override;
   // This process does the work from now on: its programs take the places of those that an earlier
   // one has left, and what that has left and nobody uses goes. A process that gives up before
@@ -95,6 +96,7 @@ class KernelHost final : public DataPathHost {
   std::string pins_;    // empty: nothing is pinned
   std::string folder_;  // in it, of the tables
   bool taken_over_ = false;
+  bool forgets_flows_ = false;
   bool settled_ = false;
   std::optional<FormerTables> former_tables_;  // until this process has settled
   // Descriptors; closing one detaches, if it is not pinned.

@@ -22,6 +22,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "gateway/datapath/kernel_host.h"
 
@@ -63,12 +64,20 @@ Result<> make_folder(const std::string& pins) {
   return {};
 }
 
-// Tables of another layout or size, which nobody uses any more.
-void remove_tables(const std::string& pins, const std::string& except) {
+// Tables of another layout or size.
+std::vector<fs::path> other_tables(const std::string& pins, const std::string& own) {
+  std::vector<fs::path> out;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(pins, error))
-    if (starts_with(entry.path(), kTablesPrefix) && entry.path() != except)
-      fs::remove_all(entry.path(), error);
+    if (starts_with(entry.path(), kTablesPrefix) && entry.path() != own)
+      out.push_back(entry.path());
+  return out;
+}
+
+// Nobody uses them any more.
+void remove_tables(const std::string& pins, const std::string& except) {
+  std::error_code error;
+  for (const fs::path& tables : other_tables(pins, except)) fs::remove_all(tables, error);
 }
 
 }  // namespace
@@ -81,6 +90,7 @@ Result<> KernelHost::pin_tables(const std::string& pins, uint32_t buckets) {
             std::to_string(buckets);
   // libbpf opens each map that is there, if it is of the same kind and size, and pins the others.
   taken_over_ = fs::exists(folder_ + "/settings", error);
+  forgets_flows_ = !other_tables(pins, folder_).empty();
   fs::create_directories(folder_, error);
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object_) {

@@ -45,10 +45,28 @@ TEST_F(Pins, AStartThatFailsLeavesTheFormerTables) {
   {
     const auto other = start(2 * kFlows);
     EXPECT_FALSE(other->taken_over());
+    EXPECT_TRUE(other->forgets_flows());
     EXPECT_EQ(kept(), (std::set{kFlows, 2 * kFlows}));
   }
   EXPECT_EQ(kept(), std::set{kFlows}) << "it has never been in force";
-  EXPECT_TRUE(start(kFlows)->taken_over());
+  const auto same = start(kFlows);
+  EXPECT_TRUE(same->taken_over());
+  EXPECT_FALSE(same->forgets_flows());
+}
+
+TEST_F(Pins, AFirstStartForgetsNothing) { EXPECT_FALSE(start(kFlows)->forgets_flows()); }
+
+// Killed before its tables were in force, it leaves both.
+TEST_F(Pins, WhatItForgetsIsKnownUntilItsTablesAreInForce) {
+  ASSERT_TRUE(start(kFlows)->settle());
+  ASSERT_TRUE(start(2 * kFlows)->settle());
+  fs::create_directories(pins_ + "/tables-" + std::to_string(int{kTablesLayout}) + "-" +
+                         std::to_string(kFlows / kFlowWays));
+  const auto again = start(2 * kFlows);
+  EXPECT_TRUE(again->taken_over());
+  EXPECT_TRUE(again->forgets_flows());
+  ASSERT_TRUE(again->settle());
+  EXPECT_FALSE(start(2 * kFlows)->forgets_flows());
 }
 
 TEST_F(Pins, FormerTablesGoWhenOthersAreInForce) {
@@ -67,6 +85,7 @@ TEST_F(Pins, TablesOfAnotherLayoutAreNotTaken) {
   fs::rename(own, other);
   const auto host = start(kFlows);
   EXPECT_FALSE(host->taken_over());
+  EXPECT_TRUE(host->forgets_flows());
   EXPECT_TRUE(fs::exists(other)) << "until this one is in force";
   ASSERT_TRUE(host->settle());
   EXPECT_FALSE(fs::exists(other));

@@ -107,6 +107,8 @@ struct settings {
   struct idle_rule idle_rule[kIdleClasses];
   __u64 policy;  // its entries in use: the first one's place above 32 bits of how many they are
   __u32 tunnel_address6[4];  // outer source over IPv6, packet byte order; zeros: there is none
+  // For user space: until then no connection is refused for being unknown; 0: some may be.
+  __u64 spared_until_ms;
 };
 
 enum AttachmentFlags {
@@ -263,7 +265,7 @@ struct handed_over_head {
 SLUICE_ASSERT_SIZE(geneve_profile, 24);
 SLUICE_ASSERT_SIZE(port, 8);
 SLUICE_ASSERT_SIZE(idle_rule, 4);
-SLUICE_ASSERT_SIZE(settings, 232);
+SLUICE_ASSERT_SIZE(settings, 240);
 SLUICE_ASSERT_SIZE(attachment, 32);
 SLUICE_ASSERT_SIZE(group, 48);
 SLUICE_ASSERT_SIZE(row, 8);
