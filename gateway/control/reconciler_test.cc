@@ -234,6 +234,18 @@ TEST_F(ReconcilerTest, AMissingInterfaceChangesNothing) {
   EXPECT_EQ(tables.ports[5].role, kPortUnused);
 }
 
+TEST_F(ReconcilerTest, InterfaceNumbersAreBounded) {
+  world.interfaces["in0"] = kPortsMax - 1;
+  reconcile();
+  EXPECT_EQ(tables.ports[kPortsMax - 1].role, kPortInside);
+  world.interfaces["in0"] = kPortsMax;
+  world_changed();
+  const auto result = reconciler.reconcile(config, world);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().text(), "interface in0: its index 4096 is not below 4096");
+  EXPECT_EQ(tables.ports[kPortsMax - 1].role, kPortInside) << "all is as it was";
+}
+
 TEST_F(ReconcilerTest, ThingsThatGoAreTakenBack) {
   reconcile();
   const uint16_t group = *reconciler.group_index("ids");
