@@ -97,7 +97,10 @@
     "listener's, or its rule has a chain or passes inspection.")                                  \
   X(kDropSuperPacket, "super_packet",                                                             \
     "Many packets in one piece of a kind that the TC entry cannot carry: of a tunnel, SCTP, or "  \
-    "an appliance's datagrams; switch that offload off where they are made (`ethtool -K`).")
+    "an appliance's datagrams; switch that offload off where they are made (`ethtool -K`).")      \
+  X(kDropVlanTags, "vlan_tags",                                                                   \
+    "More than two VLAN tags, so that nobody can tell whether there is a packet of IP behind "    \
+    "them; take one away before the gateway.")
 
 SLUICE_BEGIN
 

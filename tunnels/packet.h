@@ -72,20 +72,25 @@ struct packet {
   struct tuple tuple;
 };
 
+SLUICE_INLINE int is_vlan_tag(__u16 ether_type) {
+  return ether_type == kEtherTypeVlan || ether_type == kEtherTypeQinQ;
+}
+
 // The Ethernet header with up to two VLAN tags. Sets l3_offset and vlan_tags and returns the
-// EtherType of what follows in host order; 0 for a frame that ends inside its header.
+// EtherType of what follows in host order, a third tag's included; 0 for a frame that ends inside
+// its header.
 SLUICE_INLINE __u16 parse_ethernet(const __u8* data, const __u8* end, struct packet* p) {
   if (data + kEtherHeaderLength > end) return 0;
   __u16 ether_type = load_be16(data + 12);
   p->l3_offset = kEtherHeaderLength;
   p->vlan_tags = 0;
-  if (ether_type != kEtherTypeVlan && ether_type != kEtherTypeQinQ) return ether_type;
+  if (!is_vlan_tag(ether_type)) return ether_type;
 
   if (data + kEtherHeaderLength + kVlanTagLength > end) return 0;
   ether_type = load_be16(data + 16);
   p->l3_offset = kEtherHeaderLength + kVlanTagLength;
   p->vlan_tags = 1;
-  if (ether_type != kEtherTypeVlan && ether_type != kEtherTypeQinQ) return ether_type;
+  if (!is_vlan_tag(ether_type)) return ether_type;
 
   if (data + kEtherHeaderLength + 2 * kVlanTagLength > end) return 0;
   p->l3_offset = kEtherHeaderLength + 2 * kVlanTagLength;

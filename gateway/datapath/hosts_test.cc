@@ -36,6 +36,8 @@ std::vector<Bytes> corpus() {
       ethernet(kEtherTypeIpv4, {kEtherTypeVlan}, ipv4(kProtocolUdp, udp(1000, 53, Bytes(30, 1)))),
       ethernet(kEtherTypeIpv6, {kEtherTypeQinQ, kEtherTypeVlan},
                ipv6(kProtocolUdp, udp(1000, 53, Bytes(31, 1)))),
+      ethernet(kEtherTypeIpv4, {kEtherTypeQinQ, kEtherTypeVlan, kEtherTypeVlan},
+               ipv4(kProtocolUdp, udp(1000, 53, Bytes(30, 1)))),
       ethernet(kEtherTypeIpv6, {}, ipv6(kProtocolTcp, tcp(1, 2, kTcpSyn, Bytes(77, 3)))),
       ethernet(kEtherTypeIpv6, {},
                ipv6(0, extension(60, extension(kProtocolUdp, udp(1, 2, Bytes(9, 4)))))),
@@ -167,8 +169,8 @@ TEST_F(Hosts, AgreeOnTheCorpusAndOnEverythingNearIt) {
             0);
   EXPECT_GT(cuts, 0u);
   EXPECT_GT(a.verdict[kVerdictSlowPath], cuts);
-  for (const DropReason reason :
-       {kDropFragmentTiny, kDropFragmentInvalid, kDropFragmentOverlap, kDropNlbTranslation})
+  for (const DropReason reason : {kDropFragmentTiny, kDropFragmentInvalid, kDropFragmentOverlap,
+                                  kDropNlbTranslation, kDropVlanTags})
     EXPECT_GT(a.drop[reason], 0u) << drop_reason_name(reason);
   uint32_t flows = 0;
   for (uint32_t i = 0; i < kernel->tables().flow_buckets_count * kFlowWays; i++) {

@@ -182,7 +182,8 @@ class Run {
       case kVerdictDrop:
         return;
       case kVerdictCross:
-        return require(out == in && outcome.interface == interfaces[side ^ 1]);
+        require(out == in && outcome.interface == interfaces[side ^ 1]);
+        return check_crosses(in);
       case kVerdictAnswered:
         return require(outcome.interface == interfaces[side]);
       case kVerdictSlowPath:
@@ -220,6 +221,17 @@ class Run {
                           source ? p.tuple.source : p.tuple.destination,
                           source ? p.tuple.source_port : p.tuple.destination_port));
   }
+
+  // Behind its tags, however many, there is no packet but one of neighbour discovery.
+  static void check_crosses(const Bytes& in) {
+    size_t type = 12;
+    while (type + 6 <= in.size() && is_tag(load_be16(&in[type]))) type += 4;
+    require(!is_tag(load_be16(&in[type])));
+    if (load_be16(&in[type]) == kEtherTypeIpv6)
+      return require(in[type + 2 + 7] == 255 && type <= 20);
+    require(load_be16(&in[type]) != kEtherTypeIpv4);
+  }
+  static bool is_tag(uint16_t type) { return type == kEtherTypeVlan || type == kEtherTypeQinQ; }
 
   // A packet may pass uninspected: a group fails open, or its flow says so.
   void check_passes(const Bytes& in, uint32_t attachment_index) const {

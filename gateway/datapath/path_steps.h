@@ -12,7 +12,8 @@
 
 SLUICE_GATEWAY_BEGIN
 
-// The frame's headers. A frame that is not IP has version 0 in its tuple and no error.
+// The frame's headers. A frame that is not IP has version 0 in its tuple and no error; what stands
+// behind a third tag could be IP to somebody further on.
 SLUICE_STAGE enum DropReason frame_parse(frame* f, struct packet* p) {
   if (!p) return kDropFrameTruncated;
   const __u8* data = frame_data(f);
@@ -20,8 +21,9 @@ SLUICE_STAGE enum DropReason frame_parse(frame* f, struct packet* p) {
   const __u16 ether_type = parse_ethernet(data, end, p);
   if (ether_type == 0) return kDropFrameTruncated;
   p->tuple.version = 0;
+  if (is_vlan_tag(ether_type)) return kDropVlanTags;
   if (ether_type != kEtherTypeIpv4 && ether_type != kEtherTypeIpv6) return kDropNone;
-  if (frame_tag(f) != 0 && p->vlan_tags == kVlanTagsMax) return kDropNone;
+  if (frame_tag(f) != 0 && p->vlan_tags == kVlanTagsMax) return kDropVlanTags;
   return parse_ip_within(data, end, frame_length(f), ether_type == kEtherTypeIpv4 ? 4 : 6, p);
 }
 

@@ -127,6 +127,23 @@ TEST_F(Path, CrossesWhatIsNotIp) {
   EXPECT_EQ(from_outside(forged).outcome.verdict, kVerdictTarget);
 }
 
+// A host strips tags of priority, however many: what is behind them may not cross uninspected.
+TEST_F(Path, MoreThanTwoTagsAreRefused) {
+  const Bytes packet = ipv4(kProtocolUdp, udp(7, 53, Bytes(9, 1)));
+  for (const uint16_t type : {kEtherTypeVlan, kEtherTypeQinQ}) {
+    for (const Bytes& in : {ethernet(kEtherTypeIpv4, {type, type, type}, packet),
+                            ethernet(kEtherTypeIpv4, {type, type, type, type, type}, packet),
+                            ethernet(0x0806, {type, type, type}, Bytes(28, 1))}) {
+      const uint64_t before = drops(kDropVlanTags);
+      EXPECT_EQ(from_outside(in).outcome.reason, kDropVlanTags);
+      EXPECT_EQ(from_inside(in).outcome.verdict, kVerdictDrop);
+      EXPECT_EQ(drops(kDropVlanTags), before + 2);
+    }
+    EXPECT_EQ(from_outside(ethernet(0x0806, {type, type}, Bytes(28, 1))).outcome.verdict,
+              kVerdictCross);
+  }
+}
+
 TEST_F(Path, InjectedResetGoesBackToTheClient) {
   const Step out = from_outside(request());
   const Bytes reset = ipv4(kProtocolTcp, tcp(80, 4242, kTcpRst | kTcpAck),

@@ -192,8 +192,13 @@ TEST_F(TcEntry, OtherFramesCrossOrAreDropped) {
   send(ethernet(0x0806, {}, Bytes(28, 1)), kOutside);
   send(ethernet(kEtherTypeIpv4, {}, Bytes(40, 0xff)), kOutside);
   send(ethernet(kEtherTypeIpv4, {}, ipv4(kProtocolUdp, udp(5, 6, Bytes(9, 1)))), kTunnel);
-  EXPECT_EQ(verdicts[kVerdictCross], 1);
-  EXPECT_EQ(verdicts[kVerdictDrop], 1);
+  send(ethernet(0x0806, {kEtherTypeVlan, kEtherTypeVlan}, Bytes(28, 1)), kOutside);
+  for (const uint16_t ether_type : {uint16_t{kEtherTypeIpv4}, uint16_t{kEtherTypeVlan}})
+    send(ethernet(ether_type, {kEtherTypeVlan, kEtherTypeVlan, kEtherTypeVlan},
+                  ipv4(kProtocolUdp, udp(5, 6, Bytes(9, 1)))),
+         kOutside);
+  EXPECT_EQ(verdicts[kVerdictCross], 2);
+  EXPECT_EQ(verdicts[kVerdictDrop], 3);
   EXPECT_EQ(verdicts[kVerdictStack], 1);
 }
 
