@@ -149,21 +149,55 @@ SLUICE_STAGE __u32 flow_find(const struct path_tables* tables, struct flow_query
   return kFlowNotFound;
 }
 
-// How gladly a place is given away: 0 never, else the higher the sooner.
+// How gladly a place is given away: 0 never, else the higher the sooner; within each of these, the
+// older the sooner.
+enum FlowExpendable {
+  kExpendHalfOpen = 0x100,
+  kExpendIdle = 0x200,
+  kExpendClosed = 0x300,
+  kExpendEmpty = 0x400,
+};
+
 SLUICE_INLINE __u32 flow_entry_expendable(__u64 entry, __u32 epoch) {
-  if (entry == 0) return 0x400;
+  if (entry == 0) return kExpendEmpty;
   const __u32 state = flow_entry_state(entry);
   const __u32 age = (epoch - (__u32)entry) & kFlowEpochMask;
   if (state == kFlowEmpty) return 0;  // being written by another CPU
-  if (state == kFlowClosed) return 0x300 + age;
-  if (age > kFlowIdleEpochs) return 0x200 + age;
-  return state == kFlowHalfOpen ? 0x100 + age : 0;
+  if (state == kFlowClosed) return kExpendClosed + age;
+  if (age > kFlowIdleEpochs) return kExpendIdle + age;
+  return state == kFlowHalfOpen ? kExpendHalfOpen + age : 0;
 }
 
-// Claims a place for a new flow and returns its index, or kFlowNotFound in a bucket full of live
-// established flows. The caller fills the record and calls flow_publish.
-SLUICE_STAGE __u32 flow_claim(const struct path_tables* tables, __u64 hash, __u32 now_ms,
-                              __u32 cpu) {
+// Marks the place of an entry as being written; 0: another CPU was quicker.
+SLUICE_INLINE int flow_seize(__u64* place, __u64 entry, __u64 hash) {
+  return compare_and_swap(place, entry, flow_entry(hash, kFlowEmpty, kFlowEpochMask)) == entry;
+}
+
+// Claims the place of an established flow that has idled out though its mark says that it lives:
+// marks know only the longest silence of all, and come round.
+SLUICE_STAGE __u32 flow_claim_expired(const struct path_tables* tables, __u64 hash, __u32 now_ms,
+                                      __u32 cpu) {
+  const struct settings* settings = table_settings(tables, 0);
+  struct counters* counters = table_counters(tables, cpu);
+  if (!settings || !counters) return kFlowNotFound;
+  const __u32 bucket_index = (__u32)hash & settings->flow_bucket_mask;
+  struct flow_bucket* bucket = table_flow_buckets(tables, bucket_index);
+  if (!bucket) return kFlowNotFound;
+  for (__u32 way = 0; way < kFlowWays; way++) {
+    const __u64 entry = bucket->entry[way];
+    if (flow_entry_state(entry) != kFlowEstablished ||
+        !flow_is_expired(settings, &bucket->record[way], now_ms) ||
+        !flow_seize(&bucket->entry[way], entry, hash))
+      continue;
+    counters->event[kEventFlowExpired]++;
+    return bucket_index * kFlowWays + way;
+  }
+  return kFlowNotFound;
+}
+
+// Claims the place of the most expendable flow, by the marks, that is at least so expendable.
+SLUICE_STAGE __u32 flow_claim_marked(const struct path_tables* tables, __u64 hash, __u32 now_ms,
+                                     __u32 cpu, __u32 least) {
   const struct settings* settings = table_settings(tables, 0);
   struct counters* counters = table_counters(tables, cpu);
   if (!settings || !counters) return kFlowNotFound;
@@ -171,8 +205,8 @@ SLUICE_STAGE __u32 flow_claim(const struct path_tables* tables, __u64 hash, __u3
   struct flow_bucket* bucket = table_flow_buckets(tables, bucket_index);
   if (!bucket) return kFlowNotFound;
   const __u32 epoch = flow_epoch(settings, now_ms);
-  __u32 best = 0;
-  __u32 best_way = 0;
+  __u32 best = least - 1;
+  __u32 best_way = kFlowWays;
   __u64 best_entry = 0;
   const __u32 home = flow_home(hash);
 #pragma GCC unroll 8
@@ -186,17 +220,27 @@ SLUICE_STAGE __u32 flow_claim(const struct path_tables* tables, __u64 hash, __u3
       best_entry = entry;
     }
   }
-  if (best == 0) return kFlowNotFound;
+  if (best_way == kFlowWays) return kFlowNotFound;
   best_way &= kFlowWays - 1;
-  __u64* place = &bucket->entry[best_way];
-  if (compare_and_swap(place, best_entry, flow_entry(hash, kFlowEmpty, kFlowEpochMask)) !=
-      best_entry)
-    return kFlowNotFound;  // another CPU was quicker; rare enough to refuse
-  if (best < 0x200)
+  if (!flow_seize(&bucket->entry[best_way], best_entry, hash))
+    return kFlowNotFound;  // rare enough to refuse
+  if (best < kExpendIdle)
     counters->event[kEventFlowEvicted]++;
-  else if (best < 0x400)
+  else if (best < kExpendEmpty)
     counters->event[kEventFlowExpired]++;
   return bucket_index * kFlowWays + best_way;
+}
+
+// Claims a place for a new flow and returns its index, or kFlowNotFound in a bucket full of live
+// established flows. The caller fills the record and calls flow_publish. Records are looked at only
+// where no mark says that a place is free; from here, because the kernel host's stack is full
+// below.
+SLUICE_INLINE __u32 flow_claim(const struct path_tables* tables, __u64 hash, __u32 now_ms,
+                               __u32 cpu) {
+  __u32 index = flow_claim_marked(tables, hash, now_ms, cpu, kExpendIdle);
+  if (index == kFlowNotFound) index = flow_claim_expired(tables, hash, now_ms, cpu);
+  if (index == kFlowNotFound) index = flow_claim_marked(tables, hash, now_ms, cpu, kExpendHalfOpen);
+  return index;
 }
 
 // Lets others find the flow at `index`, and stamps its state and age (flow_marks) into its entry.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the path remembers: cookies of a tuple's uses, the target of a flow, and what gives way when
 // its tables are full.
+#include <bit>
+
 #include "gateway/datapath/path_test_base.h"
 
 namespace sluice::gateway {
@@ -73,16 +75,18 @@ TEST_F(Path, AnUnansweredSynFollowsItsRow) {
   EXPECT_EQ(from_outside(request()).bytes[33], 11 + other);
 }
 
+// A datagram of one of many clients, or its answer.
+Bytes flow(uint32_t n, bool backward) {
+  const Bytes a = {10, 1, static_cast<uint8_t>(n >> 8), static_cast<uint8_t>(n)};
+  const Bytes b = {10, 0, 0, 2};
+  return ethernet(kEtherTypeIpv4, {},
+                  backward ? ipv4(kProtocolUdp, udp(53, 5000), {.source = b, .destination = a})
+                           : ipv4(kProtocolUdp, udp(5000, 53), {.source = a, .destination = b}));
+}
+
 // Fills the table with flows that both ends have spoken in; then newcomers go without a record and
 // the old ones still work. Half-open ones give way.
 TEST_F(Path, AFullTableKeepsEstablishedFlows) {
-  auto flow = [](uint32_t n, bool backward) {
-    const Bytes a = {10, 1, static_cast<uint8_t>(n >> 8), static_cast<uint8_t>(n)};
-    const Bytes b = {10, 0, 0, 2};
-    return ethernet(kEtherTypeIpv4, {},
-                    backward ? ipv4(kProtocolUdp, udp(53, 5000), {.source = b, .destination = a})
-                             : ipv4(kProtocolUdp, udp(5000, 53), {.source = a, .destination = b}));
-  };
   std::vector<uint32_t> established;
   for (uint32_t n = 0; n < 20000; n++) {
     const uint64_t before = events(kEventFlowCreated);
@@ -101,6 +105,29 @@ TEST_F(Path, AFullTableKeepsEstablishedFlows) {
   for (uint32_t n = 30000; n < 31000; n++)
     ASSERT_EQ(from_outside(flow(n, false)).outcome.verdict, kVerdictTarget);
   EXPECT_EQ(events(kEventFlowExpired), 1000u);
+}
+
+// Flows that have idled out give way from that moment on, however long ago it was, and however long
+// others may be silent: the mark of a flow's age knows only the longest time, and comes round.
+TEST_F(Path, FlowsThatHaveIdledOutGiveWay) {
+  constexpr uint32_t kIdle = 350'000, kNew = 400;
+  settings& s = host->tables().settings[0];
+  for (const uint32_t longest_ms : {kIdle, 86'400'000u}) {
+    s.idle_ms[kIdleRules] = longest_ms;
+    s.epoch_shift = static_cast<uint16_t>(std::bit_width(longest_ms) - 5);
+    for (const uint32_t silent_ms :
+         {kIdle, kIdle + 1, 540'000u, 1'100'000u, 1'500'000u, 90'000'000u}) {
+      SCOPED_TRACE(testing::Message() << silent_ms << " ms, the longest " << longest_ms);
+      fill_flows(host->tables(), host->now_ms());
+      host->set_now_ms(host->now_ms() + silent_ms);
+      const uint64_t created = events(kEventFlowCreated), expired = events(kEventFlowExpired);
+      for (uint32_t n = 0; n < kNew; n++)
+        ASSERT_EQ(from_outside(flow(n, false)).outcome.verdict, kVerdictTarget);
+      const uint32_t gave_way = silent_ms > kIdle ? kNew : 0;
+      EXPECT_EQ(events(kEventFlowCreated) - created, gave_way);
+      EXPECT_EQ(events(kEventFlowExpired) - expired, gave_way);
+    }
+  }
 }
 
 // A million connections that are never answered: each takes the place of another of them, so those

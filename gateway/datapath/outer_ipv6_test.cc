@@ -236,12 +236,7 @@ TEST_P(OuterIpv6, ProbesComeBack) {
 
 // No place in the table of flows: records of others that are alive.
 TEST_P(OuterIpv6, FlowsWithoutARecord) {
-  const settings& s = tables().settings[0];
-  for (uint32_t bucket = 0; bucket < tables().flow_buckets_count; bucket++)
-    for (uint32_t way = 0; way < kFlowWays; way++)
-      tables().flow_buckets[bucket].entry[way] =
-          flow_entry(~uint64_t{0} - way * 256, kFlowEstablished,
-                     flow_epoch(&s, static_cast<uint32_t>(now_ms())));
+  fill_flows(tables(), now_ms());
   for (const uint8_t profile : kAll) {
     SCOPED_TRACE(tunnels::profile_name(profile));
     all_speak(profile);

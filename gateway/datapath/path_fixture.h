@@ -87,9 +87,13 @@ inline void use_for_all(Tables& tables, uint8_t rule) {
 inline void fill_flows(Tables& tables, uint64_t now_ms) {
   const uint32_t epoch = flow_epoch(tables.settings, static_cast<uint32_t>(now_ms));
   for (uint32_t bucket = 0; bucket < tables.flow_buckets_count; bucket++)
-    for (uint32_t way = 0; way < kFlowWays; way++)
+    for (uint32_t way = 0; way < kFlowWays; way++) {
       tables.flow_buckets[bucket].entry[way] =
           flow_entry(~uint64_t{0} - way * 256, kFlowEstablished, epoch);
+      flow_record& record = tables.flow_buckets[bucket].record[way];
+      record = {};
+      record.last_seen_ms = static_cast<uint32_t>(now_ms);
+    }
 }
 
 // Group 0: the appliances, row i to appliance i % kAppliances. kNetworkGroup and the one after it:
