@@ -8,6 +8,7 @@
 
 #include "gateway/datapath/chain.h"
 #include "gateway/datapath/encapsulate.h"
+#include "gateway/datapath/tunnel_probe.h"
 
 SLUICE_GATEWAY_BEGIN
 
@@ -20,10 +21,16 @@ SLUICE_INLINE int datagram_is_of(const struct path_tables* tables, const struct 
   return profile && !(profile->flags & kGeneveHasAttachment);
 }
 
+// Whether a datagram has the ends of the gateway's own probes, and no cookie to tell it from one:
+// nobody's flow may have them.
+SLUICE_STAGE int profiled_is_probe(const struct datagram* d) {
+  return d && source_is_profiled(d->from) && packet_is_probe(&d->inner);
+}
+
 // As verify_return, of the flow at `place`. The datagram gets the cookie that it would have.
 SLUICE_STAGE __u32 verify_profiled(const struct path_tables* tables, struct datagram* d,
                                    __u32 place) {
-  if (!d) return kDropFlowUnknown;
+  if (!d || profiled_is_probe(d)) return kDropFlowUnknown;
   const struct flow_record* record = table_flow_records(tables, place);
   if (!record) return kDropFlowUnknown;
   const struct attachment* attachment = table_attachments(tables, record->attachment);

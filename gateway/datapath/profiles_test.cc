@@ -303,6 +303,35 @@ TEST_P(Profiles, FlowsWithoutARecord) {
   }
 }
 
+// Whoever sends packets with the ends of the gateway's own probes makes no flow of them, with a
+// record or without: the probes are taken, and nothing with their ends is delivered.
+TEST_P(Profiles, AFlowWithTheEndsOfAProbeTakesNone) {
+  const auto packet = [](uint64_t token) {
+    Bytes payload(24, 1);
+    store_u64(payload.data(), token);
+    return ipv4(kProtocolUdp, udp(9, 9, payload),
+                {.source = {192, 0, 2, 1}, .destination = {198, 51, 100, 1}});
+  };
+  for (const uint8_t profile : {kProfileGoogle, kProfilePlain}) {
+    for (const bool recorded : {false, true}) {
+      SCOPED_TRACE(testing::Message() << tunnels::profile_name(profile) << ' ' << recorded);
+      all_speak(profile);
+      if (!recorded) fill_flows(tables(), now_ms());
+      const Step sent = from_outside(ethernet(kEtherTypeIpv4, {}, packet(5)));
+      ASSERT_EQ(sent.outcome.verdict, kVerdictTarget);
+      expect_refused(returned(sent.bytes), kDropProbeStale);
+      tunnel_probe& probe = tables().tunnel_probes[appliance(sent)];
+      probe.expected = 77;
+      Bytes back = first(returned(sent.bytes), header_length_of(profile));
+      append(back, packet(77));
+      EXPECT_EQ(from_tunnel(back).outcome.verdict, kVerdictProbe);
+      EXPECT_EQ(probe.returned, 77u);
+      std::fill_n(tables().flow_buckets, tables().flow_buckets_count, flow_bucket{});
+    }
+    EXPECT_GT(events(kEventUnrecordedSent), 0u);
+  }
+}
+
 // Hop 1 speaks plain, hop 2 AWS's: each gets its own bytes, and each speaks for itself.
 TEST_P(Profiles, AChainOfTwoProfiles) {
   all_speak(kProfilePlain);

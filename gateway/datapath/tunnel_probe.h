@@ -26,17 +26,21 @@ enum ProbeReturn {
   kProbeStale = 2,  // another one
 };
 
+// Whether a packet has the ends of a probe.
+SLUICE_INLINE int packet_is_probe(const struct packet* p) {
+  const struct tuple* t = &p->tuple;
+  return t->version == 4 && t->protocol == kProtocolUdp && (p->flags & kPacketHasPorts) &&
+         t->source[0] == swap_be32(kProbeSource) &&
+         t->destination[0] == swap_be32(kProbeDestination) &&
+         t->destination_port == swap_be16(kProbePort);
+}
+
 // Whether a datagram of target `from` is a probe, and notes it if so. Asked only of what belongs to
 // no flow.
 SLUICE_STAGE enum ProbeReturn probe_take(const struct path_tables* tables, frame* f,
                                          const struct datagram* d, __u32 from) {
   if (!d) return kProbeNone;
-  const struct tuple* t = &d->inner.tuple;
-  if (t->version != 4 || t->protocol != kProtocolUdp || !(d->inner.flags & kPacketHasPorts) ||
-      t->source[0] != swap_be32(kProbeSource) ||
-      t->destination[0] != swap_be32(kProbeDestination) ||
-      t->destination_port != swap_be16(kProbePort))
-    return kProbeNone;
+  if (!packet_is_probe(&d->inner)) return kProbeNone;
   struct tunnel_probe* probe = table_tunnel_probes(tables, from);
   const __u32 offset = d->inner.l4_offset + 8;
   if (!probe || offset > kHeaderOffsetMax + 8) return kProbeStale;

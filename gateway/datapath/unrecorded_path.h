@@ -122,8 +122,10 @@ SLUICE_INLINE enum Verdict unrecorded_return(struct passage* way, frame* f,
   flow_query_from_tuple(&query, way->settings, &d.inner.tuple, kNone16, d.geneve.endpoint_id);
   query.elsewhere = otherwise == kDropEndpointMismatch;
   __u32 place = kFlowNotFound;
-  enum DropReason reason =
-      unrecorded_verify(way->tables, &query, d.geneve.flow_cookie, d.from, way->now_ms, &place);
+  enum DropReason reason = profiled_is_probe(&d)
+                               ? otherwise
+                               : unrecorded_verify(way->tables, &query, d.geneve.flow_cookie,
+                                                   d.from, way->now_ms, &place);
   if (reason != kDropNone) return path_stray(way, f, &d, reason);
   const struct unrecorded_flow* flow = unrecorded_at(way->tables, place);
   if (!flow) return path_drop(way, otherwise);
