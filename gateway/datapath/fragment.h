@@ -17,7 +17,10 @@
 SLUICE_GATEWAY_BEGIN
 
 enum {
-  kFragmentMs = 2000,  // how long a datagram's next fragment may take, and one waits for its first
+  kFragmentMs = 2000,  // how long one waits for its first
+  // How long after the last one that has passed a datagram's next fragment may come. Nobody puts
+  // datagrams together for longer (RFC 8200 section 4.5), so none that overlaps comes after it.
+  kReassemblyMs = 60000,
   kDatagramMax = 65535,
 };
 
@@ -95,7 +98,8 @@ SLUICE_INLINE struct fragment_trail* trail_find(struct trail_bucket* bucket, __u
 
 // Whether further fragments of its datagram are expected.
 SLUICE_INLINE int trail_is_open(const struct fragment_trail* trail, __u32 now_ms) {
-  if (silence_ms(trail->last_seen_ms, now_ms) > kFragmentMs) return 0;
+  const __u32 longest = trail->flags & kTrailBegun ? kReassemblyMs : kFragmentMs;
+  if (silence_ms(trail->last_seen_ms, now_ms) > longest) return 0;
   if (trail->flags & kTrailReturned) return 0;
   return !(trail->flags & kTrailEnds) || trail->passed != trail->end;
 }

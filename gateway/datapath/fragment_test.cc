@@ -301,6 +301,31 @@ TEST_F(Fragments, AnIdentificationMayBeUsedAgain) {
   EXPECT_EQ(all_drops(kDropFragmentOverlap), 0u);
 }
 
+// Whoever puts the datagram together may hold its first fragments for a minute.
+TEST_F(Fragments, DoNotOverlapWhenTheyComeLate) {
+  const Bytes payload = datagram(300);
+  Bytes other = payload;
+  other[20] ^= 0xff;
+  uint16_t id = 0;
+  for (const uint64_t late_ms : {2'200u, 30'000u, 60'000u}) {
+    const auto pieces = cut4(payload, 104, ++id), changed = cut4(other, 104, id);
+    EXPECT_EQ(pass(pieces[0]).verdict, kVerdictTarget);
+    host->set_now_ms(host->now_ms() + late_ms);
+    EXPECT_EQ(pass(changed[0]).reason, kDropFragmentOverlap);
+    EXPECT_EQ(pass(pieces[2]).verdict, kVerdictTarget) << "the datagram goes on";
+    EXPECT_EQ(pass(changed[0]).reason, kDropFragmentOverlap);
+    EXPECT_EQ(pass(changed[1]).verdict, kVerdictTarget);
+    // It is whole: its name may be used again.
+    EXPECT_EQ(pass(changed[0]).verdict, kVerdictTarget);
+  }
+  EXPECT_EQ(slow.waiting(), 0u);
+  // Nobody waits for the rest any longer.
+  const auto pieces = cut4(payload, 104, ++id);
+  EXPECT_EQ(pass(pieces[0]).verdict, kVerdictTarget);
+  host->set_now_ms(host->now_ms() + kReassemblyMs + 1);
+  EXPECT_EQ(pass(pieces[0]).verdict, kVerdictTarget);
+}
+
 TEST_F(Fragments, WaitNoLongerThanTwoSeconds) {
   const auto pieces = cut4(datagram(300), 160, 9);
   EXPECT_EQ(pass(pieces[1]).verdict, kVerdictSlowPath);
