@@ -52,10 +52,9 @@ SLUICE_INLINE int unrecorded_is(__u64 seen, __u64 way, __u64 hash) {
 }
 
 // A flow is remembered for as long as one with a record.
-SLUICE_INLINE int unrecorded_is_alive(const struct settings* settings, __u64 seen, __u8 protocol,
+SLUICE_INLINE int unrecorded_is_alive(const struct settings* settings, __u64 seen, __u32 idle_class,
                                       __u32 now_ms) {
-  const __u32 idle_ms = settings->idle_ms[protocol == kProtocolTcp ? kIdleTcp : kIdleOther];
-  return silence_ms((__u32)seen, now_ms) <= idle_ms;
+  return silence_ms((__u32)seen, now_ms) <= settings->idle_ms[idle_class & (kIdleClasses - 1)];
 }
 
 // The place of a flow that is remembered and alive, or kFlowNotFound.
@@ -63,12 +62,13 @@ SLUICE_STAGE __u32 unrecorded_find(const struct path_tables* tables, struct flow
                                    __u32 now_ms) {
   const struct settings* settings = table_settings(tables, 0);
   if (!query || !settings) return kFlowNotFound;
+  const __u32 idle_class = flow_idle_class(tables, &query->key) >> kFlowIdleShift;
   const __u32 first = ((__u32)query->hash & (kUnrecordedBuckets - 1)) * kUnrecordedWays;
   for (__u32 i = 0; i < kUnrecordedWays; i++) {
     const struct unrecorded_flow* flow = unrecorded_at(tables, first + i);
     if (!flow) return kFlowNotFound;
     if (!unrecorded_is(flow->seen, flow->way, query->hash) ||
-        !unrecorded_is_alive(settings, flow->seen, query->key.protocol, now_ms))
+        !unrecorded_is_alive(settings, flow->seen, idle_class, now_ms))
       continue;
     const __u32 index = unrecorded_attachment(flow);
     if (query->attachment == index) return first + i;

@@ -198,6 +198,24 @@ TEST_F(Unrecorded, ItStaysWithItsTargetWhileThatServes) {
   EXPECT_NE(appliance(from_outside(request(kTcpAck))), appliance(tcp_out));
 }
 
+// gateway.idle_timeouts are for these flows, too.
+TEST_F(Unrecorded, ItIsRememberedForAsLongAsItsRecordWouldBe) {
+  settings& s = tables().settings[0];
+  s.idle_rule[kIdleRules] = {swap_be16(80), kProtocolTcp, kIdleRules};
+  for (const uint32_t idle_ms : {2'000u, 6'000'000u}) {
+    s.idle_ms[kIdleRules] = idle_ms;
+    guard(1);
+    from_outside(syn_of(idle_ms));
+    const Step out = from_outside(request());
+    guard(0);
+    host->set_now_ms(host->now_ms() + idle_ms);
+    EXPECT_EQ(from_tunnel(returned(out.bytes)).outcome.verdict, kVerdictInside);
+    host->set_now_ms(host->now_ms() + 1);
+    EXPECT_EQ(from_tunnel(returned(out.bytes)).outcome.verdict, kVerdictDrop);
+  }
+  EXPECT_EQ(events(kEventUnrecordedReturned), 2u);
+}
+
 TEST_F(Unrecorded, OnlyWhatHasBegunGoesOnWhereUnknownConnectionsAreRefused) {
   endpoint().flags = kAttachmentDropsUnknown | kAttachmentResets;
   close_guard();
