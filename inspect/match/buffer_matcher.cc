@@ -131,10 +131,11 @@ BufferPlan::BufferPlan(const std::vector<BufferMatch>& matches) {
     Step step{&match, is_relative(match), false, 0};
     if (const auto* decode = std::get_if<Base64>(&match)) {
       step.inside = nested_.size();
-      nested_.emplace_back(decode->inside);
+      asks_sets_ |= nested_.emplace_back(decode->inside).asks_sets_;
     }
     if (!steps_.empty() && !step.relative && moves(match)) chain_ends_.push_back(steps_.size());
     needs_end_ |= asks_for_end(match);
+    asks_sets_ |= std::holds_alternative<DatasetTest>(match);
     steps_.push_back(step);
   }
   chain_ends_.push_back(steps_.size());

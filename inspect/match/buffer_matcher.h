@@ -36,6 +36,8 @@ class BufferPlan {
 
   // Whether more bytes behind can undo a match: something must not be there, or the end counts.
   bool needs_end() const { return needs_end_; }
+  // Whether the same bytes may hold another time: a set is asked for them.
+  bool asks_sets() const { return asks_sets_; }
 
  private:
   friend class BufferMatcher;
@@ -49,6 +51,7 @@ class BufferPlan {
   std::vector<size_t> chain_ends_;
   std::vector<BufferPlan> nested_;
   bool needs_end_ = false;
+  bool asks_sets_ = false;
 };
 
 // One per worker.

@@ -345,5 +345,29 @@ TEST(Profile, CountsWhatEachRuleCosts) {
   EXPECT_EQ(Harness("").inspector().profile(), nullptr);
 }
 
+// A request that does not say what a rule asks for says it no more when it is over.
+TEST(Profile, WhatAWholeBufferDecidesIsTriedOnce) {
+  InspectorOptions options;
+  options.profile = true;
+  Harness h(
+      "alert http any any -> any any (http.user_agent; content:\"me\"; bsize:7; sid:1;)\n"
+      "alert http any any -> any any (http.method; content:\"GET\"; http.header_names; "
+      "content:!\"Host\"; sid:2;)\n"
+      "alert http any any -> any any (http.uri; content:\"/x\"; http.stat_code; content:\"200\"; "
+      "sid:3;)\n"
+      "alert http any any -> any any (http.uri; content:\"/x\"; http.response_body; "
+      "content:!\"end\"; sid:4;)",
+      options);
+  const auto& costs = h.inspector().profile()->costs();
+  h.connect({});
+  const std::string request = "GET /x HTTP/1.1\r\nHost: h\r\nUser-Agent: me\r\n\r\n";
+  h.data({}, 0, request);
+  h.send(tcp(Ends{}.turned(), kAck, 5001, 1001 + static_cast<uint32_t>(request.size()),
+             "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+  EXPECT_EQ(costs[0].tries, 1u);
+  EXPECT_EQ(costs[1].tries, 3u) << "when it is called, and when the names of either side come";
+  EXPECT_EQ(h.alerts(), (Sids{3, 4}));
+}
+
 }  // namespace
 }  // namespace sluice::inspect

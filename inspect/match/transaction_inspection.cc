@@ -252,18 +252,20 @@ void TransactionInspection::try_those(Transaction& transaction, Notes& notes, As
 void TransactionInspection::try_waiting(Transaction& transaction, Notes& notes, uint16_t view) {
   if (current_ == nullptr) return;
   try_those(transaction, notes, [&](const Waiting& waiting) {
-    if (waiting.view != kAnyView) return waiting.view == view;
+    if (waiting.view != kAnyView)
+      return waiting.view == view && waiting.settled != notes.arrived.size();
     return engine_->may_ask_about(waiting.rule, view) &&
            asks_about(engine_->rule(waiting.rule), view);
   });
 }
 
 void TransactionInspection::try_all_waiting(Transaction& transaction, Notes& notes) {
-  try_those(transaction, notes, [](const Waiting&) { return true; });
+  try_those(transaction, notes, [](const Waiting& waiting) { return !waiting.settled; });
 }
 
 bool TransactionInspection::try_rule(Transaction& transaction, Notes& notes, Waiting& rule) {
   rule.view = kAnyView;
+  rule.settled.reset();
   const CompiledRule& compiled = engine_->rule(rule.rule);
   const Done done{compiled.rule.id(), rule.direction};
   if (std::find(notes.done.begin(), notes.done.end(), done) != notes.done.end()) return true;
@@ -285,11 +287,23 @@ bool TransactionInspection::parts_hold(const Notes& notes, const CompiledRule& c
   for (size_t i = 0; i < compiled.parts.size(); i++) {
     const RulePart& part = compiled.rule.parts[i];
     if (part_holds(notes, part, compiled.parts[i], rule.direction)) continue;
-    // What the packet says changes without being told.
-    if (!is_packet_buffer(part.buffer)) rule.view = compiled.parts[i].view;
+    wait_for(notes, compiled, i, rule);
     return false;
   }
   return true;
+}
+
+// What the packet says changes without being told, and so does a set. Of a body, and of what must
+// not be there, its end may decide; and what one part reads into a variable may help another one.
+void TransactionInspection::wait_for(const Notes& notes, const CompiledRule& compiled, size_t part,
+                                     Waiting& rule) {
+  const RulePart& failed = compiled.rule.parts[part];
+  if (is_packet_buffer(failed.buffer)) return;
+  rule.view = compiled.parts[part].view;
+  const bool streamed = info_of(failed.buffer).shape == BufferShape::kStreamed;
+  if (!streamed && !failed.absent && compiled.rule.variables == 0 &&
+      !compiled.parts[part].plan.asks_sets())
+    rule.settled = static_cast<uint16_t>(notes.arrived.size());
 }
 
 bool TransactionInspection::part_holds(const Notes& notes, const RulePart& part,

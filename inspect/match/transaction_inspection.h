@@ -112,6 +112,8 @@ class TransactionInspection final : public TransactionSink {
     Direction direction;
     // The part about this view did not hold: without more of that the rule does not either.
     uint16_t view = kAnyView;
+    // How many buffers there were then, if only a further one of that view can change it.
+    std::optional<uint16_t> settled{};
     bool operator==(const Waiting& other) const {
       return rule == other.rule && direction == other.direction;
     }
@@ -178,6 +180,8 @@ class TransactionInspection final : public TransactionSink {
   // True if it held, now or before; else notes what the rule waits for.
   bool try_rule(Transaction& transaction, Notes& notes, Waiting& rule);
   bool parts_hold(const Notes& notes, const CompiledRule& compiled, Waiting& rule);
+  static void wait_for(const Notes& notes, const CompiledRule& compiled, size_t part,
+                       Waiting& rule);
   bool part_holds(const Notes& notes, const RulePart& part, const CompiledPart& compiled,
                   Direction direction);
   std::string members_of(const Transaction& transaction);
