@@ -60,6 +60,17 @@ bool asks_for_end(const BufferMatch& match) {
          std::holds_alternative<DatasetTest>(match);
 }
 
+// Where a buffer ends at the earliest that holds the match.
+uint64_t least_end(const BufferMatch& match) {
+  if (const auto* size = std::get_if<BufferSize>(&match))
+    return size->range.outside ? 0 : size->range.least;
+  const auto* content = std::get_if<Content>(&match);
+  if (content == nullptr || content->negated) return 0;
+  const bool known = !content->relative && !content->offset.variable;
+  const int64_t before = known ? std::max<int64_t>(content->offset.value, 0) : 0;
+  return static_cast<uint64_t>(before) + content->bytes.size();
+}
+
 constexpr int64_t kDigitsMax = 23;
 
 int digit_value(uint8_t c, int base) {
@@ -136,6 +147,7 @@ BufferPlan::BufferPlan(const std::vector<BufferMatch>& matches) {
     if (!steps_.empty() && !step.relative && moves(match)) chain_ends_.push_back(steps_.size());
     needs_end_ |= asks_for_end(match);
     asks_sets_ |= std::holds_alternative<DatasetTest>(match);
+    end_min_ = std::max(end_min_, least_end(match));
     steps_.push_back(step);
   }
   chain_ends_.push_back(steps_.size());

@@ -38,6 +38,8 @@ class BufferPlan {
   bool needs_end() const { return needs_end_; }
   // Whether the same bytes may hold another time: a set is asked for them.
   bool asks_sets() const { return asks_sets_; }
+  // What ends before this position cannot hold all that is asked for.
+  uint64_t end_min() const { return end_min_; }
 
  private:
   friend class BufferMatcher;
@@ -52,6 +54,7 @@ class BufferPlan {
   std::vector<BufferPlan> nested_;
   bool needs_end_ = false;
   bool asks_sets_ = false;
+  uint64_t end_min_ = 0;
 };
 
 // One per worker.

@@ -29,6 +29,8 @@ bool matches(const Rule& rule, std::string_view text, uint64_t start = 0) {
                          {{reinterpret_cast<const uint8_t*>(text.data()), text.size()}, start});
 }
 
+uint64_t end_min(const Rule& rule) { return BufferPlan(rule.payload()->matches).end_min(); }
+
 struct Row {
   const char* options;
   const char* payload;
@@ -230,6 +232,14 @@ std::string random_option(std::mt19937& random) {
   }
 }
 
+TEST(BufferMatcher, KnowsWhatIsTooShort) {
+  EXPECT_EQ(end_min(rule_of("content:\"abc\"; offset:2; content:\"de\"; distance:4;")), 5u);
+  EXPECT_EQ(end_min(rule_of("content:\"a\"; content:\"bcde\"; distance:-2;")), 4u);
+  EXPECT_EQ(end_min(rule_of("content:!\"abc\"; pcre:\"/long/\";")), 0u);
+  EXPECT_EQ(end_min(rule_of("byte_extract:1,0,place; content:\"ab\"; offset:place; isdataat:!9;")),
+            2u);
+}
+
 TEST(BufferMatcher, AgreesWithTheDefinitionOnRandomRules) {
   std::mt19937 random(3);
   int matched = 0;
@@ -242,6 +252,7 @@ TEST(BufferMatcher, AgreesWithTheDefinitionOnRandomRules) {
       for (char& c : text) c = "abABx"[random() % 5];
       const bool expected = by_definition(rule, 0, text, 0);
       ASSERT_EQ(matches(rule, text), expected) << options << "on " << text;
+      ASSERT_TRUE(!expected || text.size() >= end_min(rule)) << options << "on " << text;
       matched += expected;
     }
   }

@@ -111,6 +111,12 @@ const BufferPlan* CompiledRule::payload_plan() const {
   return nullptr;
 }
 
+// Of no bytes nothing is said.
+uint64_t CompiledRule::payload_end_min() const {
+  const BufferPlan* const plan = payload_plan();
+  return plan == nullptr ? 0 : std::max<uint64_t>(plan->end_min(), 1);
+}
+
 Engine::Kind Engine::kind_of(uint8_t protocol) {
   switch (protocol) {
     case tunnels::kProtocolTcp:
@@ -258,7 +264,8 @@ Result<PortGroups> Engine::build_packet_groups(Kind kind, Direction direction,
     if ((rule.protocol == 0 || kind_of(rule.protocol) == kind) && goes(rule, direction) &&
         !rules_[i].once_per_flow && !rules_[i].on_classification && !rules_[i].on_decode_event &&
         !stream_only && rule.scope != Scope::kTransaction)
-      builder.add(server_ports(rule, direction), payload_pattern(rule), i);
+      builder.add(server_ports(rule, direction), payload_pattern(rule), i,
+                  rules_[i].payload_end_min());
   }
   return builder.build(cache);
 }
@@ -280,7 +287,7 @@ Result<PortGroups> Engine::build_stream_groups(Direction direction, DatabaseCach
     const Content* content = payload_pattern(rule);
     const bool of_packet = rule.scope == Scope::kPacket && content == nullptr;
     if (tcp && goes(rule, direction) && rule.scope != Scope::kTransaction && !of_packet)
-      builder.add(server_ports(rule, direction), content, i);
+      builder.add(server_ports(rule, direction), content, i, rules_[i].payload_end_min());
   }
   return builder.build(cache);
 }

@@ -74,6 +74,8 @@ struct CompiledRule {
 
   // Of a rule about packets or streams; nullptr: it does not look at the payload.
   const BufferPlan* payload_plan() const;
+  // Where a payload ends at the earliest for which the rule may hold.
+  uint64_t payload_end_min() const;
 };
 
 class Engine {

@@ -266,7 +266,7 @@ void Inspector::inspect_payload(const Current& current) {
   for (const RuleGroup* group : {&groups.any(), groups.named(current.server_port())}) {
     if (group == nullptr) continue;
     if (group->prefilter && search) group->prefilter->scan(view.payload, scratch_, candidates_);
-    for (const uint32_t index : group->always) candidates_.candidate(index);
+    group->call_always(view.payload.size(), [&](uint32_t index) { candidates_.candidate(index); });
   }
   FlowUser& user = current.flow.user;
   const uint32_t asked = user.asked[current.side()];

@@ -272,7 +272,8 @@ void Inspector::inspect_piece(const Current& current, StreamInspection& side,
   });
   for (const RuleGroup* group : {&any, named}) {
     if (group == nullptr) continue;
-    for (const uint32_t index : group->always) (void)matches_in_stream(current, side, index);
+    group->call_always(side.stream.next(),
+                       [&](uint32_t index) { (void)matches_in_stream(current, side, index); });
   }
   inspect_application(current, side, piece);
 }

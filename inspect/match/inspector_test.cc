@@ -369,5 +369,32 @@ TEST(Profile, WhatAWholeBufferDecidesIsTriedOnce) {
   EXPECT_EQ(h.alerts(), (Sids{3, 4}));
 }
 
+TEST(Profile, WhatIsTooShortIsNotTried) {
+  InspectorOptions options;
+  options.profile = true;
+  Harness h(
+      "alert tcp any any -> any any (content:\"evi\"; offset:4; depth:3; sid:1;)\n"
+      "alert udp any any -> any any (content:\"l\"; offset:7; depth:1; sid:2;)\n"
+      "alert udp any any -> any any (content:!\"x\"; sid:3;)\n"
+      "alert udp any any -> any any (dsize:0; sid:4;)",
+      options);
+  const auto& costs = h.inspector().profile()->costs();
+  h.connect({});
+  h.data({}, 0, "xxxxev");
+  EXPECT_EQ(costs[0].tries, 0u);
+  h.data({}, 6, "i");
+  EXPECT_EQ(costs[0].tries, 1u) << "in the stream";
+  h.data({}, 7, "xxxxevi");
+  EXPECT_EQ(costs[0].tries, 3u) << "in both";
+  h.send(udp({}, ""));
+  EXPECT_EQ(costs[1].tries + costs[2].tries, 0u);
+  EXPECT_EQ(costs[3].tries, 1u);
+  h.send(udp({}, "xxxxevi"));
+  EXPECT_EQ(costs[1].tries + costs[2].tries, 1u);
+  h.send(udp({}, "xxxxevil"));
+  EXPECT_EQ(costs[1].tries, 1u);
+  EXPECT_EQ(h.alerts(), (Sids{1, 1, 4, 2}));
+}
+
 }  // namespace
 }  // namespace sluice::inspect

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/match/rule_groups.h"
 
+#include <algorithm>
+
 #include "inspect/match/fast_pattern.h"
 #include "inspect/match/port_classes.h"
 
@@ -10,15 +12,16 @@ Result<> RuleGroup::prepare(PrefilterScratch& scratch) const {
   return prefilter ? prefilter->prepare(scratch) : Result<>{};
 }
 
-void GroupBuilder::add(const Content* content, uint32_t index) {
+void GroupBuilder::add(const Content* content, uint32_t index, uint64_t end_min) {
   if (content == nullptr) {
-    group_.always.push_back(index);
+    group_.always.push_back({index, end_min});
   } else {
     patterns_.push_back({fast_pattern_bytes(*content), content->nocase, index});
   }
 }
 
 Result<RuleGroup> GroupBuilder::build(DatabaseCache* cache) {
+  std::ranges::stable_sort(group_.always, {}, &UnsearchedRule::end_min);
   if (!patterns_.empty()) {
     SLUICE_TRY(group_.prefilter, Prefilter::compile(std::move(patterns_), cache));
   }
@@ -36,8 +39,9 @@ Result<> PortGroups::prepare(PrefilterScratch& scratch) const {
   return any_.prepare(scratch);
 }
 
-void PortGroupsBuilder::add(const PortList& ports, const Content* content, uint32_t index) {
-  entries_.push_back({&ports, content, index});
+void PortGroupsBuilder::add(const PortList& ports, const Content* content, uint32_t index,
+                            uint64_t end_min) {
+  entries_.push_back({&ports, content, index, end_min});
 }
 
 Result<PortGroups> PortGroupsBuilder::build(DatabaseCache* cache) {
@@ -46,7 +50,8 @@ Result<PortGroups> PortGroupsBuilder::build(DatabaseCache* cache) {
   PortClasses classes = classify_ports(rules);
   const auto group_of = [&](const std::vector<uint32_t>& numbers) {
     GroupBuilder builder;
-    for (const uint32_t i : numbers) builder.add(entries_[i].content, entries_[i].rule);
+    for (const uint32_t i : numbers)
+      builder.add(entries_[i].content, entries_[i].rule, entries_[i].end_min);
     return builder.build(cache);
   };
   PortGroups out;

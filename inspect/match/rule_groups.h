@@ -12,9 +12,24 @@
 
 namespace sluice::inspect {
 
+// A rule that no search names.
+struct UnsearchedRule {
+  uint32_t rule;
+  uint64_t end_min;  // of bytes that it may hold for
+};
+
 struct RuleGroup {
   std::optional<Prefilter> prefilter;  // for rules with a content that must occur
-  std::vector<uint32_t> always;        // for the others
+  std::vector<UnsearchedRule> always;  // for the others, by end_min
+
+  // Calls with those of `always` that may hold for bytes that end at that position.
+  template <class Call>
+  void call_always(uint64_t end, Call call) const {
+    for (const UnsearchedRule& unsearched : always) {
+      if (unsearched.end_min > end) break;
+      call(unsearched.rule);
+    }
+  }
 
   bool empty() const { return !prefilter && always.empty(); }
   size_t database_bytes() const { return prefilter ? prefilter->database_bytes() : 0; }
@@ -23,8 +38,8 @@ struct RuleGroup {
 
 class GroupBuilder {
  public:
-  // `content` is what must occur; nullptr: nothing.
-  void add(const Content* content, uint32_t index);
+  // `content` is what must occur; nullptr: nothing. Then the rule is for bytes from `end_min` on.
+  void add(const Content* content, uint32_t index, uint64_t end_min = 0);
   Result<RuleGroup> build(DatabaseCache* cache);
 
  private:
@@ -55,7 +70,7 @@ class PortGroups {
 class PortGroupsBuilder {
  public:
   // `ports` of the server; they must live until build().
-  void add(const PortList& ports, const Content* content, uint32_t index);
+  void add(const PortList& ports, const Content* content, uint32_t index, uint64_t end_min);
   Result<PortGroups> build(DatabaseCache* cache);
 
  private:
@@ -63,6 +78,7 @@ class PortGroupsBuilder {
     const PortList* ports;
     const Content* content;
     uint32_t rule;
+    uint64_t end_min;
   };
   std::vector<Entry> entries_;
 };

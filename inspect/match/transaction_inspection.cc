@@ -123,7 +123,7 @@ void TransactionInspection::arrive(Transaction& transaction, Notes& notes, const
   candidates_.clear();
   if (group.prefilter && !arrived.bytes.empty())
     group.prefilter->scan(arrived.bytes, scratch_, candidates_);
-  for (const uint32_t rule : group.always) candidates_.candidate(rule);
+  group.call_always(arrived.bytes.size(), [&](uint32_t rule) { candidates_.candidate(rule); });
   call(transaction, notes, arrived.direction);
   try_waiting(transaction, notes, arrived.view);
   if (info_of(arrived.buffer).shape != BufferShape::kMany) return;
@@ -200,7 +200,7 @@ void TransactionInspection::extend(Transaction& transaction, Notes& notes, Body&
   if (group.prefilter && !bytes.empty())
     group.prefilter->scan_on(body.bytes, searched, scratch_, candidates_);
   if (searched == 0) {
-    for (const uint32_t rule : group.always) candidates_.candidate(rule);
+    group.call_always(body.bytes.size(), [&](uint32_t rule) { candidates_.candidate(rule); });
   }
   call(transaction, notes, body.direction);
   try_waiting(transaction, notes, body.view);
