@@ -3,38 +3,12 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 
+#include "inspect/match/content_search.h"
 #include "inspect/rules/text.h"
 
 namespace sluice::inspect {
 namespace {
-
-uint8_t lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? static_cast<uint8_t>(c + 32) : c; }
-
-bool equal_nocase(const uint8_t* bytes, std::string_view wanted) {
-  for (size_t i = 0; i < wanted.size(); i++) {
-    if (lower(bytes[i]) != static_cast<uint8_t>(wanted[i])) return false;
-  }
-  return true;
-}
-
-// The first place of `wanted` (lower case if nocase), or haystack.size().
-size_t search(std::span<const uint8_t> haystack, std::string_view wanted, bool nocase) {
-  const size_t none = haystack.size();
-  if (wanted.size() > haystack.size()) return none;
-  if (!nocase) {
-    const void* at = memmem(haystack.data(), haystack.size(), wanted.data(), wanted.size());
-    return at == nullptr ? none
-                         : static_cast<size_t>(static_cast<const uint8_t*>(at) - haystack.data());
-  }
-  const size_t last = haystack.size() - wanted.size();
-  const auto first_byte = static_cast<uint8_t>(wanted[0]);
-  for (size_t i = 0; i <= last; i++) {
-    if (lower(haystack[i]) == first_byte && equal_nocase(&haystack[i], wanted)) return i;
-  }
-  return none;
-}
 
 bool is_negated(const BufferMatch& match) {
   return std::visit(
@@ -374,7 +348,7 @@ uint64_t BufferMatcher::find(const Content& content, const Range& range) {
     first = payload_.end() - length;
   }
   const auto place = payload_.bytes.subspan(first - payload_.start, range.last - first);
-  const size_t at = search(place, content.bytes, content.nocase);
+  const size_t at = find_content(place, content.bytes, content.nocase);
   const size_t searched = at == place.size() ? at : at + length;
   cost_ += static_cast<uint32_t>(searched / 64);
   return at == place.size() ? kNowhere : first + at;

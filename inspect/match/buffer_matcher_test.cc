@@ -232,6 +232,24 @@ std::string random_option(std::mt19937& random) {
   }
 }
 
+// Each place in a buffer, and what differs from a letter in one bit.
+TEST(BufferMatcher, FindsAnyCaseAnywhere) {
+  const Rule rule = rule_of("content:\"aB`z\"; nocase;");
+  const Rule one = rule_of("content:\"k\"; nocase;");
+  for (size_t length = 0; length < 40; length++) {
+    EXPECT_FALSE(matches(rule, std::string(length, 'a'))) << length;
+    for (size_t at = 0; at <= length; at++) {
+      std::string text(length, 'a');
+      for (const char* wanted : {"ab`z", "AB`Z", "aB`z"})
+        EXPECT_TRUE(matches(rule, std::string(text).insert(at, wanted))) << at << " of " << length;
+      for (const char* other : {"ab@z", "Ab`:", "ab`\xda", "!b`z", "ab`"})
+        EXPECT_FALSE(matches(rule, std::string(text).insert(at, other))) << other;
+      EXPECT_TRUE(matches(one, std::string(text).insert(at, "K")));
+      EXPECT_FALSE(matches(one, std::string(text).insert(at, "\x0b\x8b\xcb")));
+    }
+  }
+}
+
 TEST(BufferMatcher, KnowsWhatIsTooShort) {
   EXPECT_EQ(end_min(rule_of("content:\"abc\"; offset:2; content:\"de\"; distance:4;")), 5u);
   EXPECT_EQ(end_min(rule_of("content:\"a\"; content:\"bcde\"; distance:-2;")), 4u);
