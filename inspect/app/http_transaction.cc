@@ -58,7 +58,20 @@ std::string_view HttpTransaction::hostname() const {
   return path ? http_header(tx->request_headers, "host") : name;
 }
 
+// The last file of a transaction, its rules and its own event all tell of it when it is over.
 void HttpTransaction::write(JsonLine& line) const {
+  if (!written_.empty()) {
+    line.members(written_);
+    return;
+  }
+  const size_t before = line.written().size();
+  write_object(line);
+  if (!finished(kToServer) || !finished(kToClient)) return;
+  written_ = line.written().substr(before);
+  if (written_.starts_with(',')) written_.erase(0, 1);
+}
+
+void HttpTransaction::write_object(JsonLine& line) const {
   line.open("http");
   write_text(line, "hostname", hostname());
   if (tx->request_port_number > 0) line.number("http_port", tx->request_port_number);
@@ -96,7 +109,7 @@ std::string_view HttpTransaction::path() const {
 size_t HttpTransaction::memory() const {
   const size_t headers = htp_table_size(tx->request_headers) + htp_table_size(tx->response_headers);
   size_t bytes = sizeof(*this) + kRecordBytes + headers * kHeaderBytes + kCopies * held +
-                 heap_of(uri_) + heap_of(host_);
+                 heap_of(uri_) + heap_of(host_) + heap_of(written_);
   for (const Side& side : sides_) bytes += side.headers.memory() + side.body.memory();
   return bytes;
 }

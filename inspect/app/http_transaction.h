@@ -56,11 +56,13 @@ class HttpTransaction final : public Transaction {
   void tell_response_line(TransactionSink& sink);
   void begin_body(Direction direction, TransactionSink& sink);
   void tell_trouble(Direction direction, HttpBody::Trouble trouble, TransactionSink& sink);
+  void write_object(JsonLine& line) const;
   std::string_view path() const;
   std::string_view hostname() const;
 
-  std::string uri_;   // normalised
-  std::string host_;  // in lower case
+  std::string uri_;              // normalised
+  std::string host_;             // in lower case
+  mutable std::string written_;  // when nothing of it can change any more
   bool response_line_told_ = false;
   Side sides_[2];
 };

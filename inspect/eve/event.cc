@@ -68,9 +68,8 @@ void write_flow_counts(JsonLine& line, const Flow& flow) {
 }
 
 std::string flags_text(uint8_t flags) {
-  char text[4];
-  std::snprintf(text, sizeof(text), "%02x", flags);
-  return text;
+  static constexpr char kHex[] = "0123456789abcdef";
+  return {kHex[flags >> 4], kHex[flags & 15]};
 }
 
 void write_flags(JsonLine& line, uint8_t flags) {

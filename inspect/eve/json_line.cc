@@ -75,6 +75,40 @@ bool second_byte_ok(uint8_t first, uint8_t second) {
   return second >= low && second <= high;
 }
 
+// Room that a string takes at most; longer ones are cut.
+size_t quoted_max(std::string_view text) {
+  return kEscapedMax * std::min(text.size(), kJsonStringMax) + 2;
+}
+
+// Writes it as JSON does; where that ends.
+char* quoted(char* at, std::string_view text) {
+  const size_t end = std::min(text.size(), kJsonStringMax);
+  *at++ = '"';
+  for (size_t i = 0; i < end;) {
+    const size_t run = copy_plain(at, text.substr(i, end - i));
+    at += run;
+    i += run;
+    if (i == end) break;
+    const auto c = static_cast<uint8_t>(text[i]);
+    if (c < 0x80) {
+      at = escape(at, c);
+      i++;
+      continue;
+    }
+    const size_t length = utf8_length(text.substr(i));
+    if (length != 0 && i + length > end) break;
+    at = copy(at, length == 0 ? "\xef\xbf\xbd" : text.substr(i, length));
+    i += length == 0 ? 1 : length;
+  }
+  *at++ = '"';
+  return at;
+}
+
+template <class Number>
+char* digits(char* at, Number value) {
+  return std::to_chars(at, at + kDigitsMax, value).ptr;
+}
+
 }  // namespace
 
 size_t utf8_length(std::string_view text) {
@@ -111,63 +145,31 @@ void JsonLine::comma() {
   if (text_[length_ - 1] != '{' && text_[length_ - 1] != '[') put(',');
 }
 
-void JsonLine::name(std::string_view key) {
+// What stands before a value; behind it there is room for so many characters.
+char* JsonLine::name(std::string_view key, size_t characters) {
   comma();
-  quote(key);
-  put(':');
-}
-
-void JsonLine::quote(std::string_view text) {
-  const size_t end = std::min(text.size(), kJsonStringMax);
-  char* at = room(kEscapedMax * end + 2);
-  *at++ = '"';
-  for (size_t i = 0; i < end;) {
-    const size_t run = copy_plain(at, text.substr(i, end - i));
-    at += run;
-    i += run;
-    if (i == end) break;
-    const auto c = static_cast<uint8_t>(text[i]);
-    if (c < 0x80) {
-      at = escape(at, c);
-      i++;
-      continue;
-    }
-    const size_t length = utf8_length(text.substr(i));
-    if (length != 0 && i + length > end) break;
-    at = copy(at, length == 0 ? "\xef\xbf\xbd" : text.substr(i, length));
-    i += length == 0 ? 1 : length;
-  }
-  *at++ = '"';
-  advance_to(at);
-}
-
-template <class Number>
-void JsonLine::digits(Number value) {
-  char* const at = room(kDigitsMax);
-  advance_to(std::to_chars(at, at + kDigitsMax, value).ptr);
+  char* at = quoted(room(quoted_max(key) + 1 + characters), key);
+  *at++ = ':';
+  return at;
 }
 
 void JsonLine::string(std::string_view key, std::string_view value) {
-  name(key);
-  quote(value);
+  advance_to(quoted(name(key, quoted_max(value)), value));
 }
 
 void JsonLine::number(std::string_view key, int64_t value) {
-  name(key);
-  digits(value);
+  advance_to(digits(name(key, kDigitsMax), value));
 }
 
 void JsonLine::unsigned_number(std::string_view key, uint64_t value) {
-  name(key);
-  digits(value);
+  advance_to(digits(name(key, kDigitsMax), value));
 }
 
 void JsonLine::base64(std::string_view key, std::span<const uint8_t> bytes) {
   static constexpr char kLetters[] =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   bytes = bytes.first(std::min(bytes.size(), kJsonBytesMax));
-  name(key);
-  char* out = room(bytes.size() / 3 * 4 + 6);
+  char* out = name(key, bytes.size() / 3 * 4 + 6);
   *out++ = '"';
   for (size_t at = 0; at < bytes.size(); at += 3) {
     const auto group = bytes.subspan(at, std::min<size_t>(3, bytes.size() - at));
@@ -181,8 +183,8 @@ void JsonLine::base64(std::string_view key, std::span<const uint8_t> bytes) {
 }
 
 void JsonLine::boolean(std::string_view key, bool value) {
-  name(key);
-  put(value ? "true" : "false");
+  const std::string_view text = value ? "true" : "false";
+  advance_to(copy(name(key, text.size()), text));
 }
 
 void JsonLine::members(std::string_view text) {
@@ -191,26 +193,20 @@ void JsonLine::members(std::string_view text) {
   put(text);
 }
 
-void JsonLine::open(std::string_view key) {
-  name(key);
-  put('{');
-}
+void JsonLine::open(std::string_view key) { advance_to(copy(name(key, 1), "{")); }
 
 void JsonLine::close() { put('}'); }
 
-void JsonLine::open_array(std::string_view key) {
-  name(key);
-  put('[');
-}
+void JsonLine::open_array(std::string_view key) { advance_to(copy(name(key, 1), "[")); }
 
 void JsonLine::element(std::string_view value) {
   comma();
-  quote(value);
+  advance_to(quoted(room(quoted_max(value)), value));
 }
 
 void JsonLine::number_element(int64_t value) {
   comma();
-  digits(value);
+  advance_to(digits(room(kDigitsMax), value));
 }
 
 void JsonLine::element_open() {

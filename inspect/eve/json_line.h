@@ -41,6 +41,8 @@ class JsonLine {
 
   // Members that another line has written: "a":1,"b":{}. Empty: none.
   void members(std::string_view text);
+  // What has been written so far; a later one begins with it.
+  std::string_view written() const { return {text_.data(), length_}; }
 
   void open(std::string_view key);
   void close();
@@ -64,10 +66,7 @@ class JsonLine {
     length_++;
   }
   void comma();
-  void name(std::string_view key);
-  void quote(std::string_view text);
-  template <class Number>
-  void digits(Number value);
+  char* name(std::string_view key, size_t characters);
 
   std::string text_;  // the line, and room behind it
   size_t length_ = 0;

@@ -210,6 +210,19 @@ TEST(FileEvents, TellOfTheFileItsMessageAndItsDirection) {
                 "md5":"900150983cd24fb0d6963f7d28e17f72","stored":false,"size":3,"tx_id":0})"));
 }
 
+TEST(FileEvents, SayOfTheirMessageWhatItsOwnEventSays) {
+  Harness h("");
+  h.connect({});
+  const std::string post = "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab";
+  h.data({}, 0, post);
+  h.send(tcp(Ends{}.turned(), kAck, 5001, 1001 + static_cast<uint32_t>(post.size()), kFileAnswer));
+  const auto events = h.events();
+  ASSERT_EQ(events.size(), 3U) << "two files and their transaction";
+  EXPECT_FALSE(events[0].at("http").contains("status")) << "there is no answer yet";
+  EXPECT_EQ(events[1].at("http").at("length"), 3);
+  EXPECT_EQ(events[2].at("http"), events[1].at("http"));
+}
+
 TEST(FileEvents, AFileThatIsBrokenOffIsTruncatedAndNoneIsToldTwice) {
   Harness h("");
   download(h, Ends{}, std::string_view(kFileAnswer).substr(0, kFileAnswer.size() - 1));
