@@ -116,9 +116,11 @@ void TransactionInspection::buffer(Transaction& transaction, Direction direction
 }
 
 void TransactionInspection::arrive(Transaction& transaction, Notes& notes, const Arrived& arrived) {
-  const bool full = notes.many >= kBuffersMax;
+  const auto waits_here = [&](const Waiting& waiting) { return waiting.view == arrived.view; };
   const size_t waiting = notes.waiting.size();
+  const auto waiting_here = std::ranges::count_if(notes.waiting, waits_here);
   notes.arrived.push_back(arrived);
+  notes.arrivals++;
   const RuleGroup& group = engine_->view_group(arrived.view, arrived.direction);
   candidates_.clear();
   if (group.prefilter && !arrived.bytes.empty())
@@ -128,7 +130,9 @@ void TransactionInspection::arrive(Transaction& transaction, Notes& notes, const
   try_waiting(transaction, notes, arrived.view);
   if (info_of(arrived.buffer).shape != BufferShape::kMany) return;
   // One too many is looked at like any other, and kept if a rule waits for more because of it.
-  if (!full || notes.waiting.size() > waiting) {
+  const bool needed = notes.waiting.size() > waiting ||
+                      std::ranges::count_if(notes.waiting, waits_here) < waiting_here;
+  if (needed || notes.many < kBuffersMax) {
     notes.many++;
   } else {
     counters_.buffers_full++;
@@ -252,8 +256,7 @@ void TransactionInspection::try_those(Transaction& transaction, Notes& notes, As
 void TransactionInspection::try_waiting(Transaction& transaction, Notes& notes, uint16_t view) {
   if (current_ == nullptr) return;
   try_those(transaction, notes, [&](const Waiting& waiting) {
-    if (waiting.view != kAnyView)
-      return waiting.view == view && waiting.settled != notes.arrived.size();
+    if (waiting.view != kAnyView) return waiting.view == view && waiting.settled != notes.arrivals;
     return engine_->may_ask_about(waiting.rule, view) &&
            asks_about(engine_->rule(waiting.rule), view);
   });
@@ -303,7 +306,7 @@ void TransactionInspection::wait_for(const Notes& notes, const CompiledRule& com
   const bool streamed = info_of(failed.buffer).shape == BufferShape::kStreamed;
   if (!streamed && !failed.absent && compiled.rule.variables == 0 &&
       !compiled.parts[part].plan.asks_sets())
-    rule.settled = static_cast<uint16_t>(notes.arrived.size());
+    rule.settled = notes.arrivals;
 }
 
 bool TransactionInspection::part_holds(const Notes& notes, const RulePart& part,

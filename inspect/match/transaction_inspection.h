@@ -113,7 +113,7 @@ class TransactionInspection final : public TransactionSink {
     // The part about this view did not hold: without more of that the rule does not either.
     uint16_t view = kAnyView;
     // How many buffers there were then, if only a further one of that view can change it.
-    std::optional<uint16_t> settled{};
+    std::optional<uint32_t> settled{};
     bool operator==(const Waiting& other) const {
       return rule == other.rule && direction == other.direction;
     }
@@ -137,7 +137,8 @@ class TransactionInspection final : public TransactionSink {
     size_t held = 0;
     uint32_t generation;  // of the engine that views and rules belong to
     std::vector<Arrived> arrived;
-    size_t many = 0;  // of them, of buffers that there are many of
+    size_t many = 0;        // of them, of buffers that there are many of
+    uint32_t arrivals = 0;  // also of those that were not kept
     // Lists: they stay where they are, and most transactions have none.
     std::list<Body> bodies;
     std::list<std::vector<uint8_t>> transformed;
