@@ -105,7 +105,8 @@ constexpr IdsCounter kCounters[] = {
     {"tcp.overlap_diff_data", "Segments with other bytes for a place in their stream.",
      [](Inspector& i) { return i.stream_counters().conflicts; }},
     {"tcp.out_of_place",
-     "Segments with bytes behind the end of their stream, or of a connection that nobody answered.",
+     "Segments with bytes behind the end of their stream or beyond its receiver's window, or of a "
+     "connection that nobody answered.",
      [](Inspector& i) { return i.stream_counters().out_of_place; }},
     {"tcp.held_full", "Early segments over what one direction may hold.",
      [](Inspector& i) { return i.stream_counters().held_full; }},

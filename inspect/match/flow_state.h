@@ -17,6 +17,7 @@
 #include "inspect/stream/decode_event.h"
 #include "inspect/stream/flow_table.h"
 #include "inspect/stream/packet_view.h"
+#include "inspect/stream/receive_window.h"
 #include "inspect/stream/sequence_end.h"
 #include "inspect/stream/tcp_watch.h"
 
@@ -34,6 +35,7 @@ struct FlowUser {
   bool syn_seen[2] = {};
   bool acknowledged[2] = {};  // the other end has taken that sequence number
   SequenceEnd ends[2];        // by Direction
+  ReceiveWindow windows[2];   // by Direction of what they have room for
   // In a connection that is not followed: a SYN that begins another one if its server answers.
   std::optional<uint32_t> syn_again;
   FlowState open_state = FlowState::kNew;  // the last one that was not closed

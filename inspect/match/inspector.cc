@@ -17,6 +17,11 @@ uint16_t space_of(const uint16_t (&vlans)[2], int depth) {
   return static_cast<uint16_t>(vlans[0] * 15 + vlans[1] - depth);
 }
 
+InspectorOptions complete(InspectorOptions options) {
+  options.stream.one_sided = options.one_sided;
+  return options;
+}
+
 FlowTableOptions by_port(FlowTableOptions options) {
   options.server_by_port = true;
   return options;
@@ -56,7 +61,7 @@ Result<std::unique_ptr<Inspector>> Inspector::create(std::shared_ptr<const Engin
 Inspector::Inspector(std::shared_ptr<const Engine> engine, const InspectorOptions& options,
                      Sink& events)
     : engine_(std::move(engine)),
-      options_(options),
+      options_(complete(options)),
       reports_(events, options.events),
       candidates_(engine_->size()),
       stream_candidates_(engine_->size()),

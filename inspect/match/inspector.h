@@ -152,6 +152,7 @@ class Inspector {
   void tell_stream_anomalies(const Current& current, StreamEvents events);
   Verdict after_conflict(const Current& current, Responses& responses);
   StreamAccept refuse_out_of_place();
+  bool exceeds_window(const Current& current, const StreamInspection& side) const;
   static bool app_fails(const Current& current);
   Verdict after_app_error(const Current& current, Verdict verdict, Responses& responses);
   void forget_if_decided(Flows::Record& flow);
@@ -176,6 +177,7 @@ class Inspector {
   void remember_candidates(const Current& current, StreamInspection& side, bool fired);
   void inspect_application(const Current& current, StreamInspection& side,
                            std::span<const uint8_t> piece);
+  static void forget_what_meant_nothing(FlowUser& user);
   void stop_if_encrypted(FlowUser& user);
   bool matches_in_stream(const Current& current, StreamInspection& side, uint32_t index);
   void inspect_payload(const Current& current);

@@ -92,6 +92,18 @@ StreamAccept Inspector::refuse_out_of_place() {
   return StreamAccept::kConflict;
 }
 
+// What begins beyond the window, with bytes missing before it, may follow some that passed
+// elsewhere, with the receiver's answers: it waits as an early one does.
+bool Inspector::exceeds_window(const Current& current, const StreamInspection& side) const {
+  const PacketView& view = current.view;
+  if (options_.one_sided || view.payload.empty() || side.stream.finished()) return false;
+  const ReceiveWindow& window = current.flow.user.windows[current.side()];
+  const bool behind_a_gap =
+      window.is_exceeded_by(view.sequence) && side.stream.is_early(view.sequence);
+  return !behind_a_gap &&
+         window.is_exceeded_by(view.sequence + static_cast<uint32_t>(view.payload.size()));
+}
+
 // The sequence number that the other end acknowledges is the one that it took. A SYN with another
 // one is only answered by it, and begins no stream.
 void Inspector::note_handshake(const Current& current) {
@@ -135,7 +147,8 @@ StreamAccept Inspector::inspect_stream(const Current& current) {
   StreamInspection& side = tcp.sides[current.side()];
   // What comes with a reset nobody takes for a part of the stream.
   const bool reset = view.packet.tcp_flags & tunnels::kTcpRst;
-  if (!reset && side.is_behind_end(view.sequence, view.payload.size()))
+  if (!reset &&
+      (side.is_behind_end(view.sequence, view.payload.size()) || exceeds_window(current, side)))
     return refuse_out_of_place();
   const StreamAccept accepted =
       reset ? StreamAccept::kOk : side.stream.accept(view.sequence, syn, view.payload);
@@ -183,6 +196,7 @@ void Inspector::note_sequence(const Current& current) {
   const uint8_t flags = view.packet.tcp_flags;
   if (!view.is_tcp() || (flags & tunnels::kTcpRst)) return;
   FlowUser& user = current.flow.user;
+  user.windows[1 - current.side()].note(view);
   SequenceEnd& end = user.ends[current.side()];
   const uint32_t length =
       static_cast<uint32_t>(view.payload.size()) + ((flags & tunnels::kTcpFin) ? 1 : 0);
@@ -240,8 +254,9 @@ TcpInspection& Inspector::tcp_of(FlowUser& user) {
   if (user.tcp) return *user.tcp;
   user.tcp = std::make_unique<TcpInspection>(streams_);
   for (size_t side = 0; side < 2; side++) {
-    if (user.syn_seen[side])
-      (void)user.tcp->sides[side].stream.accept(user.initial_sequence[side], true, {});
+    TcpStream& stream = user.tcp->sides[side].stream;
+    if (user.syn_seen[side]) (void)stream.accept(user.initial_sequence[side], true, {});
+    if (const auto at = user.ends[side].acknowledged()) stream.acknowledge(*at);
   }
   return *user.tcp;
 }
@@ -297,13 +312,24 @@ void Inspector::remember_candidates(const Current& current, StreamInspection& si
 // The same bytes for the application's parser, which tells transactions_ what it finds.
 void Inspector::inspect_application(const Current& current, StreamInspection& side,
                                     std::span<const uint8_t> piece) {
+  const uint64_t missing = side.stream.next() - piece.size() - side.parsed;
+  side.parsed = side.stream.next();
+  const bool from_syn = current.flow.user.syn_seen[current.side()];
+  if (missing != 0 && !from_syn) forget_what_meant_nothing(current.flow.user);
+  const bool anew = !from_syn && !current.flow.user.app;
   AppSession& app = app_of(current);
   if (app.finished()) return;
-  const uint64_t position = side.stream.next() - piece.size();
-  if (position > side.parsed) app.gap(current.direction, position - side.parsed, transactions_);
-  side.parsed = side.stream.next();
+  if (missing != 0 && !anew) app.gap(current.direction, missing, transactions_);
   app.feed(current.direction, piece, transactions_);
   note_protocol(current.flow.user, app.protocol());
+}
+
+// Of a connection that was met in its middle the first bytes may be a decoy, or have overtaken
+// those by which its protocol is known.
+void Inspector::forget_what_meant_nothing(FlowUser& user) {
+  if (!user.app) return;
+  const AppProtocol protocol = user.app->protocol();
+  if (protocol == AppProtocol::kUnknown || protocol == AppProtocol::kFailed) user.app.reset();
 }
 
 void Inspector::note_protocol(FlowUser& user, AppProtocol protocol) {

@@ -74,6 +74,8 @@ void update_flow(Flow& flow, const tunnels::packet& packet, Direction direction,
   flow.bytes[d] += packet.l3_length;
   if (flow.is_tcp()) {
     if (packet.tcp_flags & kTcpSyn) flow.syn_seen = true;
+    if (direction == Direction::kToServer && !(packet.tcp_flags & kTcpRst))
+      flow.client_heard = true;
     flow.tcp_flags[d] |= packet.tcp_flags;
     flow.state = next_tcp_state(flow);
   } else if (flow.packets[0] != 0 && flow.packets[1] != 0) {
@@ -89,7 +91,7 @@ void take_back_reset(Flow& flow, FlowState before) {
 
 bool starts_new_connection(const Flow& flow, const tunnels::packet& packet, Direction direction) {
   if (!flow.is_tcp() || (packet.tcp_flags & (kTcpSyn | kTcpAck | kTcpRst)) != kTcpSyn) return false;
-  const bool client_unheard = direction == Direction::kToClient && flow.packets[0] == 0;
+  const bool client_unheard = direction == Direction::kToClient && !flow.client_heard;
   return flow.state == FlowState::kClosed || client_unheard;
 }
 

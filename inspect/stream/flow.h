@@ -42,8 +42,9 @@ struct Flow {
   uint8_t tcp_flags[2] = {};  // all that were seen
   uint8_t icmp_type[2] = {};  // of the first packet of a direction
   uint8_t icmp_code[2] = {};
-  bool reversed = false;  // the second end of its flow_key is the client
-  bool syn_seen = false;  // TCP: met at its first packet
+  bool reversed = false;      // the second end of its flow_key is the client
+  bool syn_seen = false;      // TCP: met at its first packet
+  bool client_heard = false;  // TCP: by a packet that is no reset
 
   // TCP: the client has acknowledged something that the server sent.
   bool answered() const { return tcp_flags[1] != 0 && (tcp_flags[0] & tunnels::kTcpAck) != 0; }
@@ -83,7 +84,8 @@ void update_flow(Flow& flow, const tunnels::packet& packet, Direction direction,
 void take_back_reset(Flow& flow, FlowState before);
 
 // A SYN that opens a connection with the tuple of one that has ended, or that shows who the client
-// is when only the other side was thought to be it, by a SYN with ACK that nothing came before.
+// is when only the other side was thought to be it, by a SYN with ACK that nothing came before and
+// that was answered by nothing but resets.
 bool starts_new_connection(const Flow& flow, const tunnels::packet& packet, Direction direction);
 
 }  // namespace sluice::inspect

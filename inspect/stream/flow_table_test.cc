@@ -122,6 +122,18 @@ TEST(FlowTable, AClientCannotPassForTheServerByASynAckBeforeItsSyn) {
   EXPECT_FALSE(table.see(parsed(tcp(c.turned(), kSyn, 9, 0)), 4).created) << "nor the server";
 }
 
+// That is what a server says to a SYN with ACK, whether it is believed or not.
+TEST(FlowTable, AResetFromTheOtherSideDoesNotMakeItTheClient) {
+  for (const uint8_t reset : {kRst, uint8_t(kRst | kAck)}) {
+    Table table({}, nullptr);
+    const Ends c;
+    Flow& flow = *table.see(parsed(tcp(c, kSyn | kAck, 9, 2)), 1).record;
+    table.see(parsed(tcp(c.turned(), reset, 2, 0)), 2);
+    take_back_reset(flow, FlowState::kNew);
+    EXPECT_EQ(table.see(parsed(tcp(c, kSyn, 1, 0)), 3).direction, Direction::kToServer);
+  }
+}
+
 TEST(FlowTable, OfAConnectionMetInItsMiddleThePortTellsTheServer) {
   FlowTableOptions options;
   options.server_by_port = true;

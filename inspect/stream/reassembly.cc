@@ -18,8 +18,14 @@ StreamAccept TcpStream::refuse(StreamAccept why, uint64_t& counter) {
 }
 
 StreamAccept TcpStream::accept(uint32_t sequence, bool syn, std::span<const uint8_t> payload) {
-  if (finished_) return StreamAccept::kOk;
   if (syn) sequence++;
+  if (finished_) {
+    const uint64_t behind = behind_next(sequence);
+    if (conflicts_with_past(behind, payload))
+      return refuse(StreamAccept::kConflict, pool_.counters.conflicts);
+    if (!began_too_late(behind, payload.size())) return StreamAccept::kOk;
+    finished_ = false;
+  }
   if (!begun_ || (syn && next_ == 0 && !held_)) {
     // A client may try again with another initial sequence number as long as nothing was sent.
     begun_ = syn || !payload.empty();
@@ -30,20 +36,18 @@ StreamAccept TcpStream::accept(uint32_t sequence, bool syn, std::span<const uint
   }
   if (payload.empty()) return StreamAccept::kOk;
 
-  const auto ahead = static_cast<int32_t>(sequence - next_sequence_);
-  if (ahead > 0) return accept_early(next_ + static_cast<uint32_t>(ahead), payload);
-
-  const uint64_t behind = static_cast<uint64_t>(-int64_t{ahead});
-  const size_t old = static_cast<size_t>(std::min<uint64_t>(behind, payload.size()));
+  if (is_early(sequence)) return accept_early(next_ + (sequence - next_sequence_), payload);
+  uint64_t behind = behind_next(sequence);
   // Before the first byte is only the place of the SYN, which a keep-alive probe may repeat.
   if (from_syn_ && behind > next_ + 1)
     return refuse(StreamAccept::kConflict, pool_.counters.conflicts);
-  const size_t before =
-      static_cast<size_t>(std::min<uint64_t>(behind - std::min(behind, next_), old));
-  if (conflicts_with_delivered(next_ - std::min(behind, next_),
-                               payload.subspan(before, old - before)))
+  if (conflicts_with_past(behind, payload))
     return refuse(StreamAccept::kConflict, pool_.counters.conflicts);
-  const auto fresh = payload.subspan(old);
+  if (began_too_late(behind, payload.size())) {
+    if (!begin_earlier(behind)) return refuse(StreamAccept::kConflict, pool_.counters.out_of_place);
+    behind = 0;
+  }
+  const auto fresh = payload.subspan(std::min<uint64_t>(behind, payload.size()));
   if (fresh.empty()) return StreamAccept::kOk;
   if (conflicts_with_held(next_, fresh))
     return refuse(StreamAccept::kConflict, pool_.counters.conflicts);
@@ -54,14 +58,19 @@ StreamAccept TcpStream::accept(uint32_t sequence, bool syn, std::span<const uint
 }
 
 StreamAccept TcpStream::accept_early(uint64_t position, std::span<const uint8_t> payload) {
+  // Where a connection is met in its middle, what came first may be a decoy. Only the receiver can
+  // say, and does when something arrives.
+  if (met_in_its_middle() && !heard_)
+    return refuse(StreamAccept::kConflict, pool_.counters.out_of_place);
   if (conflicts_with_held(position, payload))
     return refuse(StreamAccept::kConflict, pool_.counters.conflicts);
+  if (!held_ && passed_before(position)) skip_to(position);
   const size_t held = held_ ? held_->bytes : 0;
   const size_t segments = held_ ? held_->segments.size() : 0;
   if (position + payload.size() - next_ > pool_.limits.held_max ||
       held + payload.size() > pool_.limits.held_max || segments >= kSegmentsHeldMax)
     return refuse(StreamAccept::kHeldFull, pool_.counters.held_full);
-  if (pool_.budget.used + payload.size() + kHeldOverhead > pool_.budget.max)
+  if (!pool_.budget.has_room_for_early(payload.size() + kHeldOverhead))
     return refuse(StreamAccept::kNoMemory, pool_.counters.no_memory);
   hold(position, payload);
   pool_.counters.segments_held++;
@@ -88,13 +97,73 @@ void TcpStream::hold(uint64_t position, std::span<const uint8_t> payload) {
     segments.emplace(at, std::vector<uint8_t>(part.begin(), part.end()));
     held_->bytes += part.size();
     pool_.budget.used += part.size() + kHeldOverhead;
+    pool_.budget.held += part.size() + kHeldOverhead;
     at = stop;
   }
 }
 
+uint64_t TcpStream::behind_next(uint32_t sequence) const {
+  return is_early(sequence) ? 0 : next_sequence_ - sequence;
+}
+
+// Met in its middle, and here are bytes before what came first, of which the receiver has not said
+// that it has them.
+bool TcpStream::began_too_late(uint64_t behind, size_t length) const {
+  if (behind <= next_ - first_ || length == 0) return false;
+  if (!met_in_its_middle() || acknowledged_ > first_) return false;
+  return !has_receiver_all_before(next_sequence_ - static_cast<uint32_t>(behind - length));
+}
+
+bool TcpStream::has_receiver_all_before(uint32_t sequence) const {
+  return heard_ && static_cast<int32_t>(sequence - heard_at_) <= 0;
+}
+
+// What was delivered waits to come again behind the bytes before it, and other bytes for its place
+// are still a conflict; what is too far away is forgotten. Positions only grow: who follows them
+// sees a gap.
+bool TcpStream::begin_earlier(uint64_t behind) {
+  if (earlier_ == kEarlierBeginningsMax) return false;
+  earlier_++;
+  if (behind <= pool_.limits.held_max) {
+    move_held(behind + 1);
+  } else {
+    clear_held();
+    clear_buffer();
+  }
+  next_sequence_ -= static_cast<uint32_t>(behind);
+  first_ = acknowledged_ = ++next_;
+  return true;
+}
+
+// Early segments, and what was delivered as one of them.
+void TcpStream::move_held(uint64_t by) {
+  if (!held_ && buffer_.empty()) return;
+  auto moved = std::make_unique<Held>();
+  if (held_) {
+    moved->bytes = held_->bytes;
+    for (auto& [at, bytes] : held_->segments) moved->segments.emplace(at + by, std::move(bytes));
+  }
+  if (!buffer_.empty()) {
+    pool_.budget.used += kHeldOverhead;
+    pool_.budget.held += buffer_.size() + kHeldOverhead;
+    moved->bytes += buffer_.size();
+    moved->segments.emplace(next_ - buffer_.size() + by, std::move(buffer_));
+  }
+  buffer_ = {};
+  held_ = std::move(moved);
+}
+
+// The payload begins so far before the next byte.
+bool TcpStream::conflicts_with_past(uint64_t behind, std::span<const uint8_t> payload) const {
+  const uint64_t known = std::min(behind, next_);
+  const uint64_t old = std::min<uint64_t>(behind, payload.size());
+  const uint64_t before = std::min(behind - known, old);
+  return conflicts_with_delivered(next_ - known, payload.subspan(before, old - before));
+}
+
 // Bytes that the receiver has acknowledged it will not take again, so they need no comparison (a
-// keep-alive probe repeats the last byte with any value). Bytes older than the buffer cannot be
-// compared; they are further back than held_max.
+// keep-alive probe repeats the last byte with any value). The others are all in the buffer, if the
+// receiver is heard.
 bool TcpStream::conflicts_with_delivered(uint64_t position,
                                          std::span<const uint8_t> payload) const {
   const uint64_t buffer_start = next_ - buffer_.size();
@@ -121,8 +190,8 @@ bool TcpStream::conflicts_with_held(uint64_t position, std::span<const uint8_t> 
 }
 
 void TcpStream::deliver(std::span<const uint8_t> bytes) {
-  const auto part = bytes.first(static_cast<size_t>(
-      std::min<uint64_t>(bytes.size(), pool_.limits.depth - std::min(pool_.limits.depth, next_))));
+  const auto part = bytes.first(static_cast<size_t>(std::min<uint64_t>(
+      bytes.size(), pool_.limits.depth - std::min(pool_.limits.depth, next_ - first_))));
   buffer_.insert(buffer_.end(), part.begin(), part.end());
   pool_.budget.used += part.size();
   next_ += part.size();
@@ -132,59 +201,73 @@ void TcpStream::deliver(std::span<const uint8_t> bytes) {
 }
 
 std::span<const uint8_t> TcpStream::take() {
+  if (piece_ == 0 && held_ && passed_before(held_->segments.begin()->first))
+    skip_to(held_->segments.begin()->first);
   while (held_ && held_->segments.begin()->first <= next_) {
     const auto first = held_->segments.extract(held_->segments.begin());
     const std::vector<uint8_t>& bytes = first.mapped();
     held_->bytes -= bytes.size();
     if (held_->segments.empty()) held_.reset();
     pool_.budget.used -= bytes.size() + kHeldOverhead;
+    pool_.budget.held -= bytes.size() + kHeldOverhead;
     const uint64_t old = next_ - first.key();
     if (old < bytes.size()) deliver(std::span(bytes).subspan(old));
   }
   last_piece_ = piece_;
   piece_ = 0;
   if (last_piece_ == 0) {
-    if (next_ >= pool_.limits.depth && !finished_) {
-      finished_ = true;
-      pool_.counters.depth_reached++;
-      clear();
-    }
+    if (next_ - first_ >= pool_.limits.depth && !finished_) finish();
     return {};
   }
   if (const size_t kept = needed(); buffer_.size() > 2 * kept) keep(kept);
   return std::span(buffer_).last(last_piece_);
 }
 
+// Who sends other bytes later for what never arrived is still met with what was inspected.
+void TcpStream::finish() {
+  finished_ = true;
+  pool_.counters.depth_reached++;
+  clear_held();
+  if (pool_.limits.one_sided || acknowledged_ == next_) clear_buffer();
+}
+
 void TcpStream::acknowledge(uint32_t sequence) {
-  if (!begun_ || finished_) return;
-  const auto ahead = static_cast<int32_t>(sequence - next_sequence_);
-  if (ahead <= 0) {
-    const auto behind = static_cast<uint64_t>(-int64_t{ahead});
-    if (behind <= next_) acknowledged_ = std::max(acknowledged_, next_ - behind);
-    return;
-  }
-  acknowledged_ = next_;
+  if (!has_receiver_all_before(sequence)) heard_at_ = sequence;
+  heard_ = true;
+  if (!begun_) return;
+  const uint64_t behind = behind_next(sequence);
+  if (behind <= next_ - first_) acknowledged_ = std::max(acknowledged_, next_ - behind);
+  if (finished_ && acknowledged_ == next_) clear_buffer();
   // One beyond is the FIN. Without a held segment nobody has sent bytes past a gap: nothing to skip
   // to.
-  if (!held_) return;
+  if (!is_early(sequence) || !held_) return;
   const uint64_t target =
-      std::min(next_ + static_cast<uint32_t>(ahead), held_->segments.begin()->first);
-  if (target <= next_) return;
+      std::min(next_ + (sequence - next_sequence_), held_->segments.begin()->first);
+  if (target > next_) skip_to(target);
+}
+
+// Met in its middle, and the receiver had the bytes before that position already.
+bool TcpStream::passed_before(uint64_t position) const {
+  return met_in_its_middle() && position > next_ &&
+         has_receiver_all_before(next_sequence_ + static_cast<uint32_t>(position - next_));
+}
+
+void TcpStream::skip_to(uint64_t position) {
   pool_.counters.gaps++;
-  next_sequence_ += static_cast<uint32_t>(target - next_);
-  next_ = target;
-  acknowledged_ = target;
-  pool_.budget.used -= buffer_.size();
-  buffer_.clear();
+  next_sequence_ += static_cast<uint32_t>(position - next_);
+  next_ = position;
+  acknowledged_ = position;
+  clear_buffer();
 }
 
 std::span<const uint8_t> TcpStream::window() const {
   return std::span(buffer_).last(std::min(window_max(), buffer_.size()));
 }
 
-// The window and what may still come again.
+// The window and what may still come again, which the receiver's window bounds.
 size_t TcpStream::needed() const {
-  const uint64_t unacknowledged = std::min<uint64_t>(next_ - acknowledged_, pool_.limits.held_max);
+  const uint64_t unacknowledged = std::min<uint64_t>(
+      next_ - acknowledged_, pool_.limits.one_sided ? pool_.limits.held_max : UINT64_MAX);
   return std::max(static_cast<size_t>(unacknowledged), window_max());
 }
 
@@ -201,10 +284,16 @@ void TcpStream::rest() {
   buffer_.shrink_to_fit();
 }
 
-void TcpStream::clear() {
-  pool_.budget.used -= buffer_.size();
-  if (held_) pool_.budget.used -= held_->bytes + held_->segments.size() * kHeldOverhead;
+void TcpStream::clear_held() {
+  if (!held_) return;
+  const size_t bytes = held_->bytes + held_->segments.size() * kHeldOverhead;
+  pool_.budget.used -= bytes;
+  pool_.budget.held -= bytes;
   held_.reset();
+}
+
+void TcpStream::clear_buffer() {
+  pool_.budget.used -= buffer_.size();
   buffer_ = {};
   piece_ = last_piece_ = 0;
 }

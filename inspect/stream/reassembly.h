@@ -22,10 +22,12 @@ namespace sluice::inspect {
 struct StreamLimits {
   // Bytes before the newest that stay for matching, at least.
   uint32_t window = 64 * 1024;
-  // Bytes of early segments, and of delivered bytes that the receiver has not acknowledged.
+  // Bytes of early segments.
   uint32_t held_max = 1024 * 1024;
   // Inspection of the stream ends after this many bytes.
   uint64_t depth = 1024 * 1024;
+  // The receiver is not heard: nothing waits for what it acknowledges.
+  bool one_sided = false;
 };
 
 // Bytes that stay in front of a piece, however long it is: what begins there and ends in the piece
@@ -34,14 +36,23 @@ inline constexpr size_t kStraddleMax = 31;
 // Early segments of one direction, whatever their size.
 inline constexpr size_t kSegmentsHeldMax = 2048;
 
+// A stream that was met in its middle begins at an earlier byte than was thought, so many times.
+inline constexpr uint8_t kEarlierBeginningsMax = 16;
+
 // Memory that all streams of one worker share.
 struct StreamBudget {
   size_t used = 0;
+  // Of it, early segments. They have half of it at most, so that whoever hoards them stops nobody
+  // whose bytes come in order.
+  size_t held = 0;
   size_t max = 256u << 20;
   // Of the records of connections, by themselves.
   size_t sessions = 0;
   size_t sessions_max = SIZE_MAX;
 
+  bool has_room_for_early(size_t bytes) const {
+    return used + bytes <= max && held + bytes <= max / 2;
+  }
   bool has_room_for_session(size_t bytes) const {
     return bytes <= sessions_max - std::min(sessions, sessions_max);
   }
@@ -55,7 +66,8 @@ struct StreamCounters {
   uint64_t held_full = 0;  // early segments over held_max or kSegmentsHeldMax
   uint64_t no_memory = 0;  // over the budget
   uint64_t depth_reached = 0;
-  uint64_t out_of_place = 0;  // behind an end, or of a connection that nobody has answered
+  // Behind an end or beyond the receiver's window, or of a connection that nobody has answered.
+  uint64_t out_of_place = 0;
 };
 
 // What all streams of one worker have in common.
@@ -72,12 +84,15 @@ class TcpStream {
  public:
   // `pool` must outlive the stream.
   explicit TcpStream(const StreamPool& pool) : pool_(pool) {}
-  ~TcpStream() { clear(); }
+  ~TcpStream() {
+    clear_held();
+    clear_buffer();
+  }
   TcpStream(const TcpStream&) = delete;
   TcpStream& operator=(const TcpStream&) = delete;
 
-  // One segment. Without a SYN before it, the stream begins with its first byte. Only kOk keeps
-  // anything.
+  // One segment. Without a SYN before it, the stream begins with its first byte, or with one before
+  // it that comes later and that the receiver does not have. Only kOk keeps anything.
   StreamAccept accept(uint32_t sequence, bool syn, std::span<const uint8_t> payload);
 
   // All new bytes in order; empty when there are none. Valid until the next call.
@@ -103,7 +118,12 @@ class TcpStream {
   // It knows which sequence number comes next.
   bool follows() const { return begun_ && !finished_; }
   bool is_at(uint32_t sequence) const { return follows() && sequence == next_sequence_; }
-  // The depth was reached: nothing more will be delivered.
+  // Bytes are missing before it.
+  bool is_early(uint32_t sequence) const {
+    return begun_ && static_cast<int32_t>(sequence - next_sequence_) > 0;
+  }
+  // The depth was reached: nothing more will be delivered. What the receiver has not acknowledged
+  // of it is still compared.
   bool finished() const { return finished_; }
 
  private:
@@ -115,28 +135,43 @@ class TcpStream {
 
   StreamAccept accept_early(uint64_t position, std::span<const uint8_t> payload);
   void hold(uint64_t position, std::span<const uint8_t> payload);
+  uint64_t behind_next(uint32_t sequence) const;
+  bool began_too_late(uint64_t behind, size_t length) const;
+  bool has_receiver_all_before(uint32_t sequence) const;
+  bool begin_earlier(uint64_t behind);
+  void move_held(uint64_t by);
+  bool passed_before(uint64_t position) const;
+  void skip_to(uint64_t position);
+  bool met_in_its_middle() const { return !from_syn_ && !pool_.limits.one_sided; }
+  bool conflicts_with_past(uint64_t behind, std::span<const uint8_t> payload) const;
   bool conflicts_with_delivered(uint64_t position, std::span<const uint8_t> payload) const;
   bool conflicts_with_held(uint64_t position, std::span<const uint8_t> payload) const;
   StreamAccept refuse(StreamAccept why, uint64_t& counter);
   void deliver(std::span<const uint8_t> bytes);
+  void finish();
   size_t needed() const;
   void keep(size_t bytes);
-  void clear();
+  void clear_held();
+  void clear_buffer();
   size_t window_max() const {
     return std::max<size_t>(pool_.limits.window, last_piece_ + kStraddleMax);
   }
 
   const StreamPool& pool_;
+  uint64_t first_ = 0;           // position of the first byte
   uint64_t next_ = 0;            // position of next_sequence_
   uint64_t acknowledged_ = 0;    // position; at most next_
   std::vector<uint8_t> buffer_;  // the bytes before next_
   std::unique_ptr<Held> held_;   // nullptr: no early segments, as nearly always
   uint32_t next_sequence_ = 0;
-  uint32_t piece_ = 0;  // delivered and not taken, at the end of buffer_
+  uint32_t heard_at_ = 0;  // the receiver has all before that sequence number
+  uint32_t piece_ = 0;     // delivered and not taken, at the end of buffer_
   uint32_t last_piece_ = 0;
   bool begun_ = false;
   bool from_syn_ = false;  // begun by a SYN, so that the first byte is known
   bool finished_ = false;
+  bool heard_ = false;  // the receiver
+  uint8_t earlier_ = 0;
 };
 
 }  // namespace sluice::inspect

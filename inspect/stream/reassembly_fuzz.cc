@@ -31,8 +31,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
           std::abort();
       }
     }
-    if (delivered != counters.bytes_delivered || delivered > limits.depth) std::abort();
+    if (delivered != counters.bytes_delivered ||
+        delivered > limits.depth * (kEarlierBeginningsMax + 1))
+      std::abort();
   }
-  if (budget.used != 0) std::abort();
+  if (budget.used != 0 || budget.held != 0) std::abort();
   return 0;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 namespace sluice::inspect {
 
@@ -45,6 +46,11 @@ class SequenceEnd {
     if (anew || !is_at_or_before(sequence, next_)) next_ = sequence;
     if (anew || !is_at_or_before(next_, newest_)) newest_ = next_;
     is_known_ = is_acknowledged_ = true;
+  }
+
+  // By the receiver, last.
+  std::optional<uint32_t> acknowledged() const {
+    return is_acknowledged_ ? std::optional(oldest_) : std::nullopt;
   }
 
   // A reset ends the connection where the sender has come to, or where the receiver has said last

@@ -75,16 +75,19 @@ inline Bytes udp(const Ends& ends, std::string_view payload) {
   return ip;
 }
 
+// `options`: of the header, a multiple of four bytes.
 inline Bytes tcp(const Ends& ends, uint8_t flags, uint32_t sequence, uint32_t acknowledgement,
-                 std::string_view payload = {}) {
+                 std::string_view payload = {}, uint16_t window = 65000,
+                 const Bytes& options = {}) {
   Bytes part(20);
   tunnels::store_be16(&part[0], ends.source_port);
   tunnels::store_be16(&part[2], ends.destination_port);
   tunnels::store_be32(&part[4], sequence);
   tunnels::store_be32(&part[8], acknowledgement);
-  part[12] = 5 << 4;
+  part[12] = static_cast<uint8_t>((20 + options.size()) / 4 << 4);
   part[13] = flags;
-  tunnels::store_be16(&part[14], 65000);
+  tunnels::store_be16(&part[14], window);
+  part.insert(part.end(), options.begin(), options.end());
   part.insert(part.end(), payload.begin(), payload.end());
   Bytes ip = ip_packet(ends, 6, part);
   const size_t offset = ip.size() - part.size();

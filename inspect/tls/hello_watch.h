@@ -14,8 +14,11 @@ namespace sluice::inspect::tls {
 
 // Memory and counters that all connections of one worker share.
 struct HelloPool {
-  StreamLimits limits{kHelloStreamMax, kHelloStreamMax, kHelloStreamMax};
-  StreamBudget budget{0, 16u << 20};
+  StreamLimits limits{.window = kHelloStreamMax,
+                      .held_max = kHelloStreamMax,
+                      .depth = kHelloStreamMax,
+                      .one_sided = true};
+  StreamBudget budget{.max = 16u << 20};
   StreamCounters counters;
   const StreamPool streams{limits, budget, counters};
 

@@ -8,6 +8,7 @@ from frames import to_client, to_server
 from scapy.all import TCP
 
 CASES = {}
+WINDOW = 8192  # that Scapy announces
 
 
 def case(build):
@@ -18,11 +19,15 @@ def case(build):
 class Connection:
     """A TCP connection. Positions count from the first byte of each side."""
 
-    def __init__(self, **ends):
+    def __init__(self, handshake=True, **ends):
         self.frames = []
         self.there = dict(ends)
         self.back = {"source": ends["destination"], "destination": ends["source"]} if ends else {}
         self.sent = [0, 0]
+        if handshake:
+            self.shake_hands()
+
+    def shake_hands(self):
         self.segment(0, -1, flags="S", ack=None)
         self.segment(1, -1, flags="SA")
         self.segment(0, 0)
@@ -41,10 +46,15 @@ class Connection:
         self.frames.append((to_server if side == 0 else to_client)(tcp, text, **ends, **ip))
 
     def say(self, side, text, size=1400, **fields):
-        """In order, and acknowledged."""
+        """In order, and acknowledged, before the window is full at the latest."""
+        unheard = 0
         for at in range(0, len(text), size):
+            if unheard + size > WINDOW:
+                self.segment(1 - side, self.sent[1 - side])
+                unheard = 0
             self.segment(side, self.sent[side], text[at:at + size], **fields)
             self.sent[side] += len(text[at:at + size])
+            unheard += size
         self.segment(1 - side, self.sent[1 - side])
 
     def skip(self, side, length):

@@ -4,7 +4,8 @@
 once with another word of the same length, as NAME.harmless.pcap."""
 import os
 
-import http_tricks  # noqa: F401: they add to CASES
+import decoy_tricks  # noqa: F401: they add to CASES
+import http_tricks  # noqa: F401
 import packet_tricks  # noqa: F401
 import parser_tricks  # noqa: F401
 from connection import CASES
