@@ -44,8 +44,7 @@ TEST(TransactionLimits, ManyHeadersHideNoOther) {
 TEST(TransactionLimits, ManyAttachmentsHideNoOther) {
   Harness h(
       "alert smtp any any -> any any (file.data; content:\"attack 299\"; sid:1;)\n"
-      "alert smtp any any -> any any (file.data; content:\"attack 299\"; endswith; sid:2;)\n"
-      "alert smtp any any -> any any (file.name; content:\"name299\"; sid:3;)\n");
+      "alert smtp any any -> any any (file.data; content:\"attack 299\"; endswith; sid:2;)\n");
   std::string mail =
       "EHLO x\r\nMAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\n"
       "Content-Type: multipart/mixed; boundary=x\r\n\r\n";
@@ -58,7 +57,7 @@ TEST(TransactionLimits, ManyAttachmentsHideNoOther) {
   say(h, ends, mail + "--x--\r\n.\r\n");
   auto alerts = h.alerts();
   std::ranges::sort(alerts);
-  EXPECT_EQ(alerts, (Sids{1, 2, 3}));
+  EXPECT_EQ(alerts, (Sids{1, 2}));
   EXPECT_GT(counters(h).buffers_full, 0u);
 }
 
