@@ -181,8 +181,7 @@ void Teller::tell_existing(const flow_record& record, const flow_query& query) {
   if (flow_is_chain(&record)) return tell_chain(record);
   if (is_reset(record, query)) {
     say("that is lost, and its group ends such connections by RST to both ends; a SYN would begin "
-        "a "
-        "new flow");
+        "a new flow");
     return drop(kDropTargetLost);
   }
   tell_appliance(record.target);
