@@ -73,8 +73,8 @@ SLUICE_INLINE int nlb_makes_way(const struct flow_record* record, __u64 entry,
   const __u32 state = flow_entry_state(entry);
   if (record->flags & kFlowAlias) return record->backend != listener_index && state == kFlowClosed;
   if (flow_is_closed(record)) return 1;
-  const int by_client = (query->direction == 0) == ((record->flags & kFlowClientFirst) != 0);
-  return state == kFlowHalfOpen && (record->key.protocol == kProtocolTcp || !by_client);
+  return state == kFlowHalfOpen &&
+         (record->key.protocol == kProtocolTcp || !flow_is_from_client(record, query));
 }
 
 // Makes sure that the answers of an NLB target are recognised: a record of the tuple as the target
