@@ -116,9 +116,11 @@ void TransactionInspection::buffer(Transaction& transaction, Direction direction
 }
 
 void TransactionInspection::arrive(Transaction& transaction, Notes& notes, const Arrived& arrived) {
+  const bool many = info_of(arrived.buffer).shape == BufferShape::kMany;
+  const bool over = many && notes.many >= kBuffersMax;
   const auto waits_here = [&](const Waiting& waiting) { return waiting.view == arrived.view; };
   const size_t waiting = notes.waiting.size();
-  const auto waiting_here = std::ranges::count_if(notes.waiting, waits_here);
+  const auto waiting_here = over ? std::ranges::count_if(notes.waiting, waits_here) : 0;
   notes.arrived.push_back(arrived);
   notes.arrivals++;
   const RuleGroup& group = engine_->view_group(arrived.view, arrived.direction);
@@ -128,12 +130,10 @@ void TransactionInspection::arrive(Transaction& transaction, Notes& notes, const
   group.call_always(arrived.bytes.size(), [&](uint32_t rule) { candidates_.candidate(rule); });
   call(transaction, notes, arrived.direction);
   try_waiting(transaction, notes, arrived.view);
-  if (info_of(arrived.buffer).shape != BufferShape::kMany) return;
   // One too many is looked at like any other, and kept if a rule waits for more because of it.
-  const bool needed = notes.waiting.size() > waiting ||
-                      std::ranges::count_if(notes.waiting, waits_here) < waiting_here;
-  if (needed || notes.many < kBuffersMax) {
-    notes.many++;
+  if (!over || notes.waiting.size() > waiting ||
+      std::ranges::count_if(notes.waiting, waits_here) < waiting_here) {
+    notes.many += many;
   } else {
     counters_.buffers_full++;
     notes.arrived.pop_back();
