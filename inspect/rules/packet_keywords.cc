@@ -7,6 +7,7 @@
 
 #include "inspect/rules/condition.h"
 #include "inspect/rules/keywords.h"
+#include "inspect/stream/tcp_options.h"
 
 namespace sluice::inspect {
 namespace {
@@ -185,14 +186,14 @@ Result<> apply_window(RuleDraft& draft, std::string_view value) {
 std::optional<uint16_t> segment_size(const PacketView& view) {
   if (!is_whole_tcp(view)) return std::nullopt;
   const auto segment = transport(view);
-  auto options = segment.subspan(20, segment.size() - view.payload.size() - 20);
-  while (options.size() >= 2 && options[0] != 0) {
-    const size_t length = options[0] == 1 ? 1 : options[1];
-    if (length == 0 || length > options.size() || (options[0] != 1 && length < 2)) break;
-    if (options[0] == 2 && length == 4) return tunnels::load_be16(&options[2]);
-    options = options.subspan(length);
-  }
-  return std::nullopt;
+  std::optional<uint16_t> out;
+  each_tcp_option(segment.subspan(20, segment.size() - view.payload.size() - 20),
+                  [&](uint8_t kind, std::span<const uint8_t> value) {
+                    if (kind == kTcpOptionSegmentSize && value.size() == 2)
+                      out = tunnels::load_be16(value.data());
+                    return !out;
+                  });
+  return out;
 }
 
 Result<> apply_mss(RuleDraft& draft, std::string_view value) {

@@ -3,28 +3,25 @@
 
 #include <algorithm>
 
+#include "inspect/stream/tcp_options.h"
+
 namespace sluice::inspect {
 namespace {
 
 constexpr size_t kTcpHeaderLength = 20;
-constexpr uint8_t kEndOfOptions = 0, kNoOperation = 1, kWindowScale = 3, kMultipath = 30;
-constexpr uint8_t kScaleMax = 14;  // RFC 7323 section 2.3
+constexpr uint8_t kMultipath = 30;
 // The window of Multipath TCP counts from another number than the segment's (RFC 8684 section
 // 3.3.1).
 constexpr uint8_t kUnlimited = UINT8_MAX;
 
 uint8_t scale_of(std::span<const uint8_t> options) {
   uint8_t scale = 0;
-  while (!options.empty() && options[0] != kEndOfOptions) {
-    if (options[0] == kNoOperation) {
-      options = options.subspan(1);
-      continue;
-    }
-    if (options.size() < 2 || options[1] < 2 || options[1] > options.size()) break;
-    if (options[0] == kMultipath) return kUnlimited;
-    if (options[0] == kWindowScale && options[1] == 3) scale = std::min(options[2], kScaleMax);
-    options = options.subspan(options[1]);
-  }
+  each_tcp_option(options, [&](uint8_t kind, std::span<const uint8_t> value) {
+    if (kind == kTcpOptionWindowScale && value.size() == 1)
+      scale = std::min(value[0], kTcpWindowShiftMax);
+    if (kind == kMultipath) scale = kUnlimited;
+    return scale != kUnlimited;
+  });
   return scale;
 }
 

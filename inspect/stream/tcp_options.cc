@@ -9,23 +9,18 @@ namespace sluice::inspect {
 namespace {
 
 constexpr size_t kHeaderLength = 20;
-constexpr uint8_t kEnd = 0;
-constexpr uint8_t kNothing = 1;
-constexpr uint8_t kSegmentSize = 2;
-constexpr uint8_t kWindowScale = 3;
 constexpr uint8_t kSackPermitted = 4;
 constexpr uint8_t kSack = 5;
 constexpr uint8_t kTimestamp = 8;
 constexpr uint8_t kMd5 = 19;
 constexpr uint8_t kFastOpen = 34;
-constexpr uint8_t kWindowShiftMax = 14;  // RFC 7323, 2.3
 
 // With its kind and length. Of a kind that is not known any.
 bool may_be_so_long(uint8_t kind, size_t length) {
   switch (kind) {
-    case kSegmentSize:
+    case kTcpOptionSegmentSize:
       return length == 4;
-    case kWindowScale:
+    case kTcpOptionWindowScale:
       return length == 3;
     case kSackPermitted:
       return length == 2;
@@ -44,7 +39,7 @@ bool may_be_so_long(uint8_t kind, size_t length) {
 
 void take(TcpOptions& out, uint8_t kind, std::span<const uint8_t> value) {
   if (kind == kTimestamp) out.timestamp = tunnels::load_be32(value.data());
-  if (kind == kWindowScale) out.window_shift = std::min(value[0], kWindowShiftMax);
+  if (kind == kTcpOptionWindowScale) out.window_shift = std::min(value[0], kTcpWindowShiftMax);
   if (kind == kFastOpen) out.fast_open = true;
 }
 
@@ -53,24 +48,19 @@ void take(TcpOptions& out, uint8_t kind, std::span<const uint8_t> value) {
 TcpOptions read_tcp_options(std::span<const uint8_t> header) {
   TcpOptions out;
   uint64_t seen = 0;
-  auto rest = header.subspan(std::min(kHeaderLength, header.size()));
-  while (!rest.empty() && rest[0] != kEnd) {
-    if (rest[0] == kNothing) {
-      rest = rest.subspan(1);
-      continue;
-    }
-    const uint8_t kind = rest[0];
-    const size_t length = rest.size() < 2 ? 0 : rest[1];
-    out.bad_length = length < 2 || length > rest.size() || !may_be_so_long(kind, length);
-    if (out.bad_length) break;
+  const auto options = header.subspan(std::min(kHeaderLength, header.size()));
+  const bool whole = each_tcp_option(options, [&](uint8_t kind, std::span<const uint8_t> value) {
+    out.bad_length = !may_be_so_long(kind, value.size() + 2);
+    if (out.bad_length) return false;
     const uint64_t bit = kind < 64 ? uint64_t{1} << kind : 0;
     if ((seen & bit) != 0)
       out.twice = true;
     else
-      take(out, kind, rest.subspan(2, length - 2));
+      take(out, kind, value);
     seen |= bit;
-    rest = rest.subspan(length);
-  }
+    return true;
+  });
+  out.bad_length |= !whole;
   return out;
 }
 

@@ -8,6 +8,27 @@
 
 namespace sluice::inspect {
 
+inline constexpr uint8_t kTcpOptionSegmentSize = 2;
+inline constexpr uint8_t kTcpOptionWindowScale = 3;
+inline constexpr uint8_t kTcpWindowShiftMax = 14;  // RFC 7323 section 2.3
+
+// Calls take(kind, value) for each of `options` but the fillers, as long as it returns true. False:
+// one has a length that leads out of them, or to itself.
+template <class Take>
+bool each_tcp_option(std::span<const uint8_t> options, Take take) {
+  constexpr uint8_t kEnd = 0, kNoOperation = 1;
+  while (!options.empty() && options[0] != kEnd) {
+    if (options[0] == kNoOperation) {
+      options = options.subspan(1);
+      continue;
+    }
+    if (options.size() < 2 || options[1] < 2 || options[1] > options.size()) return false;
+    if (!take(options[0], options.subspan(2, options[1] - 2u))) return true;
+    options = options.subspan(options[1]);
+  }
+  return true;
+}
+
 struct TcpOptions {
   std::optional<uint32_t> timestamp;
   std::optional<uint8_t> window_shift;
