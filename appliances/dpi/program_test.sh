@@ -3,34 +3,8 @@
 # sluice-dpi as a program: signals while it starts, rotation of its events.
 set -euo pipefail
 dpi=$SLUICE_BIN/sluice-dpi
-dir=$(mktemp -d "${TMPDIR:-/tmp}/dpi_program_test.XXXXXX")
-pid=
-# shellcheck disable=SC2329
-clean_up() {
-  [ -z "$pid" ] || kill -9 "$pid" 2>/dev/null || true
-  rm -rf "$dir"
-}
-trap clean_up EXIT
-
-fail() {
-  echo "FAIL: $*" >&2
-  exit 1
-}
-wait_for() {
-  for _ in $(seq 600); do
-    "$@" && return
-    kill -0 "$pid" 2>/dev/null || break
-    sleep 0.1
-  done
-  fail "$*: $(cat "$dir/log")"
-}
-holds() { grep -q "$1" "$dir/log"; }
-# An address and ports of its own.
-start() {
-  "$dpi" "$@" --listen "127.$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1))" \
-    --port $((RANDOM % 10000 + 20000)) --health-port $((RANDOM % 10000 + 20000)) 2>"$dir/log" &
-  pid=$!
-}
+# shellcheck source=appliances/program_for_test.sh
+. "$(dirname "$0")/../program_for_test.sh"
 
 # A policy file that is a pipe would hold up whoever reads it.
 mkfifo "$dir/pipe"
@@ -39,28 +13,24 @@ grep -q "cannot read the policy: it is a pipe" "$dir/log" || fail "$(cat "$dir/l
 
 # It cannot start before somebody reads its events; SIGHUP waits for its turn.
 echo "applications: []" >"$dir/policy.yaml"
-start --policy "$dir/policy.yaml" --eve "$dir/pipe"
+start "$dpi" --policy "$dir/policy.yaml" --eve "$dir/pipe"
 waits_for_reader() { [ $((0x$(awk '/^SigBlk/ { print $2 }' "/proc/$pid/status") & 1)) -eq 1 ]; }
 wait_for waits_for_reader
 holds "^ready: " && fail "nobody reads its events"
 kill -HUP "$pid"
 cat "$dir/pipe" >"$dir/events" &
 wait_for holds "^reloaded"
-kill "$pid"
-wait "$pid" || fail "it ended with an error: $(cat "$dir/log")"
-pid=
+stop
 
 # The next file begins by the clock, also when there is nothing to tell; every event names the sensor.
-start --eve "$dir/%Y/eve-%s.json" --rotate-interval 1s --sensor-name dmz-1 --socket "$dir/dpi.sock"
+start "$dpi" --eve "$dir/%Y/eve-%s.json" --rotate-interval 1s --sensor-name dmz-1 --socket "$dir/dpi.sock"
 wait_for holds "^ready: "
 two_files() { [ "$(find "$dir" -name 'eve-*.json' | wc -l)" -ge 2 ]; }
 wait_for two_files
 "$dpi" ctl --socket "$dir/dpi.sock" --json stats | tr -d '\n ' |
   grep -Eq '"eve":\{"lines":0,"lines_lost":0,"rotations":[1-9][0-9]*,"rotations_failed":0\}' ||
   fail "$("$dpi" ctl --socket "$dir/dpi.sock" stats)"
-kill "$pid"
-wait "$pid" || fail "it ended with an error: $(cat "$dir/log")"
-pid=
+stop
 cat "$dir"/*/eve-*.json | grep '"event_type":"stats"' | grep -q '"host":"dmz-1"' || fail "no stats at the end"
 "$dpi" --rotate-interval day 2>"$dir/log" && fail "standard output cannot be rotated"
 grep -q "^standard output is not rotated: say which file" "$dir/log" || fail "$(cat "$dir/log")"

@@ -3,19 +3,8 @@
 # sluice-ids as a program: rules that load, rules that do not, a capture file, mistakes.
 set -euo pipefail
 ids=$SLUICE_BIN/sluice-ids
-dir=$(mktemp -d "${TMPDIR:-/tmp}/ids_program_test.XXXXXX")
-pid=
-# shellcheck disable=SC2329
-clean_up() {
-  [ -z "$pid" ] || kill -9 "$pid" 2>/dev/null || true
-  rm -rf "$dir"
-}
-trap clean_up EXIT
-
-fail() {
-  echo "FAIL: $*" >&2
-  exit 1
-}
+# shellcheck source=appliances/program_for_test.sh
+. "$(dirname "$0")/../program_for_test.sh"
 
 cat >"$dir/test.rules" <<'RULES'
 alert udp any any -> any 53 (msg:"a query for evil"; content:"evil"; sid:1;)
@@ -87,23 +76,12 @@ cached() {
 # Both directions ask for the same database.
 cached "1 came from the cache, 1 were not there, 0 ignored, 0 not written"
 cached "2 came from the cache, 0 were not there, 0 ignored, 0 not written"
-wait_for() {
-  for _ in $(seq 600); do
-    "$@" && return
-    kill -0 "$pid" 2>/dev/null || break
-    sleep 0.1
-  done
-  fail "$*: $(cat "$dir/log")"
-}
-holds() { grep -q "$1" "$dir/log"; }
 # SIGHUP while rules are read waits for its turn. The note comes before the rules, which take a while.
 echo 'nfq: {mode: accept}' >"$dir/noted.yaml"
 for n in $(seq 3000); do
   echo "alert udp any any -> any 53 (content:\"word $n\"; sid:$n;)"
 done >"$dir/slow.rules"
-"$ids" -c "$dir/noted.yaml" -S "$dir/slow.rules" --eve "$dir/slow.json" --listen "127.$((RANDOM % 250 + 1)).7.7" \
-  --port $((RANDOM % 10000 + 20000)) --health-port $((RANDOM % 10000 + 20000)) 2>"$dir/log" &
-pid=$!
+start "$ids" -c "$dir/noted.yaml" -S "$dir/slow.rules" --eve "$dir/slow.json"
 wait_for holds "without effect"
 kill -HUP "$pid"
 wait_for holds "^reloaded "
@@ -111,11 +89,7 @@ kill "$pid"
 wait "$pid" || true
 # A running one: other rules over its socket and by SIGHUP; a file that is not there changes nothing.
 ask() { "$ids" ctl --socket "$dir/ids.sock" --json "$@"; }
-# An address and ports of its own.
-"$ids" -S "$dir/test.rules" --eve "$dir/live.json" --socket "$dir/ids.sock" --set stats.interval=1 \
-  --listen "127.$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1))" \
-  --port $((RANDOM % 10000 + 20000)) --health-port $((RANDOM % 10000 + 20000)) --workers 2 2>"$dir/log" &
-pid=$!
+start "$ids" -S "$dir/test.rules" --eve "$dir/live.json" --socket "$dir/ids.sock" --set stats.interval=1 --workers 2
 wait_for holds "^ready: "
 ask failed-rules limit=1 | tr -d '\n ' | grep '"refused":2,"rules":\[{"file":"[^"]*/test.rules","line":2,"sid":2,"why":' >/dev/null ||
   fail "failed-rules: $(ask failed-rules)"
@@ -143,30 +117,20 @@ grep -q "test.rules: cannot read the rules: it is a pipe" "$dir/why" || fail "$(
 rm "$dir/test.rules"
 ask stats | tr -d '\n ' | grep '"rules":{"loaded":1,"refused":0,"reloads":2,"reloads_failed":3,"datasets":0,"datasets_full":0}' >/dev/null ||
   fail "stats: $(ask stats)"
-kill "$pid"
-wait "$pid" || fail "it ended with an error: $(cat "$dir/log")"
+stop
 tail -n 1 "$dir/live.json" | grep -q '"event_type":"stats"' || fail "no stats at the end"
-pid=
 
 # The next file of events begins by the clock.
 echo 'outputs: [{eve-log: {filename: eve-%s.json, rotate-interval: 1s, types: [stats]}}]' >"$dir/rotation.yaml"
 echo '#' >"$dir/test.rules"
-"$ids" -S "$dir/test.rules" -c "$dir/rotation.yaml" -l "$dir" --set stats.interval=1 \
-  --listen "127.$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1))" \
-  --port $((RANDOM % 10000 + 20000)) --health-port $((RANDOM % 10000 + 20000)) 2>"$dir/log" &
-pid=$!
+start "$ids" -S "$dir/test.rules" -c "$dir/rotation.yaml" -l "$dir" --set stats.interval=1
 two_files() { [ "$(grep -l '"event_type":"stats"' "$dir"/eve-*.json 2>/dev/null | wc -l)" -ge 2 ]; }
 wait_for two_files
-kill "$pid"
-wait "$pid" || fail "it ended with an error: $(cat "$dir/log")"
-pid=
+stop
 
 # A full disk: what is lost is counted while it runs, and said at the end.
 echo 'alert udp any any -> any 53 (content:"word"; sid:1;)' >"$dir/test.rules"
-"$ids" -S "$dir/test.rules" --eve /dev/full --socket "$dir/ids.sock" --set stats.interval=1 \
-  --listen "127.$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1)).$((RANDOM % 250 + 1))" \
-  --port $((RANDOM % 10000 + 20000)) --health-port $((RANDOM % 10000 + 20000)) 2>"$dir/log" &
-pid=$!
+start "$ids" -S "$dir/test.rules" --eve /dev/full --socket "$dir/ids.sock" --set stats.interval=1
 wait_for holds "^ready: "
 lost() { ask stats | tr -d '\n ' | grep -Eq '"eve":\{"lines":[1-9][0-9]*,"lines_lost":[1-9]'; }
 wait_for lost
