@@ -9,13 +9,11 @@
 #include <netlink/route/nexthop.h>
 #include <netlink/route/route.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <map>
 
 #include "gateway/proxy/event_loop.h"
-#include "gateway/proxy/socket.h"
 
 namespace sluice::gateway {
 namespace {
@@ -89,6 +87,8 @@ struct KernelNextHops::State {
   Watch watch;
 
   Result<> dump();
+  // By its number, or by its name and 0.
+  Result<Link> link_of(uint32_t index, const char* name);
   Result<Way> ask(const IpAddress& target);
   void learn(rtnl_neigh* neighbour);
   void receive();
@@ -171,6 +171,13 @@ Result<std::unique_ptr<KernelNextHops>> KernelNextHops::create(EventLoop& loop,
   return std::unique_ptr<KernelNextHops>(new KernelNextHops(std::move(state)));
 }
 
+Result<Link> KernelNextHops::State::link_of(uint32_t index, const char* name) {
+  rtnl_link* link = nullptr;
+  const int error = rtnl_link_get_kernel(requests.get(), static_cast<int>(index), name, &link);
+  if (error < 0) return fail_netlink("no interface", error);
+  return Link(link);
+}
+
 Result<KernelNextHops::State::Way> KernelNextHops::State::ask(const IpAddress& target) {
   const int family = target.version == 4 ? AF_INET : AF_INET6;
   const Address address(nl_addr_build(family, target.words, target.version == 4 ? 4 : 16));
@@ -186,10 +193,7 @@ Result<KernelNextHops::State::Way> KernelNextHops::State::ask(const IpAddress& t
   Way way;
   NextHop& out = way.hop;
   out.interface = static_cast<uint32_t>(rtnl_route_nh_get_ifindex(hop));
-  rtnl_link* raw_link = nullptr;
-  error = rtnl_link_get_kernel(requests.get(), static_cast<int>(out.interface), nullptr, &raw_link);
-  if (error < 0) return fail_netlink("no interface", error);
-  const Link link(raw_link);
+  SLUICE_TRY(const Link link, link_of(out.interface, nullptr));
   out.mtu = static_cast<uint16_t>(std::min(rtnl_link_get_mtu(link.get()), 65535u));
   out.from = mac_of(rtnl_link_get_addr(link.get())).value_or(MacAddress{});
 
@@ -221,12 +225,9 @@ Result<uint32_t> KernelNextHops::interface_index(const std::string& name) {
 }
 
 Result<uint32_t> KernelNextHops::interface_mtu(const std::string& name) {
-  const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  ifreq request{};
-  name.copy(request.ifr_name, sizeof(request.ifr_name) - 1);
-  if (!socket || ::ioctl(socket.get(), SIOCGIFMTU, &request) != 0)
-    return fail_errno("cannot read the MTU", "interface " + name);
-  return static_cast<uint32_t>(request.ifr_mtu);
+  const Result<Link> link = state_->link_of(0, name.c_str());
+  if (!link) return fail(link.error().what, "interface " + name);
+  return rtnl_link_get_mtu(link->get());
 }
 
 }  // namespace sluice::gateway
