@@ -134,6 +134,29 @@ TEST(RuleParser, APatternNeedsNoQuotes) {
   EXPECT_TRUE(std::get<Pcre>(rule->parts[1].matches[0]).negated);
 }
 
+TEST(RuleParser, AFlagMovesAPatternFromWhereItWasAdded) {
+  for (const char* options :
+       {"content:\"id=\"; http_uri; pcre:\"/^x/UR\";", "uricontent:\"id=\"; pcre:\"/^x/UR\";",
+        "content:\"zz\"; content:\"id=\"; http_uri; pcre:\"/^x/UR\";",
+        "content:\"id=\"; http_header; uricontent:\"z\"; pcre:\"/^x/UR\";",
+        "uricontent:\"z\"; content:\"id=\"; http_header; pcre:\"/^x/UR\";"}) {
+    const auto rule = parse_options(options);
+    ASSERT_TRUE(rule) << options << ": " << rule.error().what;
+    for (const RulePart& part : rule->parts) {
+      if (part.matches.empty()) continue;
+      const bool uri = part.buffer == Buffer::kHttpUri;
+      EXPECT_EQ(part.matches.size(), uri ? 2u : 1u) << options << ": " << info_of(part.buffer).name;
+      EXPECT_EQ(std::holds_alternative<Pcre>(part.matches.back()), uri) << options;
+    }
+  }
+}
+
+TEST(RuleParser, WhatLooksAtDecodedBytesMovesNowhere) {
+  for (const char* behind : {"content:\"a\"; http_uri; pcre:\"/b/R\";", "uricontent:\"a\";",
+                             "content:\"a\"; pcre:\"/b/UR\";"})
+    EXPECT_FALSE(parse_options(std::string("base64_decode; base64_data; ") + behind)) << behind;
+}
+
 TEST(RuleParser, AnOldModifierMovesTheContentBeforeIt) {
   const auto rule = parse_options(
       "content:\"GET\"; http_method; nocase; content:\"/a\"; http_uri; content:\"raw\"; "

@@ -63,24 +63,29 @@ Result<> apply_content(RuleDraft& draft, std::string_view value) {
   return draft.add(std::move(content));
 }
 
-// Moves the match that was just added to the payload into the part about a buffer.
+// Contents of base64_data are behind a sticky buffer too.
+bool is_sticky(const RuleDraft& draft) { return draft.sticky || draft.in_base64; }
+
+// Moves the match that was just added, be it to the payload or behind a content that a modifier has
+// moved, into the part about a buffer.
 Result<> move_added(RuleDraft& draft, Buffer buffer) {
-  BufferMatch moved = std::move(draft.matches().back());
-  draft.matches().pop_back();
+  std::vector<BufferMatch>& added = draft.matches_of(*draft.last_part);
+  BufferMatch moved = std::move(added.back());
+  added.pop_back();
   draft.last_part = draft.part_of(buffer);
   draft.rule.parts[*draft.last_part].matches.push_back(std::move(moved));
   return {};
 }
 
 Result<> apply_uricontent(RuleDraft& draft, std::string_view value) {
-  if (draft.sticky) return fail("does not go with sticky buffers");
+  if (is_sticky(draft)) return fail("does not go with sticky buffers");
   SLUICE_TRY_VOID(apply_content(draft, value));
   return move_added(draft, Buffer::kHttpUri);
 }
 
 // http_uri and the like: the content before belongs to that buffer.
 Result<> apply_modifier(RuleDraft& draft, std::string_view) {
-  if (draft.sticky) return fail("does not go with sticky buffers");
+  if (is_sticky(draft)) return fail("does not go with sticky buffers");
   const Content* last = draft.last_content();
   if (last == nullptr || draft.rule.parts[*draft.last_part].buffer != Buffer::kPayload)
     return fail("no content before it");
@@ -201,6 +206,7 @@ Result<> apply_pcre(RuleDraft& draft, std::string_view value) {
   if (!negated && !flags.options.caseless && !flags.options.extended)
     SLUICE_TRY_VOID(
         check_regex(pattern, flags.buffer ? form_of(*flags.buffer, {}) : form_here(draft)));
+  if (flags.buffer && draft.in_base64) return fail("a buffer's flag does not go with base64_data");
   SLUICE_TRY_VOID(draft.add(Pcre{std::move(regex), negated, flags.relative}));
   return flags.buffer ? move_added(draft, *flags.buffer) : Result<>{};
 }
