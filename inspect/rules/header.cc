@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 
+#include <bit>
 #include <charconv>
 #include <string>
 
@@ -23,28 +24,77 @@ bool whole_number(std::string_view text, Number& out) {
 
 std::string quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
 
-Result<Prefix> parse_leaf(std::string_view text, const Prefix*) {
-  const size_t slash = text.find('/');
-  const std::string address(text.substr(0, slash));
-  Prefix prefix;
-  prefix.version = address.find(':') == std::string::npos ? 4 : 6;
-  if (inet_pton(prefix.version == 4 ? AF_INET : AF_INET6, address.c_str(), prefix.words) != 1)
-    return fail("not an address or prefix: " + quoted(text));
-  const unsigned bits_max = prefix.version == 4 ? 32 : 128;
-  unsigned bits = bits_max;
-  if (slash != std::string_view::npos &&
-      (!whole_number(text.substr(slash + 1), bits) || bits > bits_max))
-    return fail("not a prefix length: " + quoted(text));
+bool read_address(std::string_view text, Prefix& out) {
+  const std::string address(text);
+  out.version = address.find(':') == std::string::npos ? 4 : 6;
+  return inet_pton(out.version == 4 ? AF_INET : AF_INET6, address.c_str(), out.words) == 1;
+}
+
+// "24", or "255.255.255.0" behind an IPv4 address.
+bool read_prefix_length(std::string_view text, unsigned bits_max, unsigned& bits) {
+  Prefix mask;
+  if (bits_max != 32 || text.find('.') == std::string_view::npos)
+    return whole_number(text, bits) && bits <= bits_max;
+  if (!read_address(text, mask) || mask.version != 4) return false;
+  bits = static_cast<unsigned>(std::countl_one(ntohl(mask.words[0])));
+  return bits + static_cast<unsigned>(std::countr_zero(ntohl(mask.words[0]))) == 32;
+}
+
+void cut_to(Prefix& prefix, unsigned bits) {
   for (unsigned i = 0; i < 4; i++) {
     const unsigned left = bits > 32 * i ? bits - 32 * i : 0;
     prefix.mask[i] =
         left >= 32 ? ~0u : htonl(static_cast<uint32_t>(~(uint64_t{0xffffffff} >> left)));
     prefix.words[i] &= prefix.mask[i];
   }
-  return prefix;
 }
 
-Result<PortRange> parse_leaf(std::string_view text, const PortRange*) {
+// --- ranges of addresses ---
+
+using Wide = unsigned __int128;
+
+Wide number_of(const Prefix& address) {
+  Wide out = 0;
+  for (unsigned i = 0; i < (address.version == 4 ? 1 : 4); i++)
+    out = out << 32 | ntohl(address.words[i]);
+  return out;
+}
+
+Prefix address_of(Wide number, uint8_t version) {
+  Prefix out;
+  out.version = version;
+  for (unsigned i = version == 4 ? 1 : 4; i-- > 0; number >>= 32)
+    out.words[i] = htonl(static_cast<uint32_t>(number));
+  return out;
+}
+
+// "10.1.0.2-10.1.0.9": the fewest prefixes that are it, 254 at most.
+Result<AddressList> parse_range(std::string_view text) {
+  const size_t dash = text.find('-');
+  Prefix from, to;
+  if (!read_address(trimmed(text.substr(0, dash)), from) ||
+      !read_address(trimmed(text.substr(dash + 1)), to) || from.version != to.version)
+    return fail("not a range of addresses: " + quoted(text));
+  const unsigned bits_max = from.version == 4 ? 32 : 128;
+  Wide first = number_of(from);
+  const Wide last = number_of(to);
+  if (first > last) return fail("range of addresses runs backwards: " + quoted(text));
+  AddressList list;
+  while (true) {
+    unsigned free = 0;  // low bits that may be anything
+    Wide size = 1;      // 2^free
+    while (free < bits_max && (first & size) == 0 && last - first >= 2 * size - 1) {
+      free++;
+      size *= 2;
+    }
+    Prefix& prefix = list.entries.emplace_back().leaf.emplace_back(address_of(first, from.version));
+    cut_to(prefix, bits_max - free);
+    if (last - first == size - 1) return list;
+    first += size;
+  }
+}
+
+Result<PortRange> parse_port_range(std::string_view text) {
   PortRange range;
   const size_t colon = text.find(':');
   const std::string_view first = text.substr(0, colon);
@@ -56,6 +106,23 @@ Result<PortRange> parse_leaf(std::string_view text, const PortRange*) {
     return fail("not a port or range: " + quoted(text));
   if (range.first > range.last) return fail("port range runs backwards: " + quoted(text));
   return range;
+}
+
+Result<> parse_leaf_into(std::string_view text, AddressList::Entry& entry) {
+  if (text.find('-') != std::string_view::npos) {
+    SLUICE_TRY(auto range, parse_range(text));
+    entry.list.push_back(std::move(range));
+    return {};
+  }
+  SLUICE_TRY(const Prefix prefix, parse_prefix(text));
+  entry.leaf.push_back(prefix);
+  return {};
+}
+
+Result<> parse_leaf_into(std::string_view text, PortList::Entry& entry) {
+  SLUICE_TRY(const PortRange range, parse_port_range(text));
+  entry.leaf.push_back(range);
+  return {};
 }
 
 // Splits at the commas outside brackets; false if the brackets do not pair.
@@ -117,8 +184,7 @@ Result<typename ListOf<Leaf>::Entry> parse_entry(std::string_view text, const Va
     SLUICE_TRY(auto list, parse_list<Leaf>(text.substr(1, text.size() - 2), variables, depth + 1));
     entry.list.push_back(std::move(list));
   } else {
-    SLUICE_TRY(auto leaf, parse_leaf(text, static_cast<const Leaf*>(nullptr)));
-    entry.leaf.push_back(leaf);
+    SLUICE_TRY_VOID(parse_leaf_into(text, entry));
   }
   return entry;
 }
@@ -134,7 +200,17 @@ bool Prefix::contains(const Address& address) const {
 }
 
 Result<Prefix> parse_prefix(std::string_view text) {
-  return parse_leaf(text, static_cast<const Prefix*>(nullptr));
+  const size_t slash = text.find('/');
+  Prefix prefix;
+  if (!read_address(text.substr(0, slash), prefix))
+    return fail("not an address or prefix: " + quoted(text));
+  const unsigned bits_max = prefix.version == 4 ? 32 : 128;
+  unsigned bits = bits_max;
+  if (slash != std::string_view::npos &&
+      !read_prefix_length(text.substr(slash + 1), bits_max, bits))
+    return fail("not a prefix length: " + quoted(text));
+  cut_to(prefix, bits);
+  return prefix;
 }
 
 Result<AddressList> parse_addresses(std::string_view text, const Variables& variables) {

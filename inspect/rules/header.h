@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The address and port parts of a rule header: any, !, nested [lists], prefixes, ranges,
-// $variables.
+// The address and port parts of a rule header: any, !, nested [lists], prefixes (also with
+// netmasks), ranges, $variables.
 #pragma once
 
 #include <cstdint>
@@ -70,7 +70,7 @@ struct PortRange {
 using AddressList = ListOf<Prefix>;
 using PortList = ListOf<PortRange>;
 
-// "10.1.0.0/16", "2001:db8::1".
+// "10.1.0.0/16", "10.1.0.0/255.255.0.0", "2001:db8::1".
 Result<Prefix> parse_prefix(std::string_view text);
 Result<AddressList> parse_addresses(std::string_view text, const Variables& variables);
 Result<PortList> parse_ports(std::string_view text, const Variables& variables);

@@ -41,6 +41,38 @@ TEST(RuleHeader, Addresses) {
   EXPECT_TRUE(holds("$HOME_NET", "192.168.4.4", default_variables()));
 }
 
+TEST(RuleHeader, Netmasks) {
+  EXPECT_TRUE(holds("10.1.0.0/255.255.0.0", "10.1.255.1"));
+  EXPECT_FALSE(holds("10.1.0.0/255.255.0.0", "10.2.0.1"));
+  EXPECT_TRUE(holds("0.0.0.0/0.0.0.0", "9.9.9.9"));
+  EXPECT_FALSE(holds("10.1.0.1/255.255.255.255", "10.1.0.2"));
+}
+
+TEST(RuleHeader, RangesOfAddresses) {
+  for (int first = 0; first < 20; first++) {
+    for (int last = first; last < 20; last++) {
+      const auto address = [](int n) { return "10.0.0." + std::to_string(n); };
+      const auto list = parse_addresses(address(first) + "-" + address(last), {});
+      ASSERT_TRUE(list) << list.error().what;
+      for (int n = 0; n < 24; n++) {
+        const uint32_t words[4] = {htonl(0x0a000000u + static_cast<uint32_t>(n))};
+        EXPECT_EQ(list->contains(Address{words, 4}), first <= n && n <= last) << first << last << n;
+      }
+    }
+  }
+  EXPECT_TRUE(holds("0.0.0.0-255.255.255.255", "255.255.255.255"));
+  EXPECT_TRUE(holds("0.0.0.1-255.255.255.254", "128.0.0.0"));
+  EXPECT_FALSE(holds("0.0.0.1-255.255.255.254", "255.255.255.255"));
+  EXPECT_TRUE(holds("[10.0.0.1 - 10.0.0.9, !10.0.0.5]", "10.0.0.6"));
+  EXPECT_FALSE(holds("[10.0.0.1-10.0.0.9, !10.0.0.5]", "10.0.0.5"));
+  EXPECT_FALSE(holds("!10.0.0.1-10.0.0.9", "10.0.0.5"));
+  EXPECT_TRUE(holds("2001:db8::ffff-2001:db8:0:1::1", "2001:db8:0:1::1"));
+  EXPECT_FALSE(holds("2001:db8::ffff-2001:db8:0:1::1", "2001:db8:0:1::2"));
+  EXPECT_FALSE(holds("2001:db8::ffff-2001:db8:0:1::1", "2001:db8::fffe"));
+  EXPECT_TRUE(holds("::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "8000::"));
+  EXPECT_FALSE(holds("::1-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "::"));
+}
+
 TEST(RuleHeader, Ports) {
   EXPECT_TRUE(holds_port("any", 0));
   EXPECT_TRUE(holds_port("80", 80));
@@ -55,9 +87,30 @@ TEST(RuleHeader, Ports) {
 
 TEST(RuleHeader, RefusesWhatItCannotMean) {
   const Variables loop = {{"A", "$B"}, {"B", "$A"}};
-  for (const char* bad :
-       {"", "[", "]", "[10.0.0.1", "10.0.0.1]", "[]", "[10.0.0.1,]", "10.0.0", "10.0.0.0/33",
-        "10.0.0.1-10.0.0.5", "::/129", "!any", "$NONE", "$A", "example.com", "!"})
+  for (const char* bad : {"",
+                          "[",
+                          "]",
+                          "[10.0.0.1",
+                          "10.0.0.1]",
+                          "[]",
+                          "[10.0.0.1,]",
+                          "10.0.0",
+                          "10.0.0.0/33",
+                          "10.0.0.5-10.0.0.1",
+                          "10.0.0.1-::1",
+                          "10.0.0.1-10.0.0.5/30",
+                          "-10.0.0.1",
+                          "10.0.0.1-",
+                          "10.0.0.0/255.0.255.0",
+                          "10.0.0.0/0.0.0.255",
+                          "10.0.0.0/255.0.0",
+                          "::/255.0.0.0",
+                          "::/129",
+                          "!any",
+                          "$NONE",
+                          "$A",
+                          "example.com",
+                          "!"})
     EXPECT_FALSE(parse_addresses(bad, loop)) << bad;
   for (const char* bad : {"", ":", "65536", "90:80", "80-90", "http", "-1", "[80"})
     EXPECT_FALSE(parse_ports(bad, {})) << bad;
