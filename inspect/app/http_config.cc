@@ -67,6 +67,7 @@ htp_cfg_t* http_config() {
   static htp_cfg_t* const config = [] {
     htp_cfg_t* cfg = htp_config_create();
     htp_config_set_server_personality(cfg, HTP_SERVER_IDS);
+    htp_config_set_convert_lowercase(cfg, HTP_DECODER_URL_PATH, 0);  // rules say what is sent
     htp_config_set_log_level(cfg, HTP_LOG_WARNING);
     htp_config_set_field_limits(cfg, kHttpLineMax / 2, kHttpLineMax);
     htp_config_set_number_headers_limit(cfg, kHttpHeadersMax);

@@ -148,6 +148,11 @@ inline const std::map<std::string, Traffic>& all_traffic() {
   static const std::string kEcho("\x12\x34\0\1echo", 8);
   static const std::map<std::string, Traffic> kAll = {
       {"web", web_traffic},
+      {"capitals",
+       [](Harness& h) {
+         h.connect(Ends());
+         h.data(Ends(), 0, "GET /Path/Page.PHP?Q=Ab HTTP/1.1\r\nHost: h\r\n\r\n");
+       }},
       {"dns", dns_traffic},
       {"tls", tls_traffic},
       {"ssh", ssh_traffic},
