@@ -174,6 +174,7 @@ class Inspector {
   AppSession& app_of(const Current& current);
   void inspect_piece(const Current& current, StreamInspection& side,
                      std::span<const uint8_t> piece);
+  void ask_stream_rules(const Current& current, StreamInspection& side);
   void remember_candidates(const Current& current, StreamInspection& side, bool fired);
   void inspect_application(const Current& current, StreamInspection& side,
                            std::span<const uint8_t> piece);

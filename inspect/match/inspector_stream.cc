@@ -281,16 +281,25 @@ void Inspector::inspect_piece(const Current& current, StreamInspection& side,
     named->prefilter->scan_on(window, searched, scratch_, stream_candidates_);
   payload_searched_ = begins_with(piece, current.view.payload);
   for (const bool fired : {false, true}) remember_candidates(current, side, fired);
+  const AppProtocol before = current.flow.user.app_protocol;
+  ask_stream_rules(current, side);
+  inspect_application(current, side, piece);
+  if (current.flow.user.app_protocol != before) ask_stream_rules(current, side);
+}
+
+// Those that are pending and those that no search names. Rules may be about the protocol of the
+// connection, which these very bytes may tell.
+void Inspector::ask_stream_rules(const Current& current, StreamInspection& side) {
   side.settle_pending([&](const StreamInspection::Pending& pending) {
     return pending.hit <= side.stream.window_start() ||
            matches_in_stream(current, side, pending.rule);
   });
-  for (const RuleGroup* group : {&any, named}) {
+  const PortGroups& groups = engine_->stream_groups(current.direction);
+  for (const RuleGroup* group : {&groups.any(), groups.named(current.server_port())}) {
     if (group == nullptr) continue;
     group->call_always(side.stream.next(),
                        [&](uint32_t index) { (void)matches_in_stream(current, side, index); });
   }
-  inspect_application(current, side, piece);
 }
 
 // Rules that have matched before come after the others, because they are not missed if there is no
