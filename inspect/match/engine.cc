@@ -111,6 +111,14 @@ const BufferPlan* CompiledRule::payload_plan() const {
   return nullptr;
 }
 
+bool CompiledRule::has_buffers_of(Direction direction) const {
+  const auto has = [&](const RulePart& part) {
+    const BufferInfo& info = info_of(part.buffer);
+    return direction == Direction::kToServer ? info.to_server : info.to_client;
+  };
+  return rule.parts.empty() || std::ranges::any_of(rule.parts, has);
+}
+
 // Of no bytes nothing is said.
 uint64_t CompiledRule::payload_end_min() const {
   const BufferPlan* const plan = payload_plan();
@@ -306,7 +314,7 @@ Result<> Engine::build_view_groups(DatabaseCache* cache) {
         builders[compiled.parts[*caller.part].view][d].add(caller.content, i);
         continue;
       }
-      call_without_buffer(compiled.rule, i, direction);
+      if (compiled.has_buffers_of(direction)) call_without_buffer(compiled.rule, i, direction);
     }
   }
   view_groups_.resize(views_.size());

@@ -74,6 +74,8 @@ struct CompiledRule {
 
   // Of a rule about packets or streams; nullptr: it does not look at the payload.
   const BufferPlan* payload_plan() const;
+  // False if all its buffers are of the other direction.
+  bool has_buffers_of(Direction direction) const;
   // Where a payload ends at the earliest for which the rule may hold.
   uint64_t payload_end_min() const;
 };

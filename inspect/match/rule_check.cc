@@ -116,9 +116,18 @@ bool RuleCheck::asks_for(const Current& current, Direction direction, const Comp
   }
   if (guard_ != nullptr) guard_->begin_rule();
   if (rule.conditions.empty()) return true;
-  const RuleContext asked = context(current, direction, transaction);
+  RuleContext asked = context(current, direction, transaction);
+  if (file_ != nullptr && !is_file_of(compiled, direction)) asked.file = nullptr;
   return std::all_of(rule.conditions.begin(), rule.conditions.end(),
                      [&](const auto& condition) { return condition->holds(asked); });
+}
+
+// A rule is about the file that its own direction brings. One about a request, say, that names no
+// direction, may mean that of the response.
+bool RuleCheck::is_file_of(const CompiledRule& compiled, Direction direction) const {
+  const Rule& rule = compiled.rule;
+  if (direction == file_direction_ || rule.both_sides) return true;
+  return !rule.flow.to_server && !rule.flow.to_client && !compiled.has_buffers_of(file_direction_);
 }
 
 bool RuleCheck::packet_matches(const Current& current, const CompiledRule& compiled) {

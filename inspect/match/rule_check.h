@@ -66,8 +66,11 @@ class RuleCheck {
   // What the packet in hand does to its stream.
   void about_stream(StreamEvents events) { stream_events_ = events; }
 
-  // The file that rules are asked about from now on; nullptr: none.
-  void about_file(const TrackedFile* file) { file_ = file; }
+  // The file, and who sends it, that rules are asked about from now on; nullptr: none.
+  void about_file(const TrackedFile* file, Direction direction) {
+    file_ = file;
+    file_direction_ = direction;
+  }
 
   // The rule has been tried, and begin_rule() began it.
   void tried(uint32_t rule, bool matched) {
@@ -94,6 +97,7 @@ class RuleCheck {
   enum class Turned : bool { kNo, kYes };
 
   RuleContext context(const Current& current, Direction direction, const Transaction* transaction);
+  bool is_file_of(const CompiledRule& rule, Direction direction) const;
   bool ends_match(const PacketView& view, const CompiledRule& rule, Turned turned);
   bool is_in(const AddressList& list, uint32_t number, const PacketView& view, bool destination);
 
@@ -107,6 +111,7 @@ class RuleCheck {
   std::span<const uint16_t> app_events_;
   StreamEvents stream_events_ = 0;
   const TrackedFile* file_ = nullptr;
+  Direction file_direction_ = Direction::kToServer;
   RuleProfile* profile_ = nullptr;
   LatencyGuard* guard_ = nullptr;
 };

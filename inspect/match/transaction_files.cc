@@ -43,12 +43,12 @@ FileHashes TransactionInspection::file_hashes() const {
 void TransactionInspection::ask_about_file(Transaction& transaction, Direction direction,
                                            const TrackedFile& file) {
   Notes& notes = notes_of(transaction);
-  check_.about_file(&file);
+  check_.about_file(&file, direction);
   candidates_.clear();
   for (const uint32_t rule : engine_->file_rules(direction)) candidates_.candidate(rule);
   call(transaction, notes, direction);
   try_all_waiting(transaction, notes);
-  check_.about_file(nullptr);
+  check_.about_file(nullptr, direction);
 }
 
 }  // namespace sluice::inspect
