@@ -302,10 +302,13 @@ class TlsParser final : public Parser {
 };
 
 // What a record with nothing in it would begin with, up to the end of `bytes` or of that header.
+// Servers pass over those of a handshake and of ChangeCipherSpec.
 bool begins_empty(std::span<const uint8_t> bytes) {
   static constexpr uint8_t kEmpty[] = {kHandshake, kMajorVersion, 0, 0, 0};
-  for (size_t i = 0; i < std::min(bytes.size(), kRecordHeader); i++)
-    if (i != 2 && bytes[i] != kEmpty[i]) return false;
+  for (size_t i = 0; i < std::min(bytes.size(), kRecordHeader); i++) {
+    const bool passes = i == 2 || (i == 0 && bytes[0] == kChangeCipherSpec);
+    if (!passes && bytes[i] != kEmpty[i]) return false;
+  }
   return true;
 }
 

@@ -303,10 +303,11 @@ TEST_F(TlsTest, HellosThatOnlyServersTake) {
   longest.add(21, std::string(60000, '\0'));
   std::string other_version = plain;
   other_version[2] = '\xff';
-  const std::string empty("\x16\x03\x01\0\0", 5);
+  const std::string empty("\x16\x03\x01\0\0", 5), empty_change("\x14\x03\x01\0\0", 5);
   for (const std::string& stream :
        {records(many.server_name("a.example").message()),
         records(longest.server_name("a.example").message()), empty + plain, empty + empty + plain,
+        empty_change + plain, empty_change + empty + empty_change + plain,
         plain.substr(0, 3) + std::string("\0\1\1", 3) + empty +
             records(HelloParts().server_name("a.example").message().substr(1)),
         other_version}) {
@@ -374,6 +375,7 @@ TEST(TlsProbe, ByContent) {
       {"an alert", std::string("\x15\x03\x01\0\2\2\x28", 7), kDown, Probe::kYes},
       {"SSLv2", std::string("\x80\x2e\1\0\2", 5), kUp, Probe::kYes},
       {"an empty record first", std::string("\x16\x03\x03\0\0", 5) + hello, kUp, Probe::kYes},
+      {"ChangeCipherSpec first", std::string("\x14\x03\x03\0\1\1", 6) + hello, kUp, Probe::kNo},
       {"text", "GET / HTTP/1.1", kUp, Probe::kNo},
       {"the middle", std::string("\x17\x03\x03\x00\x10", 5), kUp, Probe::kNo},
       {"nothing", "", kUp, Probe::kMore},

@@ -214,7 +214,7 @@ TEST(HelloStream, WhatIsNoHelloEndsAtOnce) {
   for (const std::string& stream_bytes :
        {std::string("GET / HTTP/1.1\r\n"), std::string("\x16GET"), changed(0, 23), changed(1, 2),
         changed(5, 2), changed(6, 3), std::string("\x16\x03\x01\x00\x00\x01", 6),
-        std::string("\x16\x03\x01\xff\xff\x01", 6)}) {
+        std::string("\x16\x03\x01\xff\xff\x01", 6), std::string("\x14\x03\x01\0\1\1", 6)}) {
     HelloStream stream;
     EXPECT_EQ(stream.add(bytes(stream_bytes)), State::kNone) << stream_bytes;
     EXPECT_EQ(stream.add(bytes(hello)), State::kNone);
@@ -226,9 +226,9 @@ TEST(HelloStream, WhatIsNoHelloEndsAtOnce) {
 
 TEST(HelloStream, EmptyRecordsArePassedOver) {
   const std::string message = HelloParts().server_name("a.example").message();
-  const std::string empty("\x16\x03\x01\0\0", 5);
-  const std::string stream_bytes =
-      empty + testing::records(message.substr(0, 9)) + empty + testing::records(message.substr(9));
+  const std::string empty("\x16\x03\x01\0\0", 5), empty_change("\x14\x03\x01\0\0", 5);
+  const std::string stream_bytes = empty + empty_change + testing::records(message.substr(0, 9)) +
+                                   empty + testing::records(message.substr(9));
   for (size_t cut = 0; cut <= stream_bytes.size(); cut++) {
     HelloStream stream;
     stream.add(bytes(stream_bytes).first(cut));

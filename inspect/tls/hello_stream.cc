@@ -10,6 +10,7 @@ namespace sluice::inspect::tls {
 
 namespace {
 
+constexpr uint8_t kRecordChangeCipherSpec = 20;
 constexpr uint8_t kRecordHandshake = 22;
 constexpr uint8_t kRecordMajorVersion = 3;
 constexpr size_t kRecordHeader = 5;
@@ -22,12 +23,15 @@ size_t message_length(std::span<const uint8_t> message) {
   return kMessageHeader + (size_t{message[1]} << 16 | size_t{message[2]} << 8 | message[3]);
 }
 
-// A prefix of what a record with a hello begins with.
+// A prefix of what a record with a hello begins with, or one that servers pass over: a handshake's
+// or ChangeCipherSpec's with nothing in it.
 bool record_begins(std::span<const uint8_t> header) {
-  if (!header.empty() && header[0] != kRecordHandshake) return false;
+  if (header.empty()) return true;
+  const bool handshake = header[0] == kRecordHandshake;
+  if (!handshake && header[0] != kRecordChangeCipherSpec) return false;
   if (header.size() > 1 && header[1] != kRecordMajorVersion) return false;
   if (header.size() < kRecordHeader) return true;
-  return tunnels::load_be16(&header[3]) <= kRecordLengthMax;  // 0 is passed over
+  return tunnels::load_be16(&header[3]) <= (handshake ? kRecordLengthMax : 0);
 }
 
 }  // namespace
