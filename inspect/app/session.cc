@@ -37,6 +37,7 @@ void AppSession::begin_probing() {
   for (size_t i = 0; i < protocols_.size(); i++) {
     if (protocols_[i].tcp) all |= 1u << i;
     if (protocols_[i].server_decides) probing_->server_decides |= 1u << i;
+    if (protocols_[i].client_first) probing_->client_first |= 1u << i;
   }
   probing_->candidates[0] = probing_->candidates[1] = all;
 }
@@ -124,10 +125,12 @@ void AppSession::probe_datagram(Direction direction, std::span<const uint8_t> by
   if (protocol_ == AppProtocol::kUnknown) protocol_ = AppProtocol::kFailed;
 }
 
-// A server that does not speak a protocol is not asked in it.
+// A server that does not speak a protocol is not asked in it. But what it says before it is asked
+// hides no request.
 void AppSession::rule_out(Direction direction, uint32_t entries) {
   of(probing_->candidates, direction) &= ~entries;
-  if (direction == Direction::kToServer) entries &= ~probing_->server_decides;
+  const bool client = direction == Direction::kToServer;
+  entries &= client ? ~probing_->server_decides : ~probing_->client_first;
   of(probing_->candidates, opposite(direction)) &= ~entries;
 }
 

@@ -61,6 +61,7 @@ class AppSession {
   struct Probing {
     uint32_t candidates[2] = {};             // bits of protocols_ that a direction may still tell
     uint32_t server_decides = 0;             // those of which a client's no is not the last word
+    uint32_t client_first = 0;               // ... a server's is not
     bool heard = false;                      // somebody has spoken,
     Direction first = Direction::kToServer;  // and this one first
     std::vector<uint8_t> early[2];

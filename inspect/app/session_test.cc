@@ -222,8 +222,10 @@ TEST_F(SessionTest, AServersNoCountsForBoth) {
   feed(kDown, "x");
   EXPECT_FALSE(session_.finished());  // "x" may still be anything
   AppSession real(true, 80);
-  real.feed(kUp, bytes("GE"), sink_);
+  real.feed(kUp, bytes("US"), sink_);
   real.feed(kDown, bytes(std::string(40, '\xff')), sink_);
+  EXPECT_FALSE(real.finished());  // but it is no FTP any more
+  real.feed(kUp, bytes("ER a\r\n"), sink_);
   EXPECT_TRUE(real.finished());
   EXPECT_EQ(real.protocol(), AppProtocol::kFailed);
 }
@@ -291,6 +293,22 @@ TEST_F(DetectionTest, HttpByItsAnswer) {
   feed(kDown, "\2no");
   EXPECT_TRUE(session_->finished());
   EXPECT_EQ(session_->protocol(), AppProtocol::kFailed);
+}
+
+// Some clients pass over what a server says too early.
+TEST_F(DetectionTest, WhatAServerSaysTooEarlyHidesNoRequest) {
+  const std::string request = "GET /attack HTTP/1.1\r\nHost: h\r\n\r\n";
+  for (const std::string early : {"\n", "220 hi\r\n", "hello\r\n", "\xff\xff"}) {
+    for (const size_t before : {0, 1, 3}) {
+      again(true, 80);
+      feed(kUp, request.substr(0, before));
+      feed(kDown, early);
+      feed(kUp, request.substr(before));
+      feed(kDown, "HTTP/1.1 200 OK\r\nServer: evil\r\nContent-Length: 0\r\n\r\n");
+      EXPECT_EQ(all("http.uri"), Texts{"/attack"}) << early << before;
+      EXPECT_EQ(all("http.server"), Texts{"evil"}) << early << before;
+    }
+  }
 }
 
 TEST_F(DetectionTest, EmptyLinesBeforeARequestFillNothing) {
