@@ -104,8 +104,8 @@ void MimeParser::begin_content(MimeSink& sink) {
     begin_part(depth_ + 1);
     return;
   }
-  std::string name = mime_parameter(disposition_, "filename");
-  if (name.empty()) name = mime_parameter(content_type_, "name");
+  std::string name = mime_words(mime_parameter(disposition_, "filename"));
+  if (name.empty()) name = mime_words(mime_parameter(content_type_, "name"));
   const bool text = type.empty() || type.starts_with("text/");
   const bool file = !text || !name.empty() || mime_value(disposition_) == "attachment";
   file_wanted_ = file && sink.file_begins(name);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/app/mime_decoders.h"
 
+#include <algorithm>
 #include <array>
+#include <utility>
 
 namespace sluice::inspect {
 namespace {
@@ -20,6 +22,10 @@ constexpr std::array<uint8_t, 256> make_values() {
   return values;
 }
 constexpr std::array<uint8_t, 256> kValues = make_values();
+
+constexpr size_t kLineMax = 76;  // RFC 2045, 6.7 (5)
+
+bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
 }  // namespace
 
@@ -66,10 +72,11 @@ bool QuotedPrintableDecoder::decode(std::string_view text, std::string& out) {
           out += c;
         break;
       case State::kEscape:
-        if (hex_value(c) < 0) {
-          good = good && (c == ' ' || c == '\t' || c == '\r');  // before the line's end
-          out += '=';
-          out += c;
+        if (is_blank(c)) {  // before the line's end
+          blanks_ = std::min(blanks_ + 1, kLineMax);
+        } else if (hex_value(c) < 0 || blanks_ != 0) {
+          good = false;
+          out += '=' + std::string(std::exchange(blanks_, 0), ' ') + c;
           state_ = State::kText;
         } else {
           first_ = c;
@@ -92,6 +99,7 @@ bool QuotedPrintableDecoder::decode(std::string_view text, std::string& out) {
 
 bool QuotedPrintableDecoder::end_line(std::string& out) {
   const bool joined = state_ == State::kEscape;
+  blanks_ = 0;
   if (state_ == State::kSecondDigit) out += {'=', first_};
   state_ = State::kText;
   return !joined;

@@ -31,7 +31,8 @@ class QuotedPrintableDecoder {
   enum class State : uint8_t { kText, kEscape, kSecondDigit };
 
   State state_ = State::kText;
-  char first_ = 0;  // digit of an escape
+  size_t blanks_ = 0;  // behind a '='
+  char first_ = 0;     // digit of an escape
 };
 
 // The value of a hexadecimal digit; -1: it is none.

@@ -55,6 +55,28 @@ std::string extended(std::string_view value, bool first) {
   return percent_decoded(value);
 }
 
+// =?utf-8?Q?some_text?= at the beginning of `text`; false: there is none.
+bool take_word(std::string_view& text, std::string& out) {
+  if (!text.starts_with("=?")) return false;
+  const size_t charset = text.find('?', 2);
+  if (charset == std::string_view::npos || text.substr(charset).size() < 3) return false;
+  const char encoding = static_cast<char>(text[charset + 1] | 0x20);
+  const size_t end = text.find("?=", charset + 3);
+  if (text[charset + 2] != '?' || end == std::string_view::npos) return false;
+  if (encoding != 'b' && encoding != 'q') return false;
+  std::string encoded(text.substr(charset + 3, end - charset - 3));
+  if (encoding == 'b') {
+    Base64Decoder().decode(encoded, out);
+  } else {
+    std::ranges::replace(encoded, '_', ' ');
+    QuotedPrintableDecoder decoder;
+    decoder.decode(encoded, out);
+    decoder.end_line(out);
+  }
+  text.remove_prefix(end + 2);
+  return true;
+}
+
 }  // namespace
 
 std::string lower_case(std::string_view text) {
@@ -70,7 +92,25 @@ std::string_view trimmed(std::string_view text) {
 }
 
 std::string mime_value(std::string_view header_value) {
-  return lower_case(trimmed(header_value.substr(0, header_value.find(';'))));
+  std::string_view value = trimmed(header_value.substr(0, header_value.find_first_of(";(")));
+  if (value.size() > 1 && value.front() == '"' && value.back() == '"')
+    value = value.substr(1, value.size() - 2);
+  return lower_case(value);
+}
+
+std::string mime_words(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const size_t begin = std::min(text.find("=?"), text.size());
+    // Blanks between two words are not part of the text.
+    if (out.empty() || trimmed(text.substr(0, begin)) != "") out += text.substr(0, begin);
+    text.remove_prefix(begin);
+    if (!take_word(text, out) && !text.empty()) {
+      out += text.front();
+      text.remove_prefix(1);
+    }
+  }
+  return out;
 }
 
 std::string mime_parameter(std::string_view text, std::string_view name) {

@@ -62,6 +62,47 @@ FileSink read(std::string_view mail, size_t piece = SIZE_MAX) {
 
 std::vector<File> files(std::string_view mail) { return read(mail).files; }
 
+std::vector<File> attachment(const std::string& headers, const std::string& body) {
+  return files("Content-Type: application/zip\r\n" + headers + "\r\n\r\n" + body);
+}
+
+// As mail programs read them.
+TEST(Mime, EncodingsInOtherSpellings) {
+  const std::vector<File> hello = {{"", "hello"}};
+  for (const std::string encoding :
+       {"base64 (a comment)", "\"base64\"", "Base64; x=y", "base64(c)"})
+    EXPECT_EQ(attachment("Content-Transfer-Encoding: " + encoding, "aGVsbG8="), hello) << encoding;
+  const std::string quoted = "Content-Transfer-Encoding: quoted-printable";
+  for (const std::string soft : {"=\r\n", "= \r\n", "=\t \r\n", "=   \n"})
+    EXPECT_EQ(attachment(quoted, "hel" + soft + "lo"), hello);
+  EXPECT_EQ(attachment(quoted, "hel= lo"), (std::vector<File>{{"", "hel= lo"}}));
+  const auto bounded = attachment(quoted, "=" + std::string(1 << 20, ' ') + "x");
+  EXPECT_LT(bounded[0].content.size(), 100u);
+}
+
+TEST(Mime, EncodedWordsInFileNames) {
+  const struct {
+    const char *written, *name;
+  } cases[] = {
+      {"=?utf-8?Q?evil=2Eexe?=", "evil.exe"},
+      {"=?utf-8?b?ZXZpbC5leGU=?=", "evil.exe"},
+      {"=?utf-8?Q?an_evil?= =?utf-8?Q?_name?=.exe", "an evil name.exe"},
+      {"a =?us-ascii?q?b?= c", "a b c"},
+      {"=?utf-8?x?ev?=", "=?utf-8?x?ev?="},
+      {"=?utf-8?Q?open", "=?utf-8?Q?open"},
+      {"=?=?=?", "=?=?=?"},
+      {"=??Q??=x", "x"},
+      {"=?", "=?"},
+  };
+  for (const auto& c : cases) {
+    EXPECT_EQ(mime_words(c.written), c.name);
+    const auto file = attachment(
+        "Content-Disposition: attachment; filename=\"" + std::string(c.written) + "\"", "x");
+    ASSERT_EQ(file.size(), 1u);
+    EXPECT_EQ(file[0].name, c.name);
+  }
+}
+
 TEST(Mime, AFileByEachEncoding) {
   const std::string mail =
       "From: a\r\nContent-Type: multipart/mixed;\r\n boundary=\"b b\"\r\n\r\nFor old programs.\r\n"
