@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rules that look only at addresses, found by the addresses: a rule set has hundreds of them (lists
-// of known bad hosts), and a packet asks a few hash tables, one for each length of prefix that
-// occurs.
+// Rules that look only at addresses and ports, found by the addresses: a rule set has hundreds of
+// them (lists of known bad hosts), and a packet asks a few hash tables, one for each length of
+// prefix that occurs.
 #pragma once
 
 #include <array>

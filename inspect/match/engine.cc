@@ -26,12 +26,13 @@ const PortList& server_ports(const Rule& rule, Direction direction) {
   return direction == Direction::kToServer ? rule.destination_port : rule.source_port;
 }
 
-bool looks_only_at_addresses(const Rule& rule) {
+// Suricata's "IP only" rules, which may name ports.
+bool looks_only_at_ends(const Rule& rule) {
   const FlowOption& flow = rule.flow;
   const auto about_addresses = [](const auto& c) { return c->about_addresses(); };
   return rule.parts.empty() && std::ranges::all_of(rule.conditions, about_addresses) &&
-         rule.app_protocols.empty() && rule.source_port.any() && rule.destination_port.any() &&
-         !flow.to_server && !flow.to_client && !flow.established && !flow.not_established;
+         rule.app_protocols.empty() && !flow.to_server && !flow.to_client && !flow.established &&
+         !flow.not_established;
 }
 
 bool looks_only_at_classification(const Rule& rule) {
@@ -183,7 +184,7 @@ void Engine::compile(Rule rule) {
   compiled.rule = std::move(rule);
   compiled.source_list = number_of(compiled.rule.source);
   compiled.destination_list = number_of(compiled.rule.destination);
-  compiled.once_per_flow = looks_only_at_addresses(compiled.rule);
+  compiled.once_per_flow = looks_only_at_ends(compiled.rule);
   compiled.on_classification = looks_only_at_classification(compiled.rule);
   compiled.since = generation_;
   uint64_t asked = 0;

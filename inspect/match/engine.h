@@ -60,7 +60,8 @@ struct CompiledRule {
   std::vector<CompiledPart> parts;  // as in rule.parts
   // The numbers of its lists of addresses: rules that have the same ones have the same numbers.
   uint32_t source_list = 0, destination_list = 0;
-  // Only addresses to look at: decided once for each direction of a flow, and for the flow.
+  // Only addresses and ports to look at: decided once for each direction of a flow, and for the
+  // flow.
   bool once_per_flow = false;
   // Only what nDPI says, and addresses: decided for each direction of a flow when nDPI has learned
   // something, and for the flow.

@@ -285,7 +285,7 @@ TEST(DefaultAction, NamesAreRead) {
 TEST(DefaultAction, WhatNoRulePassesIsDropped) {
   Harness h(
       "pass udp any any <> any 53 (sid:1;)\n"
-      "alert udp any any -> any 123 (sid:2;)\n",
+      "alert udp any any -> any 123 (dsize:1; sid:2;)\n",
       firewall(DefaultAction::kDrop));
   EXPECT_TRUE(h.send(udp(kDns, "x")));
   EXPECT_TRUE(h.send(udp(kDns.turned(), "y")));
