@@ -8,6 +8,8 @@
 #include <set>
 #include <string>
 
+#include "inspect/match/test_harness.h"
+
 namespace sluice::inspect {
 namespace {
 
@@ -73,6 +75,31 @@ TEST(AddressIndex, NamesTheRulesOfAnAddress) {
       EXPECT_TRUE(!holds || found.rules.contains(i)) << i << " " << c.source;
     }
   }
+}
+
+using namespace testing;  // NOLINT: packets, harness
+
+TEST(AddressRules, RulesAboutTheEndsSpeakOncePerDirection) {
+  Harness h(
+      "alert ip any any -> any any (sid:1;)\n"
+      "alert udp any any -> any 80 (sid:2;)\n"
+      "alert udp any any -> any 81 (sid:3;)\n"
+      "alert udp any any -> any 80 (dsize:1; sid:4;)\n");
+  const Ends c;
+  for (int i = 0; i < 3; i++) h.send(udp(c, "x"));
+  h.send(udp(c.turned(), "x"));
+  EXPECT_EQ(h.alerts(), (Sids{1, 2, 4, 4, 4, 1}));
+}
+
+TEST(AddressRules, APassRuleAboutAPortPassesTheFlow) {
+  const std::string rules =
+      "alert udp any any -> any any (content:\"bad\"; sid:1;)\n"
+      "pass udp any any -> any 80 (sid:2;)\n";
+  Harness h(rules);
+  const Ends web, other{"10.0.0.1", "10.0.0.9", 1234, 81};
+  for (const Ends& ends : {web, web.turned(), other, other.turned()}) h.send(udp(ends, "bad"));
+  EXPECT_EQ(h.alerts(), (Sids{1, 1}));
+  EXPECT_EQ(h.inspector().counters().passed_by_flow, 1u);
 }
 
 }  // namespace
