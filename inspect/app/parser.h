@@ -71,5 +71,6 @@ ProtocolEntry dns_tcp_entry();  // over TCP, where each message comes after its 
 ProtocolEntry ssh_entry();
 ProtocolEntry smtp_entry();
 ProtocolEntry ftp_entry();
+ProtocolEntry imap_entry();
 
 }  // namespace sluice::inspect

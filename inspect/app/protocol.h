@@ -18,11 +18,12 @@ enum class AppProtocol : uint8_t {
   kFtp,
   kFtpData,
   kSsh,
+  kImap,
   kCount,
 };
 
-// EVE's app_proto: "http", "http2", "tls", "dns", "smtp", "ftp", "ftp-data", "ssh", "failed";
-// "unknown" while it is not known.
+// EVE's app_proto: "http", "http2", "tls", "dns", "smtp", "ftp", "ftp-data", "ssh", "imap",
+// "failed"; "unknown" while it is not known.
 std::string_view app_protocol_name(AppProtocol protocol);
 
 }  // namespace sluice::inspect

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rules on connections that are encrypted after their handshake.
-#include "inspect/match/test_harness.h"
+#include "inspect/match/traffic_for_test.h"
 #include "inspect/tls/hello_for_test.h"
 
 namespace sluice::inspect {
@@ -23,6 +23,27 @@ std::string server_hello() {
 
 std::string encrypted(const std::string& text) {
   return std::string("\x17\x03\x03\x00", 4) + static_cast<char>(text.size()) + text;
+}
+
+TEST(EncryptedRules, AMailboxIsReadOverTlsAfterStartTls) {
+  Harness h(
+      "alert imap any any -> any any (content:\"CAPABILITY\"; sid:1;)\n"
+      "alert imap any any -> any any (content:\"www.example\"; sid:2;)\n"
+      "alert tls any any -> any any (tls.sni; content:\"example\"; sid:3;)\n");
+  Talk talk(h, 143);
+  talk.server("* OK ready\r\n");
+  talk.client("a CAPABILITY\r\n");
+  EXPECT_EQ(h.alerts(), Sids{1});
+  talk.server("* CAPABILITY IMAP4rev1 STARTTLS\r\na OK\r\n");
+  talk.client("b STARTTLS\r\n");
+  talk.server("b OK go\r\n");
+  talk.client(client_hello());
+  EXPECT_EQ(h.alerts(), (Sids{1, 1, 3}));
+  Harness other("alert imap any any -> any any (content:\"CAPABILITY\"; sid:1;)");
+  Talk web(other, 80);
+  web.client("a CAPABILITY\r\n");
+  web.server("400 CAPABILITY what\r\n");
+  EXPECT_EQ(other.alerts(), Sids{});
 }
 
 TEST(EncryptedRules, NothingIsSearchedBehindTheHandshake) {
