@@ -213,7 +213,9 @@ TEST(EventRules, FragmentsThatAreRefused) {
 constexpr const char* kStreamRules =
     "alert tcp any any -> any any (stream-event:reassembly_overlap_different_data; sid:1;)\n"
     "alert tcp any any -> any any (stream-event:reassembly_seq_gap; sid:2;)\n"
-    "alert tcp any any -> any any (stream-event:reassembly_depth_reached; sid:3;)\n";
+    "alert tcp any any -> any any (stream-event:reassembly_depth_reached; sid:3;)\n"
+    "alert tcp any any -> any any (stream-event:reassembly_insert_memcap; sid:4;)\n"
+    "alert tcp any any -> any any (stream-event:reassembly_segment_before_base_seq; sid:5;)\n";
 
 TEST(EventRules, OtherBytesForAPlaceInTheStream) {
   Harness h(kStreamRules);
@@ -252,6 +254,33 @@ TEST(EventRules, AGapAndTheDepth) {
   h.forget_events();
   h.data(kWeb, 1213, "y");
   EXPECT_EQ(h.alerts(), (Sids{3}));
+}
+
+TEST(EventRules, NoMemoryForTheBytesOfAStream) {
+  InspectorOptions options;
+  options.stream_memory_max = 1000;
+  Harness h(kStreamRules, options);
+  h.connect(kWeb);
+  h.data(kWeb, 0, std::string(900, 'x'));
+  EXPECT_EQ(h.alerts(), Sids{});
+  EXPECT_FALSE(h.data(kWeb, 900, std::string(900, 'x')));
+  EXPECT_EQ(h.alerts(), Sids{4});
+  const InspectorCounters& c = h.inspector().counters();
+  EXPECT_EQ(c.packets, c.passed + c.dropped_stream_memory);
+}
+
+TEST(EventRules, BytesOfWhichNoneAreKept) {
+  InspectorOptions options;
+  options.stream.window = 100;
+  Harness h(kStreamRules, options);
+  h.connect(kWeb);
+  for (uint32_t at = 0; at < 500; at += 50) h.data(kWeb, at, std::string(50, 'x'));
+  h.send(tcp(kWeb.turned(), kAck, 5001, 1501));
+  h.data(kWeb, 450, std::string(50, 'x'));
+  h.data(kWeb, 399, std::string(2, 'x'));
+  EXPECT_EQ(h.alerts(), Sids{});
+  h.data(kWeb, 398, std::string(2, 'x'));
+  EXPECT_EQ(h.alerts(), Sids{5});
 }
 
 }  // namespace

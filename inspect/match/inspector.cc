@@ -171,11 +171,21 @@ Verdict Inspector::decide(const Current& current, Responses& responses) {
   return app_fails(current) ? after_app_error(current, verdict, responses) : verdict;
 }
 
-// What passes may have been taken, whether it was put in order or not.
+// Rules may speak of it; what they let pass is judged by the policy. What passes then may have been
+// taken, whether it was put in order or not.
 std::optional<Verdict> Inspector::after_no_room(const Current& current, StreamAccept why,
                                                 Responses& responses) {
   const ExceptionCause cause = why == StreamAccept::kNoSession ? ExceptionCause::kSessionMemory
                                                                : ExceptionCause::kStreamMemory;
+  if (options_.exceptions[cause] != ExceptionPolicy::kIgnore) {
+    for (const uint32_t index : engine_->stream_event_rules()) match_in_packet(current, index);
+    const KeptBack kept = verdicts_.keeps_back(cause) ? KeptBack::kYes : KeptBack::kNo;
+    if (!check_.matches().empty()) {
+      const Verdict by_rules = verdicts_.conclude(current, check_.matches(), responses, kept);
+      if (by_rules == Verdict::kDrop) return by_rules;
+      counters_.passed--;  // as which the rules have counted it
+    }
+  }
   const auto verdict = verdicts_.except(current, cause, responses);
   if (verdict == Verdict::kPass) note_sequence(current);
   return verdict;

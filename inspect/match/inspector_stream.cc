@@ -44,7 +44,7 @@ StreamAccept Inspector::inspect_tcp(const Current& current) {
   if (engine_->stream_event_rules().empty() && !reports_.anomalies().stream)
     return inspect_stream(current);
   auto& watch = current.flow.user.watch;
-  if (!watch) watch = std::make_unique<TcpWatch>();
+  if (!watch) watch = std::make_unique<TcpWatch>(options_.one_sided);
   StreamEvents events = watch->see(segment_of(current));
   check_.about_stream(events);
   const StreamCounters before = stream_counters_;
@@ -53,6 +53,11 @@ StreamAccept Inspector::inspect_tcp(const Current& current) {
   if (stream_counters_.gaps != before.gaps) events |= bit_of(StreamEvent::kGap);
   if (stream_counters_.depth_reached != before.depth_reached)
     events |= bit_of(StreamEvent::kDepthReached);
+  if (stream_counters_.no_memory != before.no_memory) events |= bit_of(StreamEvent::kNoMemory);
+  const auto& tcp = current.flow.user.tcp;
+  if (tcp && tcp->sides[current.side()].stream.is_before_window(current.view.sequence,
+                                                                current.view.payload.size()))
+    events |= bit_of(StreamEvent::kBeforeWindow);
   check_.about_stream(events);
   if (reports_.anomalies().stream) tell_stream_anomalies(current, events);
   return accepted;

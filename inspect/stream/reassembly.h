@@ -118,6 +118,12 @@ class TcpStream {
   // It knows which sequence number comes next.
   bool follows() const { return begun_ && !finished_; }
   bool is_at(uint32_t sequence) const { return follows() && sequence == next_sequence_; }
+  // Of these bytes none are kept: whether they are those that came first nobody can say.
+  bool is_before_window(uint32_t sequence, size_t length) const {
+    const auto behind = static_cast<int32_t>(next_sequence_ - sequence);
+    return follows() && length != 0 && behind > 0 &&
+           static_cast<size_t>(behind) >= length + window().size();
+  }
   // Bytes are missing before it.
   bool is_early(uint32_t sequence) const {
     return begun_ && static_cast<int32_t>(sequence - next_sequence_) > 0;

@@ -14,11 +14,15 @@ enum class StreamEvent : uint8_t {
   kOverlap,       // other bytes for a place in the stream
   kGap,           // shows that bytes passed elsewhere
   kDepthReached,  // the stream is inspected no further
+  kNoMemory,      // for its bytes
+  kBeforeWindow,  // brings bytes of which none are kept any more, to compare them
   // By the flags and numbers; see tcp_watch.h.
   kBrokenAck,
   kRetransmission,
   kInvalidAck,
   kInvalidTimestamp,
+  kBadWindowUpdate,
+  kSpuriousRetransmission,
   kResetNoSession,
   kFinNoSession,
   kFinSyn,
@@ -35,6 +39,11 @@ enum class StreamEvent : uint8_t {
   kHandshakeFastOpenIgnored,
   kHandshakeSynOtherSequence,
   kHandshakeSynToClient,
+  kOneSidedWrongSequence,
+  kSplitSynAckWrongAck,
+  kSplitSynAckWrongSequence,
+  kSplitWrongSequence,
+  kSplitInvalidAck,
   kEstablishedInvalidAck,
   kEstablishedOutOfWindow,
   kEstablishedBeforeLastAck,
@@ -66,6 +75,7 @@ enum class StreamEvent : uint8_t {
   kShutdownSyn,
   kResetInvalidAck,
   kResetSuspected,
+  kResetWithData,
   kCount,
 };
 
@@ -82,10 +92,15 @@ inline constexpr std::pair<std::string_view, StreamEvent> kStreamEvents[] = {
     {"reassembly_overlap_different_data", StreamEvent::kOverlap},
     {"reassembly_seq_gap", StreamEvent::kGap},
     {"reassembly_depth_reached", StreamEvent::kDepthReached},
+    {"reassembly_insert_memcap", StreamEvent::kNoMemory},
+    {"reassembly_no_segment", StreamEvent::kNoMemory},
+    {"reassembly_segment_before_base_seq", StreamEvent::kBeforeWindow},
     {"pkt_broken_ack", StreamEvent::kBrokenAck},
     {"pkt_retransmission", StreamEvent::kRetransmission},
     {"pkt_invalid_ack", StreamEvent::kInvalidAck},
     {"pkt_invalid_timestamp", StreamEvent::kInvalidTimestamp},
+    {"pkt_bad_window_update", StreamEvent::kBadWindowUpdate},
+    {"pkt_spurious_retransmission", StreamEvent::kSpuriousRetransmission},
     {"rst_but_no_session", StreamEvent::kResetNoSession},
     {"fin_but_no_session", StreamEvent::kFinNoSession},
     {"fin_syn", StreamEvent::kFinSyn},
@@ -103,6 +118,11 @@ inline constexpr std::pair<std::string_view, StreamEvent> kStreamEvents[] = {
     {"3whs_synack_tfo_data_ignored", StreamEvent::kHandshakeFastOpenIgnored},
     {"3whs_syn_resend_diff_seq_on_syn_recv", StreamEvent::kHandshakeSynOtherSequence},
     {"3whs_syn_toclient_on_syn_recv", StreamEvent::kHandshakeSynToClient},
+    {"3whs_async_wrong_seq", StreamEvent::kOneSidedWrongSequence},
+    {"4whs_synack_with_wrong_ack", StreamEvent::kSplitSynAckWrongAck},
+    {"4whs_synack_with_wrong_syn", StreamEvent::kSplitSynAckWrongSequence},
+    {"4whs_wrong_seq", StreamEvent::kSplitWrongSequence},
+    {"4whs_invalid_ack", StreamEvent::kSplitInvalidAck},
     {"est_invalid_ack", StreamEvent::kEstablishedInvalidAck},
     {"est_packet_out_of_window", StreamEvent::kEstablishedOutOfWindow},
     {"est_pkt_before_last_ack", StreamEvent::kEstablishedBeforeLastAck},
@@ -135,6 +155,7 @@ inline constexpr std::pair<std::string_view, StreamEvent> kStreamEvents[] = {
     {"shutdown_syn_resend", StreamEvent::kShutdownSyn},
     {"rst_invalid_ack", StreamEvent::kResetInvalidAck},
     {"suspected_rst_inject", StreamEvent::kResetSuspected},
+    {"rst_with_data", StreamEvent::kResetWithData},
 };
 
 }  // namespace sluice::inspect

@@ -36,7 +36,8 @@ StreamEvents TcpWatch::see(const TcpSegment& s) {
 void TcpWatch::see_in_session(const TcpSegment& s) {
   if (s.has(kTcpRst)) return reset(s);
   if (s.has(kTcpSyn)) return s.has(kTcpAck) ? syn_ack(s) : syn(s);
-  if (state_ == State::kSynSent) return;
+  if (state_ == State::kSynSent) return see_one_side(s);
+  if (state_ == State::kCalledBack) return;
   if (state_ == State::kSynReceived && !end_handshake(s)) return;
   follow(s);
 }
@@ -68,11 +69,14 @@ void TcpWatch::begin(const TcpSegment& s) {
 void TcpWatch::syn(const TcpSegment& s) {
   const bool up = s.direction == Direction::kToServer;
   const bool other = s.sequence != from(s).initial;
-  if (state_ == State::kSynSent) {
-    // A client may try again with another number; of two that call each other nothing is known.
-    state_ = up ? State::kNone : State::kNotFollowed;
-    if (up) begin(s);
+  if (state_ == State::kSynSent || state_ == State::kCalledBack) {
+    if (!up) return call_back(s);
+    // A client may try again with another number.
+    if (state_ == State::kCalledBack && !other) return;
+    state_ = State::kNone;
+    begin(s);
   } else if (state_ == State::kSynReceived) {
+    if (split_) return;
     if (!up)
       tell(E::kHandshakeSynToClient);
     else if (other)
@@ -86,13 +90,54 @@ void TcpWatch::syn(const TcpSegment& s) {
   }
 }
 
+// The server's number is that of its last SYN.
+void TcpWatch::call_back(const TcpSegment& s) {
+  Side& server = from(s);
+  state_ = State::kCalledBack;
+  server.initial = server.acknowledged = s.sequence;
+  server.next = s.sequence + 1;
+  server.timestamp = s.options.timestamp.value_or(0);
+  server.shift = s.options.window_shift.value_or(UINT8_MAX);
+  to(s).limit = to(s).initial + 1 + s.window;
+}
+
+void TcpWatch::answer_call_back(const TcpSegment& s) {
+  Side& client = from(s);
+  Side& server = to(s);
+  if (s.acknowledgement != server.initial + 1) return tell(E::kSplitSynAckWrongAck);
+  if (s.sequence != client.initial) return tell(E::kSplitSynAckWrongSequence);
+  state_ = State::kSynReceived;
+  split_ = true;
+  client.acknowledged = client.initial + 1;
+  server.acknowledged = server.next;
+  server.limit = server.next + s.window;
+  agree_on_scales(server.shift);
+}
+
+void TcpWatch::agree_on_scales(uint8_t of_server) {
+  const auto [client, server] = std::pair{&sides_[0], &sides_[1]};
+  const bool scaled = client->shift != UINT8_MAX && of_server != UINT8_MAX;
+  client->shift = scaled ? client->shift : uint8_t{0};
+  server->shift = scaled ? of_server : uint8_t{0};
+}
+
+// Its server is not heard, or not yet.
+void TcpWatch::see_one_side(const TcpSegment& s) {
+  if (!one_sided_ || s.direction == Direction::kToClient || !s.has(kTcpAck)) return;
+  if (s.sequence != from(s).next) return tell(E::kOneSidedWrongSequence);
+  state_ = State::kNotFollowed;
+}
+
 void TcpWatch::syn_ack(const TcpSegment& s) {
   if (is_shutdown()) return tell(E::kShutdownSyn);
-  if (s.direction == Direction::kToServer) {
+  const bool up = s.direction == Direction::kToServer;
+  if (up && state_ == State::kCalledBack) return answer_call_back(s);
+  if (up && state_ == State::kSynReceived && split_) return;
+  if (up) {
     tell(state_ == State::kSynSent       ? E::kHandshakeSynAckInWrongDirection
          : state_ == State::kSynReceived ? E::kHandshakeSynAckToServer
                                          : E::kEstablishedSynAckToServer);
-  } else if (state_ == State::kSynSent) {
+  } else if (state_ == State::kSynSent || state_ == State::kCalledBack) {
     answer_syn(s);
   } else {
     repeat_syn_ack(s);
@@ -105,6 +150,7 @@ void TcpWatch::answer_syn(const TcpSegment& s) {
   if (before(s.acknowledgement, client.initial + 1) || before(client.next, s.acknowledgement))
     return tell(E::kHandshakeSynAckWrongAck);
   if (fast_open_ && s.acknowledgement == client.initial + 1) tell(E::kHandshakeFastOpenIgnored);
+  split_ = state_ == State::kCalledBack;
   state_ = State::kSynReceived;
   // What was not taken of a SYN's data comes again.
   client.next = client.acknowledged = s.acknowledgement;
@@ -113,9 +159,7 @@ void TcpWatch::answer_syn(const TcpSegment& s) {
   server.next = server.acknowledged = s.sequence + 1;
   server.limit = server.next + syn_window_;
   server.timestamp = s.options.timestamp.value_or(0);
-  const bool scaled = client.shift != UINT8_MAX && s.options.window_shift.has_value();
-  client.shift = scaled ? client.shift : uint8_t{0};
-  server.shift = scaled ? *s.options.window_shift : uint8_t{0};
+  agree_on_scales(s.options.window_shift.value_or(UINT8_MAX));
 }
 
 void TcpWatch::repeat_syn_ack(const TcpSegment& s) {
@@ -138,6 +182,7 @@ void TcpWatch::repeat_syn_ack(const TcpSegment& s) {
 
 // True: the client has ended it, now or in a packet that passed elsewhere.
 bool TcpWatch::end_handshake(const TcpSegment& s) {
+  if (split_ && s.direction == Direction::kToClient) return end_split_handshake(s);
   if (s.direction == Direction::kToClient) {
     if (before(to(s).acknowledged, s.acknowledgement)) {
       state_ = State::kEstablished;
@@ -161,9 +206,22 @@ bool TcpWatch::end_handshake(const TcpSegment& s) {
   return true;
 }
 
+bool TcpWatch::end_split_handshake(const TcpSegment& s) {
+  const bool in_order = s.sequence == from(s).next;
+  if (!in_order) {
+    tell(E::kSplitWrongSequence);
+  } else if (!acknowledges_well(s)) {
+    tell(E::kSplitInvalidAck);
+  } else {
+    state_ = State::kEstablished;
+  }
+  return state_ == State::kEstablished;
+}
+
 // --- the connection ---
 
 void TcpWatch::follow(const TcpSegment& s) {
+  if (closes_window(s)) return tell(E::kBadWindowUpdate);
   if (!acknowledges_well(s)) {
     tell(E::kInvalidAck);
     switch (state_) {
@@ -206,6 +264,20 @@ bool TcpWatch::is_in_time(const TcpSegment& s) {
   return last == 0 || !s.options.timestamp || !before(*s.options.timestamp, last);
 }
 
+// As if bytes had passed elsewhere both ways, it leaves so little window that what is expected
+// would be beyond it. After a loss windows shrink too, but by no more than what is acknowledged.
+bool TcpWatch::closes_window(const TcpSegment& s) {
+  constexpr uint32_t kSmall = 1024, kMargin = 32;  // Suricata's
+  const Side& other = to(s);
+  if (!s.has(kTcpAck) || s.has(kTcpFin)) return false;
+  if (!before(from(s).next, s.sequence) || !before(other.next, s.acknowledgement)) return false;
+  const uint32_t was = other.limit - other.acknowledged;
+  const uint32_t is = uint32_t{s.window} << from(s).shift;
+  if (is >= was || was - is <= s.length) return false;
+  const uint32_t taken = s.acknowledgement - other.acknowledged;
+  return was - is > taken + (is > kSmall ? kMargin : 0);
+}
+
 bool TcpWatch::is_in_place(const TcpSegment& s) {
   const Side& side = from(s);
   const bool fin = s.has(kTcpFin);
@@ -217,6 +289,7 @@ bool TcpWatch::is_in_place(const TcpSegment& s) {
   // A single byte asks whether the window is still closed.
   const bool far = before(side.limit, end) && !(s.length <= 1 && s.sequence == side.limit);
   const bool acknowledged = s.length != 0 && !before(side.acknowledged, end);
+  if (acknowledged) tell(E::kSpuriousRetransmission);
   const bool wrong_fin = fin && !old && (before(s.sequence, side.acknowledged) || far);
   const auto unless = [&](bool wrong, StreamEvent event) {
     if (wrong) tell(event);
@@ -283,7 +356,8 @@ void TcpWatch::go_on(const TcpSegment& s) {
 // --- resets ---
 
 void TcpWatch::reset(const TcpSegment& s) {
-  if (state_ == State::kSynSent) {
+  if (s.length != 0) tell(E::kResetWithData);
+  if (state_ == State::kSynSent || state_ == State::kCalledBack) {
     if (s.direction == Direction::kToClient && s.acknowledgement != to(s).next) return;
   } else if (!acknowledges_well(s)) {
     tell(E::kInvalidAck);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Follows a TCP connection by flags and numbers alone, from its SYN on, and says what does not fit:
 // the events that Suricata's stream engine tells. It decides nothing: what passes is for
-// reassembly.h and the rules. Of a connection that is met in its middle, or whose ends both send a
-// SYN, only what a packet says by itself is told.
+// reassembly.h and the rules. Of a connection that is met in its middle, or of which one end is not
+// heard, only what a packet says by itself is told.
 //
 // The states are Suricata's, one for both ends: a FIN of the client leads to kCloseWait, one of the
-// server to kFinWait1.
+// server to kFinWait1. A server may also answer a SYN with one of its own, and its client that with
+// a SYN and ACK: a split handshake, in four steps, or both have called each other.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +34,9 @@ struct TcpSegment {
 
 class TcpWatch {
  public:
+  // `one_sided`: a connection goes on though its server is not heard.
+  explicit TcpWatch(bool one_sided = false) : one_sided_(one_sided) {}
+
   // What the next packet does.
   StreamEvents see(const TcpSegment& segment);
 
@@ -43,6 +47,7 @@ class TcpWatch {
     kNone,
     kNotFollowed,
     kSynSent,
+    kCalledBack,
     kSynReceived,
     kEstablished,
     kFinWait1,
@@ -73,19 +78,27 @@ class TcpWatch {
   void syn(const TcpSegment& segment);
   void syn_ack(const TcpSegment& segment);
   void answer_syn(const TcpSegment& segment);
+  void call_back(const TcpSegment& segment);
+  void answer_call_back(const TcpSegment& segment);
+  void agree_on_scales(uint8_t of_server);
+  void see_one_side(const TcpSegment& segment);
   void repeat_syn_ack(const TcpSegment& segment);
   void reset(const TcpSegment& segment);
   bool end_handshake(const TcpSegment& segment);
+  bool end_split_handshake(const TcpSegment& segment);
   void follow(const TcpSegment& segment);
   bool acknowledges_well(const TcpSegment& segment);
   bool is_in_time(const TcpSegment& segment);
+  bool closes_window(const TcpSegment& segment);
   bool is_in_place(const TcpSegment& segment);
   void take(const TcpSegment& segment);
   void go_on(const TcpSegment& segment);
   void after_reset(const TcpSegment& segment);
 
   Side sides_[2];  // by the Direction in which it sends
+  const bool one_sided_;
   State state_ = State::kNone;
+  bool split_ = false;  // both ends have sent a SYN
   bool fast_open_ = false;
   uint8_t other_syn_acks_ = 0;
   bool was_reset_ = false;
