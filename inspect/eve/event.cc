@@ -170,6 +170,11 @@ void write_metadata(JsonLine& line, Metadata metadata) {
   line.close();
 }
 
+// Between the seconds in which it began and ended, as Suricata counts.
+int64_t age_of(const Flow& flow) {
+  return flow.last_us / kMicrosecondsPerSecond - flow.start_us / kMicrosecondsPerSecond;
+}
+
 }  // namespace
 
 void begin_event(JsonLine& line, int64_t time_us, std::string_view event_type, uint64_t flow_id,
@@ -215,7 +220,7 @@ void write_ended_flow(JsonLine& line, const Flow& flow, FlowEnd end, bool alerte
   line.open("flow");
   write_flow_counts(line, flow);
   line.string("end", timestamp_text(flow.last_us));
-  line.number("age", (flow.last_us - flow.start_us) / kMicrosecondsPerSecond);
+  line.number("age", age_of(flow));
   line.string("state", state_text(flow.state));
   line.string("reason", reason_text(end));
   line.boolean("alerted", alerted);
@@ -231,7 +236,7 @@ void write_netflow(JsonLine& line, const Flow& flow, Direction direction) {
   line.unsigned_number("bytes", flow.bytes[side]);
   line.string("start", timestamp_text(flow.start_us));
   line.string("end", timestamp_text(flow.last_us));
-  line.number("age", (flow.last_us - flow.start_us) / kMicrosecondsPerSecond);
+  line.number("age", age_of(flow));
   line.close();
   if (!flow.is_tcp()) return;
   line.open("tcp");

@@ -47,7 +47,7 @@ TEST(Event, MetadataKeepsEveryValueOfAKey) {
 
 TEST(Event, DropAndEndedFlow) {
   Flow flow;
-  flow.start_us = 0;
+  flow.start_us = 900'000;
   flow.last_us = 61'000'000;
   flow.state = FlowState::kClosed;
   JsonLine line;
