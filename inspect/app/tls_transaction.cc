@@ -169,6 +169,7 @@ bool TlsTransaction::certificates(Direction direction, std::span<const uint8_t> 
     const auto der = list.bytes(list.be24());
     good = good && list.ok();
     if (!list.ok()) break;
+    shown.certificates++;
     tell(direction, Buffer::kTlsCerts, text_of(der), sink);
     if (shown.leaf.empty()) shown.leaf = der;
   }

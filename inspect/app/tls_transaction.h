@@ -26,6 +26,14 @@ class TlsTransaction final : public Transaction {
   // As on the wire: 0x0303 is TLS 1.2, 0x0002 SSLv2; 0: not known yet. Of the client the highest
   // that it offers, of the server the one it takes.
   uint16_t version(Direction direction) const { return versions_[static_cast<size_t>(direction)]; }
+  // The first one that a side has shown; nullptr: none, or it is broken.
+  const tls::Certificate* certificate(Direction direction) const {
+    return certificate(shown_[static_cast<size_t>(direction)]);
+  }
+  // Of all that it has shown, at most kTlsChainMax.
+  size_t certificates_shown(Direction direction) const {
+    return shown_[static_cast<size_t>(direction)].certificates;
+  }
   // The server goes on with an earlier session, so that it shows no certificate.
   bool session_resumed() const { return resumed_; }
 
@@ -49,6 +57,7 @@ class TlsTransaction final : public Transaction {
     std::vector<uint8_t> hello;  // what views into a hello point into
     std::vector<uint8_t> chain;  // the message with the certificates
     std::span<const uint8_t> leaf;
+    uint8_t certificates = 0;
     mutable std::optional<tls::Certificate> certificate;  // of `leaf`, when somebody has asked
     mutable bool certificate_read = false;
   };

@@ -113,26 +113,61 @@ inline void ftp_traffic(Harness& h) {
   talk.server("150 Opening.\r\n226 Transfer complete.\r\n");
 }
 
+// Data elsewhere than to the client, and from the server.
+inline void ftp_data_traffic(Harness& h) {
+  Talk talk(h, 21);
+  talk.server("220 FTP Ready.\r\n");
+  talk.client("USER anonymous\r\n");
+  talk.server("331 Password?\r\n");
+  talk.client("PORT 10,0,0,3,4,1\r\n");
+  talk.server("200 Fine.\r\n");
+}
+
+inline void ftp_passive_traffic(Harness& h) {
+  Talk talk(h, 21);
+  talk.server("220 FTP Ready.\r\n");
+  talk.client("USER anonymous\r\n");
+  talk.server("331 Password?\r\n");
+  talk.client("PORT 10,0,0,1,4,1\r\n");
+  talk.server("200 Fine.\r\n");
+  talk.client("EPSV\r\n");
+  talk.server("229 Entering (|||59914|)\r\n");
+}
+
 inline const Ends kOneWay{"10.0.0.1", "10.0.0.9", 5000, 9};
 
 inline void udp_traffic(Harness& h) {
   h.send(udp(kOneWay, std::string("abcd\1\2\3\4....b64:ZXZpbA==", 24)));
 }
 
-// A SYN with the option of the maximum segment size.
+// A SYN with the options of the maximum segment size and of the window's scale.
 inline void syn_traffic(Harness& h) {
-  Bytes segment(24);
+  Bytes segment(28);
   tunnels::store_be16(&segment[0], 5000);
   tunnels::store_be16(&segment[2], 80);
   tunnels::store_be32(&segment[4], 77);
-  segment[12] = 6 << 4;
+  segment[12] = 7 << 4;
   segment[13] = kSyn;
   tunnels::store_be16(&segment[14], 65000);
   segment[20] = 2;
   segment[21] = 4;
   tunnels::store_be16(&segment[22], 1460);
+  segment[24] = segment[25] = 3;
+  segment[26] = 7;
   Bytes ip = ip_packet(kOneWay, tunnels::kProtocolTcp, segment);
   tunnels::store_u16(&ip[36], transport_checksum(ip, 20, tunnels::kProtocolTcp));
+  h.send(ip);
+}
+
+// A datagram that records its route.
+inline void route_traffic(Harness& h) {
+  Bytes ip = udp(kOneWay, "x");
+  const Bytes option = {7, 3, 4, 0};
+  ip.insert(ip.begin() + 20, option.begin(), option.end());
+  ip[0] = 0x46;
+  tunnels::store_be16(&ip[2], static_cast<uint16_t>(ip.size()));
+  tunnels::store_u16(&ip[10], 0);
+  tunnels::store_u16(&ip[10], tunnels::checksum_fold(tunnels::checksum_add(0, ip.data(), 24)));
   h.send(ip);
 }
 
@@ -158,8 +193,16 @@ inline const std::map<std::string, Traffic>& all_traffic() {
       {"ssh", ssh_traffic},
       {"smtp", smtp_traffic},
       {"ftp", ftp_traffic},
+      {"ftpdata", ftp_data_traffic},
+      {"ftppassive", ftp_passive_traffic},
+      {"tlslate",
+       [](Harness& h) {
+         h.pass_time(int64_t{100} * 365 * 86'400 * 1'000'000);
+         tls_traffic(h);
+       }},
       {"udp", udp_traffic},
       {"syn", syn_traffic},
+      {"route", route_traffic},
       {"overlap", overlap_traffic},
       {"truncated",
        [](Harness& h) {
@@ -174,6 +217,10 @@ inline const std::map<std::string, Traffic>& all_traffic() {
       {"ping6",
        [](Harness& h) {
          h.send(icmp({"2001:db8::1", "2001:db8::9", 0, 0}, 128, 0, kEcho));
+       }},
+      {"toobig",
+       [](Harness& h) {
+         h.send(icmp({"2001:db8::1", "2001:db8::9", 0, 0}, 2, 0, std::string("\0\0\5\0", 4)));
        }},
       {"same",
        [](Harness& h) {

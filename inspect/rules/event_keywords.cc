@@ -84,6 +84,15 @@ Result<> apply_decode_event(RuleDraft& draft, std::string_view value) {
   return fail("event '" + std::string(value) + "' is never told here");
 }
 
+// The same two, with their kind before the name.
+Result<> apply_engine_event(RuleDraft& draft, std::string_view value) {
+  std::string_view name = value;
+  const std::string_view kind = take_part(name, '.');
+  if (kind == "stream") return apply_stream_event(draft, name);
+  if (kind == "decoder") return apply_decode_event(draft, name);
+  return fail("'" + std::string(value) + "' begins neither with stream. nor with decoder.");
+}
+
 constexpr Keyword kKeywords[] = {
     {"app-layer-event", KeywordValue::kRequired, apply_app_layer_event,
      "protocol.name: what a parser has noticed; docs/features/ids-lookups.md lists them"},
@@ -91,6 +100,8 @@ constexpr Keyword kKeywords[] = {
      "what a packet does to its stream; docs/features/ids-lookups.md lists them"},
     {"decode-event", KeywordValue::kRequired, apply_decode_event,
      "why bytes are no packet, or what is odd about one; docs/features/ids-lookups.md lists them"},
+    {"engine-event", KeywordValue::kRequired, apply_engine_event,
+     "stream.NAME as stream-event, decoder.NAME as decode-event"},
 };
 
 }  // namespace

@@ -154,6 +154,7 @@ const std::vector<KeywordGroup>& keyword_groups() {
       {"Numbers and sizes in bytes", byte_keywords()},
       {"The packet's headers", packet_keywords()},
       {"DNS messages", dns_keywords()},
+      {"FTP commands", ftp_keywords()},
       {"TLS handshakes", tls_keywords()},
       {"Files", file_keywords()},
       {"Classification by nDPI", ndpi_keywords()},

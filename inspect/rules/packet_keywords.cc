@@ -75,6 +75,47 @@ Result<> apply_id(RuleDraft& draft, std::string_view value) {
   });
 }
 
+constexpr uint8_t kAnyIpOption = UINT8_MAX;
+
+// Whether the header has such an option. What follows one of a wrong length is not read.
+bool has_ip_option(const PacketView& view, uint8_t wanted) {
+  constexpr uint8_t kEnd = 0, kNoOperation = 1;
+  if (!is_v4(view)) return false;
+  auto options = view.ip.first((view.ip[0] & 0x0fu) * 4u).subspan(20);
+  while (!options.empty()) {
+    const uint8_t kind = options[0];
+    if (kind == wanted || wanted == kAnyIpOption) return true;
+    if (kind == kEnd) return false;
+    const size_t length = kind == kNoOperation ? 1 : options.size() < 2 ? 0 : options[1];
+    if (length == 0 || length > options.size()) return false;
+    options = options.subspan(length);
+  }
+  return false;
+}
+
+Result<> apply_ipopts(RuleDraft& draft, std::string_view value) {
+  static constexpr std::pair<std::string_view, uint8_t> kNames[] = {
+      {"eol", 0},
+      {"nop", 1},
+      {"rr", 7},
+      {"qs", 25},
+      {"ts", 68},
+      {"sec", 130},
+      {"lsrr", 131},
+      {"esec", 133},
+      {"cipso", 134},
+      {"satid", 136},
+      {"ssrr", 137},
+      {"rtralt", 148},
+      {"any", kAnyIpOption},
+  };
+  for (const auto& [name, kind] : kNames) {
+    if (name != value) continue;
+    return require(draft, [kind](const RuleContext& c) { return has_ip_option(c.view, kind); });
+  }
+  return fail("'" + std::string(value) + "' is no option of IPv4 that is known here");
+}
+
 Result<uint32_t> protocol_number(std::string_view text) {
   static constexpr std::pair<std::string_view, uint32_t> kNames[] = {
       {"ICMP", 1},  {"IGMP", 2},  {"TCP", 6},    {"UDP", 17},       {"IPv6", 41},
@@ -182,26 +223,33 @@ Result<> apply_window(RuleDraft& draft, std::string_view value) {
   });
 }
 
-// The maximum segment size that the packet announces (RFC 9293 section 3.2); nothing: it has none.
-std::optional<uint16_t> segment_size(const PacketView& view) {
+// The value of an option of TCP, a number of so many bytes (1 or 2); nothing: it has none.
+std::optional<uint16_t> tcp_option(const PacketView& view, uint8_t wanted, size_t width) {
   if (!is_whole_tcp(view)) return std::nullopt;
   const auto segment = transport(view);
   std::optional<uint16_t> out;
   each_tcp_option(segment.subspan(20, segment.size() - view.payload.size() - 20),
                   [&](uint8_t kind, std::span<const uint8_t> value) {
-                    if (kind == kTcpOptionSegmentSize && value.size() == 2)
-                      out = tunnels::load_be16(value.data());
+                    if (kind == wanted && value.size() == width)
+                      out = width == 1 ? value[0] : tunnels::load_be16(value.data());
                     return !out;
                   });
   return out;
 }
 
-Result<> apply_mss(RuleDraft& draft, std::string_view value) {
-  SLUICE_TRY(const SizeRange range, size_range(value, 65535));
-  return require(draft, [range](const RuleContext& c) {
-    const auto size = segment_size(c.view);
-    return size && range.contains(*size);
+Result<> require_tcp_option(RuleDraft& draft, std::string_view value, uint8_t kind, size_t width) {
+  SLUICE_TRY(const SizeRange range, size_range(value, width == 1 ? 255 : 65535));
+  return require(draft, [range, kind, width](const RuleContext& c) {
+    const auto number = tcp_option(c.view, kind, width);
+    return number && range.contains(*number);
   });
+}
+
+Result<> apply_mss(RuleDraft& draft, std::string_view value) {
+  return require_tcp_option(draft, value, kTcpOptionSegmentSize, 2);
+}
+Result<> apply_wscale(RuleDraft& draft, std::string_view value) {
+  return require_tcp_option(draft, value, kTcpOptionWindowScale, 1);
 }
 
 // --- ICMP ---
@@ -244,6 +292,16 @@ Result<> apply_icmp_seq(RuleDraft& draft, std::string_view value) {
   return require_echo(draft, value, 6);
 }
 
+// Of "packet too big" (RFC 4443 section 3.2).
+Result<> apply_icmpv6_mtu(RuleDraft& draft, std::string_view value) {
+  constexpr uint8_t kPacketTooBig = 2;
+  SLUICE_TRY(const SizeRange range, size_range(value, UINT32_MAX - 1));
+  return require(draft, [range](const RuleContext& c) {
+    return has_icmp_header(c.view) && !is_v4(c.view) && transport(c.view)[0] == kPacketTooBig &&
+           range.contains(tunnels::load_be32(&transport(c.view)[4]));
+  });
+}
+
 // --- the flow ---
 
 // server | client | both | either, operator, bytes. Counted as sequence numbers are: the SYN is
@@ -280,7 +338,7 @@ Result<> require_of_flow(RuleDraft& draft, std::string_view value, Number number
 
 Result<> apply_flow_age(RuleDraft& draft, std::string_view value) {
   return require_of_flow(draft, value, [](const Flow& flow) {
-    return static_cast<size_t>((flow.last_us - flow.start_us) / 1'000'000);
+    return static_cast<size_t>(flow.last_us / 1'000'000 - flow.start_us / 1'000'000);
   });
 }
 Result<> apply_pkts_toserver(RuleDraft& draft, std::string_view value) {
@@ -301,6 +359,8 @@ constexpr Keyword kKeywords[] = {
     {"tos", KeywordValue::kRequired, apply_tos, "type of service, IPv4"},
     {"id", KeywordValue::kRequired, apply_id, "identification, IPv4"},
     {"ip_proto", KeywordValue::kRequired, apply_ip_proto, "the protocol by number or name"},
+    {"ipopts", KeywordValue::kRequired, apply_ipopts,
+     "an option of IPv4: any, eol, nop, rr, qs, ts, sec, esec, lsrr, ssrr, satid, cipso, rtralt"},
     {"sameip", KeywordValue::kNone, apply_sameip, "source and destination are the same"},
     {"flags", KeywordValue::kRequired, apply_flags, "flags of TCP; + * ! , and those to ignore"},
     {"tcp.flags", KeywordValue::kRequired, apply_flags, "the same"},
@@ -308,10 +368,12 @@ constexpr Keyword kKeywords[] = {
     {"ack", KeywordValue::kRequired, apply_ack, "acknowledgement number of TCP"},
     {"window", KeywordValue::kRequired, apply_window, "window of TCP"},
     {"tcp.mss", KeywordValue::kRequired, apply_mss, "announced maximum segment size"},
+    {"tcp.wscale", KeywordValue::kRequired, apply_wscale, "announced shift of TCP's windows"},
     {"itype", KeywordValue::kRequired, apply_itype, "type of ICMP"},
     {"icode", KeywordValue::kRequired, apply_icode, "code of ICMP"},
     {"icmp_id", KeywordValue::kRequired, apply_icmp_id, "identifier of an ICMP echo"},
     {"icmp_seq", KeywordValue::kRequired, apply_icmp_seq, "number of an ICMP echo"},
+    {"icmpv6.mtu", KeywordValue::kRequired, apply_icmpv6_mtu, "of a packet that was too big"},
     {"stream_size", KeywordValue::kRequired, apply_stream_size,
      "side,operator,bytes of a connection"},
     {"flow.age", KeywordValue::kRequired, apply_flow_age, "seconds"},
