@@ -7,7 +7,8 @@ usage: suricata_conformance_test.py SLUICE_IDS SOURCE_DIR [CASE ...]
 Runs every case in suricata-verify of $SLUICE_CONFORMANCE_DIR (default: ../shared/data seen from the
 project's root): its capture through its rules, and its checks over the events. Prints how many
 pass and every failure. The cases that fail are listed in conformance_failing.txt beside this
-script: a case that fails and is not there, or is there and passes, fails the test.
+script, each with its reason: a case that fails and is not there, or is there and passes, fails the
+test.
 """
 
 import json
@@ -143,7 +144,7 @@ def main():
         print(f"SKIP: no {cases}")
         return SKIP
     names = sys.argv[3:] or sorted(str(p.parent.relative_to(cases)) for p in cases.rglob("test.yaml"))
-    known = set(FAILING.read_text().split("\n")) - {""}
+    known = {line.split()[0] for line in FAILING.read_text().splitlines()}
     passed, tried, unexpected = 0, 0, []
     for name in names:
         case = cases / name
