@@ -118,9 +118,9 @@ TEST_F(IdsApplianceTest, AFlowEventSaysWhatItsFlowHasMet) {
   EXPECT_EQ(all[0].at("flow").at("exception_policy").dump(),
             R"([{"policy":"ignore","target":"stream_midstream"},)"
             R"({"policy":"ignore","target":"overload"}])");
-  const auto& counted = all[1].at("stats").at("ips").at("exception_policy");
-  EXPECT_EQ(counted.at("overload").at("ignore"), 1);
-  EXPECT_EQ(counted.at("midstream").at("ignore"), 1);
+  const auto& counted = all[1].at("stats");
+  EXPECT_EQ(counted.at("ips").at("overload_exception_policy").at("ignore"), 1);
+  EXPECT_EQ(counted.at("tcp").at("midstream_exception_policy").at("ignore"), 1);
 }
 
 TEST_F(IdsApplianceTest, TheSamePacketsGiveTheSameBytes) {

@@ -20,10 +20,13 @@ class MetricsPage;
 namespace sluice::ids {
 
 struct IdsCounter {
+  // Of several workers: the sum, of what only grows and of what is now; the largest; made of
+  // others.
+  enum class Kind { kTotal, kNow, kMax, kAverage };
   const char* path;  // in `stats`: "ips.drop_reason.rules"
   const char* help;
   uint64_t (*value)(inspect::Inspector& inspector);
-  bool now = false;  // may go down
+  Kind kind = Kind::kTotal;
 };
 std::span<const IdsCounter> ids_counters();
 

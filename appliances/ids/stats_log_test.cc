@@ -102,7 +102,7 @@ TEST_F(StatsLogTest, WhatEachHasGrownByAndByWorker) {
   EXPECT_EQ(second.at("threads").at("W#01").at("decoder").at("pkts_delta"), 1);
   EXPECT_EQ(second.at("threads").at("W#02").at("decoder").at("pkts"), 9);
   EXPECT_EQ(second.at("threads").at("W#02").at("decoder").at("pkts_delta"), 4);
-  EXPECT_EQ(second.at("ips").at("exception_policy").at("midstream").at("ignore_delta"), 0);
+  EXPECT_EQ(second.at("tcp").at("midstream_exception_policy").at("ignore_delta"), 0);
 }
 
 TEST_F(StatsLogTest, OnlyByWorker) {

@@ -11,24 +11,27 @@ using Policy = ExceptionPolicy;
 
 struct CauseInfo {
   Cause cause;
-  std::string_view name, setting, reason, target;
+  std::string_view name, setting, reason, target, counter;
 };
 
 // Suricata has no overload-policy and no memory of all parsers together.
 constexpr CauseInfo kCauses[] = {
     {Cause::kMidstream, "midstream", "stream.midstream-policy", "stream midstream",
-     "stream_midstream"},
-    {Cause::kStreamMemory, "stream-memcap", "stream.reassembly.memcap-policy", "stream memcap",
-     "stream_reassembly_memcap"},
+     "stream_midstream", "tcp.midstream_exception_policy"},
+    {Cause::kStreamMemory, "stream-memcap", "stream.reassembly.memcap-policy", "stream reassembly",
+     "stream_reassembly_memcap", "tcp.reassembly_exception_policy"},
     {Cause::kSessionMemory, "session-memcap", "stream.memcap-policy", "stream memcap",
-     "stream_memcap"},
-    {Cause::kFlowMemory, "flow-memcap", "flow.memcap-policy", "flow memcap", "flow_memcap"},
+     "stream_memcap", "tcp.ssn_memcap_exception_policy"},
+    {Cause::kFlowMemory, "flow-memcap", "flow.memcap-policy", "flow memcap", "flow_memcap",
+     "flow.memcap_exception_policy"},
     {Cause::kDefragMemory, "defrag-memcap", "defrag.memcap-policy", "defrag memcap",
-     "defrag_memcap"},
-    {Cause::kAppError, "app-error", "app-layer.error-policy", "applayer error", "app_layer_error"},
+     "defrag_memcap", "defrag.memcap_exception_policy"},
+    {Cause::kAppError, "app-error", "app-layer.error-policy", "applayer error", "app_layer_error",
+     "app_layer.error.exception_policy"},
     {Cause::kAppMemory, "app-memcap", "app-layer.memcap-policy", "applayer memcap",
-     "app_layer_memcap"},
-    {Cause::kOverload, "overload", "overload-policy", "overload", "overload"},
+     "app_layer_memcap", "app_layer.memcap_exception_policy"},
+    {Cause::kOverload, "overload", "overload-policy", "overload", "overload",
+     "ips.overload_exception_policy"},
 };
 
 constexpr bool in_order() {
@@ -69,12 +72,19 @@ Policy nearest(Cause cause, Policy policy) {
 std::string_view cause_name(Cause cause) { return info_of(cause).name; }
 std::string_view setting_of(Cause cause) { return info_of(cause).setting; }
 std::string_view reason_of(Cause cause) { return info_of(cause).reason; }
+std::string_view counter_of(Cause cause) { return info_of(cause).counter; }
 std::optional<Cause> find_cause(std::string_view name) { return find(&CauseInfo::name, name); }
 std::optional<Cause> find_cause_of_setting(std::string_view setting) {
   return find(&CauseInfo::setting, setting);
 }
 
 std::string_view policy_name(Policy policy) { return kPolicies[static_cast<size_t>(policy)]; }
+
+std::string policy_member(Policy policy) {
+  std::string out(policy_name(policy));
+  std::ranges::replace(out, '-', '_');
+  return out;
+}
 
 std::optional<Policy> find_policy(std::string_view name) {
   if (name == "bypass") return Policy::kPassFlow;
@@ -134,9 +144,7 @@ std::string exceptions_text(const ExceptionPolicies& policies, uint8_t causes) {
     if ((causes & 1u << static_cast<int>(info.cause)) == 0) continue;
     out += out.empty() ? "\"exception_policy\":[" : ",";
     out.append("{\"target\":\"").append(info.target);
-    std::string policy(policy_name(policies[info.cause]));
-    std::ranges::replace(policy, '-', '_');  // as Suricata's events
-    out.append("\",\"policy\":\"").append(policy).append("\"}");
+    out.append("\",\"policy\":\"").append(policy_member(policies[info.cause])).append("\"}");
   }
   if (!out.empty()) out += ']';
   return out;

@@ -41,10 +41,14 @@ std::string_view setting_of(ExceptionCause cause);
 std::optional<ExceptionCause> find_cause_of_setting(std::string_view setting);
 // As "drop" events say it: "stream midstream".
 std::string_view reason_of(ExceptionCause cause);
+// Below which it is counted, by policy: "tcp.midstream_exception_policy".
+std::string_view counter_of(ExceptionCause cause);
 
 // "ignore", "pass-packet", "pass-flow" (also "bypass"), "drop-packet", "drop-flow", "reject" (also
 // "rejectboth").
 std::string_view policy_name(ExceptionPolicy policy);
+// As events and counters say it: "drop_flow".
+std::string policy_member(ExceptionPolicy policy);
 std::optional<ExceptionPolicy> find_policy(std::string_view name);
 // Whether the cause can have the policy: a connection is met in its middle once, what is not put in
 // order is not inspected, fragments and packets without room in the table of flows have no flow.
@@ -93,6 +97,11 @@ struct ExceptionCounters {
   }
   uint64_t get(ExceptionCause cause, ExceptionPolicy policy) const {
     return of[static_cast<size_t>(cause)][static_cast<size_t>(policy)];
+  }
+  // Packets that were dropped for the cause.
+  uint64_t dropped(ExceptionCause cause) const {
+    return get(cause, ExceptionPolicy::kDropPacket) + get(cause, ExceptionPolicy::kDropFlow) +
+           get(cause, ExceptionPolicy::kReject);
   }
 };
 

@@ -113,7 +113,9 @@ Verdict Inspector::inspect_packet(const PacketView& view, int64_t time_us, Respo
   if (flows_.is_full_of_established(time_us) && flows_.find(view.packet.tuple, space) == nullptr) {
     if (const auto verdict = verdicts_.except_new_flow(view, time_us, responses)) return *verdict;
   }
+  count_flags(view);
   const auto seen = see(view, time_us, space);
+  if (seen.created) count(counters_.flows, view);
   if (may_be_feigned(view, seen)) seen.record->user.unanswered = true;
   note_frame(*seen.record, seen.direction, view);
   const auto* quoted = view.quoted ? flows_.find(*view.quoted, space) : nullptr;
@@ -227,8 +229,11 @@ bool Inspector::app_fails(const Current& current) {
 // The rules come first; what they let pass is judged by the policy.
 Verdict Inspector::after_app_error(const Current& current, Verdict verdict, Responses& responses) {
   current.flow.user.app_error_seen = true;
+  const ExceptionCause cause = app_cause(current);
+  AppCounters& counted = counters_.app(current.flow.user.app->protocol(), current.flow.is_tcp());
+  (cause == ExceptionCause::kAppMemory ? counted.no_memory : counted.parser_errors)++;
   if (verdict != Verdict::kPass) return verdict;
-  const auto exception = verdicts_.except(current, app_cause(current), responses);
+  const auto exception = verdicts_.except(current, cause, responses);
   if (!exception) return verdict;
   counters_.passed--;  // as which the rules have counted it
   return *exception;

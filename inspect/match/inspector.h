@@ -121,6 +121,8 @@ class Inspector {
   // nullptr: not asked for.
   const RuleProfile* profile() const { return profile_ ? &*profile_ : nullptr; }
   uint32_t flows() const { return flows_.size(); }
+  // Bytes that its table has taken.
+  size_t flows_held() const { return flows_.memory(); }
   // Bytes that streams and transactions hold.
   size_t held() const { return budget_.used; }
   size_t held_max() const { return budget_.max; }
@@ -141,6 +143,11 @@ class Inspector {
   bool is_dropped_as_no_packet(const PacketView& view, int64_t time_us, DecodeEvent event,
                                Responses& responses);
   void tell_header_events(const Current& current);
+  static void count(ByProtocol& counters, const PacketView& view);
+  void count_frame(size_t ip_length);
+  void count_addresses(const PacketView& view);
+  void count_tunnel(const PacketView& outer, const PacketView& inner);
+  void count_flags(const PacketView& view);
   Verdict inspect_view(const PacketView& view, int64_t time_us, Responses& responses);
   Verdict inspect_inside(const PacketView& outer, const PacketView& inner, int64_t time_us);
   Verdict inspect_packet(const PacketView& view, int64_t time_us, Responses& responses);
@@ -159,10 +166,10 @@ class Inspector {
   void end_application(Flows::Record& flow);
   Verdict inspect_fragment(const PacketView& fragment, int64_t time_us, Responses& responses);
   void note_frame(Flow& flow, Direction direction, const PacketView& view) const;
-  static void note_protocol(FlowUser& user, AppProtocol protocol);
+  void note_protocol(const Current& current, AppProtocol before, AppProtocol now);
   static void note_handshake(const Current& current);
   bool may_be_feigned(const PacketView& view, const Flows::Seen& seen) const;
-  static bool begins_midstream(const Current& current);
+  bool begins_midstream(const Current& current);
   StreamAccept inspect_stream(const Current& current);
   static void judge_reset(const Current& current);
   static bool believes_reset(const Current& current);

@@ -9,6 +9,8 @@
 namespace sluice::inspect {
 namespace {
 
+constexpr int kLinkEthernet = 1;  // of libpcap
+
 uint64_t joined(uint64_t network, uint64_t part) {
   network = (network ^ part) * 0xff51afd7ed558ccd + 1;
   return network ^ network >> 32;
@@ -42,13 +44,65 @@ Verdict Inspector::inspect(std::span<const uint8_t> ip, int64_t time_us, Respons
 Verdict Inspector::inspect_ip(std::span<const uint8_t> ip, int64_t time_us, Responses& responses) {
   responses.clear();
   now_us_ = std::max(now_us_, time_us);
-  counters_.packets++;
-  counters_.bytes += ip.size();
+  count_frame(ip.size());
   const auto view = view_packet(ip);
   if (!view) return drop_malformed(ip, time_us, responses);
   if (view->packet.flags & tunnels::kPacketFragment)
     return inspect_fragment(*view, time_us, responses);
   return inspect_view(*view, time_us, responses);
+}
+
+void Inspector::count_frame(size_t ip_length) {
+  const uint64_t length = std::max<uint64_t>(frame_->length, ip_length);
+  counters_.packets++;
+  counters_.bytes += length;
+  counters_.bytes_max = std::max(counters_.bytes_max, length);
+  if (frame_->link_type == kLinkEthernet) counters_.ethernet++;
+  if (frame_->vlans[0] != 0) counters_.vlan++;
+  if (frame_->vlans[1] != 0) counters_.vlan_qinq++;
+}
+
+void Inspector::count_addresses(const PacketView& view) {
+  (view.packet.tuple.version == 6 ? counters_.ipv6 : counters_.ipv4)++;
+}
+
+void Inspector::count(ByProtocol& counters, const PacketView& view) {
+  if (view.is_tcp())
+    counters.tcp++;
+  else if (view.is_udp())
+    counters.udp++;
+  else if (view.is_icmp())
+    (view.packet.tuple.version == 6 ? counters.icmpv6 : counters.icmpv4)++;
+}
+
+void Inspector::count_flags(const PacketView& view) {
+  const uint8_t flags = view.packet.tcp_flags;
+  if (!view.is_tcp() || (flags & (tunnels::kTcpSyn | tunnels::kTcpRst)) == 0) return;
+  if (flags & tunnels::kTcpSyn)
+    (flags & tunnels::kTcpAck ? counters_.tcp_synack : counters_.tcp_syn)++;
+  if (flags & tunnels::kTcpRst) counters_.tcp_rst++;
+}
+
+void Inspector::count_tunnel(const PacketView& outer, const PacketView& inner) {
+  counters_.tunnelled++;
+  const bool ipv6_inside = inner.packet.tuple.version == 6;
+  switch (tunnel_kind(outer.ip, outer.packet)) {
+    case TunnelKind::kIp:
+      if (outer.packet.tuple.version == 6)
+        (ipv6_inside ? counters_.ipv6_in_ipv6 : counters_.ipv4_in_ipv6)++;
+      break;
+    case TunnelKind::kGre:
+      counters_.gre++;
+      break;
+    case TunnelKind::kVxlan:
+      counters_.vxlan++;
+      break;
+    case TunnelKind::kGeneve:
+      counters_.geneve++;
+      break;
+    case TunnelKind::kOther:
+      break;
+  }
 }
 
 // Rules may speak of it; nobody receives it anyway.
@@ -106,6 +160,7 @@ void Inspector::tell_header_events(const Current& current) {
 // the verdict on the whole.
 Verdict Inspector::inspect_fragment(const PacketView& fragment, int64_t time_us,
                                     Responses& responses) {
+  count_addresses(fragment);
   const auto added = defragmenter_.add(fragment.ip, fragment.packet, time_us, network_of(*frame_));
   if (added.state == FragmentState::kHeld) {
     counters_.passed++;
@@ -132,6 +187,8 @@ Verdict Inspector::inspect_fragment(const PacketView& fragment, int64_t time_us,
 
 // The packet in a tunnel shares its way, so both must pass. It counts for both.
 Verdict Inspector::inspect_view(const PacketView& view, int64_t time_us, Responses& responses) {
+  count_addresses(view);
+  count(counters_.decoded, view);
   const uint64_t passed = counters_.passed;
   const Verdict verdict = inspect_packet(view, time_us, responses);
   if (verdict == Verdict::kDrop || depth_ == kTunnelDepthMax) return verdict;
@@ -146,7 +203,7 @@ Verdict Inspector::inspect_view(const PacketView& view, int64_t time_us, Respons
 // Who ends a connection in a tunnel cannot be told through it: only the packet is kept back.
 Verdict Inspector::inspect_inside(const PacketView& outer, const PacketView& inner,
                                   int64_t time_us) {
-  counters_.tunnelled++;
+  count_tunnel(outer, inner);
   // Its urgent data cannot be made like any other: clear_urgent() sees the outer packet only.
   if (is_urgent(inner.packet)) {
     counters_.dropped_malformed++;

@@ -84,12 +84,14 @@ bool Inspector::may_be_feigned(const PacketView& view, const Flows::Seen& seen) 
                    options_.exceptions[ExceptionCause::kMidstream] != ExceptionPolicy::kIgnore);
 }
 
-// Whether this is the first packet of a connection whose beginning was not seen. A reset begins and
-// continues none.
+// Whether this is the first packet of a connection, which is counted, and its beginning was not
+// seen. A reset begins and continues none.
 bool Inspector::begins_midstream(const Current& current) {
   const uint8_t flags = current.view.packet.tcp_flags;
   if (!current.view.is_tcp() || (flags & tunnels::kTcpRst)) return false;
-  return !std::exchange(current.flow.user.begun, true) && !(flags & tunnels::kTcpSyn);
+  if (std::exchange(current.flow.user.begun, true)) return false;
+  counters_.tcp_sessions++;
+  return !(flags & tunnels::kTcpSyn);
 }
 
 StreamAccept Inspector::refuse_out_of_place() {
@@ -238,8 +240,9 @@ void Inspector::inspect_datagram(const Current& current) {
   AppSession& app = app_of(current);
   if (app.finished()) return;
   classify(current);
+  const AppProtocol before = current.flow.user.app_protocol;
   app.feed(current.direction, current.view.payload, transactions_);
-  current.flow.user.app_protocol = app.protocol();
+  note_protocol(current, before, app.protocol());
 }
 
 AppSession& Inspector::app_of(const Current& current) {
@@ -333,9 +336,10 @@ void Inspector::inspect_application(const Current& current, StreamInspection& si
   const bool anew = !from_syn && !current.flow.user.app;
   AppSession& app = app_of(current);
   if (app.finished()) return;
+  const AppProtocol before = current.flow.user.app_protocol;
   if (missing != 0 && !anew) app.gap(current.direction, missing, transactions_);
   app.feed(current.direction, piece, transactions_);
-  note_protocol(current.flow.user, app.protocol());
+  note_protocol(current, before, app.protocol());
 }
 
 // Of a connection that was met in its middle the first bytes may be a decoy, or have overtaken
@@ -346,12 +350,15 @@ void Inspector::forget_what_meant_nothing(FlowUser& user) {
   if (protocol == AppProtocol::kUnknown || protocol == AppProtocol::kFailed) user.app.reset();
 }
 
-void Inspector::note_protocol(FlowUser& user, AppProtocol protocol) {
-  const bool changes = user.app_protocol != AppProtocol::kUnknown &&
-                       user.app_protocol != AppProtocol::kFailed && user.app_protocol != protocol;
-  if (changes && user.first_protocol == AppProtocol::kUnknown)
-    user.first_protocol = user.app_protocol;
-  user.app_protocol = protocol;
+// `before`: what it was before the parser got the packet's bytes; rules about what happened there
+// may know the new one already.
+void Inspector::note_protocol(const Current& current, AppProtocol before, AppProtocol now) {
+  FlowUser& user = current.flow.user;
+  user.app_protocol = now;
+  if (now == before) return;
+  counters_.app(now, current.flow.is_tcp()).flows++;
+  const bool known = before != AppProtocol::kUnknown && before != AppProtocol::kFailed;
+  if (known && user.first_protocol == AppProtocol::kUnknown) user.first_protocol = before;
 }
 
 // From the packet on that follows the handshake: nothing can be found in what is encrypted, so that

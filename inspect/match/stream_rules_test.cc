@@ -201,7 +201,7 @@ TEST(StreamRules, MemoryIsBoundedAndDropsWhatDoesNotFit) {
     dropped += !h.data(c, 0, std::string(1000, 'x'));
   }
   EXPECT_EQ(dropped, 90u);
-  EXPECT_EQ(h.inspector().counters().dropped_stream_memory, 90u);
+  EXPECT_EQ(h.inspector().exception_counters().dropped(ExceptionCause::kStreamMemory), 90u);
 }
 
 // The same bytes in any segments give the same alert as in one.

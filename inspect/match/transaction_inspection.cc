@@ -41,7 +41,7 @@ TransactionInspection::Notes& TransactionInspection::notes_of(Transaction& trans
   if (!transaction.notes) {
     transaction.notes = std::make_unique<Notes>(budget_, engine_->generation());
     static_cast<Notes&>(*transaction.notes).arrived.reserve(kBuffersUsual);
-    counters_.transactions++;
+    counters_.transactions[static_cast<size_t>(transaction.protocol())][flow().is_tcp()]++;
   }
   auto& notes = static_cast<Notes&>(*transaction.notes);
   if (notes.generation != engine_->generation()) bring_over(transaction, notes);

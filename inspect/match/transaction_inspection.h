@@ -34,7 +34,7 @@ inline constexpr size_t kBuffersMax = 256;
 inline constexpr size_t kBodyBytesMax = 128 * 1024;
 
 struct TransactionCounters {
-  uint64_t transactions = 0;
+  uint64_t transactions[static_cast<size_t>(AppProtocol::kCount)][2] = {};  // over UDP, TCP
   uint64_t waiting_full = 0;  // rules over kWaitingMax
   uint64_t buffers_full = 0;  // buffers over kBuffersMax: forgotten once they were looked at
   uint64_t body_limit = 0;    // bodies over kBodyBytesMax

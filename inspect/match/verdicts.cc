@@ -181,9 +181,6 @@ std::optional<Verdict> Verdicts::except(const Current& current, ExceptionCause c
     counters_.passed++;
     return Verdict::kPass;
   }
-  const bool stream =
-      cause == ExceptionCause::kStreamMemory || cause == ExceptionCause::kSessionMemory;
-  (stream ? counters_.dropped_stream_memory : counters_.dropped_by_exception)++;
   report_error(current, reason_of(cause));
   if (policy != ExceptionPolicy::kDropPacket) block(current);
   if (policy == ExceptionPolicy::kReject) reject(current, RejectWhom::kBoth, responses);
@@ -199,7 +196,6 @@ std::optional<Verdict> Verdicts::except_new_flow(const PacketView& view, int64_t
     counters_.passed++;
     return Verdict::kPass;
   }
-  counters_.dropped_by_exception++;
   const Flow none;
   if (!std::exchange(flow_memory_reported_, true) || reports_.options().every_drop)
     reports_.drop({view, none, AppProtocol::kUnknown, Direction::kToServer, time_us},
@@ -229,7 +225,7 @@ Verdict Verdicts::except_fragment(const PacketView& fragment, int64_t time_us, F
     counters_.passed++;
     return Verdict::kPass;
   }
-  (no_room ? counters_.dropped_fragment_memory : counters_.dropped_fragment_error)++;
+  if (!no_room) counters_.dropped_fragment_error++;
   const Flow none;
   if (!fragment_error_reported_)
     reports_.drop({fragment, none, AppProtocol::kUnknown, Direction::kToServer, time_us},

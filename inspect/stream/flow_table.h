@@ -174,6 +174,10 @@ class FlowTable {
   }
 
   uint32_t size() const { return size_; }
+  // Bytes that it has taken; it gives none back.
+  size_t memory() const {
+    return buckets_.size() * sizeof(uint32_t) + chunks_.size() * kChunk * sizeof(Record);
+  }
   const FlowTableCounters& counters() const { return counters_; }
 
  private:

@@ -132,6 +132,14 @@ Bytes tunnel_payload(Bytes ip, const tunnels::packet& packet) {
   return inner(ip, packet);
 }
 
+TunnelKind tunnel_kind(Bytes ip, const tunnels::packet& packet) {
+  if (packet.tuple.protocol == kProtocolGre) return TunnelKind::kGre;
+  if (packet.tuple.protocol != tunnels::kProtocolUdp) return TunnelKind::kIp;
+  const uint16_t port = tunnels::load_be16(&ip[packet.l4_offset + 2]);
+  if (port == kVxlanPort) return TunnelKind::kVxlan;
+  return port == kGenevePort ? TunnelKind::kGeneve : TunnelKind::kOther;
+}
+
 uint64_t tunnel_network(Bytes ip, const tunnels::packet& packet) {
   const Bytes payload = ip.subspan(packet.l4_offset, packet.l3_length - packet.l4_offset);
   const uint64_t carried = uint64_t{packet.tuple.protocol} << 48;

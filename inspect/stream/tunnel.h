@@ -18,6 +18,10 @@ inline constexpr int kTunnelDepthMax = 4;
 // 7348) or GENEVE (RFC 8926). Empty: it is none. What it carries need not be a packet.
 std::span<const uint8_t> tunnel_payload(std::span<const uint8_t> ip, const tunnels::packet& packet);
 
+enum class TunnelKind : uint8_t { kIp, kGre, kVxlan, kGeneve, kOther };
+// Of what is a tunnel by tunnel_payload().
+TunnelKind tunnel_kind(std::span<const uint8_t> ip, const tunnels::packet& packet);
+
 // Of the networks that the tunnel's other end keeps apart, the one that the packet inside is in:
 // how it is carried, and the VNI of VXLAN or GENEVE or the key of GRE. Of what is a tunnel by
 // tunnel_payload().
