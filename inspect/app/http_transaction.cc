@@ -22,7 +22,7 @@ std::span<const uint8_t> bytes_of(std::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
 
-void write_text(JsonLine& line, std::string_view key, std::string_view value) {
+void write_text(JsonLine& line, JsonKey key, std::string_view value) {
   if (!value.empty()) line.string(key, value);
 }
 
@@ -31,7 +31,7 @@ void write_content_range(JsonLine& line, std::string_view value) {
   if (value.empty()) return;
   line.open("content_range");
   line.string("raw", value);
-  const auto number = [&](std::string_view key, std::string_view text) {
+  const auto number = [&](JsonKey key, std::string_view text) {
     uint64_t n = 0;
     if (std::from_chars(text.data(), text.data() + text.size(), n).ec == std::errc())
       line.unsigned_number(key, n);

@@ -89,7 +89,7 @@ void SshTransaction::write(JsonLine& line) const {
   for (const Direction direction : {Direction::kToServer, Direction::kToClient}) {
     const Side& side = sides_[static_cast<size_t>(direction)];
     if (side.protocol.empty()) continue;
-    line.open(direction == Direction::kToServer ? "client" : "server");
+    line.open(direction == Direction::kToServer ? JsonKey("client") : JsonKey("server"));
     line.string("proto_version", side.protocol);
     line.string("software_version", side.software);
     if (!side.hassh.empty()) {

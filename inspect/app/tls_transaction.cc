@@ -41,8 +41,7 @@ void write_certificate(JsonLine& line, const tls::Certificate& certificate) {
   if (!certificate.not_after.empty()) line.string("notafter", certificate.not_after);
 }
 
-void write_fingerprint(JsonLine& line, std::string_view key, std::string_view hash,
-                       std::string_view text) {
+void write_fingerprint(JsonLine& line, JsonKey key, std::string_view hash, std::string_view text) {
   line.open(key);
   line.string("hash", hash);
   line.string("string", text);

@@ -19,9 +19,9 @@ constexpr int64_t kSecondsPerDay = 86'400;
 constexpr int64_t kSecondsMax = 253'402'300'799;  // the last one of the year 9999
 
 // Several times for each event: library functions that know locales are too slow here.
-void put_digits(std::string& text, size_t at, int count, uint32_t number) {
+void put_digits(char* text, int at, int count, uint32_t number) {
   for (int i = count - 1; i >= 0; i--, number /= 10)
-    text[at + static_cast<size_t>(i)] = static_cast<char>('0' + number % 10);
+    text[at + i] = static_cast<char>('0' + number % 10);
 }
 
 bool has_ports(uint8_t protocol) {
@@ -75,7 +75,7 @@ std::string flags_text(uint8_t flags) {
 void write_flags(JsonLine& line, uint8_t flags) {
   struct Named {
     uint8_t flag;
-    std::string_view name;
+    JsonKey name;
   };
   constexpr Named kFlags[] = {{0x02, "syn"}, {0x01, "fin"}, {0x04, "rst"}, {0x08, "psh"},
                               {0x10, "ack"}, {0x20, "urg"}, {0x40, "ecn"}, {0x80, "cwr"}};
@@ -122,7 +122,7 @@ void write_ip_header(JsonLine& line, std::span<const uint8_t> ip) {
 void write_tcp_header(JsonLine& line, std::span<const uint8_t> segment) {
   struct Named {
     uint8_t flag;
-    std::string_view name;
+    JsonKey name;
   };
   constexpr Named kFlags[] = {{0x02, "syn"}, {0x10, "ack"}, {0x08, "psh"},
                               {0x04, "rst"}, {0x20, "urg"}, {0x01, "fin"}};
@@ -292,7 +292,7 @@ void write_drop(JsonLine& line, const PacketView& view, std::string_view reason)
   line.close();
 }
 
-std::string timestamp_text(int64_t time_us) {
+TimestampText timestamp_text(int64_t time_us) {
   time_us = std::max<int64_t>(time_us, 0);
   int64_t seconds = time_us / kMicrosecondsPerSecond;
   // A year of five digits is a clock beyond use; it prints as 1970.
@@ -300,7 +300,8 @@ std::string timestamp_text(int64_t time_us) {
   const auto day = std::chrono::days(seconds / kSecondsPerDay);
   const std::chrono::year_month_day date{std::chrono::sys_days(day)};
   const auto of_day = static_cast<uint32_t>(seconds % kSecondsPerDay);
-  std::string text = "0000-00-00T00:00:00.000000+0000";
+  TimestampText out;
+  char* const text = out.text;
   put_digits(text, 0, 4, static_cast<uint32_t>(static_cast<int>(date.year())));
   put_digits(text, 5, 2, static_cast<unsigned>(date.month()));
   put_digits(text, 8, 2, static_cast<unsigned>(date.day()));
@@ -308,7 +309,7 @@ std::string timestamp_text(int64_t time_us) {
   put_digits(text, 14, 2, of_day / 60 % 60);
   put_digits(text, 17, 2, of_day % 60);
   put_digits(text, 20, 6, static_cast<uint32_t>(time_us % kMicrosecondsPerSecond));
-  return text;
+  return out;
 }
 
 std::string address_text(const uint32_t (&address)[4], uint8_t version) {

@@ -75,7 +75,11 @@ void write_icmp(JsonLine& line, const Flow& flow);
 void write_drop(JsonLine& line, const PacketView& view, std::string_view reason);
 
 // "2024-01-01T00:00:00.000000+0000"
-std::string timestamp_text(int64_t time_us);
+struct TimestampText {
+  char text[32] = "0000-00-00T00:00:00.000000+0000";
+  operator std::string_view() const { return {text, sizeof(text) - 1}; }
+};
+TimestampText timestamp_text(int64_t time_us);
 // "2001:0db8:0000:0000:0000:0000:0000:0001".
 std::string long_address_text(const uint32_t (&address)[4], uint8_t version);
 // "10.0.0.1", "2001:db8::1"; of an address in packet byte order as tuples hold it.

@@ -146,26 +146,34 @@ void JsonLine::comma() {
 }
 
 // What stands before a value; behind it there is room for so many characters.
-char* JsonLine::name(std::string_view key, size_t characters) {
+char* JsonLine::name(JsonKey key, size_t characters) {
   comma();
-  char* at = quoted(room(quoted_max(key) + 1 + characters), key);
+  const std::string_view text = key.text();
+  char* at = room(quoted_max(text) + 1 + characters);
+  if (key.is_plain()) {
+    *at++ = '"';
+    at = copy(at, text);
+    *at++ = '"';
+  } else {
+    at = quoted(at, text);
+  }
   *at++ = ':';
   return at;
 }
 
-void JsonLine::string(std::string_view key, std::string_view value) {
+void JsonLine::string(JsonKey key, std::string_view value) {
   advance_to(quoted(name(key, quoted_max(value)), value));
 }
 
-void JsonLine::number(std::string_view key, int64_t value) {
+void JsonLine::number(JsonKey key, int64_t value) {
   advance_to(digits(name(key, kDigitsMax), value));
 }
 
-void JsonLine::unsigned_number(std::string_view key, uint64_t value) {
+void JsonLine::unsigned_number(JsonKey key, uint64_t value) {
   advance_to(digits(name(key, kDigitsMax), value));
 }
 
-void JsonLine::base64(std::string_view key, std::span<const uint8_t> bytes) {
+void JsonLine::base64(JsonKey key, std::span<const uint8_t> bytes) {
   static constexpr char kLetters[] =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   bytes = bytes.first(std::min(bytes.size(), kJsonBytesMax));
@@ -182,7 +190,7 @@ void JsonLine::base64(std::string_view key, std::span<const uint8_t> bytes) {
   advance_to(out);
 }
 
-void JsonLine::boolean(std::string_view key, bool value) {
+void JsonLine::boolean(JsonKey key, bool value) {
   const std::string_view text = value ? "true" : "false";
   advance_to(copy(name(key, text.size()), text));
 }
@@ -193,11 +201,11 @@ void JsonLine::members(std::string_view text) {
   put(text);
 }
 
-void JsonLine::open(std::string_view key) { advance_to(copy(name(key, 1), "{")); }
+void JsonLine::open(JsonKey key) { advance_to(copy(name(key, 1), "{")); }
 
 void JsonLine::close() { put('}'); }
 
-void JsonLine::open_array(std::string_view key) { advance_to(copy(name(key, 1), "[")); }
+void JsonLine::open_array(JsonKey key) { advance_to(copy(name(key, 1), "[")); }
 
 void JsonLine::element(std::string_view value) {
   comma();

@@ -26,27 +26,49 @@ inline constexpr size_t kJsonStringMax = 4096;
 // More bytes are cut off; a whole IP packet is not.
 inline constexpr size_t kJsonBytesMax = 65'536 + 64;
 
+// The name of a member. One that stands in the source was looked at by the compiler, so that it
+// need only be copied; others are escaped as strings are.
+class JsonKey {
+ public:
+  template <size_t kSize>
+  consteval JsonKey(const char (&text)[kSize]) : text_(text, kSize - 1), plain_(true) {
+    for (const char c : text_)
+      if (c < ' ' || c > '~' || c == '"' || c == '\\') this_name_must_be_escaped();
+  }
+  JsonKey(std::string_view text) : text_(text) {}
+  JsonKey(const std::string& text) : text_(text) {}
+
+  std::string_view text() const { return text_; }
+  bool is_plain() const { return plain_; }
+
+ private:
+  static void this_name_must_be_escaped();  // what the compiler says
+
+  std::string_view text_;
+  bool plain_ = false;
+};
+
 class JsonLine {
  public:
   void begin();
   // Closes the outer object and ends the line; valid until the next begin().
   std::string_view finish();
 
-  void string(std::string_view key, std::string_view value);
-  void number(std::string_view key, int64_t value);
-  void unsigned_number(std::string_view key, uint64_t value);
+  void string(JsonKey key, std::string_view value);
+  void number(JsonKey key, int64_t value);
+  void unsigned_number(JsonKey key, uint64_t value);
   // As base64; no more than kJsonBytesMax bytes of it.
-  void base64(std::string_view key, std::span<const uint8_t> bytes);
-  void boolean(std::string_view key, bool value);
+  void base64(JsonKey key, std::span<const uint8_t> bytes);
+  void boolean(JsonKey key, bool value);
 
   // Members that another line has written: "a":1,"b":{}. Empty: none.
   void members(std::string_view text);
   // What has been written so far; a later one begins with it.
   std::string_view written() const { return {text_.data(), length_}; }
 
-  void open(std::string_view key);
+  void open(JsonKey key);
   void close();
-  void open_array(std::string_view key);
+  void open_array(JsonKey key);
   void element(std::string_view value);
   void number_element(int64_t value);
   void element_open();
@@ -66,7 +88,7 @@ class JsonLine {
     length_++;
   }
   void comma();
-  char* name(std::string_view key, size_t characters);
+  char* name(JsonKey key, size_t characters);
 
   std::string text_;  // the line, and room behind it
   size_t length_ = 0;
