@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/match/address_index.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <bit>
 
@@ -38,6 +40,12 @@ int narrowness(const std::vector<Prefix>& prefixes) {
   return least;
 }
 
+uint16_t beginning_of(uint32_t first_word) {
+  return static_cast<uint16_t>(ntohl(first_word) >> 16);
+}
+
+size_t number_of(uint8_t version) { return version == 4 ? 0 : 1; }
+
 }  // namespace
 
 size_t AddressIndex::Hash::operator()(const Key& key) const {
@@ -67,14 +75,22 @@ void AddressIndex::add(const Rule& rule, uint32_t index) {
 
 void AddressIndex::add_to(Side& side, const std::vector<Prefix>& prefixes, uint32_t index) {
   for (const Prefix& prefix : prefixes) {
+    note_beginnings(side, prefix);
     const auto same = [&](const Length& length) {
       return length.mask.version == prefix.version &&
              std::ranges::equal(length.mask.mask, prefix.mask);
     };
-    auto found = std::ranges::find_if(side, same);
-    if (found == side.end()) found = side.insert(side.end(), {prefix, {}});
+    auto found = std::ranges::find_if(side.lengths, same);
+    if (found == side.lengths.end()) found = side.lengths.insert(found, {prefix, {}});
     found->rules[key_of(prefix.words, prefix)].push_back(index);
   }
+}
+
+void AddressIndex::note_beginnings(Side& side, const Prefix& prefix) {
+  Beginnings& beginnings = side.beginnings[number_of(prefix.version)];
+  beginnings.resize(size_t{UINT16_MAX} + 1);
+  const size_t last = beginning_of(prefix.words[0] | ~prefix.mask[0]);
+  for (size_t i = beginning_of(prefix.words[0]); i <= last; i++) beginnings[i] = true;
 }
 
 void AddressIndex::find(const Address& source, const Address& destination,
@@ -85,7 +101,9 @@ void AddressIndex::find(const Address& source, const Address& destination,
 }
 
 void AddressIndex::find_in(const Side& side, const Address& address, CandidateSink& sink) {
-  for (const Length& length : side) {
+  const Beginnings& beginnings = side.beginnings[number_of(address.version)];
+  if (beginnings.empty() || !beginnings[beginning_of(address.words[0])]) return;
+  for (const Length& length : side.lengths) {
     if (length.mask.version != address.version) continue;
     const auto found = length.rules.find(key_of(address.words, length.mask));
     if (found == length.rules.end()) continue;

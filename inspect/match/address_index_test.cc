@@ -7,6 +7,7 @@
 #include <cstring>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "inspect/match/test_harness.h"
 
@@ -74,6 +75,36 @@ TEST(AddressIndex, NamesTheRulesOfAnAddress) {
                          all[i].destination.contains(destination.address());
       EXPECT_TRUE(!holds || found.rules.contains(i)) << i << " " << c.source;
     }
+  }
+}
+
+// Whether an address begins as a prefix does is asked first: at both ends of what a prefix of any
+// length holds, and beside it.
+TEST(AddressIndex, KnowsWhereAPrefixBeginsAndEnds) {
+  const struct {
+    const char* prefix;
+    std::vector<const char*> inside, outside;
+  } cases[] = {
+      {"64.0.0.0/3", {"64.0.0.0", "95.255.255.255"}, {"63.255.255.255", "96.0.0.0", "4000::"}},
+      {"10.20.0.0/15", {"10.20.0.0", "10.21.255.255"}, {"10.19.255.255", "10.22.0.0"}},
+      {"10.20.0.0/16", {"10.20.0.0", "10.20.255.255"}, {"10.19.255.255", "10.21.0.0"}},
+      {"10.20.30.40", {"10.20.30.40"}, {"10.20.30.41", "10.21.30.40"}},
+      {"2000::/3", {"2000::", "3fff:ffff::"}, {"1fff::", "4000::", "32.0.0.0"}},
+      {"2001:db8::/48", {"2001:db8::1"}, {"2001:db9::", "2002:db8::"}},
+  };
+  for (const auto& c : cases) {
+    AddressIndex index;
+    Rule rule;
+    rule.source = *parse_addresses(c.prefix, {});
+    index.add(rule, 7);
+    const auto names = [&](const char* text) {
+      const Words words(text);
+      Found found;
+      index.find(words.address(), words.address(), found);
+      return found.rules.contains(7);
+    };
+    for (const char* text : c.inside) EXPECT_TRUE(names(text)) << c.prefix << " " << text;
+    for (const char* text : c.outside) EXPECT_FALSE(names(text)) << c.prefix << " " << text;
   }
 }
 
