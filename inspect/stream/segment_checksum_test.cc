@@ -16,8 +16,10 @@ bool holds(const Bytes& ip) { return has_right_checksum(*view_packet(ip)); }
 
 TEST(SegmentChecksum, OfWholeSegmentsIsRight) {
   for (const Ends& ends : {Ends{}, Ends{"fd01::2", "fd01::11", 1, 65535}}) {
-    for (const size_t length : {0u, 1u, 2u, 3u, 1399u, 1400u})
-      EXPECT_TRUE(holds(tcp(ends, 0x10, 7, 8, std::string(length, 'x')))) << length;
+    for (const size_t length : {0u, 1u, 2u, 3u, 4u, 5u, 6u, 7u, 8u, 1399u, 1400u}) {
+      for (const char c : {'x', '\xff', '\0'})
+        EXPECT_TRUE(holds(tcp(ends, 0x10, 7, 8, std::string(length, c)))) << length;
+    }
   }
 }
 
