@@ -43,14 +43,19 @@ std::span<const uint8_t> bytes_of(std::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
 
-void append(std::string& out, const HttpField& field) {
-  out.append(field.name).append(": ").append(field.value).append("\r\n");
-}
-
 size_t line_length(const HttpField& field) { return field.name.size() + field.value.size() + 4; }
+
+// Writes the line there; where that ends.
+char* write_line(char* at, const HttpField& field) {
+  for (const std::string_view part :
+       {field.name, std::string_view(": "), field.value, std::string_view("\r\n")})
+    at = std::copy(part.begin(), part.end(), at);
+  return at;
+}
 
 // As libhtp has it: a zero byte is no part of a name.
 bool is_same_name(std::string_view name, std::string_view lower) {
+  if (name.size() < lower.size()) return false;
   size_t at = 0;
   for (const char c : name) {
     if (c == '\0') continue;
@@ -172,11 +177,12 @@ void HttpHeaders::tell(Transaction& transaction, Direction direction,
 void HttpHeaders::write_all(std::span<const HttpField> fields, std::string_view cookie) {
   size_t length = 0;
   for (const HttpField& field : fields) length += line_length(field);
-  text_.reserve(length);
+  text_.resize(length);
+  char* at = text_.data();
   for (const bool cookies : {false, true}) {
     for (const HttpField& field : fields)
-      if (equals_lower(field.name, cookie) == cookies) append(text_, field);
-    if (!cookies) visible_ = text_.size();
+      if (equals_lower(field.name, cookie) == cookies) at = write_line(at, field);
+    if (!cookies) visible_ = static_cast<size_t>(at - text_.data());
   }
 }
 
@@ -186,8 +192,10 @@ void HttpHeaders::tell_trailer(Transaction& transaction, Direction direction,
   std::vector<size_t> lengths;
   for (size_t i = 0; i < fields.size(); i++) {
     if (i < count_ && !fields[i].repeated) continue;
-    append(trailer_, fields[i]);
-    lengths.push_back(line_length(fields[i]));
+    const size_t length = line_length(fields[i]);
+    trailer_.resize(trailer_.size() + length);
+    write_line(trailer_.data() + trailer_.size() - length, fields[i]);
+    lengths.push_back(length);
   }
   size_t at = 0;
   for (const size_t length : lengths) {
