@@ -2,7 +2,7 @@
 // The body of one message, told piece by piece as a body and as the file or files that it carries.
 #pragma once
 
-#include <deque>
+#include <list>
 #include <memory>
 #include <span>
 #include <string>
@@ -51,7 +51,7 @@ class HttpBody {
   std::string file_name_;
   std::unique_ptr<HttpInflate> inflate_;
   std::unique_ptr<HttpMultipart> multipart_;
-  std::deque<std::string> part_names_;
+  std::list<std::string> part_names_;
   uint64_t told_ = 0;
   bool body_begins_ = true, file_begins_ = true;
   bool file_begun_ = false, file_open_ = false;

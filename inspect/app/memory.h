@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,13 @@ size_t heap_of(const std::vector<T>& items) {
 inline constexpr size_t kDequeBytes = 576;
 inline size_t heap_of(const std::deque<std::string>& texts) {
   size_t bytes = kDequeBytes + texts.size() * sizeof(std::string);
+  for (const std::string& text : texts) bytes += heap_of(text);
+  return bytes;
+}
+
+// An empty one takes nothing.
+inline size_t heap_of(const std::list<std::string>& texts) {
+  size_t bytes = texts.size() * (sizeof(std::string) + 2 * sizeof(void*));
   for (const std::string& text : texts) bytes += heap_of(text);
   return bytes;
 }
