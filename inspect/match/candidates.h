@@ -21,6 +21,7 @@ class Candidates final : public CandidateSink {
     round_++;
     list_.clear();
   }
+  bool empty() const { return list_.empty(); }
   // In the order in which rules win, so that one may ask for what another has just noted.
   const std::vector<uint32_t>& sorted();
 

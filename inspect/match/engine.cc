@@ -194,7 +194,7 @@ void Engine::compile(Rule rule) {
   for (const RulePart& part : compiled.rule.parts) {
     const uint16_t view = is_packet_buffer(part.buffer) ? uint16_t{0} : view_number(part);
     compiled.parts.push_back({BufferPlan(part.matches), view});
-    if (!is_packet_buffer(part.buffer)) asked |= uint64_t{1} << (view % 64);
+    if (!is_packet_buffer(part.buffer)) asked |= bit_of_view(view);
   }
   asked_views_.push_back(asked);
 }

@@ -131,10 +131,9 @@ class Engine {
   const RuleGroup& view_group(uint16_t view, Direction direction) const {
     return view_groups_[view][static_cast<size_t>(direction)];
   }
-  // False: no part of the rule is about the view.
-  bool may_ask_about(uint32_t rule, uint16_t view) const {
-    return (asked_views_[rule] >> (view % 64) & 1) != 0;
-  }
+  // Bits of the views that parts of the rule are about, modulo 64.
+  uint64_t asked_views(uint32_t rule) const { return asked_views_[rule]; }
+  static uint64_t bit_of_view(uint16_t view) { return uint64_t{1} << (view % 64); }
   // Rules that no buffer calls: they are asked when a direction of a transaction is over.
   std::span<const uint32_t> last_rules(AppProtocol protocol, Direction direction) const {
     return last_rules_[static_cast<size_t>(protocol)][static_cast<size_t>(direction)];
@@ -193,7 +192,7 @@ class Engine {
   std::array<uint32_t, kBuffers> wanted_since_{};
   std::vector<CompiledRule> rules_;
   std::map<std::string, uint32_t> address_lists_;  // their numbers, by all that they say
-  std::vector<uint64_t> asked_views_;              // by rule: bits of its views, modulo 64
+  std::vector<uint64_t> asked_views_;              // by rule
   std::vector<RefusedRule> refused_;
   std::shared_ptr<Names> names_;
   std::unique_ptr<Datasets> datasets_;

@@ -8,6 +8,7 @@ namespace {
 
 // Of an HTTP request with its answer.
 constexpr size_t kBuffersUsual = 32;
+constexpr size_t kWaitingUsual = 16;
 
 bool asks_about(const CompiledRule& compiled, uint16_t view) {
   for (size_t i = 0; i < compiled.parts.size(); i++) {
@@ -59,6 +60,7 @@ void TransactionInspection::bring_over(Transaction& transaction, Notes& notes) {
   std::ranges::fill(notes.finished, false);
   std::ranges::fill(notes.headers_known, false);
   notes.waiting.clear();
+  notes.asked_views = 0;
   notes.many = 0;
   notes.release();
   notes.generation = engine_->generation();
@@ -230,14 +232,16 @@ void TransactionInspection::finish_bodies(Transaction& transaction, Notes& notes
 
 // Rules that the scan has named.
 void TransactionInspection::call(Transaction& transaction, Notes& notes, Direction direction) {
-  if (current_ == nullptr) return;
+  if (current_ == nullptr || candidates_.empty()) return;
   for (const uint32_t rule : candidates_.sorted()) {
     const bool both = engine_->rule(rule).rule.both_sides;
     Waiting called{rule, both ? Direction::kToServer : direction};
     if (std::ranges::find(notes.waiting, called) != notes.waiting.end()) continue;
     if (try_rule(transaction, notes, called)) continue;
     if (notes.waiting.size() < kWaitingMax) {
+      if (notes.waiting.empty()) notes.waiting.reserve(kWaitingUsual);
       notes.waiting.push_back(called);
+      notes.asked_views |= engine_->asked_views(rule);
     } else {
       counters_.waiting_full++;
     }
@@ -254,10 +258,11 @@ void TransactionInspection::try_those(Transaction& transaction, Notes& notes, As
 }
 
 void TransactionInspection::try_waiting(Transaction& transaction, Notes& notes, uint16_t view) {
-  if (current_ == nullptr) return;
+  const uint64_t bit = Engine::bit_of_view(view);
+  if (current_ == nullptr || (notes.asked_views & bit) == 0) return;
   try_those(transaction, notes, [&](const Waiting& waiting) {
     if (waiting.view != kAnyView) return waiting.view == view && waiting.settled != notes.arrivals;
-    return engine_->may_ask_about(waiting.rule, view) &&
+    return (engine_->asked_views(waiting.rule) & bit) != 0 &&
            asks_about(engine_->rule(waiting.rule), view);
   });
 }

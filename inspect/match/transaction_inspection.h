@@ -143,6 +143,7 @@ class TransactionInspection final : public TransactionSink {
     std::list<Body> bodies;
     std::list<std::vector<uint8_t>> transformed;
     std::vector<Waiting> waiting;
+    uint64_t asked_views = 0;  // of all rules that have waited
     std::vector<Done> done;
     std::vector<uint16_t> events;  // places in app_events(), each once
     std::vector<Direction> event_directions;
