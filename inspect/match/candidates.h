@@ -22,6 +22,7 @@ class Candidates final : public CandidateSink {
     list_.clear();
   }
   bool empty() const { return list_.empty(); }
+  const std::vector<uint32_t>& named() const { return list_; }
   // In the order in which rules win, so that one may ask for what another has just noted.
   const std::vector<uint32_t>& sorted();
 

@@ -36,7 +36,9 @@ TransactionInspection::TransactionInspection(const Engine& engine, RuleCheck& ch
       scratch_(scratch),
       budget_(budget),
       reports_(reports),
-      hashes_(hashes) {}
+      hashes_(hashes) {
+  use(engine);
+}
 
 TransactionInspection::Notes& TransactionInspection::notes_of(Transaction& transaction) {
   if (!transaction.notes) {
@@ -128,7 +130,8 @@ void TransactionInspection::arrive(Transaction& transaction, Notes& notes, const
   const RuleGroup& group = engine_->view_group(arrived.view, arrived.direction);
   candidates_.clear();
   if (group.prefilter && !arrived.bytes.empty())
-    group.prefilter->scan(arrived.bytes, scratch_, candidates_);
+    repeated_.search(*group.prefilter, arrived.view, arrived.direction, arrived.bytes, scratch_,
+                     candidates_);
   group.call_always(arrived.bytes.size(), [&](uint32_t rule) { candidates_.candidate(rule); });
   call(transaction, notes, arrived.direction);
   try_waiting(transaction, notes, arrived.view);

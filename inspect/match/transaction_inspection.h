@@ -20,6 +20,7 @@
 #include "inspect/match/candidates.h"
 #include "inspect/match/engine.h"
 #include "inspect/match/flow_state.h"
+#include "inspect/match/repeated_buffers.h"
 #include "inspect/match/reports.h"
 #include "inspect/match/rule_check.h"
 #include "inspect/stream/reassembly.h"
@@ -52,7 +53,10 @@ class TransactionInspection final : public TransactionSink {
 
   // Takes other rules. A transaction in progress meets them when its parser tells more: what was
   // kept of it is told again, and rules that have held do not hold again.
-  void use(const Engine& engine) { engine_ = &engine; }
+  void use(const Engine& engine) {
+    engine_ = &engine;
+    repeated_.begin(engine.views());
+  }
 
   // What parsers tell from now on is about this packet, or about none: the end of a flow.
   void begin(const Current* current) { current_ = current; }
@@ -201,6 +205,7 @@ class TransactionInspection final : public TransactionSink {
   Flows::Record* ended_flow_ = nullptr;
   int64_t time_us_ = 0;
   JsonLine line_;
+  RepeatedBuffers repeated_;
   TransactionCounters counters_;
 };
 
