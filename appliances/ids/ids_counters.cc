@@ -269,6 +269,8 @@ constexpr IdsCounter kCounters[] = {
      [](Inspector& i) { return i.transaction_counters().events; }},
     {"app_layer.files", "Files that were looked at.",
      [](Inspector& i) { return i.transaction_counters().files; }},
+    {"app_layer.files_unlisted", "Files over those that the alerts of one packet list.",
+     [](Inspector& i) { return i.transaction_counters().files_unlisted; }},
     {"app_layer.waiting_full", "Rules over what one transaction may wait for.",
      [](Inspector& i) { return i.transaction_counters().waiting_full; }},
     {"app_layer.buffers_full", "Buffers over what is kept of one transaction.",

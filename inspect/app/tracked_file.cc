@@ -74,8 +74,19 @@ void TrackedFile::end(FileEnd end) {
 }
 
 void TrackedFile::write(JsonLine& line, uint64_t transaction_id) const {
-  static constexpr std::string_view kStates[] = {"UNKNOWN", "CLOSED", "TRUNCATED"};
   line.open("fileinfo");
+  write_members(line, transaction_id);
+  line.close();
+}
+
+void TrackedFile::write_element(JsonLine& line, uint64_t transaction_id) const {
+  line.element_open();
+  write_members(line, transaction_id);
+  line.close();
+}
+
+void TrackedFile::write_members(JsonLine& line, uint64_t transaction_id) const {
+  static constexpr std::string_view kStates[] = {"UNKNOWN", "CLOSED", "TRUNCATED"};
   line.string("filename", name_);
   line.boolean("gaps", gaps_);
   line.string("state", kStates[static_cast<size_t>(state_)]);
@@ -88,7 +99,6 @@ void TrackedFile::write(JsonLine& line, uint64_t transaction_id) const {
   line.boolean("stored", false);
   line.unsigned_number("size", size_);
   line.unsigned_number("tx_id", transaction_id);
-  line.close();
 }
 
 }  // namespace sluice::inspect

@@ -45,10 +45,14 @@ class TrackedFile {
 
   // "fileinfo":{...}
   void write(JsonLine& line, uint64_t transaction_id) const;
+  // The same, as an element of an array.
+  void write_element(JsonLine& line, uint64_t transaction_id) const;
 
  private:
   enum class State : uint8_t { kOpen, kClosed, kTruncated };
   struct Hasher;
+
+  void write_members(JsonLine& line, uint64_t transaction_id) const;
 
   std::string name_;
   uint64_t size_ = 0;

@@ -113,6 +113,77 @@ TEST(EventMembers, TellWhatRulesHaveNotedOfTheFlow) {
   EXPECT_FALSE(none.events().back().contains("traffic"));
 }
 
+constexpr const char* kWebRules =
+    "alert http any any -> any any (http.uri; content:\"/evil\"; sid:1;)\n"
+    "alert http any any -> any any (http.stat_code; content:\"200\"; sid:2;)";
+constexpr const char* kRequest = "GET /evil HTTP/1.1\r\nHost: h.example\r\nUser-Agent: a\r\n\r\n";
+
+nlohmann::json last_alert(const Harness& h) {
+  nlohmann::json last;
+  for (auto& event : h.events())
+    if (event.at("event_type") == "alert") last = std::move(event);
+  return last;
+}
+
+TEST(EventMembers, AnAlertTellsAllThatItsPacketSaysOfTheTransaction) {
+  Harness h(kWebRules);
+  h.connect({});
+  h.data({}, 0, kRequest);
+  const auto asked = last_alert(h).at("http");
+  EXPECT_EQ(asked.at("hostname"), "h.example");
+  EXPECT_EQ(asked.at("http_user_agent"), "a");
+  EXPECT_FALSE(asked.contains("status"));
+  // The transaction ends in its packet.
+  h.send(tcp(Ends().turned(), kAck, 5001,
+             1001 + static_cast<uint32_t>(std::string_view(kRequest).size()),
+             "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody"));
+  EXPECT_EQ(last_alert(h).at("http").at("length"), 4);
+}
+
+TEST(EventMembers, AnAlertTellsNothingThatALaterPacketSays) {
+  Harness h(kWebRules);
+  h.connect({});
+  h.data({}, 0, std::string_view(kRequest).substr(0, 20));
+  h.data({}, 20, std::string_view(kRequest).substr(20));
+  EXPECT_EQ(last_alert(h).at("http").at("url"), "/evil");
+  EXPECT_FALSE(last_alert(h).at("http").contains("hostname"));
+}
+
+// A form with so many files, the last of which goes on.
+std::string form_with_files(size_t files) {
+  std::string body;
+  for (size_t i = 0; i < files; i++)
+    body += "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"" + std::to_string(i) +
+            "\"\r\n\r\nMZ" + (i + 1 < files ? "\r\n" : "");
+  return "POST /evil HTTP/1.1\r\nHost: h\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+         "Content-Length: 99999\r\n\r\n" +
+         body;
+}
+
+TEST(EventMembers, AnAlertListsTheFilesOfItsPacket) {
+  Harness h(kWebRules);
+  h.connect({});
+  h.data({}, 0, form_with_files(2));
+  const auto files = last_alert(h).at("files");
+  ASSERT_EQ(files.size(), 2u);
+  EXPECT_EQ(files[0], nlohmann::json::parse(R"({"filename":"0","gaps":false,"state":"CLOSED",
+                                                "stored":false,"size":2,"tx_id":0})"));
+  EXPECT_EQ(files[1].at("filename"), "1");
+  EXPECT_EQ(files[1].at("state"), "UNKNOWN");
+  Harness none(kWebRules);
+  none.connect({});
+  none.data({}, 0, kRequest);
+  EXPECT_FALSE(last_alert(none).contains("files"));
+}
+
+TEST(EventMembers, AnAlertListsSoManyFiles) {
+  Harness h(kWebRules);
+  h.connect({});
+  h.data({}, 0, form_with_files(kFilesListedMax + 3));
+  EXPECT_EQ(last_alert(h).at("files").size(), kFilesListedMax + 1) << "with the one that goes on";
+  EXPECT_EQ(h.inspector().transaction_counters().files_unlisted, 2u);
+}
+
 TEST(EventMembers, FlowsOfEachVlanAndOfEachDirection) {
   MemorySink sink;
   InspectorOptions options;

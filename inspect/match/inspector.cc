@@ -169,6 +169,7 @@ Verdict Inspector::decide(const Current& current, Responses& responses) {
   const KeptBack kept_back = app_fails(current) && verdicts_.keeps_back(app_cause(current))
                                  ? KeptBack::kUnlessFlowPasses
                                  : KeptBack::kNo;
+  transactions_.tell_matches();
   const Verdict verdict = verdicts_.conclude(current, check_.matches(), responses, kept_back);
   return app_fails(current) ? after_app_error(current, verdict, responses) : verdict;
 }
@@ -213,6 +214,7 @@ std::optional<Verdict> Inspector::after_wait(const Current& current, Responses& 
 Verdict Inspector::after_conflict(const Current& current, Responses& responses) {
   for (const uint32_t index : engine_->stream_event_rules()) match_in_packet(current, index);
   if (check_.matches().empty()) return verdicts_.drop_by_conflict(current);
+  transactions_.tell_matches();
   const Verdict verdict = verdicts_.conclude(current, check_.matches(), responses, KeptBack::kYes);
   if (verdict == Verdict::kDrop) return verdict;
   counters_.passed--;  // as which the rules have counted it
@@ -343,7 +345,7 @@ void Inspector::match_in_packet(const Current& current, uint32_t index) {
   const bool holds = check_.packet_matches(current, compiled);
   check_.tried(index, holds);
   if (!holds) return;
-  check_.matched(current, {index, false, {}}, nullptr);
+  check_.matched(current, {index}, nullptr);
 }
 
 // --- time ---

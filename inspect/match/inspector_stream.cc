@@ -384,7 +384,7 @@ bool Inspector::matches_in_stream(const Current& current, StreamInspection& side
   check_.tried(index, holds);
   if (!holds) return false;
   side.remember_fired(compiled.rule.id(), side.stream.next());
-  check_.matched(current, {index, true, {}}, nullptr);
+  check_.matched(current, {index, true}, nullptr);
   return true;
 }
 

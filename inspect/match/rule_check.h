@@ -22,8 +22,10 @@ struct RuleContext;
 struct Match {
   uint32_t rule;
   bool in_stream = false;
-  // Of a rule about a transaction: the members that tell of it in events, as they were.
-  std::string about_transaction;
+  // Of a rule about a transaction, until its members are there.
+  const Transaction* transaction = nullptr;
+  // The members that tell of it in events, as it is behind the packet.
+  std::string about_transaction{};
 };
 
 // One per worker.

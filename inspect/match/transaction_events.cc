@@ -60,9 +60,29 @@ void TransactionInspection::event_of_none(uint16_t event, Direction direction) {
       continue;
     check_.matcher().begin_rule();
     check_.tried(index, true);
-    check_.matched(*current_, {index, true, {}}, nullptr);
+    check_.matched(*current_, {index, true}, nullptr);
   }
   check_.about_events({});
+}
+
+// As in Suricata an alert is written behind its packet: with the headers that came behind the
+// request line that it is about.
+void TransactionInspection::tell_matches(const Transaction* only) {
+  if (current_ == nullptr) return;
+  for (Match& match : check_.matches()) {
+    if (match.transaction == nullptr || (only != nullptr && match.transaction != only)) continue;
+    match.about_transaction = members_of(*std::exchange(match.transaction, nullptr));
+  }
+}
+
+std::string TransactionInspection::members_of(const Transaction& transaction) {
+  line_.begin();
+  line_.unsigned_number("tx_id", transaction.id());
+  transaction.write(line_);
+  write_files(transaction);
+  std::string members(line_.finish());
+  members.resize(members.size() - 2);  // "}\n"
+  return members.substr(1);
 }
 
 }  // namespace sluice::inspect

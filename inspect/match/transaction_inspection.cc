@@ -289,7 +289,7 @@ bool TransactionInspection::try_rule(Transaction& transaction, Notes& notes, Wai
   check_.tried(rule.rule, holds);
   if (!holds) return false;
   notes.done.push_back(done);
-  check_.matched(*current_, {rule.rule, true, members_of(transaction)}, &transaction);
+  check_.matched(*current_, {rule.rule, true, &transaction}, &transaction);
   return true;
 }
 
@@ -375,15 +375,6 @@ void TransactionInspection::finished(Transaction& transaction, Direction directi
 
 // --- events ---
 
-std::string TransactionInspection::members_of(const Transaction& transaction) {
-  line_.begin();
-  line_.unsigned_number("tx_id", transaction.id());
-  transaction.write(line_);
-  std::string members(line_.finish());
-  members.resize(members.size() - 2);  // "}\n"
-  return members.substr(1);
-}
-
 void TransactionInspection::log(Transaction& transaction, Direction direction) {
   reports_.transaction(flow(), direction, time_us(), transaction);
 }
@@ -391,6 +382,8 @@ void TransactionInspection::log(Transaction& transaction, Direction direction) {
 void TransactionInspection::ended(Transaction& transaction) {
   for (const Direction direction : {Direction::kToServer, Direction::kToClient})
     file_ends(transaction, direction, FileEnd::kTruncated);
+  tell_matches(&transaction);
+  std::erase_if(ended_files_, [&](const EndedFile& e) { return e.transaction == &transaction; });
   if (!transaction.logs_itself()) log(transaction, Direction::kToServer);
 }
 

@@ -31,6 +31,8 @@ namespace sluice::inspect {
 inline constexpr size_t kWaitingMax = 1024;
 // Buffers of which a transaction has many (BufferShape::kMany), and bodies, that are remembered.
 inline constexpr size_t kBuffersMax = 256;
+// Files that have ended in a packet and that its alerts list.
+inline constexpr size_t kFilesListedMax = 64;
 // Bytes of one body that are looked at.
 inline constexpr size_t kBodyBytesMax = 128 * 1024;
 
@@ -42,6 +44,7 @@ struct TransactionCounters {
   uint64_t no_memory = 0;     // bodies over the memory of all streams
   uint64_t events = 0;        // what an honest peer does not do
   uint64_t files = 0;
+  uint64_t files_unlisted = 0;  // over kFilesListedMax
 };
 
 // One per worker.
@@ -59,7 +62,13 @@ class TransactionInspection final : public TransactionSink {
   }
 
   // What parsers tell from now on is about this packet, or about none: the end of a flow.
-  void begin(const Current* current) { current_ = current; }
+  void begin(const Current* current) {
+    current_ = current;
+    ended_files_.clear();
+  }
+  // What matches of the packet are about is written down, `only` of one transaction: the packet, or
+  // that transaction, is over.
+  void tell_matches(const Transaction* only = nullptr);
   // What is logged without a packet belongs to this flow.
   void begin_end_of(Flows::Record& flow, int64_t time_us) {
     current_ = nullptr;
@@ -156,6 +165,12 @@ class TransactionInspection final : public TransactionSink {
     std::optional<TrackedFile> file[2];  // that is passing
   };
 
+  // A file that goes the way of the packet in hand and has ended in it.
+  struct EndedFile {
+    const Transaction* transaction;
+    TrackedFile file;
+  };
+
   // A file is looked at when its event is written, or a rule asks for its end.
   bool tracks_files() const {
     return reports_.writes(EventType::kFileinfo) || engine_->asks_for_files();
@@ -191,6 +206,8 @@ class TransactionInspection final : public TransactionSink {
   bool part_holds(const Notes& notes, const RulePart& part, const CompiledPart& compiled,
                   Direction direction);
   std::string members_of(const Transaction& transaction);
+  void write_files(const Transaction& transaction);
+  void list_file(const Transaction& transaction, Direction direction, TrackedFile file);
   Flows::Record& flow() const { return current_ != nullptr ? current_->flow : *ended_flow_; }
   int64_t time_us() const { return current_ != nullptr ? current_->time_us : time_us_; }
 
@@ -206,6 +223,7 @@ class TransactionInspection final : public TransactionSink {
   int64_t time_us_ = 0;
   JsonLine line_;
   RepeatedBuffers repeated_;
+  std::vector<EndedFile> ended_files_;
   TransactionCounters counters_;
 };
 
