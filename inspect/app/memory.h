@@ -43,6 +43,10 @@ inline size_t heap_of(const std::list<std::string>& texts) {
 // hold much, never small ones beside them.
 inline constexpr size_t kFlowShareBytes = 32 << 10;
 
+// Counting takes a walk over all open transactions. It is done again when more bytes have come than
+// one for so many that the flow holds: who has many open cannot have each tiny segment cost a walk.
+inline constexpr size_t kHeldPerByte = 1024;
+
 // Shared by the parsers of one worker.
 struct AppBudget {
   size_t used = 0;
@@ -64,6 +68,7 @@ class AppCharge {
     budget_->used += bytes - bytes_;
     bytes_ = bytes;
   }
+  size_t bytes() const { return bytes_; }
   bool is_over() const {
     if (budget_ == nullptr) return false;
     const bool too_much_of_all = budget_->used > budget_->max && bytes_ > kFlowShareBytes;

@@ -45,7 +45,8 @@ void AppSession::begin_probing() {
 void AppSession::feed(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) {
   if (bytes.empty()) return;
   take(direction, bytes, sink);
-  settle(sink);
+  uncounted_ += static_cast<uint32_t>(bytes.size());
+  if (state_ != State::kParsing || uncounted_ >= charge_.bytes() / kHeldPerByte) settle(sink);
 }
 
 void AppSession::take(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) {
@@ -69,12 +70,17 @@ size_t AppSession::memory() const {
 // Over the budget the protocol is not followed any more: what is known of it is told, and all that
 // was kept is free.
 void AppSession::settle(TransactionSink& sink) {
-  charge_.set(memory());
+  count_memory();
   if (state_ == State::kFinished || !charge_.is_over()) return;
   if (parser_) stop(sink);
   give_up();
   failed_ = out_of_memory_ = true;
+  count_memory();
+}
+
+void AppSession::count_memory() {
   charge_.set(memory());
+  uncounted_ = 0;
 }
 
 void AppSession::probe(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) {
@@ -283,7 +289,7 @@ void AppSession::gap(Direction direction, uint64_t length, TransactionSink& sink
 
 void AppSession::end(Direction direction, TransactionSink& sink) {
   if (state_ == State::kParsing) parser_->end(direction, sink);
-  charge_.set(memory());
+  count_memory();
 }
 
 }  // namespace sluice::inspect

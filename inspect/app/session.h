@@ -39,7 +39,7 @@ class AppSession {
   // The connection is silent.
   void rest() {
     if (parser_) parser_->rest();
-    charge_.set(memory());
+    count_memory();
   }
 
   // The last one that was found; kFailed when it is none of ours.
@@ -91,6 +91,7 @@ class AppSession {
   void change_protocol(TransactionSink& sink);
   void stop(TransactionSink& sink);
   void settle(TransactionSink& sink);
+  void count_memory();
 
   const std::span<const ProtocolEntry> protocols_;
   const uint16_t server_port_;
@@ -101,6 +102,7 @@ class AppSession {
   bool failed_ = false;
   bool out_of_memory_ = false;
   uint8_t changes_ = 0;
+  uint32_t uncounted_ = 0;            // bytes that have come since its memory was counted
   std::unique_ptr<Probing> probing_;  // in that state, over a connection
   std::unique_ptr<Verifying> verifying_;
   std::unique_ptr<Parser> parser_;

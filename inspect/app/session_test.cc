@@ -40,12 +40,16 @@ class Echo : public Parser {
     log += std::string("gap") + std::to_string(length) + " ";
     return Parsed::kMore;
   }
-  size_t memory() const override { return sizeof(*this) + held_; }
+  size_t memory() const override {
+    walks++;
+    return sizeof(*this) + held_;
+  }
   void end(Direction direction, TransactionSink&) override {
     log += direction == kUp ? "end> " : "end< ";
   }
   AppProtocol next_protocol() const override { return next; }
   static inline AppProtocol next = AppProtocol::kUnknown;
+  static inline size_t walks = 0;  // to count its memory
 
  private:
   const char name_;
@@ -143,6 +147,20 @@ TEST_F(SessionTest, OverTheBudgetItsParserEnds) {
     }
     EXPECT_EQ(budget.used, 0u);
   }
+}
+
+// A walk over what is open is dear; a tiny segment does not change much.
+TEST_F(SessionTest, MemoryIsCountedAgainOnlyWhenItMayHaveChanged) {
+  AppBudget budget;
+  AppSession session(true, 80, kProtocols, &budget);
+  session.feed(kUp, bytes("GET /" + std::string(1 << 20, 'x')), sink_);
+  Echo::walks = 0;
+  for (int i = 0; i < 5000; i++) session.feed(kUp, bytes("x"), sink_);
+  EXPECT_GE(Echo::walks, 4u);
+  EXPECT_LE(Echo::walks, 5u);
+  EXPECT_LE(session.memory() - budget.used, (1 << 20) / kHeldPerByte);
+  session.rest();
+  EXPECT_EQ(session.memory(), budget.used);
 }
 
 TEST_F(SessionTest, NoneOfOurs) {
