@@ -104,6 +104,20 @@ TEST(Decoy, TheDepthIsNotUsedUpByWhatNeverArrives) {
   EXPECT_TRUE(h.data({}, 6000, "an attack")) << "behind the depth";
 }
 
+// The sender does not believe it, and goes on to send what the server misses.
+TEST(Decoy, AnAcknowledgementOfWhatWasNotSentSkipsNothing) {
+  for (const uint32_t acknowledged : {9u, 10u, 500u, 1u << 30}) {
+    Harness h(kRules);
+    h.connect({});
+    EXPECT_TRUE(h.data({}, 5, "tack"));
+    EXPECT_TRUE(server_takes(h, acknowledged, 1000));
+    const bool sent = acknowledged <= 9;
+    EXPECT_EQ(h.data({}, 0, "an at"), sent);
+    EXPECT_EQ(h.alerts().empty(), sent) << acknowledged;
+    EXPECT_EQ(h.inspector().stream_counters().gaps, sent ? 1u : 0u);
+  }
+}
+
 // The client has been silent until its connection was forgotten here, or has moved.
 TEST(Decoy, InAConnectionMetInItsMiddleItHidesNothingBehindIt) {
   for (const uint32_t ahead : {1u, 5u, 40u, 500u, 1u << 29}) {

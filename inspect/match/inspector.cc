@@ -204,8 +204,7 @@ std::optional<Verdict> Inspector::after_wait(const Current& current, Responses& 
     note_sequence(current);
     judge_reset(current);
     TcpInspection* const tcp = current.flow.user.tcp.get();
-    if (tcp != nullptr && (current.view.packet.tcp_flags & tunnels::kTcpAck))
-      tcp->sides[1 - current.side()].stream.acknowledge(current.view.acknowledgement);
+    if (tcp != nullptr) note_acknowledgement(current, *tcp);
   }
   return verdict;
 }

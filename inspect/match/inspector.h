@@ -170,6 +170,7 @@ class Inspector {
   static void note_handshake(const Current& current);
   bool may_be_feigned(const PacketView& view, const Flows::Seen& seen) const;
   bool begins_midstream(const Current& current);
+  static void note_acknowledgement(const Current& current, TcpInspection& tcp);
   StreamAccept inspect_stream(const Current& current);
   static void judge_reset(const Current& current);
   static bool believes_reset(const Current& current);

@@ -131,6 +131,17 @@ void Inspector::note_handshake(const Current& current) {
   }
 }
 
+// Of what nobody has sent yet it is made up: the sender does not believe it either (RFC 5961
+// section 5), and sends what would count as passed elsewhere.
+void Inspector::note_acknowledgement(const Current& current, TcpInspection& tcp) {
+  const PacketView& view = current.view;
+  if (!(view.packet.tcp_flags & tunnels::kTcpAck)) return;
+  const FlowUser& user = current.flow.user;
+  const size_t other = 1 - current.side();
+  if (user.syn_seen[other] && user.ends[other].is_unsent(view.acknowledgement)) return;
+  tcp.sides[other].stream.acknowledge(view.acknowledgement);
+}
+
 StreamAccept Inspector::inspect_stream(const Current& current) {
   const PacketView& view = current.view;
   FlowUser& user = current.flow.user;
@@ -149,8 +160,7 @@ StreamAccept Inspector::inspect_stream(const Current& current) {
   if (!user.tcp && !budget_.has_room_for_session(sizeof(TcpInspection)))
     return StreamAccept::kNoSession;
   TcpInspection& tcp = tcp_of(user);
-  if (view.packet.tcp_flags & tunnels::kTcpAck)
-    tcp.sides[1 - current.side()].stream.acknowledge(view.acknowledgement);
+  note_acknowledgement(current, tcp);
   StreamInspection& side = tcp.sides[current.side()];
   // What comes with a reset nobody takes for a part of the stream.
   const bool reset = view.packet.tcp_flags & tunnels::kTcpRst;

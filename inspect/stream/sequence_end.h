@@ -48,6 +48,11 @@ class SequenceEnd {
     is_known_ = is_acknowledged_ = true;
   }
 
+  // Nothing that comes before it was seen to be sent, as far as anything is known from the sender.
+  bool is_unsent(uint32_t sequence) const {
+    return is_sent_ && !is_at_or_before(sequence, newest_);
+  }
+
   // By the receiver, last.
   std::optional<uint32_t> acknowledged() const {
     return is_acknowledged_ ? std::optional(oldest_) : std::nullopt;

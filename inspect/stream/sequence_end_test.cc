@@ -47,6 +47,16 @@ TEST(SequenceEnd, TheReceiverSaysWhatItHas) {
   EXPECT_TRUE(end.believes_reset(1200)) << "it may have lost the last segment";
 }
 
+TEST(SequenceEnd, KnowsWhatWasNotSent) {
+  SequenceEnd end;
+  EXPECT_FALSE(end.is_unsent(5000)) << "nothing is known";
+  end.begin(999, 1);
+  end.send(1100, 100);  // early
+  EXPECT_FALSE(end.is_unsent(1200));
+  EXPECT_TRUE(end.is_unsent(1201));
+  EXPECT_FALSE(end.is_unsent(900)) << "old";
+}
+
 TEST(SequenceEnd, AnotherSynCountsUntilOneIsAcknowledged) {
   SequenceEnd end;
   end.begin(999, 1);
