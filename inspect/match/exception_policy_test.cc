@@ -142,9 +142,9 @@ TEST(ExceptionPolicy, StreamMemory) {
     options.stream_memory_max = 1000;
     Harness h = with(Cause::kStreamMemory, c.policy, options);
     h.connect({});
-    EXPECT_TRUE(h.data({}, 0, std::string(900, 'a')));
-    EXPECT_EQ(h.data({}, 900, std::string(200, 'a')), c.full);
-    EXPECT_EQ(h.data({}, 900, "a"), c.later);
+    EXPECT_TRUE(h.data({}, 0, std::string(500, 'a')));
+    EXPECT_EQ(h.data({}, 500, std::string(600, 'a')), c.full);
+    EXPECT_EQ(h.data({}, 500, "a"), c.later);
     EXPECT_EQ(h.inspector().exception_counters().get(Cause::kStreamMemory, c.policy), 1u);
     if (!c.full) {
       EXPECT_EQ(first_drop(h), "stream reassembly");

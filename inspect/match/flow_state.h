@@ -58,6 +58,7 @@ struct FlowUser {
   bool drop_reported = false;
   bool error_reported = false;
   bool app_error_seen = false;
+  bool lacks_memory = false;     // for what its transactions would keep
   uint8_t exceptions = 0;        // causes that it has met, by ExceptionCause
   bool request_known = false;    // the first one: all of it has come
   bool default_dropped = false;  // packets of it, because no rule passed them

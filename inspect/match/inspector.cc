@@ -40,10 +40,11 @@ struct Newer final : CandidateSink {
   }
 };
 
-// Why the parser of a flow gave up.
+// Why the protocol of a flow is not inspected as it should be.
 ExceptionCause app_cause(const Current& current) {
-  return current.flow.user.app->out_of_memory() ? ExceptionCause::kAppMemory
-                                                : ExceptionCause::kAppError;
+  const FlowUser& user = current.flow.user;
+  return user.lacks_memory || user.app->out_of_memory() ? ExceptionCause::kAppMemory
+                                                        : ExceptionCause::kAppError;
 }
 
 }  // namespace
@@ -109,6 +110,7 @@ void Inspector::use(std::shared_ptr<const Engine> engine, InspectorParts& parts)
 Verdict Inspector::inspect_packet(const PacketView& view, int64_t time_us, Responses& responses) {
   if (options_.verify_checksums && view.is_tcp() && !has_right_checksum(view))
     return verdicts_.drop_by_checksum(view, time_us);
+  if (budget_.is_short()) relieve();
   const uint16_t space = space_of(frame_->vlans, depth_);
   if (flows_.is_full_of_established(time_us) && flows_.find(view.packet.tuple, space) == nullptr) {
     if (const auto verdict = verdicts_.except_new_flow(view, time_us, responses)) return *verdict;
@@ -223,8 +225,8 @@ Verdict Inspector::after_conflict(const Current& current, Responses& responses) 
 // Once for each flow.
 bool Inspector::app_fails(const Current& current) {
   const FlowUser& user = current.flow.user;
-  return user.app && user.app->failed() && user.decision == Decision::kInspect &&
-         !user.app_error_seen;
+  return user.app && (user.app->failed() || user.lacks_memory) &&
+         user.decision == Decision::kInspect && !user.app_error_seen;
 }
 
 // The rules come first; what they let pass is judged by the policy.
@@ -375,6 +377,24 @@ void Inspector::rest(Flows::Record& flow) {
   if (flow.user.app) flow.user.app->rest();
   if (!flow.user.tcp) return;
   for (StreamInspection& side : flow.user.tcp->sides) side.rest();
+}
+
+// So that whoever opens many connections and keeps them holds up nobody: room is taken from those
+// that have been silent longest. Each is asked once until its next packet.
+void Inspector::relieve() {
+  const auto take_from = [&](FlowSweep sweep, auto is_needed, auto take) {
+    flows_.sweep(sweep, kCutPerPacketMax, [&](Flows::Record& flow) {
+      if (!is_needed()) return false;
+      if (flow.user.tcp)
+        for (StreamInspection& side : flow.user.tcp->sides) take(side.stream);
+      return true;
+    });
+  };
+  take_from(
+      FlowSweep::kCut, [&] { return budget_.is_short(); }, [](TcpStream& stream) { stream.cut(); });
+  take_from(
+      FlowSweep::kForget, [&] { return budget_.is_nearly_gone(); },
+      [](TcpStream& stream) { stream.forget(); });
 }
 
 void Inspector::tick(int64_t time_us) {

@@ -32,6 +32,9 @@ namespace sluice::inspect {
 // A flow that is silent for so long gives back what memory it can do without.
 inline constexpr int64_t kRestAfterUs = 2'000'000;
 
+// Silent connections of which a packet takes memory when that is short.
+inline constexpr uint32_t kCutPerPacketMax = 16;
+
 // What a TCP connection takes beside the bytes that are kept of its streams: after its handshake,
 // and again when it is encrypted; between two transactions of HTTP; and there, once it rests.
 // flow_memory_test holds it to that.
@@ -47,7 +50,7 @@ struct InspectorOptions {
   StreamLimits stream;
   DefragLimits defrag;
   // Bytes that the streams of this worker may hold; over it packets that would add to them are
-  // dropped.
+  // dropped. Before it is reached those that have been silent longest cut their past.
   size_t stream_memory_max = 256u << 20;
   // Bytes of what is kept of its connections beside those, each from its first payload on.
   size_t session_memory_max = 1u << 30;
@@ -195,6 +198,7 @@ class Inspector {
   void ask_classification_rules(const Current& current);
   void match_in_packet(const Current& current, uint32_t index);
   static void rest(Flows::Record& flow);
+  void relieve();
   void on_flow_end(Flows::Record& flow, FlowEnd end);
 
   std::shared_ptr<const Engine> engine_;

@@ -190,20 +190,6 @@ TEST(StreamRules, APatternThatStraddlesALongPieceIsFound) {
   EXPECT_EQ(h.alerts(), Sids{1});
 }
 
-TEST(StreamRules, MemoryIsBoundedAndDropsWhatDoesNotFit) {
-  InspectorOptions options;
-  options.stream_memory_max = 10'000;
-  Harness h(kAttack, options);
-  uint32_t dropped = 0;
-  for (uint16_t port = 1; port <= 100; port++) {
-    const Ends c{"10.0.0.1", "10.0.0.2", port, 80};
-    h.connect(c);
-    dropped += !h.data(c, 0, std::string(1000, 'x'));
-  }
-  EXPECT_EQ(dropped, 90u);
-  EXPECT_EQ(h.inspector().exception_counters().dropped(ExceptionCause::kStreamMemory), 90u);
-}
-
 // The same bytes in any segments give the same alert as in one.
 TEST(StreamRules, RandomSegmentsFindTheSame) {
   std::mt19937 random(11);

@@ -92,11 +92,14 @@ void TransactionInspection::bring_over_body(Transaction& transaction, Notes& not
 }
 
 bool TransactionInspection::hold(Notes& notes, size_t bytes) {
-  if (bytes > budget_.max - std::min(budget_.used, budget_.max)) {
+  // No more than is left for others: however many hoard, there is room for one that does not.
+  if (!budget_.has_room_for_body(notes.held + bytes)) {
     counters_.no_memory++;
+    flow().user.lacks_memory = true;
     return false;
   }
   budget_.used += bytes;
+  budget_.bodies += bytes;
   notes.held += bytes;
   return true;
 }

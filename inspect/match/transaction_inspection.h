@@ -41,7 +41,7 @@ struct TransactionCounters {
   uint64_t waiting_full = 0;  // rules over kWaitingMax
   uint64_t buffers_full = 0;  // buffers over kBuffersMax: forgotten once they were looked at
   uint64_t body_limit = 0;    // bodies over kBodyBytesMax
-  uint64_t no_memory = 0;     // bodies over the memory of all streams
+  uint64_t no_memory = 0;     // bodies over their share of the memory of streams
   uint64_t events = 0;        // what an honest peer does not do
   uint64_t files = 0;
   uint64_t files_unlisted = 0;  // over kFilesListedMax
@@ -141,9 +141,10 @@ class TransactionInspection final : public TransactionSink {
     Notes(StreamBudget& shared, uint32_t its_generation)
         : budget(shared), generation(its_generation) {}
     ~Notes() override { release(); }
-    void release() { budget.used -= std::exchange(held, 0); }
+    void release() { give_back(held); }
     void give_back(size_t bytes) {
       budget.used -= bytes;
+      budget.bodies -= bytes;
       held -= bytes;
     }
     StreamBudget& budget;
@@ -180,7 +181,7 @@ class TransactionInspection final : public TransactionSink {
   Notes& notes_of(Transaction& transaction);
   void bring_over_body(Transaction& transaction, Notes& notes, const Body& former);
   void bring_over(Transaction& transaction, Notes& notes);
-  // Counts bytes that a transaction keeps; false: no memory.
+  // Counts bytes that a transaction keeps; false: no memory, which its flow meets as an exception.
   bool hold(Notes& notes, size_t bytes);
   void arrive(Transaction& transaction, Notes& notes, const Arrived& arrived);
   void continue_bodies(Transaction& transaction, Notes& notes, Direction direction, Buffer buffer,

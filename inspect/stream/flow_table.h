@@ -29,6 +29,10 @@ inline constexpr uint32_t kFlowsMaxLimit = 1u << 24;
 inline constexpr uint32_t kExpirePerCallMax = 4096;
 inline constexpr uint32_t kRestPerCallMax = 1024;
 
+// What is done with flows that are silent; each goes through all of them by itself.
+enum class FlowSweep : uint8_t { kRest, kCut, kForget };
+inline constexpr size_t kFlowSweeps = 3;
+
 // Another one for each process.
 tunnels::siphash_key random_flow_key();
 
@@ -144,15 +148,23 @@ class FlowTable {
   // kRestPerCallMax of them.
   template <class OnRest>
   void rest(int64_t time_us, int64_t silent_us, OnRest on_rest) {
-    uint32_t left = kRestPerCallMax;
-    for (List& list : lists_) {
-      uint32_t next = list.resting == kNone ? list.oldest : at(list.resting).newer_;
-      while (left != 0 && next != kNone && time_us - at(next).last_us >= silent_us) {
-        on_rest(at(next));
-        list.resting = next;
-        next = at(next).newer_;
-        left--;
-      }
+    sweep(FlowSweep::kRest, kRestPerCallMax, [&](Record& record) {
+      if (time_us - record.last_us < silent_us) return false;
+      on_rest(record);
+      return true;
+    });
+  }
+
+  // Tells of flows, the longest silent first, each once in each sweep until its next packet; at
+  // most so many of them, and only until `on_flow` says no: that one comes first the next time.
+  template <class OnFlow>
+  void sweep(FlowSweep which, uint32_t flows, OnFlow on_flow) {
+    for (; flows != 0; flows--) {
+      List* const list = longest_silent(which);
+      if (list == nullptr) return;
+      const uint32_t next = next_in(*list, which);
+      if (!on_flow(at(next))) return;
+      list->swept[static_cast<size_t>(which)] = next;
     }
   }
 
@@ -187,7 +199,12 @@ class FlowTable {
   struct List {
     uint32_t oldest = kNone;
     uint32_t newest = kNone;
-    uint32_t resting = kNone;  // the newest of those that rest: they are the oldest ones
+    // The newest that each sweep has passed: it has passed all older ones.
+    std::array<uint32_t, kFlowSweeps> swept = [] {
+      std::array<uint32_t, kFlowSweeps> none;
+      none.fill(kNone);
+      return none;
+    }();
   };
 
   static Direction direction_of(const Record& record, bool reversed) {
@@ -292,6 +309,24 @@ class FlowTable {
     size_--;
   }
 
+  uint32_t next_in(const List& list, FlowSweep which) {
+    const uint32_t swept = list.swept[static_cast<size_t>(which)];
+    return swept == kNone ? list.oldest : at(swept).newer_;
+  }
+
+  // The list whose next flow it is; nullptr: the sweep has passed all.
+  List* longest_silent(FlowSweep which) {
+    List* longest = nullptr;
+    int64_t since = INT64_MAX;
+    for (List& list : lists_) {
+      const uint32_t next = next_in(list, which);
+      if (next == kNone || at(next).last_us >= since) continue;
+      longest = &list;
+      since = at(next).last_us;
+    }
+    return longest;
+  }
+
   static uint8_t list_of(bool tcp, FlowState state) {
     return static_cast<uint8_t>((tcp ? 0 : 3) + static_cast<int>(state));
   }
@@ -307,7 +342,8 @@ class FlowTable {
 
   void unlink(Record& record) {
     List& list = lists_[record.list_];
-    if (list.resting == record.index_) list.resting = record.older_;
+    for (uint32_t& swept : list.swept)
+      if (swept == record.index_) swept = record.older_;
     (record.older_ == kNone ? list.oldest : at(record.older_).newer_) = record.newer_;
     (record.newer_ == kNone ? list.newest : at(record.newer_).older_) = record.older_;
   }

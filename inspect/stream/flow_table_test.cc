@@ -276,6 +276,32 @@ TEST(FlowTable, NotAllRestAtOnce) {
   EXPECT_EQ(rested, kRestPerCallMax + 5);
 }
 
+TEST(FlowTable, ASweepBeginsWithTheLongestSilent) {
+  Table table({}, nullptr);
+  const auto see = [&](const Ends& ends, bool tcp_syn, int64_t time) {
+    table.see(parsed(tcp_syn ? tcp(ends, kSyn, 1, 0) : udp(ends, "")), time);
+  };
+  const auto swept = [&](FlowSweep which, uint32_t flows, int until = 99) {
+    std::vector<int> ports;
+    table.sweep(which, flows, [&](Table::Record& r) {
+      const int port = tunnels::swap_be16(r.to_server.source_port);
+      if (port == until) return false;
+      ports.push_back(port);
+      return true;
+    });
+    return ports;
+  };
+  using Ports = std::vector<int>;
+  for (uint16_t port = 1; port <= 6; port++) see(client(port), port % 2, port);
+  EXPECT_EQ(swept(FlowSweep::kCut, 2), (Ports{1, 2}));
+  EXPECT_EQ(swept(FlowSweep::kForget, 3), (Ports{1, 2, 3})) << "each by itself";
+  see(client(2), false, 7);
+  EXPECT_EQ(swept(FlowSweep::kCut, 9, 5), (Ports{3, 4}));
+  EXPECT_EQ(swept(FlowSweep::kCut, 9), (Ports{5, 6, 2}));
+  EXPECT_EQ(swept(FlowSweep::kCut, 9), Ports{});
+  EXPECT_EQ(swept(FlowSweep::kForget, 9), (Ports{4, 5, 6, 2}));
+}
+
 TEST(FlowTable, ShutdownEndsAllInOneFixedOrder) {
   const auto run = [] {
     std::vector<uint64_t> order;

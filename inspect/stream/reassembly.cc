@@ -21,8 +21,8 @@ StreamAccept TcpStream::accept(uint32_t sequence, bool syn, std::span<const uint
   if (syn) sequence++;
   if (finished_) {
     const uint64_t behind = behind_next(sequence);
-    if (conflicts_with_past(behind, payload))
-      return refuse(StreamAccept::kConflict, pool_.counters.conflicts);
+    if (const StreamAccept same = compare_with_past(behind, payload); same != StreamAccept::kOk)
+      return same;
     if (!began_too_late(behind, payload.size())) return StreamAccept::kOk;
     finished_ = false;
   }
@@ -41,8 +41,8 @@ StreamAccept TcpStream::accept(uint32_t sequence, bool syn, std::span<const uint
   // Before the first byte is only the place of the SYN, which a keep-alive probe may repeat.
   if (from_syn_ && behind > next_ + 1)
     return refuse(StreamAccept::kConflict, pool_.counters.conflicts);
-  if (conflicts_with_past(behind, payload))
-    return refuse(StreamAccept::kConflict, pool_.counters.conflicts);
+  if (const StreamAccept same = compare_with_past(behind, payload); same != StreamAccept::kOk)
+    return same;
   if (began_too_late(behind, payload.size())) {
     if (!begin_earlier(behind)) return refuse(StreamAccept::kConflict, pool_.counters.out_of_place);
     behind = 0;
@@ -51,7 +51,7 @@ StreamAccept TcpStream::accept(uint32_t sequence, bool syn, std::span<const uint
   if (fresh.empty()) return StreamAccept::kOk;
   if (conflicts_with_held(next_, fresh))
     return refuse(StreamAccept::kConflict, pool_.counters.conflicts);
-  if (pool_.budget.used + fresh.size() > pool_.budget.max)
+  if (!pool_.budget.has_room(fresh.size()))
     return refuse(StreamAccept::kNoMemory, pool_.counters.no_memory);
   deliver(fresh);
   return StreamAccept::kOk;
@@ -70,7 +70,8 @@ StreamAccept TcpStream::accept_early(uint64_t position, std::span<const uint8_t>
   if (position + payload.size() - next_ > pool_.limits.held_max ||
       held + payload.size() > pool_.limits.held_max || segments >= kSegmentsHeldMax)
     return refuse(StreamAccept::kHeldFull, pool_.counters.held_full);
-  if (!pool_.budget.has_room_for_early(payload.size() + kHeldOverhead))
+  // No more than is left for others: however many hoard, there is room for one that does not.
+  if (!pool_.budget.has_room_for_early(held + payload.size() + (segments + 1) * kHeldOverhead))
     return refuse(StreamAccept::kNoMemory, pool_.counters.no_memory);
   hold(position, payload);
   pool_.counters.segments_held++;
@@ -154,16 +155,21 @@ void TcpStream::move_held(uint64_t by) {
 }
 
 // The payload begins so far before the next byte.
-bool TcpStream::conflicts_with_past(uint64_t behind, std::span<const uint8_t> payload) const {
+StreamAccept TcpStream::compare_with_past(uint64_t behind, std::span<const uint8_t> payload) {
   const uint64_t known = std::min(behind, next_);
   const uint64_t old = std::min<uint64_t>(behind, payload.size());
   const uint64_t before = std::min(behind - known, old);
-  return conflicts_with_delivered(next_ - known, payload.subspan(before, old - before));
+  const auto again = payload.subspan(before, old - before);
+  if (conflicts_with_delivered(next_ - known, again))
+    return refuse(StreamAccept::kConflict, pool_.counters.conflicts);
+  if (is_forgotten(next_ - known, again.size()))
+    return refuse(StreamAccept::kNoMemory, pool_.counters.no_memory);
+  return StreamAccept::kOk;
 }
 
 // Bytes that the receiver has acknowledged it will not take again, so they need no comparison (a
-// keep-alive probe repeats the last byte with any value). The others are all in the buffer, if the
-// receiver is heard.
+// keep-alive probe repeats the last byte with any value). The others are all in the buffer, unless
+// they were forgotten.
 bool TcpStream::conflicts_with_delivered(uint64_t position,
                                          std::span<const uint8_t> payload) const {
   const uint64_t buffer_start = next_ - buffer_.size();
@@ -171,6 +177,10 @@ bool TcpStream::conflicts_with_delivered(uint64_t position,
   const uint64_t end = position + payload.size();
   if (from >= end) return false;
   return std::memcmp(&buffer_[from - buffer_start], &payload[from - position], end - from) != 0;
+}
+
+bool TcpStream::is_forgotten(uint64_t position, size_t length) const {
+  return std::max(position, acknowledged_) < std::min(position + length, next_ - buffer_.size());
 }
 
 bool TcpStream::conflicts_with_held(uint64_t position, std::span<const uint8_t> payload) const {
@@ -219,7 +229,7 @@ std::span<const uint8_t> TcpStream::take() {
     if (next_ - first_ >= pool_.limits.depth && !finished_) finish();
     return {};
   }
-  if (const size_t kept = needed(); buffer_.size() > 2 * kept) keep(kept);
+  if (buffer_.size() > 2 * needed()) trim();
   return std::span(buffer_).last(last_piece_);
 }
 
@@ -228,7 +238,8 @@ void TcpStream::finish() {
   finished_ = true;
   pool_.counters.depth_reached++;
   clear_held();
-  if (pool_.limits.one_sided || acknowledged_ == next_) clear_buffer();
+  if (pool_.limits.one_sided) acknowledged_ = next_;
+  if (acknowledged_ == next_) clear_buffer();
 }
 
 void TcpStream::acknowledge(uint32_t sequence) {
@@ -266,21 +277,39 @@ std::span<const uint8_t> TcpStream::window() const {
 
 // The window and what may still come again, which the receiver's window bounds.
 size_t TcpStream::needed() const {
-  const uint64_t unacknowledged = std::min<uint64_t>(
-      next_ - acknowledged_, pool_.limits.one_sided ? pool_.limits.held_max : UINT64_MAX);
-  return std::max(static_cast<size_t>(unacknowledged), window_max());
+  const uint64_t again = std::min<uint64_t>(
+      unacknowledged(), pool_.limits.one_sided ? pool_.limits.held_max : UINT64_MAX);
+  return std::max(static_cast<size_t>(again), window_max());
 }
 
-// Moves bytes, so that the caller waits until it is worth it.
-void TcpStream::keep(size_t bytes) {
-  if (buffer_.size() <= bytes) return;
+// A receiver that is not heard has what is so far behind.
+void TcpStream::trim() {
+  keep(needed());
+  if (pool_.limits.one_sided) acknowledged_ = std::max(acknowledged_, next_ - buffer_.size());
+}
+
+// Moves bytes, so that the caller waits until it is worth it. How many are gone.
+size_t TcpStream::keep(size_t bytes) {
+  if (buffer_.size() <= bytes) return 0;
   const size_t remove = buffer_.size() - bytes;
   buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(remove));
   pool_.budget.used -= remove;
+  return remove;
 }
 
 void TcpStream::rest() {
-  keep(needed());
+  trim();
+  buffer_.shrink_to_fit();
+}
+
+void TcpStream::cut() {
+  trim();
+  if (keep(std::max<size_t>(unacknowledged(), kCutWindow)) != 0) pool_.counters.windows_cut++;
+  buffer_.shrink_to_fit();
+}
+
+void TcpStream::forget() {
+  if (keep(kStraddleMax) != 0) pool_.counters.windows_forgotten++;
   buffer_.shrink_to_fit();
 }
 

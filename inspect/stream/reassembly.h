@@ -36,23 +36,31 @@ inline constexpr size_t kStraddleMax = 31;
 // Early segments of one direction, whatever their size.
 inline constexpr size_t kSegmentsHeldMax = 2048;
 
+// Bytes of its past that stay of a silent stream when memory is short; as Suricata looks at a time.
+inline constexpr size_t kCutWindow = 2560;
+
 // A stream that was met in its middle begins at an earlier byte than was thought, so many times.
 inline constexpr uint8_t kEarlierBeginningsMax = 16;
 
-// Memory that all streams of one worker share.
+// Memory that all streams of one worker share. Whoever hoards it stops nobody whose bytes come in
+// order: early segments have a quarter of it at most and bodies of transactions half, and of what
+// comes in order those that have been silent longest give up their past when memory is short.
 struct StreamBudget {
   size_t used = 0;
-  // Of it, early segments. They have half of it at most, so that whoever hoards them stops nobody
-  // whose bytes come in order.
-  size_t held = 0;
+  size_t held = 0;    // of it, early segments
+  size_t bodies = 0;  // of it, what transactions keep
   size_t max = 256u << 20;
   // Of the records of connections, by themselves.
   size_t sessions = 0;
   size_t sessions_max = SIZE_MAX;
 
-  bool has_room_for_early(size_t bytes) const {
-    return used + bytes <= max && held + bytes <= max / 2;
+  bool has_room(size_t bytes) const { return used + bytes <= max; }
+  bool has_room_for_early(size_t bytes) const { return has_room(bytes) && held + bytes <= max / 4; }
+  bool has_room_for_body(size_t bytes) const {
+    return has_room(bytes) && bodies + bytes <= max / 2;
   }
+  bool is_short() const { return used > max - max / 4; }
+  bool is_nearly_gone() const { return used > max - max / 8; }
   bool has_room_for_session(size_t bytes) const {
     return bytes <= sessions_max - std::min(sessions, sessions_max);
   }
@@ -66,6 +74,8 @@ struct StreamCounters {
   uint64_t held_full = 0;  // early segments over held_max or kSegmentsHeldMax
   uint64_t no_memory = 0;  // over the budget
   uint64_t depth_reached = 0;
+  uint64_t windows_cut = 0;        // because memory was short
+  uint64_t windows_forgotten = 0;  // because it was nearly gone
   // Behind an end or beyond the receiver's window, or of a connection that nobody has answered.
   uint64_t out_of_place = 0;
 };
@@ -100,6 +110,11 @@ class TcpStream {
 
   // Takes as little memory as it can until the next segment; nothing is forgotten.
   void rest();
+  // Memory is short: only kCutWindow stays of what the receiver has acknowledged.
+  void cut();
+  // There is hardly any left: only kStraddleMax stays. What comes again for bytes that were not
+  // acknowledged cannot be compared then, and gets kNoMemory.
+  void forget();
 
   // What the receiver has acknowledged. Bytes that it has and we never saw are a gap, and are
   // skipped.
@@ -149,14 +164,17 @@ class TcpStream {
   bool passed_before(uint64_t position) const;
   void skip_to(uint64_t position);
   bool met_in_its_middle() const { return !from_syn_ && !pool_.limits.one_sided; }
-  bool conflicts_with_past(uint64_t behind, std::span<const uint8_t> payload) const;
+  StreamAccept compare_with_past(uint64_t behind, std::span<const uint8_t> payload);
   bool conflicts_with_delivered(uint64_t position, std::span<const uint8_t> payload) const;
+  bool is_forgotten(uint64_t position, size_t length) const;
   bool conflicts_with_held(uint64_t position, std::span<const uint8_t> payload) const;
   StreamAccept refuse(StreamAccept why, uint64_t& counter);
   void deliver(std::span<const uint8_t> bytes);
   void finish();
+  uint64_t unacknowledged() const { return next_ - acknowledged_; }
   size_t needed() const;
-  void keep(size_t bytes);
+  void trim();
+  size_t keep(size_t bytes);
   void clear_held();
   void clear_buffer();
   size_t window_max() const {

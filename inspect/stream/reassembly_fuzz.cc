@@ -23,6 +23,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       const uint8_t flags = reader.u8();
       const size_t length = reader.u8();
       if (flags & 2) stream.acknowledge(sequence);
+      if (flags & 4) stream.cut();
+      if (flags & 8) stream.forget();
       (void)stream.accept(sequence, flags & 1, reader.bytes(std::min(length, reader.remaining())));
       for (auto piece = stream.take(); !piece.empty(); piece = stream.take()) {
         delivered += piece.size();

@@ -7,28 +7,12 @@
 #include <random>
 #include <string>
 
+#include "inspect/stream/reassembly_for_test.h"
+
 namespace sluice::inspect {
 namespace {
 
-struct Harness {
-  StreamLimits limits;
-  StreamBudget budget;
-  StreamCounters counters;
-  const StreamPool pool{limits, budget, counters};
-  TcpStream stream{pool};
-  std::string got;
-
-  explicit Harness(StreamLimits l = {}) : limits(l) {}
-
-  StreamAccept send(uint32_t sequence, std::string_view text, bool syn = false) {
-    const auto accepted =
-        stream.accept(sequence, syn, {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
-    for (auto piece = stream.take(); !piece.empty(); piece = stream.take())
-      got.append(piece.begin(), piece.end());
-    return accepted;
-  }
-  std::string window() const { return {stream.window().begin(), stream.window().end()}; }
-};
+using Harness = testing::StreamHarness;
 
 TEST(TcpStream, InOrder) {
   Harness h;
@@ -98,29 +82,6 @@ TEST(TcpStream, AGapThatTheReceiverHasIsSkipped) {
   EXPECT_EQ(h.stream.window_start(), 10u);
 }
 
-TEST(TcpStream, EveryLimitHolds) {
-  Harness h({.window = 4, .held_max = 16, .depth = 40});
-  h.send(UINT32_MAX, "", true);
-  h.send(0, "abcdef");
-  EXPECT_EQ(h.send(7, std::string(17, 'x')), StreamAccept::kHeldFull);
-  EXPECT_EQ(h.send(100, "x"), StreamAccept::kHeldFull);
-  EXPECT_EQ(h.send(8, "ij"), StreamAccept::kOk);
-  h.budget.max = h.budget.used;
-  EXPECT_EQ(h.send(6, "g"), StreamAccept::kNoMemory);
-  EXPECT_EQ(h.send(12, "m"), StreamAccept::kNoMemory);
-  h.budget.max = 1000;
-  EXPECT_EQ(h.send(6, "gh"), StreamAccept::kOk);
-  EXPECT_EQ(h.got, "abcdefghij");
-  EXPECT_EQ(h.window(), "abcdefghij") << "what may straddle the piece stays";
-  h.send(10, std::string(50, 'z'));
-  EXPECT_EQ(h.got.size(), 40u);
-  EXPECT_TRUE(h.stream.finished());
-  h.stream.acknowledge(60);
-  EXPECT_EQ(h.budget.used, 0u);
-  EXPECT_EQ(h.counters.held_full, 2u);
-  EXPECT_EQ(h.counters.no_memory, 2u);
-}
-
 // A decoy that never arrives neither ends the inspection nor makes room for other bytes.
 TEST(TcpStream, BehindTheDepthWhatIsNotAcknowledgedIsStillCompared) {
   Harness h({.window = 4, .held_max = 16, .depth = 40});
@@ -166,25 +127,6 @@ TEST(TcpStream, WhatIsNotAcknowledgedIsComparedHoweverMuchItIs) {
   EXPECT_LE(h.budget.used, 120u);
 }
 
-TEST(TcpStream, ManyTinyEarlySegmentsAreBounded) {
-  Harness h;
-  h.send(UINT32_MAX, "", true);
-  h.send(0, "a");
-  uint32_t refused = 0;
-  for (uint32_t i = 0; i < kSegmentsHeldMax + 5; i++)
-    refused += h.send(2 + 2 * i, "x") == StreamAccept::kHeldFull;
-  EXPECT_EQ(refused, 5u);
-}
-
-TEST(TcpStream, TheBufferStaysSmall) {
-  Harness h({.window = 100, .held_max = 1000, .depth = 1u << 30});
-  for (uint32_t i = 0; i < 1000; i++) {
-    h.send(i * 50, std::string(50, 'x'));
-    h.stream.acknowledge(i * 50);
-    EXPECT_LE(h.budget.used, 400u);
-  }
-}
-
 TEST(TcpStream, TheWindowIsNoLongerThanItMayBe) {
   Harness h({.window = 100});
   h.send(0, std::string(99, 'a'));
@@ -200,28 +142,6 @@ TEST(TcpStream, TheWindowIsNoLongerThanItMayBe) {
 }
 
 // Any cutting, order, repetition and overlap of the same bytes gives the same bytes.
-TEST(TcpStream, AtRestItKeepsTheWindowAndWhatMayComeAgain) {
-  Harness h({.window = 100, .held_max = 1000, .depth = 1u << 30});
-  h.send(0, std::string(150, 'a'));
-  h.stream.acknowledge(150);
-  const std::string window = h.window();
-  EXPECT_EQ(h.budget.used, 150u) << "moving bytes was not worth it";
-  h.stream.rest();
-  EXPECT_EQ(h.budget.used, 100u);
-  EXPECT_EQ(h.window(), window);
-  EXPECT_EQ(h.stream.window_start(), 50u);
-  h.send(150, std::string(130, 'b'));
-  h.stream.rest();
-  EXPECT_EQ(h.budget.used, 130u) << "not acknowledged";
-  EXPECT_EQ(h.send(150, std::string(130, 'c')), StreamAccept::kConflict);
-  EXPECT_EQ(h.send(150, std::string(130, 'b')), StreamAccept::kOk);
-  h.send(281, "late");  // waits for the byte before it
-  h.stream.rest();
-  EXPECT_EQ(h.send(281, "LATE"), StreamAccept::kConflict);
-  h.send(280, "-");
-  EXPECT_TRUE(h.got.ends_with("b-late"));
-}
-
 TEST(TcpStream, RandomSegmentsOfOneTextGiveTheText) {
   std::mt19937 random(1);
   for (int round = 0; round < 300; round++) {
@@ -362,31 +282,6 @@ TEST(TcpStream, HeldSegmentsComeAsOnePiece) {
   for (uint32_t i = 1; i < 100; i++) h.send(100 + i, "x");
   h.stream.accept(100, false, std::vector<uint8_t>{'x'});
   EXPECT_EQ(h.stream.take().size(), 100u) << "one search, however it was cut";
-}
-
-TEST(TcpStream, WhoHoardsEarlySegmentsStopsNobodyElse) {
-  Harness h;
-  h.budget.max = 64 * 1024;
-  h.send(99, "", true);
-  uint32_t at = 200;
-  while (h.send(at, std::string(1000, 'x')) == StreamAccept::kOk) at += 1000;
-  EXPECT_LE(h.budget.used, 32u * 1024);
-  EXPECT_GE(h.budget.used, 30u * 1024);
-  TcpStream other(h.pool);
-  EXPECT_EQ(other.accept(100, false, std::vector<uint8_t>(20'000)), StreamAccept::kOk);
-  EXPECT_EQ(other.accept(20'100, false, std::vector<uint8_t>(20'000)), StreamAccept::kNoMemory);
-  EXPECT_EQ(h.send(100, std::string(100, 'x')), StreamAccept::kOk) << "the hole is closed";
-  EXPECT_EQ(h.budget.held, 0u);
-}
-
-TEST(TcpStream, ShortHeldSegmentsCostTheBudgetMoreThanTheirBytes) {
-  Harness h;
-  h.budget.max = 64 * 1024;
-  h.send(99, "", true);
-  uint32_t held = 0;
-  while (held < 2000 && h.send(102 + 2 * held, "x") == StreamAccept::kOk) held++;
-  EXPECT_LT(held, 300u);
-  EXPECT_EQ(h.counters.no_memory, 1u);
 }
 
 }  // namespace
