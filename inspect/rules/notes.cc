@@ -5,6 +5,13 @@
 #include <iterator>
 
 namespace sluice::inspect {
+namespace {
+
+constexpr uint32_t kWord = 64;
+
+uint64_t mask_of(uint32_t bit) { return uint64_t{1} << bit % kWord; }
+
+}  // namespace
 
 Result<uint32_t> Names::number(const std::string& name) {
   const std::lock_guard lock(mutex_);
@@ -22,14 +29,24 @@ std::string Names::bare_name(uint32_t number) const {
 }
 
 bool FlowNotes::has(uint32_t bit) const {
-  return std::find(bits_.begin(), bits_.end(), bit) != bits_.end();
+  return bit / kWord < bits_.size() && (bits_[bit / kWord] & mask_of(bit)) != 0;
 }
 
 void FlowNotes::set(uint32_t bit) {
-  if (bits_.size() < kFlowBitsMax && !has(bit)) bits_.push_back(bit);
+  if (bit / kWord >= bits_.size()) bits_.resize(bit / kWord + 1);
+  bits_[bit / kWord] |= mask_of(bit);
 }
 
-void FlowNotes::unset(uint32_t bit) { std::erase(bits_, bit); }
+void FlowNotes::unset(uint32_t bit) {
+  if (has(bit)) bits_[bit / kWord] &= ~mask_of(bit);
+}
+
+std::vector<uint32_t> FlowNotes::bits() const {
+  std::vector<uint32_t> out;
+  for (uint32_t bit = 0; bit < bits_.size() * kWord; bit++)
+    if (has(bit)) out.push_back(bit);
+  return out;
+}
 
 std::optional<uint32_t> FlowNotes::number(uint32_t name) const {
   for (const auto& [known, value] : numbers_) {
@@ -45,7 +62,7 @@ void FlowNotes::set_number(uint32_t name, uint32_t value) {
       return;
     }
   }
-  if (numbers_.size() < kFlowIntsMax) numbers_.emplace_back(name, value);
+  numbers_.emplace_back(name, value);
 }
 
 HostBits::Key HostBits::key(uint32_t bit, const tunnels::tuple& tuple, Who who) {

@@ -20,9 +20,8 @@
 
 namespace sluice::inspect {
 
+// Names in all rules: what one flow can note at most.
 inline constexpr size_t kNamesMax = 65536;
-inline constexpr size_t kFlowBitsMax = 64;  // set in one flow
-inline constexpr size_t kFlowIntsMax = 16;  // of one flow
 inline constexpr size_t kHostBitsMax = 1 << 16;
 
 // Any thread.
@@ -39,20 +38,23 @@ class Names {
   std::vector<const std::string*> names_;  // by number; in numbers_, which does not move them
 };
 
+// There is room for every name, so that nobody can keep a bit from being set by having others set
+// before: 8 KB of bits at most, and as much as the highest one set needs.
 class FlowNotes {
  public:
   bool has(uint32_t bit) const;
-  void set(uint32_t bit);  // without room it is not set
+  void set(uint32_t bit);
   void unset(uint32_t bit);
 
-  std::span<const uint32_t> bits() const { return bits_; }
+  // Those that are set, the one named first by the rules first.
+  std::vector<uint32_t> bits() const;
 
   std::optional<uint32_t> number(uint32_t name) const;
   std::span<const std::pair<uint32_t, uint32_t>> numbers() const { return numbers_; }
   void set_number(uint32_t name, uint32_t value);
 
  private:
-  std::vector<uint32_t> bits_;
+  std::vector<uint64_t> bits_;  // 64 in each
   std::vector<std::pair<uint32_t, uint32_t>> numbers_;
 };
 
