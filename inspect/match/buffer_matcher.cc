@@ -136,6 +136,14 @@ BufferPlan::BufferPlan(const std::vector<BufferMatch>& matches) {
   }
 }
 
+bool BufferPlan::may_hold(uint8_t match, std::span<const uint8_t> bytes, size_t searched) const {
+  const auto* content = std::get_if<Content>(steps_[match].match);
+  if (content == nullptr || content->negated) return true;
+  const size_t straddles = std::min(searched, content->bytes.size() - 1);
+  const auto fresh = bytes.subspan(searched - straddles);
+  return find_content(fresh, content->bytes, content->nocase) != fresh.size();
+}
+
 bool BufferMatcher::matches(const BufferPlan& plan, const Payload& payload) {
   const size_t changes = changes_.size();
   const bool yes = run_chains(plan, payload);

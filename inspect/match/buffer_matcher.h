@@ -41,6 +41,12 @@ class BufferPlan {
   // What ends before this position cannot hold all that is asked for.
   uint64_t end_min() const { return end_min_; }
 
+  // Its matches are numbered from 0.
+  uint8_t size() const { return static_cast<uint8_t>(steps_.size()); }
+  // Whether the match may hold in the bytes, though it could not in those before `searched`: false
+  // only if it asks for a content that is nowhere in them.
+  bool may_hold(uint8_t match, std::span<const uint8_t> bytes, size_t searched) const;
+
  private:
   friend class BufferMatcher;
   struct Step {

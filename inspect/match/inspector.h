@@ -117,6 +117,7 @@ class Inspector {
   const BufferMatcher& matcher() { return check_.matcher(); }
   const TransactionCounters& transaction_counters() const { return transactions_.counters(); }
   const AlertLimits& alert_limits() const { return verdicts_.limits(); }
+  const HostBits& host_bits() { return check_.host_bits(); }
   const ExceptionCounters& exception_counters() const { return verdicts_.exceptions(); }
   const Defragmenter& defragmenter() const { return defragmenter_; }
   // nullptr: there is no limit.
@@ -185,8 +186,9 @@ class Inspector {
   AppSession& app_of(const Current& current);
   void inspect_piece(const Current& current, StreamInspection& side,
                      std::span<const uint8_t> piece);
-  void ask_stream_rules(const Current& current, StreamInspection& side);
-  void remember_candidates(const Current& current, StreamInspection& side, bool fired);
+  void ask_stream_rules(const Current& current, StreamInspection& side, size_t searched);
+  void remember_candidates(const Current& current, StreamInspection& side);
+  void try_pending(const Current& current, StreamInspection& side, size_t searched);
   void inspect_application(const Current& current, StreamInspection& side,
                            std::span<const uint8_t> piece);
   static void forget_what_meant_nothing(FlowUser& user);

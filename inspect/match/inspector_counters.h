@@ -62,7 +62,7 @@ struct InspectorCounters {
   uint64_t encrypted_flows = 0;  // TLS and SSH after the handshake: nothing is searched there
   uint64_t alerts = 0;
   uint64_t alerts_suppressed = 0;  // over alerts_per_packet_max
-  uint64_t pending_full = 0;       // candidates over kPendingMax
+  uint64_t fired_full = 0;         // rules over kFiredMax
 
   AppCounters& app(AppProtocol protocol, bool tcp) {
     return apps[static_cast<size_t>(protocol)][tcp];

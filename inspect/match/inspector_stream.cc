@@ -13,6 +13,12 @@ bool begins_with(std::span<const uint8_t> bytes, std::span<const uint8_t> beginn
          std::equal(beginning.begin(), beginning.end(), bytes.begin());
 }
 
+uint8_t missing_in(const BufferPlan& plan, std::span<const uint8_t> bytes) {
+  for (uint8_t match = 0; match < plan.size(); match++)
+    if (!plan.may_hold(match, bytes, 0)) return match;
+  return StreamInspection::kNothing;
+}
+
 // Bytes that a SYN may bring along.
 constexpr uint32_t kSynPayloadMax = 65535;
 
@@ -298,20 +304,17 @@ void Inspector::inspect_piece(const Current& current, StreamInspection& side,
   if (named != nullptr && named->prefilter)
     named->prefilter->scan_on(window, searched, scratch_, stream_candidates_);
   payload_searched_ = begins_with(piece, current.view.payload);
-  for (const bool fired : {false, true}) remember_candidates(current, side, fired);
+  remember_candidates(current, side);
   const AppProtocol before = current.flow.user.app_protocol;
-  ask_stream_rules(current, side);
+  ask_stream_rules(current, side, searched);
   inspect_application(current, side, piece);
-  if (current.flow.user.app_protocol != before) ask_stream_rules(current, side);
+  if (current.flow.user.app_protocol != before) ask_stream_rules(current, side, searched);
 }
 
 // Those that are pending and those that no search names. Rules may be about the protocol of the
 // connection, which these very bytes may tell.
-void Inspector::ask_stream_rules(const Current& current, StreamInspection& side) {
-  side.settle_pending([&](const StreamInspection::Pending& pending) {
-    return pending.hit <= side.stream.window_start() ||
-           matches_in_stream(current, side, pending.rule);
-  });
+void Inspector::ask_stream_rules(const Current& current, StreamInspection& side, size_t searched) {
+  try_pending(current, side, searched);
   const PortGroups& groups = engine_->stream_groups(current.direction);
   for (const RuleGroup* group : {&groups.any(), groups.named(current.server_port())}) {
     if (group == nullptr) continue;
@@ -320,19 +323,34 @@ void Inspector::ask_stream_rules(const Current& current, StreamInspection& side)
   }
 }
 
-// Rules that have matched before come after the others, because they are not missed if there is no
-// place left: after a reload the whole window names rules.
-void Inspector::remember_candidates(const Current& current, StreamInspection& side, bool fired) {
-  for (const uint32_t index : stream_candidates_.sorted()) {
-    const CompiledRule& compiled = engine_->rule(index);
-    const Rule& rule = compiled.rule;
-    if (rule.scope == Scope::kPacket) continue;
-    if ((side.fired_until(rule.id()) != 0) != fired) continue;
-    // Nobody can fill the places with rules about other addresses and ports.
-    if (!check_.addresses_match(current, current.direction, compiled)) continue;
-    if (side.remember_pending(index, side.stream.next())) continue;
-    counters_.pending_full++;
-    (void)matches_in_stream(current, side, index);
+void Inspector::remember_candidates(const Current& current, StreamInspection& side) {
+  side.remember_pending(stream_candidates_.sorted(), side.stream.next(), budget_,
+                        [&](uint32_t index) {
+                          const CompiledRule& compiled = engine_->rule(index);
+                          return compiled.rule.scope != Scope::kPacket &&
+                                 check_.addresses_match(current, current.direction, compiled);
+                        });
+}
+
+// Many rules may wait: as long as one misses a content, only new bytes are searched, and for that.
+// Those that waited before come first: what rules note about the new bytes was not so before.
+void Inspector::try_pending(const Current& current, StreamInspection& side, size_t searched) {
+  using Pending = StreamInspection::Pending;
+  const auto window = side.stream.window();
+  const auto is_over = [&](Pending& pending) {
+    if (pending.hit <= side.stream.window_start()) return true;
+    const BufferPlan& plan = *engine_->rule(pending.rule).payload_plan();
+    if (pending.missing < StreamInspection::kUnknown &&
+        !plan.may_hold(pending.missing, window, searched))
+      return false;
+    if (matches_in_stream(current, side, pending.rule)) return true;
+    if (pending.missing != StreamInspection::kNothing) pending.missing = missing_in(plan, window);
+    return false;
+  };
+  for (const bool anew : {false, true}) {
+    side.settle_pending([&](Pending& pending) {
+      return (pending.missing == StreamInspection::kUnknown) == anew && is_over(pending);
+    });
   }
 }
 
@@ -393,7 +411,7 @@ bool Inspector::matches_in_stream(const Current& current, StreamInspection& side
   const bool holds = check_.payload_matches(compiled, payload);
   check_.tried(index, holds);
   if (!holds) return false;
-  side.remember_fired(compiled.rule.id(), side.stream.next());
+  if (!side.remember_fired(compiled.rule.id(), side.stream.next(), budget_)) counters_.fired_full++;
   check_.matched(current, {index, true}, nullptr);
   return true;
 }

@@ -15,12 +15,35 @@ void StreamInspection::rest() {
   if (!remembered) return;
   remembered->pending.shrink_to_fit();
   remembered->fired.shrink_to_fit();
+  remembered->charge();
   if (remembered->pending.empty() && remembered->fired.empty()) remembered.reset();
 }
 
-StreamInspection::Remembered& StreamInspection::memory() {
-  if (!remembered) remembered = std::make_unique<Remembered>();
+StreamInspection::Remembered& StreamInspection::memory(StreamBudget& budget) {
+  if (!remembered) remembered = std::make_unique<Remembered>(budget);
   return *remembered;
+}
+
+void StreamInspection::Remembered::charge() {
+  const size_t takes = pending.capacity() * sizeof(Pending) + fired.capacity() * sizeof(Fired);
+  budget.used += takes - charged;
+  charged = takes;
+}
+
+void StreamInspection::Remembered::wait(uint32_t rule, uint64_t hit, size_t known) {
+  const auto end = pending.begin() + static_cast<ptrdiff_t>(known);
+  const auto found = std::ranges::lower_bound(pending.begin(), end, rule, {}, &Pending::rule);
+  if (found != end && found->rule == rule) {
+    found->hit = hit;
+  } else {
+    pending.push_back({rule, kUnknown, hit});
+  }
+}
+
+void StreamInspection::Remembered::sort(size_t known) {
+  const auto added = pending.begin() + static_cast<ptrdiff_t>(known);
+  std::ranges::inplace_merge(pending, added, {}, &Pending::rule);
+  charge();
 }
 
 // The end takes a sequence number.
@@ -33,19 +56,6 @@ bool StreamInspection::is_behind_end(uint32_t sequence, size_t length) const {
          static_cast<int32_t>(sequence + static_cast<uint32_t>(length) - *fin) > 0;
 }
 
-bool StreamInspection::remember_pending(uint32_t rule, uint64_t hit) {
-  auto& pending = memory().pending;
-  const auto found = std::find_if(pending.begin(), pending.end(),
-                                  [&](const Pending& p) { return p.rule == rule; });
-  if (found != pending.end()) {
-    found->hit = hit;
-    return true;
-  }
-  if (pending.size() == kPendingMax) return false;
-  pending.push_back({rule, hit});
-  return true;
-}
-
 uint64_t StreamInspection::fired_until(uint64_t rule) const {
   if (!remembered) return 0;
   const auto& fired = remembered->fired;
@@ -54,15 +64,18 @@ uint64_t StreamInspection::fired_until(uint64_t rule) const {
   return found == fired.end() ? 0 : found->until;
 }
 
-void StreamInspection::remember_fired(uint64_t rule, uint64_t until) {
-  auto& fired = memory().fired;
+bool StreamInspection::remember_fired(uint64_t rule, uint64_t until, StreamBudget& budget) {
+  auto& fired = memory(budget).fired;
   const auto found =
       std::find_if(fired.begin(), fired.end(), [&](const Fired& f) { return f.rule == rule; });
   if (found != fired.end()) {
     found->until = until;
-  } else if (fired.size() < kFiredMax) {
-    fired.push_back({rule, until});
+    return true;
   }
+  if (fired.size() == kFiredMax) return false;
+  fired.push_back({rule, until});
+  remembered->charge();
+  return true;
 }
 
 }  // namespace sluice::inspect

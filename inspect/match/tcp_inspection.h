@@ -5,15 +5,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "inspect/stream/reassembly.h"
 
 namespace sluice::inspect {
 
-// Rules of one direction of a connection whose fast pattern occurred but whose other contents have
-// not yet.
-inline constexpr size_t kPendingMax = 32;
 // Rules that matched in one direction of a connection and may match again further on.
 inline constexpr size_t kFiredMax = 64;
 
@@ -21,16 +19,32 @@ inline constexpr size_t kFiredMax = 64;
 struct StreamInspection {
   explicit StreamInspection(const StreamPool& pool) : stream(pool) {}
 
+  // A rule whose fast pattern occurred but whose other contents have not yet. There are at most as
+  // many as there are rules: nobody can keep one from waiting by having others wait.
   struct Pending {
     uint32_t rule;
-    uint64_t hit;  // stream position at which its pattern occurred last
+    uint8_t missing;  // of its matches: a content that is nowhere in the window
+    uint64_t hit;     // stream position at which its pattern occurred last
   };
+  static constexpr uint8_t kNothing = UINT8_MAX;  // is missing
+  static constexpr uint8_t kUnknown = UINT8_MAX - 1;
   struct Fired {
     uint64_t rule;   // Rule::id(): it holds over a reload
     uint64_t until;  // bytes before this position belong to a match that was reported
   };
   struct Remembered {
-    std::vector<Pending> pending;
+    explicit Remembered(StreamBudget& shared) : budget(shared) {}
+    ~Remembered() { budget.used -= charged; }
+    // What it takes counts as memory of streams, also over their limit: the next bytes of any
+    // stream meet that.
+    void charge();
+    // Among the first so many that are known, or behind all.
+    void wait(uint32_t rule, uint64_t hit, size_t known);
+    void sort(size_t known);
+
+    StreamBudget& budget;
+    size_t charged = 0;
+    std::vector<Pending> pending;  // by number
     std::vector<Fired> fired;
   };
 
@@ -52,17 +66,28 @@ struct StreamInspection {
   // Forgets those of which `is_over` says so.
   template <class IsOver>
   void settle_pending(IsOver is_over) {
-    if (remembered) std::erase_if(remembered->pending, is_over);
+    if (!remembered) return;
+    auto left = remembered->pending.begin();
+    for (Pending& pending : remembered->pending)
+      if (!is_over(pending)) *left++ = pending;
+    remembered->pending.erase(left, remembered->pending.end());
   }
-  // Adds or renews; false if there is no room.
-  bool remember_pending(uint32_t rule, uint64_t hit);
+  // Adds or renews those of `rules`, which are in order, that `may_wait`.
+  template <class MayWait>
+  void remember_pending(std::span<const uint32_t> rules, uint64_t hit, StreamBudget& budget,
+                        MayWait may_wait) {
+    const size_t known = remembered ? remembered->pending.size() : 0;
+    for (const uint32_t rule : rules)
+      if (may_wait(rule)) memory(budget).wait(rule, hit, known);
+    if (remembered && remembered->pending.size() != known) remembered->sort(known);
+  }
   // Where a further match of the rule may begin; 0: it has not matched.
   uint64_t fired_until(uint64_t rule) const;
-  // Without room it is not remembered: the rule may report the same bytes again.
-  void remember_fired(uint64_t rule, uint64_t until);
+  // False: there is no room, so that the rule may report the same bytes again.
+  bool remember_fired(uint64_t rule, uint64_t until, StreamBudget& budget);
 
  private:
-  Remembered& memory();
+  Remembered& memory(StreamBudget& budget);
 };
 
 struct TcpInspection {

@@ -61,7 +61,7 @@ void TransactionInspection::bring_over(Transaction& transaction, Notes& notes) {
   const bool headers_known[2] = {notes.headers_known[0], notes.headers_known[1]};
   std::ranges::fill(notes.finished, false);
   std::ranges::fill(notes.headers_known, false);
-  notes.waiting.clear();
+  notes.waiting = {};
   notes.asked_views = 0;
   notes.many = 0;
   notes.release();
@@ -137,7 +137,7 @@ void TransactionInspection::arrive(Transaction& transaction, Notes& notes, const
                      candidates_);
   group.call_always(arrived.bytes.size(), [&](uint32_t rule) { candidates_.candidate(rule); });
   call(transaction, notes, arrived.direction);
-  try_waiting(transaction, notes, arrived.view);
+  try_waiting(transaction, notes, {arrived.view});
   // One too many is looked at like any other, and kept if a rule waits for more because of it.
   if (!over || notes.waiting.size() > waiting ||
       std::ranges::count_if(notes.waiting, waits_here) < waiting_here) {
@@ -215,7 +215,7 @@ void TransactionInspection::extend(Transaction& transaction, Notes& notes, Body&
     group.call_always(body.bytes.size(), [&](uint32_t rule) { candidates_.candidate(rule); });
   }
   call(transaction, notes, body.direction);
-  try_waiting(transaction, notes, body.view);
+  try_waiting(transaction, notes, {body.view, &body, searched});
 }
 
 // The bodies of a direction are whole: what asks for their end can be answered, and what is
@@ -239,19 +239,21 @@ void TransactionInspection::finish_bodies(Transaction& transaction, Notes& notes
 // Rules that the scan has named.
 void TransactionInspection::call(Transaction& transaction, Notes& notes, Direction direction) {
   if (current_ == nullptr || candidates_.empty()) return;
+  auto& waiting = notes.waiting;
+  const auto known = static_cast<ptrdiff_t>(waiting.size());
+  const size_t room = waiting.capacity();
   for (const uint32_t rule : candidates_.sorted()) {
     const bool both = engine_->rule(rule).rule.both_sides;
     Waiting called{rule, both ? Direction::kToServer : direction};
-    if (std::ranges::find(notes.waiting, called) != notes.waiting.end()) continue;
+    const auto before = std::span(waiting).first(static_cast<size_t>(known));
+    if (std::ranges::binary_search(before, called.place(), {}, &Waiting::place)) continue;
     if (try_rule(transaction, notes, called)) continue;
-    if (notes.waiting.size() < kWaitingMax) {
-      if (notes.waiting.empty()) notes.waiting.reserve(kWaitingUsual);
-      notes.waiting.push_back(called);
-      notes.asked_views |= engine_->asked_views(rule);
-    } else {
-      counters_.waiting_full++;
-    }
+    if (waiting.empty()) waiting.reserve(kWaitingUsual);
+    waiting.push_back(called);
+    notes.asked_views |= engine_->asked_views(rule);
   }
+  std::ranges::inplace_merge(waiting, waiting.begin() + known, {}, &Waiting::place);
+  notes.keep((waiting.capacity() - room) * sizeof(Waiting));
 }
 
 // Those that have held wait no longer.
@@ -263,14 +265,24 @@ void TransactionInspection::try_those(Transaction& transaction, Notes& notes, As
   notes.waiting.erase(left, notes.waiting.end());
 }
 
-void TransactionInspection::try_waiting(Transaction& transaction, Notes& notes, uint16_t view) {
-  const uint64_t bit = Engine::bit_of_view(view);
-  if (current_ == nullptr || (notes.asked_views & bit) == 0) return;
-  try_those(transaction, notes, [&](const Waiting& waiting) {
-    if (waiting.view != kAnyView) return waiting.view == view && waiting.settled != notes.arrivals;
-    return (engine_->asked_views(waiting.rule) & bit) != 0 &&
-           asks_about(engine_->rule(waiting.rule), view);
-  });
+void TransactionInspection::try_waiting(Transaction& transaction, Notes& notes, const More& more) {
+  if (current_ == nullptr || (notes.asked_views & Engine::bit_of_view(more.view)) == 0) return;
+  try_those(transaction, notes,
+            [&](const Waiting& waiting) { return may_change(notes, waiting, more); });
+}
+
+// Many rules may wait: as long as one misses a content of a body, only new bytes are searched, and
+// for that.
+bool TransactionInspection::may_change(const Notes& notes, const Waiting& waiting,
+                                       const More& more) const {
+  const CompiledRule& compiled = engine_->rule(waiting.rule);
+  if (waiting.view == kAnyView)
+    return (engine_->asked_views(waiting.rule) & Engine::bit_of_view(more.view)) != 0 &&
+           asks_about(compiled, more.view);
+  if (waiting.view != more.view || waiting.settled == notes.arrivals) return false;
+  if (more.body == nullptr || waiting.missing == kNothing) return true;
+  const BufferPlan& plan = compiled.parts[waiting.part].plan;
+  return plan.may_hold(waiting.missing, more.body->bytes, more.searched);
 }
 
 void TransactionInspection::try_all_waiting(Transaction& transaction, Notes& notes) {
@@ -279,6 +291,7 @@ void TransactionInspection::try_all_waiting(Transaction& transaction, Notes& not
 
 bool TransactionInspection::try_rule(Transaction& transaction, Notes& notes, Waiting& rule) {
   rule.view = kAnyView;
+  rule.missing = kNothing;
   rule.settled.reset();
   const CompiledRule& compiled = engine_->rule(rule.rule);
   const Done done{compiled.rule.id(), rule.direction};
@@ -310,14 +323,28 @@ bool TransactionInspection::parts_hold(const Notes& notes, const CompiledRule& c
 // What the packet says changes without being told, and so does a set. Of a body, and of what must
 // not be there, its end may decide; and what one part reads into a variable may help another one.
 void TransactionInspection::wait_for(const Notes& notes, const CompiledRule& compiled, size_t part,
-                                     Waiting& rule) {
+                                     Waiting& rule) const {
   const RulePart& failed = compiled.rule.parts[part];
   if (is_packet_buffer(failed.buffer)) return;
+  rule.part = static_cast<uint8_t>(part);
   rule.view = compiled.parts[part].view;
   const bool streamed = info_of(failed.buffer).shape == BufferShape::kStreamed;
+  if (streamed && !failed.absent) rule.missing = missing_in_bodies(notes, compiled.parts[part]);
   if (!streamed && !failed.absent && compiled.rule.variables == 0 &&
       !compiled.parts[part].plan.asks_sets())
     rule.settled = notes.arrivals;
+}
+
+uint8_t TransactionInspection::missing_in_bodies(const Notes& notes,
+                                                 const CompiledPart& part) const {
+  if (!engine_->view(part.view).transforms.empty()) return kNothing;
+  for (uint8_t match = 0; match < part.plan.size(); match++) {
+    const auto may_hold = [&](const Body& body) {
+      return body.view == part.view && part.plan.may_hold(match, body.bytes, 0);
+    };
+    if (std::ranges::none_of(notes.bodies, may_hold)) return match;
+  }
+  return kNothing;
 }
 
 bool TransactionInspection::part_holds(const Notes& notes, const RulePart& part,

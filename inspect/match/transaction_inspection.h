@@ -27,8 +27,6 @@
 
 namespace sluice::inspect {
 
-// Rules that wait for a further buffer of one transaction.
-inline constexpr size_t kWaitingMax = 1024;
 // Buffers of which a transaction has many (BufferShape::kMany), and bodies, that are remembered.
 inline constexpr size_t kBuffersMax = 256;
 // Files that have ended in a packet and that its alerts list.
@@ -38,7 +36,6 @@ inline constexpr size_t kBodyBytesMax = 128 * 1024;
 
 struct TransactionCounters {
   uint64_t transactions[static_cast<size_t>(AppProtocol::kCount)][2] = {};  // over UDP, TCP
-  uint64_t waiting_full = 0;  // rules over kWaitingMax
   uint64_t buffers_full = 0;  // buffers over kBuffersMax: forgotten once they were looked at
   uint64_t body_limit = 0;    // bodies over kBodyBytesMax
   uint64_t no_memory = 0;     // bodies over their share of the memory of streams
@@ -119,17 +116,21 @@ class TransactionInspection final : public TransactionSink {
     std::vector<uint8_t> bytes;
   };
   static constexpr uint16_t kAnyView = UINT16_MAX;
-  // A rule, in one direction of the transaction.
+  static constexpr uint8_t kNothing = UINT8_MAX;
+  // A rule, in one direction of the transaction. There are at most as many as there are rules:
+  // nobody can keep one from waiting by having others wait.
   struct Waiting {
     uint32_t rule;
     Direction direction;
-    // The part about this view did not hold: without more of that the rule does not either.
+    // This part, about this view, did not hold: without more of that the rule does not either.
+    uint8_t part = 0;
     uint16_t view = kAnyView;
+    // Of the part's matches: a content that is nowhere in its bodies.
+    uint8_t missing = kNothing;
     // How many buffers there were then, if only a further one of that view can change it.
     std::optional<uint32_t> settled{};
-    bool operator==(const Waiting& other) const {
-      return rule == other.rule && direction == other.direction;
-    }
+
+    auto place() const { return std::pair(rule, direction); }
   };
   // One that has held, by Rule::id(): over a reload too.
   struct Done {
@@ -141,14 +142,24 @@ class TransactionInspection final : public TransactionSink {
     Notes(StreamBudget& shared, uint32_t its_generation)
         : budget(shared), generation(its_generation) {}
     ~Notes() override { release(); }
-    void release() { give_back(held); }
+    void release() {
+      give_back(held);
+      budget.used -= std::exchange(kept, 0);
+    }
+    // Counts what rules that wait take. They are kept in any case; over the limit the next bytes of
+    // any stream meet its policy.
+    void keep(size_t bytes) {
+      budget.used += bytes;
+      kept += bytes;
+    }
     void give_back(size_t bytes) {
       budget.used -= bytes;
       budget.bodies -= bytes;
       held -= bytes;
     }
     StreamBudget& budget;
-    size_t held = 0;
+    size_t held = 0;  // bytes of buffers and bodies
+    size_t kept = 0;  // of rules that wait
     uint32_t generation;  // of the engine that views and rules belong to
     std::vector<Arrived> arrived;
     size_t many = 0;        // of them, of buffers that there are many of
@@ -156,8 +167,8 @@ class TransactionInspection final : public TransactionSink {
     // Lists: they stay where they are, and most transactions have none.
     std::list<Body> bodies;
     std::list<std::vector<uint8_t>> transformed;
-    std::vector<Waiting> waiting;
-    uint64_t asked_views = 0;  // of all rules that have waited
+    std::vector<Waiting> waiting;  // in order of their places
+    uint64_t asked_views = 0;      // of all rules that have waited
     std::vector<Done> done;
     std::vector<uint16_t> events;  // places in app_events(), each once
     std::vector<Direction> event_directions;
@@ -194,7 +205,14 @@ class TransactionInspection final : public TransactionSink {
   void call(Transaction& transaction, Notes& notes, Direction direction);
   template <class Asked>
   void try_those(Transaction& transaction, Notes& notes, Asked asked);
-  void try_waiting(Transaction& transaction, Notes& notes, uint16_t view);
+  // More of that view: a buffer, or bytes of a body behind those that were there.
+  struct More {
+    uint16_t view;
+    const Body* body = nullptr;
+    size_t searched = 0;
+  };
+  void try_waiting(Transaction& transaction, Notes& notes, const More& more);
+  bool may_change(const Notes& notes, const Waiting& waiting, const More& more) const;
   void try_all_waiting(Transaction& transaction, Notes& notes);
   void call_by_event(Transaction& transaction, Notes& notes, uint16_t event, Direction direction);
   void event_of_none(uint16_t event, Direction direction);
@@ -202,8 +220,8 @@ class TransactionInspection final : public TransactionSink {
   // True if it held, now or before; else notes what the rule waits for.
   bool try_rule(Transaction& transaction, Notes& notes, Waiting& rule);
   bool parts_hold(const Notes& notes, const CompiledRule& compiled, Waiting& rule);
-  static void wait_for(const Notes& notes, const CompiledRule& compiled, size_t part,
-                       Waiting& rule);
+  void wait_for(const Notes& notes, const CompiledRule& compiled, size_t part, Waiting& rule) const;
+  uint8_t missing_in_bodies(const Notes& notes, const CompiledPart& part) const;
   bool part_holds(const Notes& notes, const RulePart& part, const CompiledPart& compiled,
                   Direction direction);
   std::string members_of(const Transaction& transaction);

@@ -61,20 +61,78 @@ TEST(TransactionLimits, ManyAttachmentsHideNoOther) {
   EXPECT_GT(counters(h).buffers_full, 0u);
 }
 
-TEST(TransactionLimits, RulesThatWaitAreCounted) {
-  constexpr size_t kOver = 70;
-  std::string rules, path;
-  for (size_t i = 1; i <= kWaitingMax + kOver; i++) {
+// Rules of which each waits for `then` behind a word of its own, and all those words.
+struct Waiting {
+  std::string rules, words;
+};
+Waiting rules_that_wait(size_t count, const std::string& then) {
+  Waiting out;
+  for (size_t i = 1; i <= count; i++) {
     const std::string word = "w" + std::to_string(10000 + i);
-    path += word;
-    rules += "alert http any any -> any any (http.uri; content:\"" + word +
-             "\"; http.user_agent; content:\"u\"; sid:" + std::to_string(i) + ";)\n";
+    out.words += word;
+    out.rules += "drop http any any -> any any (http.uri; content:\"" + word + "\"; " + then +
+                 "; sid:" + std::to_string(i) + ";)\n";
   }
-  Harness h(rules);
+  return out;
+}
+
+// However many others a client has had wait before.
+TEST(TransactionLimits, RulesThatWaitHideNoOther) {
+  const Waiting many = rules_that_wait(3000, "http.user_agent; content:\"other\"");
+  Harness h(many.rules +
+            "drop http any any -> any any (http.uri; content:\"attack\"; http.user_agent; "
+            "content:\"evil\"; sid:9001;)\n");
   const Ends ends;
   h.connect(ends);
-  say(h, ends, "GET /" + path + " HTTP/1.1\r\nHost: h\r\nUser-Agent: u\r\n\r\n");
-  EXPECT_EQ(counters(h).waiting_full, kOver);
+  say(h, ends, "GET /" + many.words + "attack HTTP/1.1\r\nHost: h\r\nUser-Agent: evil\r\n\r\n");
+  EXPECT_EQ(h.alerts(), Sids{9001});
+  EXPECT_EQ(h.drops(), std::vector<std::string>{"rules"});
+}
+
+TEST(TransactionLimits, RulesThatWaitCountAsMemoryOfStreams) {
+  const Waiting many = rules_that_wait(1000, "http.request_body; content:\"x\"");
+  const std::string request = "POST /" + many.words + " HTTP/1.1\r\nHost: h\r\n";
+  InspectorOptions options;
+  options.stream_memory_max = request.size() + 10'000;
+  Harness h(many.rules, options);
+  const Ends ends, other{"10.0.0.9", "10.0.0.2", 40009, 80};
+  h.connect(ends);
+  h.connect(other);
+  say(h, ends, request + "Content-Length: 9\r\n\r\n");
+  EXPECT_GT(h.inspector().held(), request.size() + 10'000);
+  EXPECT_FALSE(h.data(other, 0, "a")) << "what has no room meets the policy";
+  EXPECT_EQ(h.drops(), std::vector<std::string>{"stream memcap"});
+  h.inspector().finish(2'000'000'000'000'000);
+  EXPECT_EQ(h.inspector().held(), 0u);
+}
+
+// A content that was missing is found where it straddles two pieces, too, and another one after it.
+TEST(TransactionLimits, WhatWaitsForABodyIsTriedWhenWhatItMissesComes) {
+  Harness h(
+      "alert http any any -> any any (http.uri; content:\"attack\"; http.request_body; "
+      "content:\"now\"; content:\"Here\"; nocase; sid:1;)\n"
+      "alert http any any -> any any (http.uri; content:\"attack\"; http.request_body; "
+      "content:\"h\"; content:\"e\"; distance:9; sid:2;)\n"
+      "alert http any any -> any any (http.uri; content:\"attack\"; http.request_body; "
+      "content:\"now\"; content:!\"zz\"; sid:3;)\n"
+      "alert http any any -> any any (http.uri; content:\"attack\"; http.request_body; "
+      "content:\"zz\"; sid:4;)\n");
+  const std::string head = "POST /attack HTTP/1.1\r\nHost: h\r\nContent-Length: 18\r\n\r\n";
+  const std::string body = ".. heRE .. now ..e";
+  const Ends ends;
+  h.connect(ends);
+  h.data(ends, 0, head + body.substr(0, 5));
+  const auto more = [&](uint32_t from, uint32_t to) {
+    h.data(ends, static_cast<uint32_t>(head.size()) + from, body.substr(from, to - from));
+  };
+  more(5, 13);
+  EXPECT_EQ(h.alerts(), Sids{});
+  more(13, 15);
+  EXPECT_EQ(h.alerts(), Sids{1});
+  more(15, 18);
+  auto alerts = h.alerts();
+  std::ranges::sort(alerts);
+  EXPECT_EQ(alerts, (Sids{1, 2, 3}));
 }
 
 }  // namespace
