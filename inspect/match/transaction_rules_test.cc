@@ -260,25 +260,6 @@ TEST(StateRules, FlowbitsJoinRules) {
   EXPECT_EQ(h.alerts(), (Sids{3, 2, 3}));
 }
 
-// However many others a client has had set before.
-TEST(StateRules, AFlowHasRoomForAllFlowbitsAndFlowints) {
-  std::string rules, text;
-  for (int i = 100; i < 300; i++) {
-    const std::string name = "n" + std::to_string(i);
-    text += name;
-    rules += "alert tcp any any -> any any (content:\"" + name + "\"; flowbits:set," + name +
-             "; flowint:" + name + ",=,7; noalert; sid:" + std::to_string(i) + ";)\n";
-  }
-  Harness h(rules +
-            "drop tcp any any -> any any (content:\"evil\"; flowbits:isset,n299; "
-            "flowint:n299,==,7; sid:1;)");
-  const Ends c;
-  h.connect(c);
-  EXPECT_TRUE(h.data(c, 0, text));
-  EXPECT_FALSE(h.data(c, static_cast<uint32_t>(text.size()), "evil"));
-  EXPECT_EQ(h.alerts(), Sids{1});
-}
-
 TEST(StateRules, XbitsJoinFlowsUntilTheyEnd) {
   Harness h(
       "alert udp any any -> any any (content:\"knock\"; xbits:set,k,track ip_src,expire 1; "
