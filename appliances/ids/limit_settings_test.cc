@@ -93,5 +93,44 @@ TEST_F(LimitSettingsTest, ExampleOfLimits) {
     EXPECT_FALSE(apply_setting(bad, options_)) << bad;
 }
 
+constexpr const char* kLibhtp = "app-layer.protocols.http.libhtp.";
+
+TEST_F(LimitSettingsTest, AsMuchOfABodyIsLookedAtAsIsAskedFor) {
+  const auto& bodies = options_.inspection.http_bodies;
+  EXPECT_EQ(bodies, (inspect::HttpBodyLimits{128 << 10, 128 << 10}));
+  const auto config_of = [](const std::string& request, const std::string& response) {
+    return "app-layer: {protocols: {http: {libhtp: {default-config: {request-body-limit: " +
+           request + ", response-body-limit: " + response +
+           "}, server-config: [apache: {request-body-limit: 4096}]}}}}\n";
+  };
+  EXPECT_EQ(apply(config_of("100kb", "1mb")), None{});
+  EXPECT_EQ(bodies, (inspect::HttpBodyLimits{100 << 10, 1 << 20}));
+  EXPECT_EQ(apply(config_of("1000", "0")), None{});
+  EXPECT_EQ(bodies, (inspect::HttpBodyLimits{4096, 1 << 20}))
+      << "of several servers the most counts, and no limit is the depth of a stream";
+  const std::string name = std::string(kLibhtp) + "default-config.response-body-limit";
+  const std::string why = "' is not supported: a megabyte of a body is looked at: say 1mb at most";
+  EXPECT_EQ(refusal(config_of("1mb", "10mb")), config() + ":1: '" + name + "=10mb" + why);
+  EXPECT_EQ(refusal("\n" + config_of("1mb", "0") + "stream: {reassembly: {depth: 2mb}}\n"),
+            config() + ":2: '" + name + "=0" + why);
+  EXPECT_TRUE(apply_setting(name + "=200kb", options_));
+  EXPECT_EQ(bodies[1], 200u << 10);
+  EXPECT_FALSE(apply_setting(name + "=2mb", options_));
+  EXPECT_FALSE(apply_setting(name + "=-1", options_));
+}
+
+TEST_F(LimitSettingsTest, LargerLimitsThanThereAreAreRefused) {
+  const std::string mail = "app-layer.protocols.smtp.inspected-tracker.content-limit";
+  const std::string limits = "app-layer: {protocols: {smtp: {inspected-tracker: {content-limit: ";
+  for (const std::string value : {"0", "131073", "much"})
+    EXPECT_EQ(refusal(limits + value + "}}}}\n"),
+              config() + ":1: '" + mail + "=" + value +
+                  "' is not supported: 128 KB of an attachment are looked at: say 128kb at most");
+  EXPECT_EQ(apply(limits + "100000}}}}\n").size(), 1u) << "more is looked at";
+  EXPECT_EQ(refusal("pcre:\n  match-limit: 50001\n"),
+            config() + ":2: 'pcre.match-limit=50001' is not supported: say 50000 at most");
+  EXPECT_EQ(apply("pcre: {match-limit: 3500, match-limit-recursion: 1500}\n").size(), 1u);
+}
+
 }  // namespace
 }  // namespace sluice::ids

@@ -8,6 +8,7 @@
 #include "appliances/ids/setting_value.h"
 #include "appliances/ids/settings_files.h"
 #include "appliances/ids/settings_notes.h"
+#include "inspect/app/http.h"
 #include "tunnels/yaml.h"
 
 namespace sluice::ids {
@@ -21,6 +22,8 @@ struct Lists {
   std::string eve_file;                               // all events go to one
   bool stats = true;
   std::string order;
+  std::array<std::optional<uint64_t>, 2> http_bodies;  // by Direction
+  const Setting* unlimited_body = nullptr;             // that asks for no limit
   NamedFiles files;
 };
 
@@ -65,6 +68,9 @@ constexpr std::string_view kMidstream =
 constexpr std::string_view kEncrypted =
     "what is encrypted is tracked and not searched: say track-only";
 constexpr std::string_view kLayers = "three layers are taken off at most";
+constexpr uint64_t kBodyMost = inspect::kHttpBodyMax;
+constexpr std::string_view kMegabyte = "a megabyte of a body is looked at: say 1mb at most";
+static_assert(kBodyMost == 1 << 20);
 
 // What must be as it is anyway, or looks at more than is asked for (kLayerLimit), so that nobody
 // relies on anything else.
@@ -198,6 +204,30 @@ Applied apply_variable(std::string_view name, std::string_view value, IdsOptions
   return true;
 }
 
+// Of all servers together: the most that is asked for one.
+Applied apply_body_limit(const Setting& setting, Lists& lists) {
+  const std::string_view name = setting.name;
+  if (!name.starts_with("app-layer.protocols.http.libhtp.")) return false;
+  const bool request = name.ends_with(".request-body-limit");
+  if (!request && !name.ends_with(".response-body-limit")) return false;
+  const std::string_view value = setting.value;
+  const auto limit = size(value);
+  if (!limit || *limit > kBodyMost) return bad_value(name, value, kMegabyte);
+  if (*limit == 0) lists.unlimited_body = &setting;
+  auto& most = lists.http_bodies[request ? 0 : 1];
+  most = std::max(most.value_or(0), *limit == 0 ? kBodyMost : *limit);
+  return true;
+}
+
+// Without a limit a body is looked at as far as a stream is, if that is no further.
+Result<> apply_body_limits(const Lists& lists, inspect::InspectorOptions& inspection) {
+  for (size_t side = 0; side < 2; side++)
+    inspection.http_bodies[side] = lists.http_bodies[side].value_or(inspection.http_bodies[side]);
+  const Setting* const unlimited = lists.unlimited_body;
+  if (unlimited == nullptr || inspection.stream.depth <= kBodyMost) return {};
+  return bad_value(unlimited->name, unlimited->value, kMegabyte);
+}
+
 Applied apply_stats(std::string_view name, std::string_view value, IdsOptions& options,
                     Lists& lists) {
   if (name == "stats.enabled") {
@@ -219,6 +249,8 @@ Applied apply_one(const Setting& setting, IdsOptions& options, Lists& lists) {
   if (fixed) return true;
   SLUICE_TRY(const bool limit, apply_limit(name, value, options));
   if (limit) return true;
+  SLUICE_TRY(const bool body_limit, apply_body_limit(setting, lists));
+  if (body_limit) return true;
   inspect::InspectorOptions& inspection = options.inspection;
   if (name.starts_with("action-order.")) {
     add_to(lists.order, value);
@@ -283,6 +315,11 @@ bool is_unused(std::string_view name, const std::vector<std::string>& unused) {
   return std::ranges::any_of(unused, [&](const auto& prefix) { return name.starts_with(prefix); });
 }
 
+// "file:12"
+std::string place(const Settings& settings, const Setting& setting) {
+  return settings.file + ":" + std::to_string(setting.line);
+}
+
 }  // namespace
 
 Result<Settings> read_settings(const std::string& file) {
@@ -306,10 +343,11 @@ Result<std::vector<std::string>> apply_settings(const Settings& settings, IdsOpt
   for (const Setting& setting : settings.all) {
     if (is_unused(setting.name, unused)) continue;
     const auto applied = apply_one(setting, options, lists);
-    if (!applied)
-      return fail(applied.error().what, settings.file + ":" + std::to_string(setting.line));
+    if (!applied) return fail(applied.error().what, place(settings, setting));
     if (!*applied) notes.add(setting);
   }
+  if (const auto applied = apply_body_limits(lists, options.inspection); !applied)
+    return fail(applied.error().what, place(settings, *lists.unlimited_body));
   SLUICE_TRY_VOID(apply_lists(lists, options, notes));
   return notes.texts(settings.file);
 }
@@ -323,6 +361,7 @@ Result<> apply_setting(const std::string& assignment, IdsOptions& options) {
   const Setting setting{assignment.substr(0, equals), assignment.substr(equals + 1)};
   SLUICE_TRY(const bool applied, apply_one(setting, options, lists));
   if (!applied) return fail("'" + assignment + "' is not supported");
+  SLUICE_TRY_VOID(apply_body_limits(lists, options.inspection));
   SLUICE_TRY_VOID(apply_lists(lists, options, notes));
   const auto unfollowed = notes.texts("--set");
   return unfollowed.empty() ? Result<>{} : fail(unfollowed.front());

@@ -5,7 +5,10 @@
 #include <array>
 #include <utility>
 
+#include "appliances/ids/setting_value.h"
 #include "inspect/eve/event_types.h"
+#include "inspect/match/transaction_inspection.h"
+#include "inspect/rules/regex.h"
 
 namespace sluice::ids {
 namespace {
@@ -21,7 +24,6 @@ constexpr std::string_view kSearch = "rules are found by Hyperscan, in groups of
 constexpr std::string_view kProcess = "whoever starts the program sees to that";
 constexpr std::string_view kTables = "what is remembered has limits of its own, all counted";
 constexpr std::string_view kInspected = "found by content at any port, and inspected in any case";
-constexpr std::string_view kBody = "the first 128 KB of a body are looked at, as they come";
 
 constexpr std::string_view kTypes = "outputs.eve-log.types";
 constexpr std::string_view kMembers = "these events have the members that they have";
@@ -57,8 +59,6 @@ constexpr KnownPart kParts[] = {
      "requests are read by the personality IDS"},
     {"app-layer.protocols.http.libhtp.default-config.swf-decompression",
      "Flash files are not unpacked"},
-    {"app-layer.protocols.http.libhtp.default-config.request-body-limit", kBody},
-    {"app-layer.protocols.http.libhtp.default-config.response-body-limit", kBody},
     {"app-layer.protocols.http.libhtp", "bodies are looked at as they come, for every server"},
     {"app-layer.protocols.http", kInspected},
     {"app-layer.protocols.http2", "inspected in any case, by rules about http, too"},
@@ -128,7 +128,28 @@ constexpr struct {
     {"decoder.geneve.ports", {"6081", "[6081]", "$GENEVE_PORTS"}, "GENEVE is opened at 6081 only"},
     {"vars.port-groups.VXLAN_PORTS", {"4789", "[4789]"}, "VXLAN is opened at 4789 only"},
     {"vars.port-groups.GENEVE_PORTS", {"6081", "[6081]"}, "GENEVE is opened at 6081 only"},
+    {"vlan.use-for-tracking", {"yes", "true"}, "flows of other VLANs are other flows: say true"},
+    {"app-layer.protocols.smtp.raw-extraction",
+     {"no", "false"},
+     "rules see the parts of a mail, decoded: say no"},
+    {"app-layer.protocols.ssh.encryption-handling",
+     {"track-only", "default"},
+     "what is encrypted is tracked and not searched: say track-only"},
 };
+
+// ... if they ask for more, or for no limit (0).
+constexpr struct {
+  std::string_view name;
+  uint64_t most;
+  std::string_view remedy;
+} kMost[] = {
+    {"app-layer.protocols.smtp.inspected-tracker.content-limit", inspect::kBodyBytesMax,
+     "128 KB of an attachment are looked at: say 128kb at most"},
+    {"pcre.match-limit", inspect::kRegexMatchLimit, "say 50000 at most"},
+    {"pcre.match-limit-recursion", inspect::kRegexDepthLimit, "say 1500 at most"},
+};
+static_assert(inspect::kBodyBytesMax == 128 << 10 && inspect::kRegexMatchLimit == 50000 &&
+              inspect::kRegexDepthLimit == 1500);
 
 bool is_number(std::string_view word) {
   return !word.empty() && std::ranges::all_of(word, [](char c) { return c >= '0' && c <= '9'; });
@@ -179,6 +200,8 @@ std::string_view remedy_for(std::string_view name, std::string_view value) {
     const bool named = ending.starts_with('.') ? name.ends_with(ending) : is_in(name, ending);
     if (named && std::ranges::find(harmless, value) == harmless.end()) return remedy;
   }
+  for (const auto& [limited, most, remedy] : kMost)
+    if (name == limited && size(value).value_or(0) - 1 >= most) return remedy;
   return {};
 }
 

@@ -196,6 +196,15 @@ TEST_F(SettingsTest, WhatWouldShowRulesLessIsRefusedWithLineAndRemedy) {
       {"stream:\n  inline: no\n",
        ":2: 'stream.inline=no' is not supported: it is inline, also over a capture: take the line "
        "out"},
+      {"vlan:\n  use-for-tracking: false\n",
+       ":2: 'vlan.use-for-tracking=false' is not supported: flows of other VLANs are other flows: "
+       "say true"},
+      {"app-layer: {protocols: {smtp: {raw-extraction: yes}}}\n",
+       ":1: 'app-layer.protocols.smtp.raw-extraction=yes' is not supported: rules see the parts of "
+       "a mail, decoded: say no"},
+      {"app-layer: {protocols: {ssh: {encryption-handling: full}}}\n",
+       ":1: 'app-layer.protocols.ssh.encryption-handling=full' is not supported: what is encrypted "
+       "is tracked and not searched: say track-only"},
       {"multi-detect: {enabled: yes}\n",
        ":1: 'multi-detect.enabled=yes' is not supported: start one sluice-ids for each tenant"},
   };

@@ -58,6 +58,7 @@ struct InspectorOptions {
   // protocol of the flow that asks is not followed any more.
   size_t app_memory_max = 256u << 20;
   size_t app_flow_memory_max = 8u << 20;
+  HttpBodyLimits http_bodies{kBodyBytesMax, kBodyBytesMax};
   EventOptions events;
   // Alerts written for one packet.
   size_t alerts_per_packet_max = kAlertsPerPacketMax;

@@ -48,11 +48,18 @@ void TransactionInspection::continue_bodies(Transaction& transaction, Notes& not
   }
 }
 
+size_t TransactionInspection::body_max(const Transaction& transaction, Direction direction) const {
+  const AppProtocol protocol = transaction.protocol();
+  const bool http = protocol == AppProtocol::kHttp1 || protocol == AppProtocol::kHttp2;
+  return http ? http_bodies_[static_cast<size_t>(direction)] : kBodyBytesMax;
+}
+
 void TransactionInspection::extend(Transaction& transaction, Notes& notes, Body& body,
                                    std::span<const uint8_t> bytes) {
   if (body.full) return;
-  if (bytes.size() > kBodyBytesMax - body.bytes.size()) {
-    bytes = bytes.first(kBodyBytesMax - body.bytes.size());
+  const size_t left = body_max(transaction, body.direction) - body.bytes.size();
+  if (bytes.size() > left) {
+    bytes = bytes.first(left);
     body.full = true;
     counters_.body_limit++;
   }

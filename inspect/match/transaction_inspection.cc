@@ -29,14 +29,16 @@ bool is_of_headers(Buffer buffer) {
 TransactionInspection::TransactionInspection(const Engine& engine, RuleCheck& check,
                                              Candidates& candidates, PrefilterScratch& scratch,
                                              StreamBudget& budget, Reports& reports,
-                                             const FileHashes& hashes)
+                                             const FileHashes& hashes,
+                                             const HttpBodyLimits& http_bodies)
     : engine_(&engine),
       check_(check),
       candidates_(candidates),
       scratch_(scratch),
       budget_(budget),
       reports_(reports),
-      hashes_(hashes) {
+      hashes_(hashes),
+      http_bodies_(http_bodies) {
   use(engine);
 }
 

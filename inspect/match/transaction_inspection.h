@@ -6,6 +6,7 @@
 // transaction is over.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -31,13 +32,16 @@ namespace sluice::inspect {
 inline constexpr size_t kBuffersMax = 256;
 // Files that have ended in a packet and that its alerts list.
 inline constexpr size_t kFilesListedMax = 64;
-// Bytes of one body that are looked at.
+// Bytes of one body that are looked at, unless it is said otherwise.
 inline constexpr size_t kBodyBytesMax = 128 * 1024;
+
+// The same of a body of HTTP, by Direction. Its parser tells kHttpBodyMax of one at most.
+using HttpBodyLimits = std::array<size_t, 2>;
 
 struct TransactionCounters {
   uint64_t transactions[static_cast<size_t>(AppProtocol::kCount)][2] = {};  // over UDP, TCP
   uint64_t buffers_full = 0;  // buffers over kBuffersMax: forgotten once they were looked at
-  uint64_t body_limit = 0;    // bodies over kBodyBytesMax
+  uint64_t body_limit = 0;    // bodies over their limit
   uint64_t no_memory = 0;     // bodies over their share of the memory of streams
   uint64_t events = 0;        // what an honest peer does not do
   uint64_t files = 0;
@@ -49,7 +53,7 @@ class TransactionInspection final : public TransactionSink {
  public:
   TransactionInspection(const Engine& engine, RuleCheck& check, Candidates& candidates,
                         PrefilterScratch& scratch, StreamBudget& budget, Reports& reports,
-                        const FileHashes& hashes);
+                        const FileHashes& hashes, const HttpBodyLimits& http_bodies);
 
   // Takes other rules. A transaction in progress meets them when its parser tells more: what was
   // kept of it is told again, and rules that have held do not hold again.
@@ -198,6 +202,7 @@ class TransactionInspection final : public TransactionSink {
   void continue_bodies(Transaction& transaction, Notes& notes, Direction direction, Buffer buffer,
                        std::span<const uint8_t> bytes, bool begins);
   void forget_oldest_body(Notes& notes);
+  size_t body_max(const Transaction& transaction, Direction direction) const;
   Body* body_of(Notes& notes, Buffer buffer, uint16_t view, Direction direction, bool begins);
   void extend(Transaction& transaction, Notes& notes, Body& body, std::span<const uint8_t> bytes);
   void finish_bodies(Transaction& transaction, Notes& notes, Direction direction,
@@ -237,6 +242,7 @@ class TransactionInspection final : public TransactionSink {
   StreamBudget& budget_;
   Reports& reports_;
   const FileHashes hashes_;
+  const HttpBodyLimits http_bodies_;
   const Current* current_ = nullptr;
   Flows::Record* ended_flow_ = nullptr;
   int64_t time_us_ = 0;

@@ -61,6 +61,49 @@ TEST(TransactionLimits, ManyAttachmentsHideNoOther) {
   EXPECT_GT(counters(h).buffers_full, 0u);
 }
 
+// Both say so much, and acknowledge what they hear.
+void converse(Harness& h, const Ends& ends, const std::string& request, const std::string& answer) {
+  constexpr size_t kSegment = 1400;
+  const auto end = static_cast<uint32_t>(1001 + request.size());
+  for (size_t at = 0; at < request.size(); at += kSegment) {
+    const std::string part = request.substr(at, kSegment);
+    h.data(ends, static_cast<uint32_t>(at), part);
+    h.send(tcp(ends.turned(), kAck, 5001, static_cast<uint32_t>(1001 + at + part.size())));
+  }
+  for (size_t at = 0; at < answer.size(); at += kSegment) {
+    const std::string part = answer.substr(at, kSegment);
+    h.send(tcp(ends.turned(), kAck, static_cast<uint32_t>(5001 + at), end, part));
+    h.send(tcp(ends, kAck, end, static_cast<uint32_t>(5001 + at + part.size())));
+  }
+}
+
+TEST(TransactionLimits, ABodyIsLookedAtUpToItsLimit) {
+  const std::string rules =
+      "alert http any any -> any any (http.request_body; content:\"attack\"; sid:1;)\n"
+      "alert http any any -> any any (file.data; content:\"attack\"; flow:to_client; sid:2;)\n";
+  const struct {
+    HttpBodyLimits limits;
+    Sids alerts;
+    uint64_t over;  // of the request as its body and as its file
+  } cases[] = {{{kBodyBytesMax, kBodyBytesMax}, {}, 3},
+               {{200'006, kBodyBytesMax}, {1}, 1},
+               {{200'005, 1 << 20}, {2}, 2},
+               {{1 << 20, 1 << 20}, {1, 2}, 0}};
+  const std::string body = std::string(200'000, 'a') + "attack";
+  const std::string length = "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n";
+  const std::string request = "POST / HTTP/1.1\r\nHost: h\r\n" + length + body;
+  for (const auto& c : cases) {
+    InspectorOptions options;
+    options.http_bodies = c.limits;
+    Harness h(rules, options);
+    const Ends ends;
+    h.connect(ends);
+    converse(h, ends, request, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n" + length + body);
+    EXPECT_EQ(h.alerts(), c.alerts);
+    EXPECT_EQ(counters(h).body_limit, c.over);
+  }
+}
+
 // Rules of which each waits for `then` behind a word of its own, and all those words.
 struct Waiting {
   std::string rules, words;
