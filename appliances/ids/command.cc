@@ -16,7 +16,23 @@ void check(const char* option, const Result<>& result) {
   if (!result) throw CLI::ValidationError(option, result.error().text());
 }
 
+Result<> take_config(const std::string& file, IdsCommand& command) {
+  SLUICE_TRY(const Settings settings, read_settings(file));
+  SLUICE_TRY(command.without_effect, apply_settings(settings, command.ids));
+  return {};
+}
+
+void add_config_option(CLI::App& app, IdsCommand& command) {
+  app.add_option_function<std::string>(
+         "-c", [&command](const std::string& file) { check("-c", take_config(file, command)); },
+         "a suricata.yaml: what is understood is taken, of the rest it is said why not; see "
+         "docs/features/ids.md")
+      ->type_name("FILE");
+}
+
 void add_rule_options(CLI::App& app, IdsCommand& command) {
+  // First, so that what else the command line says is said later, and counts.
+  add_config_option(app, command);
   app.add_option("-S,--rules", command.ids.rules.rule_files,
                  "file of Suricata rules; may be given more than once");
   app.add_option("--classification", command.ids.rules.classification_file,
@@ -54,12 +70,6 @@ void add_rule_options(CLI::App& app, IdsCommand& command) {
       ->type_name("NAME=VALUE");
 }
 
-Result<> take_config(const std::string& file, IdsCommand& command) {
-  SLUICE_TRY(const Settings settings, read_settings(file));
-  SLUICE_TRY(command.without_effect, apply_settings(settings, command.ids));
-  return {};
-}
-
 // As Suricata spells them.
 void add_suricata_options(CLI::App& app, IdsCommand& command) {
   app.add_option_function<std::string>(
@@ -95,12 +105,6 @@ inspect::LogFile IdsCommand::eve() const {
 }
 
 void add_options(CLI::App& app, IdsCommand& command) {
-  // First, so that what else the command line says is said later, and counts.
-  app.add_option_function<std::string>(
-         "-c", [&command](const std::string& file) { check("-c", take_config(file, command)); },
-         "a suricata.yaml: what is understood is taken, of the rest it is said why not; see "
-         "docs/features/ids.md")
-      ->type_name("FILE");
   add_rule_options(app, command);
   sdk::add_eve_options(app, command.eve_file, command.ids.eve.rotation,
                        command.ids.inspection.events.sensor_name);

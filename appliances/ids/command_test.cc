@@ -63,6 +63,7 @@ TEST(IdsCommand, RulesOfTheCommandLineTakeThePlaceOfTheConfigurations) {
   std::ofstream(rules) << "#\n";
   std::ofstream(config) << "rule-files: [" << rules << "]\n";
   EXPECT_EQ(parse({"-c", config})->ids.rules.rule_files, std::vector<std::string>{rules});
+  EXPECT_EQ(parse({"rules", "-c", config})->ids.rules.rule_files, std::vector<std::string>{rules});
   EXPECT_EQ(parse({"-S", "b.rules", "-c", config})->ids.rules.rule_files,
             std::vector<std::string>{"b.rules"});
 }
