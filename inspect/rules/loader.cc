@@ -35,17 +35,24 @@ std::string cut(std::string reason) {
 }  // namespace
 
 Result<> RuleLoader::load_file(const std::string& path) {
-  SLUICE_TRY(const std::string text, read_text_file(path, kRuleFileMax, "rules"));
-  return load_text(text, path);
+  WholeLines lines = lines_of(path);
+  SLUICE_TRY_VOID(read_text_file(path, kRuleFileMax, "rules",
+                                 [&](std::string_view piece) { return lines.feed(piece); }));
+  return lines.end();
 }
 
 Result<> RuleLoader::load_text(std::string_view text, const std::string& name) {
-  WholeLine rule;
-  for (int line = 1; take_whole_line(text, line, kRuleLengthMax, rule);) {
-    if (set_.rules.size() == kRulesMax) return fail("more than 200000 rules", name);
-    add(rule.text, name, rule.number);
-  }
-  return {};
+  WholeLines lines = lines_of(name);
+  SLUICE_TRY_VOID(lines.feed(text));
+  return lines.end();
+}
+
+WholeLines RuleLoader::lines_of(const std::string& name) {
+  return {kRuleLengthMax, [this, name](std::string_view rule, int line) -> Result<> {
+            if (set_.rules.size() == kRulesMax) return fail("more than 200000 rules", name);
+            add(rule, name, line);
+            return {};
+          }};
 }
 
 void RuleLoader::add(std::string_view text, const std::string& name, int line) {

@@ -10,6 +10,7 @@
 #include "inspect/rules/notes.h"
 #include "inspect/rules/rule.h"
 #include "inspect/rules/sources.h"
+#include "inspect/rules/text.h"
 #include "inspect/rules/variables.h"
 #include "tunnels/result.h"
 
@@ -55,6 +56,7 @@ class RuleLoader {
   RuleSet take(const RuleOrder& order = {});
 
  private:
+  WholeLines lines_of(const std::string& name);
   void add(std::string_view text, const std::string& name, int line);
 
   const Variables variables_;

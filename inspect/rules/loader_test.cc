@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <fstream>
+
 namespace sluice::inspect {
 namespace {
 
@@ -52,6 +54,63 @@ TEST(RuleLoader, KeepsWhatItHonoursAndListsTheRest) {
   EXPECT_EQ(set.refused[1].text(), "t.rules:9: keyword 'lua' is not supported");
   EXPECT_EQ(set.refused[2].text(), "t.rules:10: sid 1 is already used at t.rules:2");
   EXPECT_EQ(set.rules.back().line, 4);
+}
+
+struct Lines {
+  std::vector<std::pair<int, std::string>> all;
+
+  Result<> take(std::string_view line, int number) {
+    all.emplace_back(number, line);
+    return {};
+  }
+};
+
+TEST(WholeLines, AreTheSameHoweverTheTextIsCut) {
+  const std::string text = " a\\\n b \\ \n\tc \r\n# no\\\nno\n \t\n\nd\\e\nf\\";
+  const std::vector<std::pair<int, std::string>> expected = {
+      {1, " a b \tc"}, {8, "d\\e"}, {9, "f"}};
+  for (size_t piece = 1; piece <= text.size(); piece++) {
+    Lines lines;
+    WholeLines reader(20, [&](std::string_view t, int n) { return lines.take(t, n); });
+    for (size_t at = 0; at < text.size(); at += piece)
+      ASSERT_TRUE(reader.feed(std::string_view(text).substr(at, piece)));
+    ASSERT_TRUE(reader.end());
+    EXPECT_EQ(lines.all, expected) << piece;
+  }
+}
+
+// Whatever it ends with, and however many lines it has.
+TEST(WholeLines, OfOneThatIsTooLongOneByteMoreIsKept) {
+  for (const std::string& line :
+       {std::string(5000, 'x'), "x" + std::string(5000, ' '), std::string(5000, ' '),
+        std::string(20, 'x') + std::string(5000, '\\'),
+        std::string(10, 'x') + "\\\n" + std::string(5000, 'y')}) {
+    Lines lines;
+    WholeLines reader(20, [&](std::string_view t, int n) { return lines.take(t, n); });
+    for (const char c : line + "\nnext\n") ASSERT_TRUE(reader.feed({&c, 1}));
+    ASSERT_TRUE(reader.end());
+    ASSERT_EQ(lines.all.size(), 2u);
+    EXPECT_EQ(lines.all[0].second.size(), 21u);
+    EXPECT_EQ(lines.all[1].second, "next");
+  }
+}
+
+TEST(RuleLoader, ARuleOfManyMegabytesIsRefusedAndTheNextOneTaken) {
+  const std::string path = ::testing::TempDir() + "long_rule_" + std::to_string(getpid());
+  {
+    std::ofstream file(path);
+    file << "alert tcp any any -> any any (msg:\"" << std::string(20 << 20, 'a')
+         << "\"; sid:1;)\nalert tcp any any -> any any (sid:2;)\n";
+  }
+  Names names;
+  RuleLoader loader(default_variables(), default_classification(), names);
+  ASSERT_TRUE(loader.load_file(path));
+  const RuleSet set = loader.take();
+  ASSERT_EQ(set.refused.size(), 1u);
+  EXPECT_EQ(set.refused[0].text(), path + ":1: rule longer than 16384 bytes");
+  ASSERT_EQ(set.rules.size(), 1u);
+  EXPECT_EQ(set.rules[0].line, 2);
+  unlink(path.c_str());
 }
 
 TEST(RuleLoader, EmptyAndMissingFiles) {

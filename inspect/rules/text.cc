@@ -32,20 +32,31 @@ struct OpenFile {
 
 Result<std::string> read_text_file(const std::string& path, size_t size_max,
                                    std::string_view what) {
+  std::string text;
+  const auto take = [&](std::string_view piece) -> Result<> {
+    text += piece;
+    return {};
+  };
+  SLUICE_TRY_VOID(read_text_file(path, size_max, what, take));
+  return text;
+}
+
+Result<> read_text_file(const std::string& path, size_t size_max, std::string_view what,
+                        const std::function<Result<>(std::string_view)>& take) {
   const std::string failed = "cannot read the " + std::string(what);
   const OpenFile file(path);
   if (file.fd < 0) return fail_errno(failed, path);
   if (file.is_pipe()) return fail(failed + ": it is a pipe, and must be a file", path);
-  std::string text;
+  size_t size = 0;
   char block[65536];
   for (;;) {
     const ssize_t read = ::read(file.fd, block, sizeof(block));
     if (read < 0 && errno == EINTR) continue;
     if (read < 0) return fail_errno(failed, path);
-    if (read == 0) return text;
-    text.append(block, static_cast<size_t>(read));
-    if (text.size() > size_max)
-      return fail("larger than " + std::to_string(size_max >> 20) + " MB", path);
+    if (read == 0) return {};
+    size += static_cast<size_t>(read);
+    if (size > size_max) return fail("larger than " + std::to_string(size_max >> 20) + " MB", path);
+    SLUICE_TRY_VOID(take({block, static_cast<size_t>(read)}));
   }
 }
 
@@ -57,22 +68,42 @@ std::string_view take_line(std::string_view& text) {
   return last == std::string_view::npos ? std::string_view{} : line.substr(0, last + 1);
 }
 
-bool take_whole_line(std::string_view& text, int& line, size_t length_max, WholeLine& out) {
-  while (!text.empty()) {
-    out.number = line;
-    out.text.clear();
-    std::string_view part = take_line(text);
-    line++;
-    while (part.ends_with('\\') && !text.empty() && out.text.size() <= length_max) {
-      out.text += part.substr(0, part.size() - 1);
-      part = take_line(text);
-      line++;
-    }
-    out.text += part;
-    const size_t begin = out.text.find_first_not_of(" \t");
-    if (begin != std::string::npos && out.text[begin] != '#') return true;
+Result<> WholeLines::feed(std::string_view piece) {
+  for (size_t end = piece.find('\n'); end != std::string_view::npos; end = piece.find('\n')) {
+    keep(line_, piece.substr(0, end));
+    piece.remove_prefix(end + 1);
+    SLUICE_TRY_VOID(end_of_line());
   }
-  return false;
+  keep(line_, piece);
+  return {};
+}
+
+// What is too long stays so, whatever it ends with.
+Result<> WholeLines::end_of_line() {
+  const bool too_long = line_.size() > length_max_;
+  std::string_view line = line_;
+  if (!too_long) line = take_line(line);
+  const bool goes_on = !too_long && line.ends_with('\\');
+  if (goes_on) line.remove_suffix(1);
+  keep(whole_, line);
+  line_.clear();
+  number_++;
+  return goes_on ? Result<>{} : give();
+}
+
+Result<> WholeLines::end() {
+  const bool open = !line_.empty();
+  if (open) SLUICE_TRY_VOID(end_of_line());
+  return whole_.empty() ? Result<>{} : give();
+}
+
+Result<> WholeLines::give() {
+  const std::string text = std::exchange(whole_, {});
+  const int first = std::exchange(first_, number_);
+  const size_t begin = text.find_first_not_of(" \t");
+  const bool says_nothing =
+      begin == std::string::npos ? text.size() <= length_max_ : text[begin] == '#';
+  return says_nothing ? Result<>{} : take_(text, first);
 }
 
 std::string_view trimmed_option(std::string_view text) {

@@ -2,11 +2,14 @@
 // Texts and numbers as rules write them.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tunnels/result.h"
@@ -18,16 +21,39 @@ std::string_view trimmed_option(std::string_view text);
 // A whole file; `what` for messages: "rules". A pipe is refused: nobody may ever write to it, and
 // who reads it again finds it empty.
 Result<std::string> read_text_file(const std::string& path, size_t size_max, std::string_view what);
+// The same piece by piece.
+Result<> read_text_file(const std::string& path, size_t size_max, std::string_view what,
+                        const std::function<Result<>(std::string_view)>& take);
 // The next line, without blanks at its end.
 std::string_view take_line(std::string_view& text);
-// The next line that says something, with those that it continues on (\ at the end). `line` is the
-// number of the next one, and becomes that of the one behind; gives the first one's. False: no
-// more.
-struct WholeLine {
-  std::string text;
-  int number = 0;
+
+// Lines that say something, each with those that it continues on (\ at the end), out of a text that
+// comes in pieces. Of one that is longer than `length_max` no more than one byte beyond that is
+// kept, so that it can be told.
+class WholeLines {
+ public:
+  // Gets each with the number of its first line; an error ends the reading.
+  using Take = std::function<Result<>(std::string_view text, int number)>;
+  WholeLines(size_t length_max, Take take) : length_max_(length_max), take_(std::move(take)) {}
+
+  Result<> feed(std::string_view piece);
+  // There is no more.
+  Result<> end();
+
+ private:
+  Result<> end_of_line();
+  Result<> give();
+  void keep(std::string& text, std::string_view more) const {
+    text += more.substr(0, length_max_ + 1 - std::min(text.size(), length_max_ + 1));
+  }
+
+  const size_t length_max_;
+  const Take take_;
+  std::string whole_;  // the lines before this one that it continues
+  std::string line_;
+  int number_ = 1;
+  int first_ = 1;  // of the whole one
 };
-bool take_whole_line(std::string_view& text, int& line, size_t length_max, WholeLine& out);
 // `"text"` without its quotes and escapes.
 Result<std::string> quoted_text(std::string_view value);
 // Cuts the text at the commas, parts trimmed.

@@ -182,22 +182,25 @@ ThresholdFile parse_thresholds(std::string_view text, const std::string& name,
                                const Variables& variables) {
   ThresholdFile out;
   size_t for_many = 0;
-  WholeLine whole;
-  for (int line = 1; take_whole_line(text, line, kThresholdLengthMax, whole);) {
-    auto parsed = parse_line(whole.text, variables);
+  const auto take = [&](std::string_view line, int number) -> Result<> {
+    auto parsed = parse_line(line, variables);
     if (parsed && out.lines.size() == kThresholdLinesMax) {
       parsed = fail("more than 65536 lines");
     } else if (parsed && parsed->sid == 0 && ++for_many > kThresholdsForManyMax) {
       parsed = fail("more than 64 lines about more than one rule");
     }
     if (!parsed) {
-      out.refused.push_back({name, whole.number, parsed.error().what, 0});
-      continue;
+      out.refused.push_back({name, number, parsed.error().what, 0});
+      return {};
     }
     parsed->file = name;
-    parsed->line = whole.number;
+    parsed->line = number;
     out.lines.push_back(std::move(*parsed));
-  }
+    return {};
+  };
+  WholeLines lines(kThresholdLengthMax, take);
+  (void)lines.feed(text);  // never an error
+  (void)lines.end();
   return out;
 }
 
