@@ -17,14 +17,18 @@ namespace sluice::inspect {
 // The bytes of one body that are told; what follows is parsed and not told. Compressed bodies:
 // after decompression.
 inline constexpr uint64_t kHttpBodyMax = 1 << 20;
-// Requests of one connection without a complete answer. A client that sends more is not waiting
-// for a server.
+// Requests of one connection without a complete answer, twice so many in all (http_session.h). A
+// client that sends more is not waiting for a server.
 inline constexpr size_t kHttpOpenTransactionsMax = 256;
-// The bytes of lines and headers of all open transactions of a connection.
+// The bytes of lines and headers of one transaction; and of all that are open, before those that
+// follow are too many.
 inline constexpr size_t kHttpHeldBytesMax = 1 << 20;
+inline constexpr size_t kHttpOpenBytesMax = 1 << 18;
 // One line that comes in several segments, and how many headers a message has.
 inline constexpr size_t kHttpLineMax = 65536;
 inline constexpr uint32_t kHttpHeadersMax = 1024;
+// "A / HTTP/1.0\n\n", or what libhtp takes for a request.
+inline constexpr size_t kHttpRequestMin = 8;
 // "HTTP/1.1 200\r\n\r\n": no response is shorter.
 inline constexpr int64_t kHttpResponseMin = 16;
 // What a client sends after CONNECT before it was answered.

@@ -4,6 +4,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "inspect/app/http2.h"
 #include "tunnels/bytes.h"
@@ -31,7 +32,7 @@ enum FrameType : uint8_t {
   kContinuation = 9,
 };
 constexpr uint8_t kEndStream = 1, kAck = 1, kEndHeaders = 4, kPadded = 8, kPriority = 0x20;
-constexpr uint16_t kSettingsHeaderTableSize = 1;
+constexpr uint16_t kSettingsHeaderTableSize = 1, kSettingsMaxConcurrentStreams = 3;
 
 bool is_whole(uint8_t type) {
   return type == kHeaders || type == kRstStream || type == kSettings || type == kPushPromise ||
@@ -158,8 +159,10 @@ bool Http2Parser::take_data(std::span<const uint8_t>& bytes) {
   }
   const size_t length = std::min<size_t>(bytes.size(), s.left);
   const size_t content = std::min<size_t>(length, s.left - std::min(s.left, s.padding));
-  if (Http2Stream* const stream = find(s.frame.stream))
-    stream->tell_data(direction_, bytes.first(content), *sink_);
+  Http2Stream* stream = find(s.frame.stream);
+  if (stream == nullptr && gave_up_ && s.frame.stream != 0) stream = find_or_open(s.frame.stream);
+  if (stream != nullptr && gave_up_) stream->begin_without_headers(direction_);
+  if (stream != nullptr) stream->tell_data(direction_, bytes.first(content), *sink_);
   bytes = bytes.subspan(length);
   s.left -= static_cast<uint32_t>(length);
   if (s.left != 0) return true;
@@ -252,11 +255,11 @@ bool Http2Parser::inflate_block() {
   s.block.clear();
   s.block_stream = 0;
   Http2Stream* const stream = find_or_open(number);
-  if (stream == nullptr) return !failed_;
+  if (stream == nullptr) return true;
   held_ -= std::min(held_, stream->held());
   stream->tell_headers(direction, std::move(fields), *sink_);
   held_ += stream->held();
-  if (held_ > kHttp2HeldBytesMax) return refuse("reassembly_limit_reached");
+  while (held_ > kHttp2HeldBytesMax && streams_.size() > 1) give_up_one();
   if ((s.block_flags & kEndStream) != 0) finish(number, direction);
   return true;
 }
@@ -271,6 +274,7 @@ bool Http2Parser::on_settings(std::span<const uint8_t> payload) {
   while (reader.remaining() >= 6) {
     const uint16_t setting = reader.be16();
     const uint32_t value = reader.be32();
+    if (setting == kSettingsMaxConcurrentStreams && side_is(kToClient)) server_streams_max_ = value;
     if (setting != kSettingsHeaderTableSize || value <= other.table) continue;
     other.table = std::min(value, kHttp2TableMax);
     if (other.inflater != nullptr)
@@ -285,19 +289,24 @@ Http2Stream* Http2Parser::find(uint32_t number) {
 }
 
 // Numbers only grow: one that is not open and not new has ended, while its last frames were on
-// their way. nullptr with `failed_`: too many are open.
+// their way. But if some were given up, what is new of it is of an unknown request.
 Http2Stream* Http2Parser::find_or_open(uint32_t number) {
   if (Http2Stream* const open = find(number)) return open;
   uint32_t& highest = highest_[number & 1];
-  if (number <= highest) return nullptr;
-  if (streams_.size() == kHttp2StreamsMax) {
-    failed_ = !refuse("too_many_streams");
-    return nullptr;
-  }
-  highest = number;
+  if (number <= highest && !gave_up_) return nullptr;
+  if (streams_.size() == kHttp2StreamsMax) give_up_one();
+  highest = std::max(highest, number);
   auto& stream = streams_[number];
   stream = std::make_unique<Http2Stream>(next_id_++, number);
   return stream.get();
+}
+
+// Who opens ever more streams and ends none hides nothing by it: what is given up has been seen. It
+// is one that the server refuses, by what it has announced; else the oldest.
+void Http2Parser::give_up_one() {
+  if (!std::exchange(gave_up_, true)) sink_->event(nullptr, direction_, "too_many_streams");
+  const size_t number = server_streams_max_ < streams_.size() ? server_streams_max_ : 0;
+  reset(std::next(streams_.begin(), static_cast<std::ptrdiff_t>(number))->first);
 }
 
 void Http2Parser::finish(uint32_t number, Direction direction, FileEnd end) {

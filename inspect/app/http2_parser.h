@@ -57,6 +57,7 @@ class Http2Parser final : public Parser {
   bool inflate_block();
   Http2Stream* find(uint32_t number);
   Http2Stream* find_or_open(uint32_t number);
+  void give_up_one();
   void finish(uint32_t number, Direction direction, FileEnd end = FileEnd::kClosed);
   void reset(uint32_t number);
   bool refuse(std::string_view event);
@@ -68,9 +69,11 @@ class Http2Parser final : public Parser {
   uint32_t highest_[2] = {0, 0};  // stream, of even and odd numbers
   uint64_t next_id_ = 0;
   size_t held_ = 0;
+  uint32_t server_streams_max_ = UINT32_MAX;  // that are open at once
   Side sides_[2];
   bool ended_[2] = {false, false};
   bool failed_ = false;
+  bool gave_up_ = false;  // streams, so that those that follow have room
 
   TransactionSink* sink_ = nullptr;  // during a call
   Direction direction_ = Direction::kToServer;

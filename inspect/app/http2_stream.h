@@ -41,6 +41,10 @@ class Http2Stream final : public Transaction {
 
   // The headers of the message, or its trailer. Interim responses are passed over.
   void tell_headers(Direction direction, Http2Fields fields, TransactionSink& sink);
+  // They were of another transaction.
+  void begin_without_headers(Direction direction) {
+    sides_[static_cast<int>(direction)].begun = true;
+  }
   void tell_data(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
   // Bytes of its body are missing here.
   void tell_gap(Direction direction, uint64_t length, TransactionSink& sink) {

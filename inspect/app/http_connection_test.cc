@@ -26,6 +26,25 @@ TEST(Http, HandsATunnelOver) {
        AppProtocol::kUnknown,
        "early",
        ""},
+      {{client("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n"),
+        server("HTTP/1.1 200 Yes\r\nContent-Length: 2\r\n\r\nok")},
+       Parsed::kChange,
+       AppProtocol::kUnknown,
+       "",
+       ""},
+      {{client("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\nearly"),
+        server("HTTP/1.1 200 Yes\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")},
+       Parsed::kChange,
+       AppProtocol::kUnknown,
+       "early",
+       ""},
+      {{client("GET / HTTP/1.1\r\nHost: h\r\nUpgrade: h2c\r\n\r\nPRI * "
+               "HTTP/2.0\r\n\r\nSM\r\n\r\n\1\2"),
+        server("HTTP/1.1 101 S\r\nUpgrade: h2c\r\n\r\nframes\r\n")},
+       Parsed::kChange,
+       AppProtocol::kHttp2,
+       "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\1\2",
+       "frames\r\n"},
       {{client("GET / HTTP/1.1\r\nHost: h\r\nUpgrade: h2c\r\n\r\n"),
         server("HTTP/1.1 101 S\r\nUpgrade: h2c\r\n\r\nframes\r\n")},
        Parsed::kChange,
@@ -187,57 +206,6 @@ TEST(Http, EndsAResponseWithTheServersEnd) {
   parser->end(kToClient, sink);
   EXPECT_EQ(sink.get(0, kToClient, "http.response_body"), "body");
   parser->end(kToServer, sink);
-}
-
-TEST(Http, BoundsOpenTransactions) {
-  RecordingSink sink;
-  const auto parser = make();
-  for (size_t i = 0; i < kHttpOpenTransactionsMax; i++)
-    ASSERT_EQ(parser->feed(kToServer, bytes_of(get("/")), sink), Parsed::kMore) << i;
-  EXPECT_EQ(parser->feed(kToServer, bytes_of(get("/")), sink), Parsed::kFailed);
-  EXPECT_EQ(sink.events(), std::vector<std::string>{"too_many_open_transactions"});
-  EXPECT_EQ(sink.get_all(Recorded::kEnded).size(), kHttpOpenTransactionsMax);
-}
-
-TEST(Http, BoundsResponsesWithoutRequests) {
-  RecordingSink sink;
-  const auto parser = make();
-  // The request never ends, so that libhtp can let none of the responses go.
-  parser->feed(kToServer, bytes_of("POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n"), sink);
-  Parsed parsed = Parsed::kMore;
-  size_t responses = 0;
-  for (; responses < 2 * kHttpOpenTransactionsMax && parsed == Parsed::kMore; responses++)
-    parsed = parser->feed(kToClient, bytes_of(kOk), sink);
-  EXPECT_EQ(parsed, Parsed::kFailed);
-  EXPECT_LE(responses, kHttpOpenTransactionsMax + 1);
-}
-
-TEST(Http, BoundsTheBytesItHolds) {
-  RecordingSink sink;
-  const auto parser = make();
-  const std::string large =
-      "GET / HTTP/1.1\r\nHost: h\r\nA: " + std::string(60000, 'a') + "\r\n\r\n";
-  Parsed parsed = Parsed::kMore;
-  size_t requests = 0;
-  for (; requests < 100 && parsed == Parsed::kMore; requests++)
-    parsed = parser->feed(kToServer, bytes_of(large), sink);
-  EXPECT_EQ(parsed, Parsed::kFailed);
-  EXPECT_EQ(requests, kHttpHeldBytesMax / large.size() + 1);
-  EXPECT_EQ(sink.events(), std::vector<std::string>{"too_many_bytes_held"});
-}
-
-TEST(Http, BoundsHeaders) {
-  std::string many = "GET / HTTP/1.1\r\nHost: h\r\n";
-  for (uint32_t i = 0; i <= kHttpHeadersMax; i++) many += "A" + std::to_string(i) + ": b\r\n";
-  RecordingSink sink;
-  EXPECT_EQ(converse(*make(), {client(many + "\r\n")}, sink), Parsed::kFailed);
-  EXPECT_EQ(sink.events(), std::vector<std::string>{"request_too_many_headers"});
-
-  RecordingSink line;
-  EXPECT_EQ(converse(*make(), {client("GET /" + std::string(kHttpLineMax, 'a')), client("aa")},
-                     line, 1000),
-            Parsed::kFailed);
-  EXPECT_EQ(line.events(), std::vector<std::string>{"request_field_too_long"});
 }
 
 TEST(Http, GoesOnForAnyNumberOfTransactions) {

@@ -2,6 +2,7 @@
 #include "inspect/app/http_parser.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "inspect/app/http.h"
 #include "inspect/app/http_config.h"
@@ -51,8 +52,7 @@ Parsed HttpParser::feed(Direction direction, std::span<const uint8_t> bytes,
     bytes = {reinterpret_cast<const uint8_t*>(all.data()), all.size()};
   }
   // A line end after a line end ends a header.
-  const std::string_view given = past_.last_given[static_cast<int>(direction)].view();
-  const bool after_line = given.ends_with('\n') || given.ends_with("\n\r");
+  const bool after_line = is_after_line(direction);
   size_t line_end = unsure_line_end(bytes);
   const bool only_ends = count_line_ends(bytes) == bytes.size();
   if (only_ends && after_line && bytes.back() == '\n') line_end = bytes.size();
@@ -79,10 +79,13 @@ Parsed HttpParser::feed(Direction direction, std::span<const uint8_t> bytes,
 Parsed HttpParser::advance(Direction direction, std::span<const uint8_t> bytes) {
   std::string waited;
   for (;;) {
-    const size_t consumed = give(direction, bytes.data(), bytes.size());
+    const size_t consumed = give_all(direction, bytes);
     const std::span<const uint8_t> left = bytes.subspan(consumed);
     std::string& pending = pending_[static_cast<int>(direction)];
-    pending.assign(reinterpret_cast<const char*>(left.data()), left.size());
+    if (full_ && direction == kToServer)
+      rest_[0].append(all_of(left));
+    else
+      pending.assign(all_of(left));
     if (outcome_ != Parsed::kMore) return leave(outcome_);
     if (pending.size() > kHttpPendingMax) {
       tell_event(nullptr, HttpEvent::kTooManyBytesHeld);
@@ -99,8 +102,70 @@ Parsed HttpParser::advance(Direction direction, std::span<const uint8_t> bytes) 
   return Parsed::kMore;
 }
 
+size_t HttpParser::give_all(Direction direction, std::span<const uint8_t> bytes) {
+  size_t given = 0;
+  while (given < bytes.size() && outcome_ == Parsed::kMore) {
+    const std::span<const uint8_t> left = bytes.subspan(given);
+    stop_at_ = is_near_limit(direction, left.size()) ? message_end(direction, left) : 0;
+    const size_t piece = stop_at_ == 0 ? left.size() : stop_at_;
+    const size_t consumed = give(direction, left.data(), piece);
+    given += consumed;
+    if (consumed != piece || (full_ && direction == kToServer)) break;
+  }
+  return given;
+}
+
+// libhtp looks at the line behind a message before it ends it, unless nothing is there; but what
+// has been looked at cannot be given to another parser. So this is where a message may end; 0: not
+// in `bytes`.
+size_t HttpParser::message_end(Direction direction, std::span<const uint8_t> bytes) const {
+  const int64_t left = body_left(direction);
+  if (left > 0) return static_cast<size_t>(left) <= bytes.size() ? static_cast<size_t>(left) : 0;
+  bool line_over = is_after_line(direction);
+  for (size_t i = 0; i < bytes.size(); i++) {
+    if (bytes[i] == '\n' && std::exchange(line_over, true)) return i + 1;
+    if (bytes[i] != '\n' && bytes[i] != '\r') line_over = false;
+  }
+  return 0;
+}
+
+// Of a body whose length is known.
+int64_t HttpParser::body_left(Direction direction) const {
+  htp_connp_t* const c = connection_.get();
+  if (c == nullptr) return 0;
+  const htp_tx_t* tx = htp_connp_get_in_tx(c);
+  if (direction == kToServer)
+    return tx != nullptr && tx->request_progress == HTP_REQUEST_BODY &&
+                   tx->request_transfer_coding == HTP_CODING_IDENTITY
+               ? tx->request_content_length - tx->request_message_len
+               : 0;
+  tx = htp_connp_get_out_tx(c);
+  return tx != nullptr && tx->response_progress == HTP_RESPONSE_BODY &&
+                 tx->response_transfer_coding == HTP_CODING_IDENTITY
+             ? tx->response_content_length - tx->response_message_len
+             : 0;
+}
+
+// Whether `length` bytes can make it full, or give it its last answer.
+bool HttpParser::is_near_limit(Direction direction, size_t length) const {
+  if (direction == kToServer) return is_full_with(1 + length / kHttpRequestMin);
+  return full_ || unmatched_ != 0 || open_.empty();
+}
+
+// `more`: if so many requests come.
+bool HttpParser::is_full_with(size_t more) const {
+  return open_.size() + unmatched_ + more >= kHttpOpenTransactionsMax || held_ > kHttpOpenBytesMax;
+}
+
+// What is given ended with a line.
+bool HttpParser::is_after_line(Direction direction) const {
+  const std::string_view given = past_.last_given[static_cast<int>(direction)].view();
+  return given.ends_with('\n') || given.ends_with("\n\r");
+}
+
 // Returns how many bytes libhtp took; sets outcome_.
 size_t HttpParser::give(Direction direction, const uint8_t* bytes, size_t length) {
+  if (full_ && direction == kToServer) return 0;
   if (!open()) {  // it may have ended with what was given just before
     outcome_ = Parsed::kFailed;
     return length;
@@ -112,14 +177,17 @@ size_t HttpParser::give(Direction direction, const uint8_t* bytes, size_t length
   const int status = request ? htp_connp_req_data(c, nullptr, bytes, length)
                              : htp_connp_res_data(c, nullptr, bytes, length);
   const size_t consumed = request ? htp_connp_req_data_consumed(c) : htp_connp_res_data_consumed(c);
+  if (request && bytes != nullptr) set_aside({bytes, length});
+  if (request && full_) return std::min(consumed, length);
   switch (status) {
     case HTP_STREAM_ERROR:
+      if (request && aside_) return length;  // it need not be HTTP/1
       outcome_ = Parsed::kFailed;
       return length;
     case HTP_STREAM_STOP:
     case HTP_STREAM_TUNNEL:
       if (outcome_ == Parsed::kMore) outcome_ = Parsed::kChange;
-      return std::min(consumed, length);
+      return aside_ && request ? length : std::min(consumed, length);
     case HTP_STREAM_DATA_OTHER:
       return std::min(consumed, length);
     case HTP_STREAM_CLOSED:  // a gap where none can be, or at whose end a response ends
@@ -128,6 +196,16 @@ size_t HttpParser::give(Direction direction, const uint8_t* bytes, size_t length
     default:
       return length;
   }
+}
+
+// What comes before the server has decided whether it is HTTP/1 is taken for that; but it may be
+// for the next protocol to look at.
+void HttpParser::set_aside(std::span<const uint8_t> given) {
+  if (!aside_) return;
+  aside_->append(all_of(given.subspan(std::exchange(aside_from_, 0))));
+  if (aside_->size() <= kHttpPendingMax) return;
+  aside_.reset();
+  aside_lost_ = true;
 }
 
 Parsed HttpParser::gap(Direction direction, uint64_t length, TransactionSink& sink) {
@@ -207,6 +285,10 @@ void HttpParser::close(Direction direction) {
   closing_ = false;
 }
 
+std::string HttpParser::take_rest(Direction direction) {
+  return std::exchange(rest_[static_cast<int>(direction)], {});
+}
+
 std::span<const uint8_t> HttpParser::rest(Direction direction) const {
   const std::string& rest = rest_[static_cast<int>(direction)];
   return {reinterpret_cast<const uint8_t*>(rest.data()), rest.size()};
@@ -240,6 +322,7 @@ size_t HttpParser::memory() const {
   size_t bytes = sizeof(*this) + heap_of(open_) + heap_of(done_);
   for (const auto* texts : {&pending_, &rest_})
     bytes += heap_of((*texts)[0]) + heap_of((*texts)[1]);
+  if (aside_) bytes += heap_of(*aside_);
   for (const auto& transaction : open_) bytes += transaction->memory() + kTransactionNotesBytes;
   if (connection_ != nullptr) bytes += kConnectionBytes + started_ * sizeof(void*);
   return bytes;
@@ -264,13 +347,18 @@ void HttpParser::end_all() {
 
 // Nothing is parsed from here on.
 Parsed HttpParser::leave(Parsed outcome) {
+  if (outcome == Parsed::kChange && aside_lost_) {
+    tell_event(nullptr, HttpEvent::kTooManyBytesHeld);
+    outcome = Parsed::kFailed;
+  }
   outcome_ = outcome;
   end_all();
   done_.clear();
   connection_.reset();
   if (outcome == Parsed::kChange) {
-    rest_[0].swap(pending_[0]);
+    rest_[0].append(aside_.value_or("")).append(pending_[0]);
     rest_[1].swap(pending_[1]);
+    pending_[0].clear();
   }
   return outcome;
 }
@@ -294,8 +382,9 @@ HttpTransaction* HttpParser::add(htp_tx_t* tx) {
 int HttpParser::hold(HttpTransaction* transaction, size_t length) {
   if (transaction != nullptr) transaction->held += length;
   held_ += length;
-  if (held_ <= kHttpHeldBytesMax) return HTP_OK;
+  if ((transaction == nullptr ? held_ : transaction->held) <= kHttpHeldBytesMax) return HTP_OK;
   tell_event(transaction, HttpEvent::kTooManyBytesHeld);
+  outcome_ = Parsed::kFailed;
   return HTP_ERROR;
 }
 

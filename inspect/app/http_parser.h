@@ -50,6 +50,18 @@ class HttpParser final : public Parser {
   // Nothing is open, so that another one can go on.
   std::optional<Past> past() const;
 
+  // So many requests wait for their answers that it takes no more: those that follow are another
+  // one's. It goes on with the answers.
+  bool is_full() const { return full_; }
+  // It was full and has all its answers, or can hold no more of those that nobody asked for: those
+  // that follow are another one's.
+  bool is_answered() const { return answered_; }
+  // What was fed and is of the other one.
+  std::string take_rest(Direction direction);
+  // What the other one begins with; the answers may have gone on in a third.
+  const Past& left() const { return past_; }
+  void answers_follow(const Past& past) { past_.last_given[1] = past.last_given[1]; }
+
   Parsed feed(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) override;
   Parsed gap(Direction direction, uint64_t length, TransactionSink& sink) override;
   void end(Direction direction, TransactionSink& sink) override;
@@ -88,9 +100,17 @@ class HttpParser final : public Parser {
   size_t length_of_gap(Direction direction, uint64_t length) const;
   Parsed advance(Direction direction, std::span<const uint8_t> bytes);
   bool flush(Direction direction);
+  size_t give_all(Direction direction, std::span<const uint8_t> bytes);
+  size_t message_end(Direction direction, std::span<const uint8_t> bytes) const;
+  int64_t body_left(Direction direction) const;
+  bool is_near_limit(Direction direction, size_t length) const;
+  bool is_full_with(size_t more) const;
+  bool is_after_line(Direction direction) const;
   size_t give(Direction direction, const uint8_t* bytes, size_t length);
   HttpTransaction* add(htp_tx_t* tx);
   int hold(HttpTransaction* transaction, size_t length);
+  void maybe_http2(std::string_view line);
+  void set_aside(std::span<const uint8_t> given);
   int on_header_data(const htp_tx_data_t& data, Direction direction);
   void finish(HttpTransaction& transaction, Direction direction);
   FileEnd end_of(const htp_tx_t& tx, Direction direction) const;
@@ -112,6 +132,13 @@ class HttpParser final : public Parser {
   std::string pending_[2];              // waits for more, or for the other direction
   bool in_header_[2] = {false, false};  // between the first line and the end of the headers
   bool closing_ = false;                // libhtp completes what the end of the connection cuts off
+  bool full_ = false, answered_ = false;
+  size_t stop_at_ = 0;  // where in what is given a message may end; 0: nobody asks
+  // Of the client, when what it says may be of another protocol; from aside_from_ on in what is
+  // given. aside_lost_: there was too much.
+  std::optional<std::string> aside_;
+  size_t aside_from_ = 0;
+  bool aside_lost_ = false;
   Parsed outcome_ = Parsed::kMore;
   AppProtocol next_ = AppProtocol::kUnknown;
   std::string rest_[2];

@@ -10,6 +10,8 @@ namespace {
 
 constexpr Direction kToServer = Direction::kToServer;
 constexpr Direction kToClient = Direction::kToClient;
+// The first line of what an HTTP/2 client says, RFC 9113, 3.4
+constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0";
 
 HttpTransaction* transaction_of(const htp_tx_t* tx) {
   return tx == nullptr ? nullptr : static_cast<HttpTransaction*>(htp_tx_get_user_data(tx));
@@ -18,6 +20,11 @@ HttpTransaction* transaction_of(const htp_tx_t* tx) {
 bool is_tunnel(const htp_tx_t& tx) {
   return tx.request_method_number == HTP_M_CONNECT && tx.response_status_number >= 200 &&
          tx.response_status_number <= 299;
+}
+
+// A proxy has none; who has, is an origin that takes CONNECT for any other request.
+bool has_body(const htp_tx_t& tx) {
+  return tx.response_transfer_coding == HTP_CODING_CHUNKED || tx.response_content_length > 0;
 }
 
 // When the end of a response and a part of the next one's first line come together, libhtp 0.5.42
@@ -45,6 +52,7 @@ void HttpParser::on_message(std::string_view message) {
 
 // libhtp would call it again and again if it said no: on_request_line() does.
 int HttpParser::on_request_start(htp_tx_t* tx) {
+  if (aside_ && !aside_->starts_with(kHttp2Preface)) aside_.reset();  // behind CONNECT, still HTTP
   if (add(tx) == nullptr) outcome_ = Parsed::kFailed;
   return HTP_OK;
 }
@@ -54,6 +62,7 @@ int HttpParser::on_request_line(htp_tx_t* tx) {
   if (transaction == nullptr) return HTP_ERROR;
   transaction->tell_request_line(*sink_);
   in_header_[0] = tx->is_protocol_0_9 == 0;
+  maybe_http2(view_of(tx->request_line));
   return hold(transaction, view_of(tx->request_line).size());
 }
 
@@ -81,6 +90,8 @@ int HttpParser::on_request_headers(htp_tx_t* tx) {
 }
 
 int HttpParser::on_request_body(const htp_tx_data_t& data) {
+  if (data.data != nullptr && data.tx->request_content_length < 0)
+    maybe_http2({reinterpret_cast<const char*>(data.data), data.len});
   if (HttpTransaction* const transaction = transaction_of(data.tx))
     transaction->tell_body(kToServer, {data.data, data.len}, *sink_);
   return HTP_OK;
@@ -95,7 +106,21 @@ int HttpParser::on_request_trailer(htp_tx_t* tx) {
 int HttpParser::on_request_complete(htp_tx_t* tx) {
   in_header_[0] = false;
   if (HttpTransaction* const transaction = transaction_of(tx)) finish(*transaction, kToServer);
-  return HTP_OK;
+  full_ = direction_ == kToServer && stop_at_ != 0 && is_full_with(0) &&
+          htp_connp_req_data_consumed(connection_.get()) == stop_at_;
+  return full_ ? HTP_STOP : HTP_OK;
+}
+
+// A client may say it at once (RFC 7540, 3.2, would have it wait for the 101). To libhtp it is a
+// request, or a body that does not belong there.
+void HttpParser::maybe_http2(std::string_view line) {
+  if (aside_ || !line.starts_with(kHttp2Preface)) return;
+  const bool asked = std::ranges::any_of(open_, [](const auto& transaction) {
+    return !http_header(transaction->tx->request_headers, "upgrade").empty();
+  });
+  if (!asked) return;
+  aside_ = std::string(kHttp2Preface) + "\r\n";
+  aside_from_ = htp_connp_req_data_consumed(connection_.get());
 }
 
 int HttpParser::on_response_start(htp_tx_t* tx) {
@@ -122,6 +147,9 @@ int HttpParser::on_response_line(htp_tx_t* tx) {
     tx->seen_100continue = 0;
     transaction->interim = true;
   }
+  // libhtp takes no body behind CONNECT.
+  transaction->tunnel = is_tunnel(*tx);
+  if (transaction->tunnel) tx->request_method_number = HTP_M_UNKNOWN;
   return hold(transaction, view_of(tx->response_line).size());
 }
 
@@ -133,10 +161,18 @@ int HttpParser::on_response_headers(htp_tx_t* tx) {
   HttpTransaction* const transaction = transaction_of(tx);
   in_header_[1] = false;
   if (transaction == nullptr) return HTP_OK;
+  if (transaction->tunnel) tx->request_method_number = HTP_M_CONNECT;
   transaction->tell_response_headers(*sink_);
-  if (is_tunnel(*tx)) return HTP_STOP;
-  if (tx->response_status_number != 101) return HTP_OK;
+  if (transaction->tunnel) {
+    if (!has_body(*tx)) return HTP_STOP;
+    aside_.emplace();
+    return HTP_OK;
+  }
   const bool asked = !http_header(tx->request_headers, "upgrade").empty();
+  if (tx->response_status_number != 101) {
+    if (asked) aside_.reset();
+    return HTP_OK;
+  }
   const std::string_view upgrade = http_header(tx->response_headers, "upgrade");
   if (asked && equals_lower(upgrade, "h2c")) next_ = AppProtocol::kHttp2;
   if (asked && equals_lower(upgrade, "websocket")) outcome_ = Parsed::kDone;
@@ -156,10 +192,17 @@ int HttpParser::on_response_trailer(htp_tx_t* tx) {
   return HTP_OK;
 }
 
+// Behind CONNECT either side may go on in another protocol, unless the client went on in HTTP while
+// the answer came.
 int HttpParser::on_response_complete(htp_tx_t* tx) {
   in_header_[1] = false;
-  if (HttpTransaction* const transaction = transaction_of(tx)) finish(*transaction, kToClient);
-  return HTP_OK;
+  HttpTransaction* const transaction = transaction_of(tx);
+  if (transaction == nullptr) return HTP_OK;
+  const bool tunnel = transaction->tunnel && htp_connp_get_in_tx(connection_.get()) == tx;
+  finish(*transaction, kToClient);
+  answered_ = idle() && (full_ || unmatched_ >= kHttpOpenTransactionsMax) && stop_at_ != 0 &&
+              htp_connp_res_data_consumed(connection_.get()) == stop_at_;
+  return tunnel || answered_ ? HTP_STOP : HTP_OK;
 }
 
 // Not before, because after on_response_complete() libhtp may still want the other direction first;

@@ -43,6 +43,7 @@ class HttpTransaction final : public Transaction {
   htp_tx_t* const tx;
   size_t held = 0;       // bytes of lines and headers
   bool interim = false;  // a response came before the one that answers
+  bool tunnel = false;   // CONNECT, and the server agrees
 
  private:
   struct Side {

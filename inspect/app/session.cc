@@ -44,6 +44,7 @@ void AppSession::begin_probing() {
 
 void AppSession::feed(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) {
   if (bytes.empty()) return;
+  changes_ = 0;
   take(direction, bytes, sink);
   uncounted_ += static_cast<uint32_t>(bytes.size());
   if (state_ != State::kParsing || uncounted_ >= charge_.bytes() / kHeldPerByte) settle(sink);
@@ -132,9 +133,10 @@ void AppSession::probe_datagram(Direction direction, std::span<const uint8_t> by
 }
 
 // A server that does not speak a protocol is not asked in it. But what it says before it is asked
-// hides no request.
+// hides no request, and behind a CONNECT its first bytes may be what is left of its answer.
 void AppSession::rule_out(Direction direction, uint32_t entries) {
   of(probing_->candidates, direction) &= ~entries;
+  if (probing_->tunnel) return;
   const bool client = direction == Direction::kToServer;
   entries &= client ? ~probing_->server_decides : ~probing_->client_first;
   of(probing_->candidates, opposite(direction)) &= ~entries;
@@ -260,10 +262,13 @@ void AppSession::change_protocol(TransactionSink& sink) {
   }
   parser_.reset();
   if (++changes_ > kProtocolChangesMax) {
-    state_ = State::kFinished;
+    give_up();
+    failed_ = true;
+    sink.event(nullptr, Direction::kToServer, "applayer_proto_detection_skipped");
     return;
   }
   begin_probing();
+  if (probing_) probing_->tunnel = next == AppProtocol::kUnknown;
   const auto found = std::find_if(protocols_.begin(), protocols_.end(),
                                   [&](const ProtocolEntry& e) { return e.protocol == next; });
   if (found != protocols_.end()) {

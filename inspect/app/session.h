@@ -15,7 +15,8 @@ namespace sluice::inspect {
 // Bytes of a direction of a connection that are kept to recognise the protocol; if they do not
 // tell, only the other direction can.
 inline constexpr size_t kProbeBytesMax = 2048;
-// A connection changes its protocol at most so often (SMTP -> TLS, HTTP -> HTTP/2).
+// A connection changes its protocol (SMTP -> TLS, HTTP -> HTTP/2, CONNECT) at most so often in what
+// comes at once; then it is given up.
 inline constexpr int kProtocolChangesMax = 4;
 
 // All protocols that are understood.
@@ -62,6 +63,7 @@ class AppSession {
     uint32_t candidates[2] = {};             // bits of protocols_ that a direction may still tell
     uint32_t server_decides = 0;             // those of which a client's no is not the last word
     uint32_t client_first = 0;               // ... a server's is not
+    bool tunnel = false;                     // each direction tells for itself alone
     bool heard = false;                      // somebody has spoken,
     Direction first = Direction::kToServer;  // and this one first
     std::vector<uint8_t> early[2];

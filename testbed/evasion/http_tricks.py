@@ -37,6 +37,66 @@ def pipelined(word):
 
 
 @case
+def pipelined_by_hundreds(word):
+    """More than are kept until their answers come."""
+    c = Connection()
+    c.say(0, get(b"/") * 300 + get(b"/" + word + b"/path"))
+    c.say(1, answer(b"ok") * 300 + answer(word + b"-body"))
+    return c.close()
+
+
+@case
+def behind_connect(word):
+    """An origin answers CONNECT as any other request."""
+    c = Connection()
+    for body in (b"ok", b"", b"ok", b"ok", b"ok", b"ok"):
+        c.say(0, b"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n")
+        c.say(1, answer(body))
+    c.say(0, get(b"/" + word + b"/path"))
+    c.say(1, answer(word + b"-body"))
+    return c.close()
+
+
+def frame(kind, flags, stream, payload=b""):
+    return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + payload
+
+
+def headers(stream, *fields, flags=5):
+    text = b"".join(bytes((0, len(name))) + name + bytes((len(value),)) + value for name, value in fields)
+    return frame(1, flags, stream, text)
+
+
+def request(stream, path, flags=5):
+    return headers(stream, (b":method", b"GET"), (b":scheme", b"http"), (b":path", path), flags=flags)
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0)
+
+
+@case
+def http2_before_it_may(word):
+    """The client does not wait for the server's word that it may."""
+    c = Connection()
+    upgrade = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk")
+    c.say(0, get(b"/", *upgrade) + PREFACE + request(3, b"/" + word + b"/path"))
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    c.say(1, switch + frame(4, 0, 0) + headers(1, (b":status", b"200")))
+    c.say(1, headers(3, (b":status", b"200"), flags=4) + frame(0, 1, 3, word + b"-body"))
+    return c.close()
+
+
+@case
+def http2_streams_by_hundreds(word):
+    """More than are kept until they end."""
+    c = Connection()
+    c.say(0, PREFACE)
+    c.say(1, frame(4, 0, 0))
+    c.say(0, b"".join(request(2 * i + 1, b"/", flags=4) for i in range(300)) + request(601, b"/" + word + b"/path"))
+    c.say(1, headers(601, (b":status", b"200"), flags=4) + frame(0, 1, 601, word + b"-body"))
+    return c.close()
+
+
+@case
 def interim_answers(word):
     c = Connection()
     c.say(0, b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n")

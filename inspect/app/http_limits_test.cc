@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an HTTP connection may fill, and what is seen behind it.
+#include "inspect/app/http_for_test.h"
+
+namespace sluice::inspect {
+namespace {
+
+using namespace testing;  // NOLINT
+
+// Behind the limit a second parser takes the requests until the first one has its answers.
+TEST(Http, MoreRequestsThanAreOpen) {
+  constexpr size_t kRequests = kHttpOpenTransactionsMax + 40;
+  std::string requests, answers;
+  for (size_t i = 0; i < kRequests; i++) {
+    requests += get("/" + std::to_string(i));
+    answers += "HTTP/1.1 200 OK\r\nServer: " + std::to_string(i) + "\r\nContent-Length: 1\r\n\r\nx";
+  }
+  for (const size_t piece : {size_t{7}, size_t{1000}, SIZE_MAX}) {
+    RecordingSink sink;
+    const auto parser = make();
+    EXPECT_EQ(converse(*parser, {client(requests), server(answers), client(get("/n")), server(kOk)},
+                       sink, piece),
+              Parsed::kMore);
+    EXPECT_EQ(sink.events(), std::vector<std::string>{"too_many_open_transactions"});
+    ASSERT_EQ(sink.get_all(Recorded::kEnded).size(), kRequests + 1);
+    for (size_t i = 0; i < kRequests; i++) {
+      ASSERT_EQ(sink.get(i, kToServer, "http.uri"), "/" + std::to_string(i));
+      ASSERT_EQ(sink.get(i, kToClient, "http.server"), std::to_string(i));
+    }
+    EXPECT_EQ(sink.get(kRequests, kToServer, "http.uri"), "/n");
+    EXPECT_EQ(sink.get(kRequests, kToClient, "http.stat_code"), "200");
+  }
+}
+
+// With twice as many, the answers are seen, but nobody knows whose they are.
+TEST(Http, RequestsThatAreGivenUp) {
+  constexpr size_t kRequests = 2 * kHttpOpenTransactionsMax + 10;
+  for (const size_t piece : {size_t{31}, SIZE_MAX}) {
+    RecordingSink sink;
+    const auto parser = make();
+    const auto feed = [&](Direction direction, std::string_view text) {
+      for (; !text.empty(); text.remove_prefix(std::min(piece, text.size())))
+        ASSERT_EQ(parser->feed(direction, bytes_of(std::string(text.substr(0, piece))), sink),
+                  Parsed::kMore);
+    };
+    std::string answers;
+    for (size_t i = 0; i < kRequests; i++) {
+      feed(kToServer, get("/" + std::to_string(i)));
+      answers += kOk;
+      if (i % 100 == 0) {
+        ASSERT_LT(parser->memory(), 4U << 20);
+      }
+    }
+    feed(kToClient, answers + "HTTP/1.1 202 A\r\nServer: last\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_EQ(sink.get_all(Recorded::kBuffer, "http.uri").size(), kRequests);
+    EXPECT_EQ(sink.get_all(Recorded::kBuffer, "http.stat_code").size(), kRequests + 1);
+    EXPECT_EQ(sink.get_all(Recorded::kBuffer, "http.server"), std::vector<std::string>{"last"});
+    parser->end(kToServer, sink);
+    parser->end(kToClient, sink);
+    EXPECT_EQ(sink.get_all(Recorded::kFinished).size(), 2 * sink.get_all(Recorded::kEnded).size());
+  }
+}
+
+// So does who sends so many headers that no more are kept.
+TEST(Http, HeadersOfManyOpenRequests) {
+  const std::string request =
+      "GET / HTTP/1.1\r\nHost: h\r\nA: " + std::string(20000, 'a') + "\r\n\r\n";
+  RecordingSink sink;
+  const auto parser = make();
+  for (size_t i = 0; i < 300; i++) {
+    ASSERT_EQ(parser->feed(kToServer, bytes_of(request), sink), Parsed::kMore) << i;
+    ASSERT_LT(parser->memory(), 4U << 20);
+  }
+  parser->feed(kToServer, bytes_of(get("/last")), sink);
+  EXPECT_EQ(sink.get_all(Recorded::kBuffer, "http.uri").back(), "/last");
+}
+
+TEST(Http, BoundsResponsesWithoutRequests) {
+  RecordingSink sink;
+  const auto parser = make();
+  // The request never ends, so that libhtp can let none of the responses go.
+  parser->feed(kToServer, bytes_of("POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n"), sink);
+  Parsed parsed = Parsed::kMore;
+  size_t responses = 0;
+  for (; responses < 2 * kHttpOpenTransactionsMax && parsed == Parsed::kMore; responses++)
+    parsed = parser->feed(kToClient, bytes_of(kOk), sink);
+  EXPECT_EQ(parsed, Parsed::kFailed);
+  EXPECT_LE(responses, kHttpOpenTransactionsMax + 1);
+}
+
+TEST(Http, BoundsTheBytesItHolds) {
+  RecordingSink sink;
+  const auto parser = make();
+  parser->feed(kToServer, bytes_of("GET / HTTP/1.1\r\nHost: h\r\n"), sink);
+  const std::string large = std::string(60000, 'a') + "\r\n";
+  Parsed parsed = Parsed::kMore;
+  size_t headers = 0;
+  for (; headers < 100 && parsed == Parsed::kMore; headers++)
+    parsed = parser->feed(kToServer, bytes_of("A" + std::to_string(headers) + ": " + large), sink);
+  EXPECT_EQ(parsed, Parsed::kFailed);
+  EXPECT_NEAR(headers, kHttpHeldBytesMax / large.size(), 2);
+  EXPECT_EQ(sink.events(), std::vector<std::string>{"too_many_bytes_held"});
+}
+
+TEST(Http, BoundsHeaders) {
+  std::string many = "GET / HTTP/1.1\r\nHost: h\r\n";
+  for (uint32_t i = 0; i <= kHttpHeadersMax; i++) many += "A" + std::to_string(i) + ": b\r\n";
+  RecordingSink sink;
+  EXPECT_EQ(converse(*make(), {client(many + "\r\n")}, sink), Parsed::kFailed);
+  EXPECT_EQ(sink.events(), std::vector<std::string>{"request_too_many_headers"});
+
+  RecordingSink line;
+  EXPECT_EQ(converse(*make(), {client("GET /" + std::string(kHttpLineMax, 'a')), client("aa")},
+                     line, 1000),
+            Parsed::kFailed);
+  EXPECT_EQ(line.events(), std::vector<std::string>{"request_field_too_long"});
+}
+
+}  // namespace
+}  // namespace sluice::inspect
