@@ -45,7 +45,7 @@ inline constexpr size_t kHttpProbeLineMax = 1024;
 inline constexpr size_t kHttpBoundaryMax = 200;
 inline constexpr size_t kHttpPartHeaderMax = 4096;
 inline constexpr size_t kHttpFileNameMax = 1024;
-// The parts of one body whose file names are told; the contents of all parts are.
+// The files of one body; more are an event. They are bounded by what is told of a body.
 inline constexpr size_t kHttpPartNamesMax = 128;
 
 }  // namespace sluice::inspect

@@ -48,10 +48,7 @@ class HttpBody::Teller : public HttpInflate::Listener, public HttpMultipart::Lis
   void on_file(std::string_view name) override {
     body_.file_begins_ = true;
     if (name.size() > kHttpFileNameMax) trouble = Trouble::kLongName;
-    if (body_.part_names_.size() == kHttpPartNamesMax) {
-      trouble = Trouble::kTooManyFiles;
-      return;
-    }
+    if (body_.part_names_.size() == kHttpPartNamesMax) trouble = Trouble::kTooManyFiles;
     body_.part_names_.emplace_back(name.substr(0, kHttpFileNameMax));
     if (!name.empty())
       sink_.buffer(transaction_, direction_, Buffer::kFileName, bytes_of(body_.part_names_.back()));

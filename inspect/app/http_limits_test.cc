@@ -102,6 +102,24 @@ TEST(Http, BoundsTheBytesItHolds) {
   EXPECT_EQ(sink.events(), std::vector<std::string>{"too_many_bytes_held"});
 }
 
+TEST(Http, NamesOfManyFiles) {
+  std::string body;
+  for (size_t i = 0; i < kHttpPartNamesMax + 100; i++)
+    body +=
+        "--b\r\nContent-Disposition: form-data; filename=f" + std::to_string(i) + "\r\n\r\nx\r\n";
+  body += "--b--\r\n";
+  RecordingSink sink;
+  converse(*make(),
+           {client("POST / HTTP/1.1\r\nHost: h\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+                   "Content-Length: " +
+                   std::to_string(body.size()) + "\r\n\r\n" + body)},
+           sink);
+  const auto names = sink.get_all(Recorded::kBuffer, "file.name");
+  ASSERT_EQ(names.size(), kHttpPartNamesMax + 100);
+  EXPECT_EQ(names.back(), "f" + std::to_string(kHttpPartNamesMax + 99));
+  EXPECT_EQ(sink.events(), std::vector<std::string>{"multipart_generic_error"});
+}
+
 TEST(Http, BoundsHeaders) {
   std::string many = "GET / HTTP/1.1\r\nHost: h\r\n";
   for (uint32_t i = 0; i <= kHttpHeadersMax; i++) many += "A" + std::to_string(i) + ": b\r\n";

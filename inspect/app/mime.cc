@@ -54,7 +54,6 @@ void MimeParser::begin_part(size_t depth) {
   depth_ = depth;
   state_ = State::kHeaders;
   mail_ = false;
-  headers_ = 0;
   header_.clear();
   content_type_.clear();
   disposition_.clear();
@@ -75,7 +74,7 @@ void MimeParser::header_line(std::string_view text, bool begins, LineEnd end, Mi
 
 void MimeParser::header_ends(MimeSink& sink) {
   const size_t colon = header_.find(':');
-  if (colon != std::string::npos && headers_++ < kMimeHeadersMax) {
+  if (colon != std::string::npos) {
     const std::string name = lower_case(trimmed(std::string_view(header_).substr(0, colon)));
     const std::string_view value = trimmed(std::string_view(header_).substr(colon + 1));
     if (name.size() > kMimeHeaderNameMax) fault(kLongName, sink);

@@ -20,7 +20,6 @@ namespace sluice::inspect {
 
 inline constexpr size_t kMimeDepthMax = 8;         // parts within parts
 inline constexpr size_t kMimeHeaderMax = 8192;     // of one header, unfolded
-inline constexpr size_t kMimeHeadersMax = 256;     // of a part that are looked at
 inline constexpr size_t kMimeBoundaryMax = 256;    // RFC 2046 allows 70; a longer one is an event
 inline constexpr size_t kMimeHeaderNameMax = 75;   // the same, as in Suricata
 inline constexpr size_t kMimeLinePartMax = 1024;   // longer lines come in parts of this length
@@ -87,7 +86,6 @@ class MimeParser {
   bool mail_ = true;    // the headers are the mail's own
   size_t depth_ = 0;    // of this mail within mails
   std::string header_;  // that may go on in the next line
-  size_t headers_ = 0;  // of this part
   std::string content_type_, disposition_, encoding_;
   std::vector<Around> around_;  // the parts that this one is in
   std::variant<Plain, Base64Decoder, QuotedPrintableDecoder> decoder_;

@@ -39,10 +39,11 @@ void write_addresses(JsonLine& line, std::string_view key, std::string_view list
   line.close_array();
 }
 
-void write_list(JsonLine& line, std::string_view key, const std::deque<std::string>& list) {
+void write_list(JsonLine& line, std::string_view key, const std::deque<std::string>& list,
+                size_t max) {
   if (list.empty()) return;
   line.open_array(key);
-  for (const std::string& text : list) line.element(text);
+  for (size_t i = 0; i < std::min(list.size(), max); i++) line.element(list[i]);
   line.close_array();
 }
 
@@ -75,10 +76,7 @@ void SmtpTransaction::mail_from(std::string_view address, TransactionSink& sink)
 
 void SmtpTransaction::rcpt_to(std::string_view address, TransactionSink& sink) {
   sink_ = &sink;
-  if (rcpt_to_.size() == kSmtpRecipientsMax) {
-    if (!std::exchange(too_many_, true)) sink.event(this, kUp, "too_many_recipients");
-    return;
-  }
+  if (rcpt_to_.size() == kSmtpRecipientsMax) sink.event(this, kUp, "too_many_recipients");
   tell(Buffer::kSmtpRcptTo, rcpt_to_.emplace_back(address));
 }
 
@@ -106,8 +104,7 @@ void SmtpTransaction::mail_header(std::string_view name, std::string_view value)
 }
 
 bool SmtpTransaction::file_begins(std::string_view name) {
-  if (!name.empty() && files_.size() < kSmtpFilesMax)
-    tell(Buffer::kFileName, files_.emplace_back(name));
+  if (!name.empty()) tell(Buffer::kFileName, files_.emplace_back(name));
   if (!sink_->wants(Buffer::kFileData)) return false;
   sink_->file_begins(*this, kUp, name);
   return true;
@@ -126,7 +123,7 @@ void SmtpTransaction::write(JsonLine& line) const {
   line.open("smtp");
   if (!helo_.empty()) line.string("helo", helo_);
   if (mail_from_seen_) line.string("mail_from", mail_from_);
-  write_list(line, "rcpt_to", rcpt_to_);
+  write_list(line, "rcpt_to", rcpt_to_, kSmtpRecipientsMax);
   line.close();
   if (mail_ == Mail::kNone) return;
   line.open("email");
@@ -140,7 +137,7 @@ void SmtpTransaction::write(JsonLine& line) const {
     else
       line.string(shown.key, found->second);
   }
-  write_list(line, "attachment", files_);
+  write_list(line, "attachment", files_, kSmtpFilesMax);
   line.close();
 }
 

@@ -13,8 +13,9 @@
 
 namespace sluice::inspect {
 
-inline constexpr size_t kSmtpRecipientsMax = 256;  // of a mail that are told and logged
-inline constexpr size_t kSmtpFilesMax = 256;       // names, of a mail
+// Of a mail, in an event. Rules see all, for which the memory of a flow's parser is the bound.
+inline constexpr size_t kSmtpRecipientsMax = 256;  // more are an event of their own
+inline constexpr size_t kSmtpFilesMax = 256;       // names
 inline constexpr size_t kSmtpAddressesMax = 64;    // of a header, in an event
 
 class SmtpTransaction final : public Transaction, private MimeSink {
@@ -47,7 +48,6 @@ class SmtpTransaction final : public Transaction, private MimeSink {
 
   std::string helo_, mail_from_;
   bool mail_from_seen_ = false;
-  bool too_many_ = false;                    // recipients
   std::deque<std::string> rcpt_to_, files_;  // what was told does not move
   std::vector<std::pair<std::string, std::string>> headers_;
   enum class Mail : uint8_t { kNone, kBegun, kDone };
