@@ -38,7 +38,7 @@ void Events::stats(const DpiCounters& counters, int64_t time_us) {
   inspect::begin_event(line_, time_us, "stats", 0, {});
   line_.open("dpi");
   for (const CounterField& field : counter_fields())
-    line_.unsigned_number(field.name, counters.*field.value);
+    line_.unsigned_number(std::string_view(field.name), counters.*field.value);
   line_.close();
   inspect::end_event(line_, sensor_name_, eve_);
 }

@@ -210,6 +210,7 @@ TEST_F(IdsControlsTest, TheEventSaysWhatTheSocketSays) {
   asked.erase("rules");
   asked["flow"].erase("active");
   asked["tcp"].erase("memuse");
+  asked["flow"].erase("memuse");  // of a worker that has not told yet, too
   two_.appliances[0]->finish(time_us_);
   json last;
   std::istringstream lines(eve_.text());
@@ -217,6 +218,7 @@ TEST_F(IdsControlsTest, TheEventSaysWhatTheSocketSays) {
   ASSERT_EQ(last["event_type"], "stats");
   last["stats"]["flow"].erase("active");
   last["stats"]["tcp"].erase("memuse");
+  last["stats"]["flow"].erase("memuse");
   EXPECT_EQ(last["stats"].erase("uptime"), 1u);
   EXPECT_EQ(last["stats"]["detect"].erase("engines"), 1u);
   EXPECT_EQ(last["stats"], asked);

@@ -125,7 +125,7 @@ constexpr IdsCounter kCounters[] = {
      [](Inspector& i) { return i.counters().alerts_suppressed; }},
     {"detect.fired_full", "Rules that may report the same bytes of a connection again.",
      [](Inspector& i) { return i.counters().fired_full; }},
-    {"detect.host_bits_forgotten", "Bits of addresses that made room for others.",
+    {"detect.xbits_forgotten", "Bits of addresses that made room for others.",
      [](Inspector& i) { return i.host_bits().evicted(); }},
     {"detect.match_limit", "Payloads on which a rule spent all it may.",
      [](Inspector& i) { return i.matcher().cost_limit_hits(); }},

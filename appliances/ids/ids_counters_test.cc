@@ -52,7 +52,9 @@ class CountersTest : public ::testing::Test {
     options.inspection = inspection;
     options.inspection.events.types = *inspect::EventTypes::parse(events);
     options.rules.rule_texts = {
-        {"test", "alert tcp any any -> any any (content:\"evil\"; sid:1;)"}};
+        {"test",
+         "alert tcp any any -> any any (content:\"evil\"; sid:1;)\nalert tcp any any -> any any "
+         "(app-layer-event:applayer_detect_protocol_only_one_direction; sid:2;)"}};
     eve_.clear();
     auto made = make_ids(options, eve_);
     ASSERT_TRUE(made) << made.error().text();
@@ -212,6 +214,17 @@ TEST_F(CountersTest, AConnectionMetInItsMiddleIsASessionToo) {
   EXPECT_EQ(stats.at("decoder").at("bytes"), 20 + 20 + 16);
 }
 
+// Rules about the event know the protocol before the packet's bytes are all parsed.
+TEST_F(CountersTest, AProtocolThatAnEventTellsOfIsCounted) {
+  start({});
+  connect({});
+  send(tcp({}, kTcpAck, 101, 501, "no request, but long enough to tell\r\n"));
+  send(tcp(Ends().turned(), kTcpAck, 501, 138, kAnswer));
+  const json stats = counted();
+  EXPECT_EQ(stats.at("detect").at("alert"), 1);
+  EXPECT_EQ(stats.at("app_layer").at("flow").at("http"), 1);
+}
+
 TEST_F(CountersTest, BytesThatWereNotSeenAreAGap) {
   start({});
   connect({});
@@ -242,8 +255,7 @@ TEST_F(CountersTest, EachExceptionHasItsReasonAndItsPolicy) {
        "/tcp/reassembly_exception_policy/drop_packet", [](auto& o) { o.stream_memory_max = 1000; },
        [&] {
          connect(c);
-         send(tcp(c, kTcpAck, 101, 501, std::string(900, 'a')));
-         send(tcp(c, kTcpAck, 1001, 501, std::string(200, 'a')));
+         send(tcp(c, kTcpAck, 101, 501, std::string(1100, 'a')));
        }},
       {Cause::kSessionMemory, Policy::kReject, "stream memcap",
        "/tcp/ssn_memcap_exception_policy/reject", [](auto& o) { o.session_memory_max = 0; },
@@ -302,29 +314,6 @@ TEST_F(CountersTest, WhoseParserGaveUp) {
   send(tcp({}, kTcpAck, 148, 501, "more"));
   EXPECT_EQ(not_zero(counted().at("app_layer").at("error")),
             (json{{"/http/parser", 1}, {"/exception_policy/ignore", 1}}));
-}
-
-// --- of several workers ---
-
-IdsNumbers numbers_with(uint64_t packets, uint64_t bytes, uint64_t largest) {
-  IdsNumbers out;
-  for (const IdsCounter& counter : ids_counters()) {
-    const std::string_view path = counter.path;
-    out.values.push_back(path == "decoder.pkts"           ? packets
-                         : path == "decoder.bytes"        ? bytes
-                         : path == "decoder.max_pkt_size" ? largest
-                                                          : 0);
-  }
-  return out;
-}
-
-TEST(IdsNumbersTest, OfSeveralWorkersTheLargestAndTheAverageOfAll) {
-  IdsNumbers all = numbers_with(1, 100, 100);
-  all += numbers_with(3, 60, 30);
-  EXPECT_EQ(not_zero(stats_of(all)), (json{{"/decoder/pkts", 4},
-                                           {"/decoder/bytes", 160},
-                                           {"/decoder/avg_pkt_size", 40},
-                                           {"/decoder/max_pkt_size", 100}}));
 }
 
 // --- fragments ---

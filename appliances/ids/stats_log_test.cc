@@ -127,5 +127,27 @@ TEST_F(StatsLogTest, LiveWhatTheKernelHasSeen) {
                             "kernel_drops_delta": 6})"));
 }
 
+IdsNumbers numbers_with(uint64_t packets, uint64_t bytes, uint64_t largest) {
+  IdsNumbers out;
+  for (const IdsCounter& counter : ids_counters()) {
+    const std::string_view path = counter.path;
+    out.values.push_back(path == "decoder.pkts"           ? packets
+                         : path == "decoder.bytes"        ? bytes
+                         : path == "decoder.max_pkt_size" ? largest
+                                                          : 0);
+  }
+  return out;
+}
+
+TEST(IdsNumbersTest, OfSeveralWorkersTheLargestAndTheAverageOfAll) {
+  IdsNumbers all = numbers_with(1, 100, 100);
+  all += numbers_with(3, 60, 30);
+  const auto decoder = stats_of(all).at("decoder");
+  EXPECT_EQ(decoder.at("pkts"), 4);
+  EXPECT_EQ(decoder.at("bytes"), 160);
+  EXPECT_EQ(decoder.at("avg_pkt_size"), 40);
+  EXPECT_EQ(decoder.at("max_pkt_size"), 100);
+}
+
 }  // namespace
 }  // namespace sluice::ids

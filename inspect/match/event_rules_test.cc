@@ -261,12 +261,13 @@ TEST(EventRules, NoMemoryForTheBytesOfAStream) {
   options.stream_memory_max = 1000;
   Harness h(kStreamRules, options);
   h.connect(kWeb);
-  h.data(kWeb, 0, std::string(900, 'x'));
+  h.data(kWeb, 0, std::string(800, 'x'));
   EXPECT_EQ(h.alerts(), Sids{});
-  EXPECT_FALSE(h.data(kWeb, 900, std::string(900, 'x')));
+  EXPECT_FALSE(h.data(kWeb, 800, std::string(1100, 'x')));
   EXPECT_EQ(h.alerts(), Sids{4});
   const InspectorCounters& c = h.inspector().counters();
-  EXPECT_EQ(c.packets, c.passed + c.dropped_stream_memory);
+  EXPECT_EQ(c.packets,
+            c.passed + h.inspector().exception_counters().dropped(ExceptionCause::kStreamMemory));
 }
 
 TEST(EventRules, BytesOfWhichNoneAreKept) {

@@ -32,8 +32,8 @@ std::string first_drop(const Harness& h) {
 
 uint64_t packets_with_a_verdict(Harness& h) {
   const InspectorCounters& c = h.inspector().counters();
-  uint64_t packets = c.passed + c.passed_by_flow + c.dropped_by_rules + c.dropped_by_flow +
-                     c.dropped_stream_error;
+  uint64_t packets =
+      c.passed + c.passed_by_flow + c.dropped_by_rules + c.dropped_by_flow + c.dropped_stream_error;
   for (size_t i = 0; i < kExceptionCauses; i++)
     packets += h.inspector().exception_counters().dropped(static_cast<Cause>(i));
   return packets;

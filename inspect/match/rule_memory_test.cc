@@ -98,7 +98,7 @@ TEST(RuleMemory, RulesThatWaitCountAsMemoryOfStreams) {
   EXPECT_TRUE(h.data(c, 0, junk));
   EXPECT_GT(h.inspector().held(), junk.size() + 1000 * sizeof(StreamInspection::Pending) - 1);
   EXPECT_FALSE(h.data(other, 0, "a")) << "what has no room meets the policy";
-  EXPECT_EQ(h.drops(), std::vector<std::string>{"stream memcap"});
+  EXPECT_EQ(h.drops(), std::vector<std::string>{"stream reassembly"});
   h.inspector().finish(2'000'000'000'000'000);
   EXPECT_EQ(h.inspector().held(), 0u);
 }

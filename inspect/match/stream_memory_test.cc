@@ -142,7 +142,7 @@ TEST(StreamMemory, BytesThatWereForgottenMeetThePolicy) {
   hoard(h, 1000, false);
   for (uint16_t i = 0; i < kHoarders; i++) hoard(h, i, false);
   EXPECT_FALSE(h.data(client(1000), 0, "other bytes"));
-  EXPECT_EQ(h.drops(), std::vector<std::string>{"stream memcap"});
+  EXPECT_EQ(h.drops(), std::vector<std::string>{"stream reassembly"});
   acknowledge(h, client(1000), kHoarded);
   EXPECT_TRUE(h.data(client(1000), 0, "other bytes")) << "nobody takes them";
 }

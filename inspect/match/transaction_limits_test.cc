@@ -144,7 +144,7 @@ TEST(TransactionLimits, RulesThatWaitCountAsMemoryOfStreams) {
   say(h, ends, request + "Content-Length: 9\r\n\r\n");
   EXPECT_GT(h.inspector().held(), request.size() + 10'000);
   EXPECT_FALSE(h.data(other, 0, "a")) << "what has no room meets the policy";
-  EXPECT_EQ(h.drops(), std::vector<std::string>{"stream memcap"});
+  EXPECT_EQ(h.drops(), std::vector<std::string>{"stream reassembly"});
   h.inspector().finish(2'000'000'000'000'000);
   EXPECT_EQ(h.inspector().held(), 0u);
 }

@@ -183,7 +183,7 @@ struct Refusal {
 
 TEST(RuleParser, RefusesByNameWhatItDoesNotHonour) {
   for (const char* name :
-       {"lua", "geoip", "filestore", "asn1", "ftpbounce", "tag", "replace", "bogus"})
+       {"lua", "geoip", "filestore", "asn1", "filemagic", "tag", "replace", "bogus"})
     EXPECT_EQ(error_of(std::string(name) + ":1;"),
               "keyword '" + std::string(name) + "' is not supported");
 }
@@ -191,6 +191,13 @@ TEST(RuleParser, RefusesByNameWhatItDoesNotHonour) {
 TEST(RuleParser, OneClearErrorEach) {
   const Refusal kTable[] = {
       {"content:\"\";", "content: empty"},
+      {"ipopts:lost;", "ipopts: 'lost' is no option of IPv4 that is known here"},
+      {"engine-event:no.such;",
+       "engine-event: 'no.such' begins neither with stream. nor with decoder."},
+      {"ftp.mode:fast;", "ftp.mode: the mode is active or passive"},
+      {"tls_cert_notafter:20-10;",
+       "tls_cert_notafter: '20-10' is no time like 2015-10-22 23:59:59"},
+      {"tls_cert_notbefore:2016<>2015;", "tls_cert_notbefore: the later time comes last"},
       {"content:abc;", "content: needs a text in double quotes"},
       {"content:\"|4|\";", "content: bytes between | are not pairs of hex digits"},
       {"content:\"|41\";", "content: | without a second one"},
