@@ -34,6 +34,14 @@ bool asks_for_end(const BufferMatch& match) {
          std::holds_alternative<DatasetTest>(match);
 }
 
+bool is_known_content(const BufferMatch& match) {
+  const auto* content = std::get_if<Content>(&match);
+  if (content == nullptr || content->negated) return false;
+  return !content->offset.variable && !content->distance.variable &&
+         !(content->depth && content->depth->variable) &&
+         !(content->within && content->within->variable);
+}
+
 // Where a buffer ends at the earliest that holds the match.
 uint64_t least_end(const BufferMatch& match) {
   if (const auto* size = std::get_if<BufferSize>(&match))
@@ -116,11 +124,16 @@ BufferPlan::BufferPlan(const std::vector<BufferMatch>& matches) {
     Step step{&match, is_relative(match), false, 0};
     if (const auto* decode = std::get_if<Base64>(&match)) {
       step.inside = nested_.size();
-      asks_sets_ |= nested_.emplace_back(decode->inside).asks_sets_;
+      const BufferPlan& nested = nested_.emplace_back(decode->inside);
+      asks_sets_ |= nested.asks_sets_;
+      reads_numbers_ |= nested.reads_numbers_;
     }
     if (!steps_.empty() && !step.relative && moves(match)) chain_ends_.push_back(steps_.size());
     needs_end_ |= asks_for_end(match);
     asks_sets_ |= std::holds_alternative<DatasetTest>(match);
+    only_contents_ &= is_known_content(match);
+    reads_numbers_ |=
+        std::holds_alternative<ByteExtract>(match) || std::holds_alternative<ByteMath>(match);
     end_min_ = std::max(end_min_, least_end(match));
     steps_.push_back(step);
   }
@@ -142,6 +155,12 @@ bool BufferPlan::may_hold(uint8_t match, std::span<const uint8_t> bytes, size_t 
   const size_t straddles = std::min(searched, content->bytes.size() - 1);
   const auto fresh = bytes.subspan(searched - straddles);
   return find_content(fresh, content->bytes, content->nocase) != fresh.size();
+}
+
+bool BufferPlan::may_come_to_hold(std::span<const uint8_t> bytes, size_t searched) const {
+  for (uint8_t match = 0; only_contents_ && match < size(); match++)
+    if (may_hold(match, bytes, searched)) return true;
+  return !only_contents_;
 }
 
 bool BufferMatcher::matches(const BufferPlan& plan, const Payload& payload) {
@@ -183,13 +202,15 @@ BufferMatcher::Outcome BufferMatcher::run_step(Rest rest, const Content& content
   for (uint64_t at = find(content, range); at != kNowhere; at = find(content, range)) {
     found = true;
     const Outcome outcome = run(rest.next(), at + content.bytes.size());
-    if (outcome != Outcome::kNo || !rest.self().retry) return outcome;
+    if (outcome != Outcome::kNo) return outcome;
+    if (!rest.self().retry) break;
     range.first = at + 1;
   }
   if (cost_ > kMatchCostMax) return Outcome::kNever;
-  // Nothing from `previous` to the end: nothing from any later `previous` either.
-  const bool open = !content.within && !content.ends;
-  return content.relative && open && !found ? Outcome::kNever : Outcome::kNo;
+  // From a later `previous` there are no other places than those that were tried to the end, and
+  // what follows depends on the place alone, unless a number was read before it.
+  const bool open = content.relative && !content.within && !content.ends;
+  return open && (!found || !rest.plan.reads_numbers_) ? Outcome::kNever : Outcome::kNo;
 }
 
 BufferMatcher::Outcome BufferMatcher::run_step(Rest rest, const Pcre& pcre, uint64_t previous) {

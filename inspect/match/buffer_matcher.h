@@ -46,6 +46,9 @@ class BufferPlan {
   // Whether the match may hold in the bytes, though it could not in those before `searched`: false
   // only if it asks for a content that is nowhere in them.
   bool may_hold(uint8_t match, std::span<const uint8_t> bytes, size_t searched) const;
+  // Whether all may hold in the bytes, though they did not in those before `searched`: false only
+  // if they ask for nothing but contents, and none is in what came since.
+  bool may_come_to_hold(std::span<const uint8_t> bytes, size_t searched) const;
 
  private:
   friend class BufferMatcher;
@@ -60,6 +63,8 @@ class BufferPlan {
   std::vector<BufferPlan> nested_;
   bool needs_end_ = false;
   bool asks_sets_ = false;
+  bool only_contents_ = true;  // none that must not be there, and of known positions
+  bool reads_numbers_ = false;
   uint64_t end_min_ = 0;
 };
 

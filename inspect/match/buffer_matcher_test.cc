@@ -166,6 +166,44 @@ TEST(BufferMatcher, ManyPlacesOfTheFirstContentAreNoProblem) {
   EXPECT_FALSE(matches(rule_of("content:\"a\"; content:\"c\"; distance:0;"), text));
 }
 
+// Of all places of the first content the second one has no others than of its first place.
+TEST(BufferMatcher, PlacesAreTriedOnce) {
+  std::string text;
+  for (int i = 0; i < 1000; i++) text += "first";
+  for (int i = 0; i < 5000; i++) text += "then";
+  const std::span bytes(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+  for (const char* rest : {"content:\"x\"; within:1;", "content:\"th\"; within:2; distance:1;",
+                           "isdataat:50000,relative;", "byte_test:1,=,0,0,relative;"}) {
+    const Rule rule =
+        rule_of(std::string("content:\"first\"; content:\"then\"; distance:0; ") + rest);
+    BufferMatcher matcher;
+    matcher.begin_rule();
+    EXPECT_FALSE(matcher.matches(BufferPlan(rule.payload()->matches), {bytes, 0})) << rest;
+    EXPECT_LT(matcher.cost(), 20'000u) << rest;
+  }
+  // Here what the first one says is part of what follows the second.
+  text += "first5..then5";
+  EXPECT_TRUE(matches(rule_of("content:\"first\"; byte_extract:1,0,n,relative; content:\"then\"; "
+                              "distance:0; byte_test:1,=,n,0,relative;"),
+                      text));
+}
+
+TEST(BufferMatcher, KnowsWhenMoreBytesMayHelp) {
+  const auto may = [](const char* options, std::string_view text, size_t searched) {
+    const Rule rule = rule_of(options);
+    return BufferPlan(rule.payload()->matches)
+        .may_come_to_hold({reinterpret_cast<const uint8_t*>(text.data()), text.size()}, searched);
+  };
+  const char* const two = "content:\"abc\"; content:\"xyz\"; distance:0;";
+  EXPECT_FALSE(may(two, "xyzabc....", 6));
+  EXPECT_TRUE(may(two, "xyzabcxyz", 6));
+  EXPECT_TRUE(may(two, "xyzabcxyz", 8)) << "the end of what straddles";
+  EXPECT_FALSE(may(two, "xyzabcxyz", 9));
+  for (const char* other :
+       {"content:!\"q\";", "isdataat:9,relative;", "pcre:\"/q/\";", "byte_test:1,=,1,0,relative;"})
+    EXPECT_TRUE(may((std::string(two) + other).c_str(), "xyzabc....", 6)) << other;
+}
+
 // --- against the definition, by trying every place of every content ---
 
 bool equal_at(const Content& content, std::string_view text, size_t at) {

@@ -194,7 +194,9 @@ class Inspector {
                            std::span<const uint8_t> piece);
   static void forget_what_meant_nothing(FlowUser& user);
   void stop_if_encrypted(FlowUser& user);
-  bool matches_in_stream(const Current& current, StreamInspection& side, uint32_t index);
+  // kNotAsked: it is about other packets, or not about this one yet.
+  enum class Tried : uint8_t { kNotAsked, kNo, kYes };
+  Tried try_in_stream(const Current& current, StreamInspection& side, uint32_t index);
   void inspect_payload(const Current& current);
   void classify(const Current& current);
   void ask_address_rules(const Current& current);

@@ -19,6 +19,22 @@ uint8_t missing_in(const BufferPlan& plan, std::span<const uint8_t> bytes) {
   return StreamInspection::kNothing;
 }
 
+// Of a rule that did not hold before and missed that.
+bool may_hold_now(const BufferPlan& plan, uint8_t missing, std::span<const uint8_t> window,
+                  size_t searched) {
+  if (missing == StreamInspection::kNothing) return plan.may_come_to_hold(window, searched);
+  return missing >= StreamInspection::kUnasked || plan.may_hold(missing, window, searched);
+}
+
+// Once nothing is missing that stays so: what counts is what comes.
+void note_missing(const BufferPlan& plan, std::span<const uint8_t> window, bool not_asked,
+                  uint8_t& missing) {
+  using Side = StreamInspection;
+  if (missing != Side::kNothing && missing != Side::kUnasked) missing = missing_in(plan, window);
+  if (missing == Side::kNothing || missing == Side::kUnasked)
+    missing = not_asked ? Side::kUnasked : Side::kNothing;
+}
+
 // Bytes that a SYN may bring along.
 constexpr uint32_t kSynPayloadMax = 65535;
 
@@ -319,7 +335,7 @@ void Inspector::ask_stream_rules(const Current& current, StreamInspection& side,
   for (const RuleGroup* group : {&groups.any(), groups.named(current.server_port())}) {
     if (group == nullptr) continue;
     group->call_always(side.stream.next(),
-                       [&](uint32_t index) { (void)matches_in_stream(current, side, index); });
+                       [&](uint32_t index) { (void)try_in_stream(current, side, index); });
   }
 }
 
@@ -332,7 +348,8 @@ void Inspector::remember_candidates(const Current& current, StreamInspection& si
                         });
 }
 
-// Many rules may wait: as long as one misses a content, only new bytes are searched, and for that.
+// Many rules may wait: as long as one misses a content, only new bytes are searched, and for that;
+// if they are all there and that was not enough, for any of them.
 // Those that waited before come first: what rules note about the new bytes was not so before.
 void Inspector::try_pending(const Current& current, StreamInspection& side, size_t searched) {
   using Pending = StreamInspection::Pending;
@@ -340,12 +357,10 @@ void Inspector::try_pending(const Current& current, StreamInspection& side, size
   const auto is_over = [&](Pending& pending) {
     if (pending.hit <= side.stream.window_start()) return true;
     const BufferPlan& plan = *engine_->rule(pending.rule).payload_plan();
-    if (pending.missing < StreamInspection::kUnknown &&
-        !plan.may_hold(pending.missing, window, searched))
-      return false;
-    if (matches_in_stream(current, side, pending.rule)) return true;
-    if (pending.missing != StreamInspection::kNothing) pending.missing = missing_in(plan, window);
-    return false;
+    if (!may_hold_now(plan, pending.missing, window, searched)) return false;
+    const Tried tried = try_in_stream(current, side, pending.rule);
+    note_missing(plan, window, tried == Tried::kNotAsked, pending.missing);
+    return tried == Tried::kYes;
   };
   for (const bool anew : {false, true}) {
     side.settle_pending([&](Pending& pending) {
@@ -401,19 +416,20 @@ void Inspector::stop_if_encrypted(FlowUser& user) {
   user.app.reset();
 }
 
-bool Inspector::matches_in_stream(const Current& current, StreamInspection& side, uint32_t index) {
+Inspector::Tried Inspector::try_in_stream(const Current& current, StreamInspection& side,
+                                          uint32_t index) {
   const CompiledRule& compiled = engine_->rule(index);
-  if (!check_.asks_for(current, current.direction, compiled, nullptr)) return false;
+  if (!check_.asks_for(current, current.direction, compiled, nullptr)) return Tried::kNotAsked;
   const uint64_t start = std::max(side.stream.window_start(), side.fired_until(compiled.rule.id()));
   const auto window = side.stream.window();
   const Payload payload{window.subspan(start - side.stream.window_start()), start};
-  if (payload.bytes.empty()) return false;
+  if (payload.bytes.empty()) return Tried::kNo;
   const bool holds = check_.payload_matches(compiled, payload);
   check_.tried(index, holds);
-  if (!holds) return false;
+  if (!holds) return Tried::kNo;
   if (!side.remember_fired(compiled.rule.id(), side.stream.next(), budget_)) counters_.fired_full++;
   check_.matched(current, {index, true}, nullptr);
-  return true;
+  return Tried::kYes;
 }
 
 }  // namespace sluice::inspect

@@ -66,6 +66,41 @@ TEST(RuleMemory, WhatWaitsIsTriedWhenWhatItMissesComes) {
 }
 
 // What matched where is remembered of so many rules; one more is told again, and never missed.
+// All contents are there, in the wrong order: a byte that is none of theirs tries nothing again.
+TEST(RuleMemory, WhatFailedIsTriedAgainOnlyWithItsContents) {
+  const std::string rule =
+      "drop tcp any any -> any any (content:\"first\"; content:\"then\"; distance:0; ";
+  InspectorOptions options;
+  options.profile = true;
+  Harness h(rule + "content:\"last\"; distance:0; within:5; sid:1;)", options);
+  const Ends c;
+  h.connect(c);
+  std::string text = "last";
+  for (int i = 0; i < 100; i++) text += "firstthen";
+  h.data(c, 0, text);
+  auto sent = static_cast<uint32_t>(text.size());
+  for (int i = 0; i < 50; i++) EXPECT_TRUE(h.data(c, sent++, "z"));
+  EXPECT_EQ(h.inspector().profile()->costs()[0].tries, 1u);
+  EXPECT_TRUE(h.data(c, sent, "thenl"));
+  EXPECT_TRUE(h.data(c, sent + 5, "as"));
+  EXPECT_FALSE(h.data(c, sent + 7, "t"));
+  EXPECT_EQ(h.inspector().profile()->costs()[0].tries, 3u);
+}
+
+// What is not asked yet is asked with each packet: its conditions may come to hold.
+TEST(RuleMemory, WhatWasNotAskedIsAskedAgain) {
+  Harness h(
+      "drop tcp any any -> any any (content:\"evil\"; flowbits:isset,known; sid:1;)\n"
+      "alert tcp any any -> any any (content:\"told\"; flowbits:set,known; noalert; sid:2;)");
+  const Ends c;
+  h.connect(c);
+  EXPECT_TRUE(h.data(c, 0, "evil"));
+  EXPECT_TRUE(h.data(c, 4, "...."));
+  h.data(c, 8, "told");
+  EXPECT_FALSE(h.data(c, 12, "."));
+  EXPECT_EQ(h.alerts(), Sids{1});
+}
+
 TEST(RuleMemory, OneRuleTooManyThatMatchedIsToldAgain) {
   std::string rules;
   for (size_t i = 0; i <= kFiredMax; i++)

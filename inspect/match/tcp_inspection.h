@@ -28,6 +28,7 @@ struct StreamInspection {
   };
   static constexpr uint8_t kNothing = UINT8_MAX;  // is missing
   static constexpr uint8_t kUnknown = UINT8_MAX - 1;
+  static constexpr uint8_t kUnasked = UINT8_MAX - 2;  // nothing, but the rule has not been asked
   struct Fired {
     uint64_t rule;   // Rule::id(): it holds over a reload
     uint64_t until;  // bytes before this position belong to a match that was reported

@@ -196,8 +196,9 @@ bool TransactionInspection::may_change(const Notes& notes, const Waiting& waitin
     return (engine_->asked_views(waiting.rule) & Engine::bit_of_view(more.view)) != 0 &&
            asks_about(compiled, more.view);
   if (waiting.view != more.view || waiting.settled == notes.arrivals) return false;
-  if (more.body == nullptr || waiting.missing == kNothing) return true;
+  if (more.body == nullptr) return true;
   const BufferPlan& plan = compiled.parts[waiting.part].plan;
+  if (waiting.missing == kNothing) return plan.may_come_to_hold(more.body->bytes, more.searched);
   return plan.may_hold(waiting.missing, more.body->bytes, more.searched);
 }
 

@@ -162,8 +162,8 @@ class TransactionInspection final : public TransactionSink {
       held -= bytes;
     }
     StreamBudget& budget;
-    size_t held = 0;  // bytes of buffers and bodies
-    size_t kept = 0;  // of rules that wait
+    size_t held = 0;      // bytes of buffers and bodies
+    size_t kept = 0;      // of rules that wait
     uint32_t generation;  // of the engine that views and rules belong to
     std::vector<Arrived> arrived;
     size_t many = 0;        // of them, of buffers that there are many of
