@@ -363,31 +363,6 @@ Parsed HttpParser::leave(Parsed outcome) {
   return outcome;
 }
 
-HttpTransaction* HttpParser::add(htp_tx_t* tx) {
-  if (open_.size() + unmatched_ >= kHttpOpenTransactionsMax) {
-    tell_event(nullptr, HttpEvent::kTooManyOpenTransactions);
-    return nullptr;
-  }
-  started_++;
-  open_.push_back(std::make_unique<HttpTransaction>(past_.transactions++, tx));
-  HttpTransaction* const transaction = open_.back().get();
-  htp_tx_set_user_data(tx, transaction);
-  for (int i = 0; i < static_cast<int>(HttpEvent::kCount); i++)
-    if (((early_events_ >> i) & 1) != 0)
-      transaction->tell_event(direction_, static_cast<HttpEvent>(i), *sink_);
-  early_events_ = 0;
-  return transaction;
-}
-
-int HttpParser::hold(HttpTransaction* transaction, size_t length) {
-  if (transaction != nullptr) transaction->held += length;
-  held_ += length;
-  if ((transaction == nullptr ? held_ : transaction->held) <= kHttpHeldBytesMax) return HTP_OK;
-  tell_event(transaction, HttpEvent::kTooManyBytesHeld);
-  outcome_ = Parsed::kFailed;
-  return HTP_ERROR;
-}
-
 void HttpParser::tell_event(HttpTransaction* transaction, HttpEvent event) {
   if (transaction == nullptr)
     sink_->event(nullptr, direction_, http_event_name(event));

@@ -50,6 +50,31 @@ void HttpParser::on_message(std::string_view message) {
   tell_event(transaction_of(tx), event);
 }
 
+HttpTransaction* HttpParser::add(htp_tx_t* tx) {
+  if (open_.size() + unmatched_ >= kHttpOpenTransactionsMax) {
+    tell_event(nullptr, HttpEvent::kTooManyOpenTransactions);
+    return nullptr;
+  }
+  started_++;
+  open_.push_back(std::make_unique<HttpTransaction>(past_.transactions++, tx));
+  HttpTransaction* const transaction = open_.back().get();
+  htp_tx_set_user_data(tx, transaction);
+  for (int i = 0; i < static_cast<int>(HttpEvent::kCount); i++)
+    if (((early_events_ >> i) & 1) != 0)
+      transaction->tell_event(direction_, static_cast<HttpEvent>(i), *sink_);
+  early_events_ = 0;
+  return transaction;
+}
+
+int HttpParser::hold(HttpTransaction* transaction, size_t length) {
+  if (transaction != nullptr) transaction->held += length;
+  held_ += length;
+  if ((transaction == nullptr ? held_ : transaction->held) <= kHttpHeldBytesMax) return HTP_OK;
+  tell_event(transaction, HttpEvent::kTooManyBytesHeld);
+  outcome_ = Parsed::kFailed;
+  return HTP_ERROR;
+}
+
 // libhtp would call it again and again if it said no: on_request_line() does.
 int HttpParser::on_request_start(htp_tx_t* tx) {
   if (aside_ && !aside_->starts_with(kHttp2Preface)) aside_.reset();  // behind CONNECT, still HTTP
