@@ -24,8 +24,9 @@ inline constexpr size_t kHttpOpenTransactionsMax = 256;
 // follow are too many.
 inline constexpr size_t kHttpHeldBytesMax = 1 << 20;
 inline constexpr size_t kHttpOpenBytesMax = 1 << 18;
-// One line that comes in several segments, and how many headers a message has.
-inline constexpr size_t kHttpLineMax = 65536;
+// One line that comes in several segments: twice of what browsers take, and more than any server
+// does. And how many headers a message has.
+inline constexpr size_t kHttpLineMax = 512 << 10;
 inline constexpr uint32_t kHttpHeadersMax = 1024;
 // "A / HTTP/1.0\n\n", or what libhtp takes for a request.
 inline constexpr size_t kHttpRequestMin = 8;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an HTTP connection may fill, and what is seen behind it.
 #include "inspect/app/http_for_test.h"
+#include "inspect/app/session.h"
 
 namespace sluice::inspect {
 namespace {
@@ -132,6 +133,114 @@ TEST(Http, BoundsHeaders) {
                      line, 1000),
             Parsed::kFailed);
   EXPECT_EQ(line.events(), std::vector<std::string>{"request_field_too_long"});
+
+  RecordingSink answer;
+  const std::string status = "HTTP/1.1 200 " + std::string(kHttpLineMax, 'a');
+  EXPECT_EQ(converse(*make(), {client(get("/")), server(status)}, answer, 1000), Parsed::kFailed);
+  EXPECT_EQ(answer.events(), std::vector<std::string>{"response_field_too_long"});
+}
+
+// A request and its answer, `line` in one of the places where a line can be.
+std::vector<Conversation> with_line_anywhere(const std::string& line) {
+  const std::string post = "POST / HTTP/1.1\r\nHost: h\r\n", ok = "HTTP/1.1 200 OK\r\n";
+  const std::string chunked = "Transfer-Encoding: chunked\r\n";
+  const std::string extension = chunked + "\r\n1;" + line + "\r\nx\r\n0\r\n\r\n";
+  const std::string trailer = chunked + "\r\n1\r\nx\r\n0\r\nX: " + line + "\r\n\r\n";
+  return {
+      {client(get("/" + line)), server(kOk)},
+      {client(post + "X: " + line + "\r\n\r\n"), server(kOk)},
+      {client(post + extension), server(kOk)},
+      {client(post + trailer), server(kOk)},
+      {client(get("/")), server("HTTP/1.1 200 " + line + "\r\nContent-Length: 0\r\n\r\n")},
+      {client(get("/")), server(ok + "X: " + line + "\r\nContent-Length: 0\r\n\r\n")},
+      {client(get("/")), server(ok + extension)},
+      {client(get("/")), server(ok + trailer)},
+  };
+}
+
+TEST(Http, WhatFollowsALongLineIsSeen) {
+  for (const size_t length : {66'000, 99'000, 300'000}) {
+    const std::vector<Conversation> all = with_line_anywhere(std::string(length, 'a'));
+    for (size_t place = 0; place < all.size(); place++) {
+      Conversation said = all[place];
+      said.push_back(client(get("/next")));
+      said.push_back(server("HTTP/1.1 202 A\r\nContent-Length: 4\r\n\r\nevil"));
+      RecordingSink sink;
+      EXPECT_EQ(converse(*make(), said, sink, 1000), Parsed::kMore) << place << ' ' << length;
+      EXPECT_EQ(sink.get(1, kToServer, "http.uri"), "/next") << place << ' ' << length;
+      EXPECT_EQ(sink.get(1, kToClient, "http.stat_code"), "202") << place << ' ' << length;
+      EXPECT_EQ(sink.get(1, kToClient, "http.response_body"), "evil") << place << ' ' << length;
+    }
+  }
+}
+
+struct Flow {
+  explicit Flow(AppBudget& budget) : app(true, 80, all_protocols(), &budget) {}
+  void feed(Direction direction, std::string_view text) {
+    for (; !text.empty(); text.remove_prefix(std::min(text.size(), kPiece)))
+      app.feed(direction, bytes_of(std::string(text.substr(0, kPiece))), sink);
+  }
+  static constexpr size_t kPiece = 10'000;
+  RecordingSink sink;
+  AppSession app;
+};
+
+// What is held of lines that do not end is that of one flow, and of all together.
+TEST(Http, LinesThatDoNotEnd) {
+  const std::string line(400'000, 'a');
+  for (const Conversation& said : with_line_anywhere(line)) {
+    AppBudget budget;
+    budget.max = 4 << 20;
+    std::vector<std::unique_ptr<Flow>> flows;
+    for (size_t i = 0; i < 40; i++) {
+      flows.push_back(std::make_unique<Flow>(budget));
+      for (const Said& part : said) {
+        const size_t at = part.text.find(line);
+        const size_t length = at == std::string::npos ? part.text.size() : at + 300'000;
+        flows.back()->feed(part.direction, std::string_view(part.text).substr(0, length));
+        if (at != std::string::npos) break;
+      }
+      ASSERT_LT(budget.used, budget.max + (flows.size() + 1) * kFlowShareBytes);
+    }
+    EXPECT_FALSE(flows.front()->app.out_of_memory());
+    EXPECT_TRUE(flows.back()->app.out_of_memory());
+
+    AppBudget small;
+    small.flow_max = 200'000;
+    Flow one(small);
+    for (const Said& part : said) one.feed(part.direction, part.text);
+    EXPECT_TRUE(one.app.out_of_memory());
+  }
+}
+
+// Bytes of a body and lines that have ended are not held.
+TEST(Http, OnlyLinesThatDoNotEndAreHeld) {
+  RecordingSink sink;
+  sink.unwanted = {Buffer::kHttpHeaderRaw};
+  const auto parser = make();
+  const std::string large(100'000, 'a');
+  const auto after = [&](const std::string& text) {
+    EXPECT_EQ(parser->feed(kToServer, bytes_of(text), sink), Parsed::kMore);
+    return parser->memory();
+  };
+  const size_t before =
+      after("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n186a0\r\n");
+  const size_t body = after(large);
+  const size_t extension = after("\r\n186a0;" + large);
+  EXPECT_GE(extension, body + large.size());
+  EXPECT_LT(after("\r\n" + large.substr(0, 1)), body + 1000);
+  EXPECT_LT(after(large.substr(1) + "\r\n1;x"), body + 1000);
+  EXPECT_GE(body, before);
+}
+
+// It is tried again and again, and counts once.
+TEST(Http, WhatWaitsForTheServerIsHeldOnce) {
+  RecordingSink sink;
+  const auto parser = make();
+  parser->feed(kToServer, bytes_of("CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n"), sink);
+  const size_t before = parser->memory();
+  for (size_t i = 0; i < 1000; i++) parser->feed(kToServer, bytes_of("\x16\3\1"), sink);
+  EXPECT_LE(parser->memory(), before + 8000);
 }
 
 }  // namespace

@@ -171,12 +171,14 @@ size_t HttpParser::give(Direction direction, const uint8_t* bytes, size_t length
     return length;
   }
   direction_ = direction;
+  body_end_ = nullptr;
   if (bytes != nullptr) past_.last_given[static_cast<int>(direction)].add(all_of({bytes, length}));
   const bool request = direction == kToServer;
   htp_connp_t* const c = connection_.get();
   const int status = request ? htp_connp_req_data(c, nullptr, bytes, length)
                              : htp_connp_res_data(c, nullptr, bytes, length);
   const size_t consumed = request ? htp_connp_req_data_consumed(c) : htp_connp_res_data_consumed(c);
+  if (bytes != nullptr) count_line(direction, {bytes, std::min(consumed, length)});
   if (request && bytes != nullptr) set_aside({bytes, length});
   if (request && full_) return std::min(consumed, length);
   switch (status) {
@@ -196,6 +198,20 @@ size_t HttpParser::give(Direction direction, const uint8_t* bytes, size_t length
     default:
       return length;
   }
+}
+
+// Of a body libhtp holds nothing.
+void HttpParser::count_line(Direction direction, std::span<const uint8_t> given) {
+  size_t& line = line_[static_cast<int>(direction)];
+  std::string_view text = all_of(given);
+  const size_t body =
+      reinterpret_cast<uintptr_t>(body_end_) - reinterpret_cast<uintptr_t>(given.data());
+  if (body_end_ != nullptr && body <= text.size()) {
+    text.remove_prefix(body);
+    line = 0;
+  }
+  const size_t newline = text.rfind('\n');
+  line = newline == std::string_view::npos ? line + text.size() : text.size() - newline - 1;
 }
 
 // What comes before the server has decided whether it is HTTP/1 is taken for that; but it may be
@@ -303,6 +319,7 @@ bool HttpParser::open() {
   started_ = 0;
   unmatched_ = 0;
   in_header_[0] = in_header_[1] = false;
+  line_[0] = line_[1] = 0;
   return true;
 }
 
@@ -324,7 +341,8 @@ size_t HttpParser::memory() const {
     bytes += heap_of((*texts)[0]) + heap_of((*texts)[1]);
   if (aside_) bytes += heap_of(*aside_);
   for (const auto& transaction : open_) bytes += transaction->memory() + kTransactionNotesBytes;
-  if (connection_ != nullptr) bytes += kConnectionBytes + started_ * sizeof(void*);
+  if (connection_ != nullptr)
+    bytes += kConnectionBytes + started_ * sizeof(void*) + line_[0] + line_[1];
   return bytes;
 }
 

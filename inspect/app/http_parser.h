@@ -107,6 +107,7 @@ class HttpParser final : public Parser {
   bool is_full_with(size_t more) const;
   bool is_after_line(Direction direction) const;
   size_t give(Direction direction, const uint8_t* bytes, size_t length);
+  void count_line(Direction direction, std::span<const uint8_t> given);
   HttpTransaction* add(htp_tx_t* tx);
   int hold(HttpTransaction* transaction, size_t length);
   void maybe_http2(std::string_view line);
@@ -130,6 +131,8 @@ class HttpParser final : public Parser {
   Past past_;
   uint64_t early_events_ = 0;           // of a response whose transaction is about to be made
   std::string pending_[2];              // waits for more, or for the other direction
+  size_t line_[2] = {0, 0};             // bytes of a line that has not ended: libhtp holds them
+  const uint8_t* body_end_ = nullptr;   // where in what is given a body ends, or its piece
   bool in_header_[2] = {false, false};  // between the first line and the end of the headers
   bool closing_ = false;                // libhtp completes what the end of the connection cuts off
   bool full_ = false, answered_ = false;

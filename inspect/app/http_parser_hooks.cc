@@ -115,6 +115,7 @@ int HttpParser::on_request_headers(htp_tx_t* tx) {
 }
 
 int HttpParser::on_request_body(const htp_tx_data_t& data) {
+  body_end_ = data.data == nullptr ? nullptr : data.data + data.len;
   if (data.data != nullptr && data.tx->request_content_length < 0)
     maybe_http2({reinterpret_cast<const char*>(data.data), data.len});
   if (HttpTransaction* const transaction = transaction_of(data.tx))
@@ -205,6 +206,7 @@ int HttpParser::on_response_headers(htp_tx_t* tx) {
 }
 
 int HttpParser::on_response_body(const htp_tx_data_t& data) {
+  body_end_ = data.data == nullptr ? nullptr : data.data + data.len;
   in_header_[1] = false;
   if (HttpTransaction* const transaction = transaction_of(data.tx))
     transaction->tell_body(kToClient, {data.data, data.len}, *sink_);

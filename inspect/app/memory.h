@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What application parsers hold, about: their buffers and texts as they are, the records of
 // libraries and of the inspection at what one of them takes. `memory_test` holds this to what the
-// allocator has given out. Not counted: what a library holds of a line or a header block that is
-// not whole (limits of its own, in the parsers' headers), and what the allocator adds.
+// allocator has given out. Not counted: what nghttp2 holds of a header block that is not whole (a
+// limit of its own), and what the allocator adds.
 #pragma once
 
 #include <cstddef>
