@@ -52,11 +52,11 @@ TEST(Http, HandsATunnelOver) {
        "",
        "frames\r\n"},
       {{client("GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\r\n"),
-        server("HTTP/1.1 101 S\r\nUpgrade: websocket\r\n\r\n")},
-       Parsed::kDone,
-       AppProtocol::kUnknown,
+        server("HTTP/1.1 101 S\r\nUpgrade: websocket\r\n\r\nframes")},
+       Parsed::kChange,
+       AppProtocol::kFailed,
        "",
-       ""},
+       "frames"},
   };
   for (const auto& c : cases) {
     RecordingSink sink;

@@ -201,8 +201,9 @@ int HttpParser::on_response_headers(htp_tx_t* tx) {
   }
   const std::string_view upgrade = http_header(tx->response_headers, "upgrade");
   if (asked && equals_lower(upgrade, "h2c")) next_ = AppProtocol::kHttp2;
-  if (asked && equals_lower(upgrade, "websocket")) outcome_ = Parsed::kDone;
-  return HTP_OK;
+  if (!asked || !equals_lower(upgrade, "websocket")) return HTP_OK;
+  next_ = AppProtocol::kFailed;
+  return HTP_STOP;
 }
 
 int HttpParser::on_response_body(const htp_tx_data_t& data) {

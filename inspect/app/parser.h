@@ -38,6 +38,7 @@ class Parser {
   // The connection is silent: gives back what can be made again.
   virtual void rest() {}
 
+  // kUnknown: any; kFailed: none that is understood, it says, but it may be wrong.
   virtual AppProtocol next_protocol() const { return AppProtocol::kUnknown; }
   // After kChange: what was fed and is of the next protocol, e.g. because both came in one segment.
   // It comes before what is fed next; valid as long as the parser.

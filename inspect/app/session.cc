@@ -113,8 +113,9 @@ void AppSession::probe(Direction direction, std::span<const uint8_t> bytes, Tran
   if (full) rule_out(direction, candidates);
   if (candidates == 0) early = {};
   if (probing_->candidates[0] == 0 && probing_->candidates[1] == 0) {
+    const bool foreign = probing_->foreign;
     give_up();
-    sink.event(nullptr, direction, "applayer_proto_detection_skipped");
+    if (!foreign) sink.event(nullptr, direction, "applayer_proto_detection_skipped");
     return;
   }
   if (candidates != 0 && early.empty()) early.assign(bytes.begin(), bytes.end());
@@ -249,14 +250,15 @@ void AppSession::stop(TransactionSink& sink) {
 
 void AppSession::change_protocol(TransactionSink& sink) {
   const AppProtocol next = parser_->next_protocol();
+  const bool foreign = next == AppProtocol::kFailed;
+  const bool tunnel = next == AppProtocol::kUnknown || foreign;
   std::vector<uint8_t> rest[2];
   for (const Direction direction : {Direction::kToServer, Direction::kToClient}) {
     const auto bytes = parser_->rest(direction);
     // Behind a CONNECT and its answer some send more ends of lines than they should.
-    const auto begin = next != AppProtocol::kUnknown
-                           ? bytes.begin()
-                           : std::find_if(bytes.begin(), bytes.end(),
-                                          [](uint8_t c) { return c != '\r' && c != '\n'; });
+    const auto begin = !tunnel ? bytes.begin()
+                               : std::find_if(bytes.begin(), bytes.end(),
+                                              [](uint8_t c) { return c != '\r' && c != '\n'; });
     of(rest, direction).assign(begin, bytes.end());
     parser_->end(direction, sink);
   }
@@ -268,7 +270,10 @@ void AppSession::change_protocol(TransactionSink& sink) {
     return;
   }
   begin_probing();
-  if (probing_) probing_->tunnel = next == AppProtocol::kUnknown;
+  if (probing_) {
+    probing_->tunnel = tunnel;
+    probing_->foreign = foreign;
+  }
   const auto found = std::find_if(protocols_.begin(), protocols_.end(),
                                   [&](const ProtocolEntry& e) { return e.protocol == next; });
   if (found != protocols_.end()) {

@@ -64,6 +64,7 @@ class AppSession {
     uint32_t server_decides = 0;             // those of which a client's no is not the last word
     uint32_t client_first = 0;               // ... a server's is not
     bool tunnel = false;                     // each direction tells for itself alone
+    bool foreign = false;                    // the protocol before it says that it is none of ours
     bool heard = false;                      // somebody has spoken,
     Direction first = Direction::kToServer;  // and this one first
     std::vector<uint8_t> early[2];
