@@ -3,8 +3,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include "appliances/ids/build_info.h"
 #include "appliances/ids/limit_settings.h"
 #include "appliances/ids/settings.h"
+#include "appliances/ids/settings_files.h"
 #include "appliances/sdk/command_line.h"
 #include "appliances/sdk/eve_program.h"
 
@@ -30,11 +32,39 @@ void add_config_option(CLI::App& app, IdsCommand& command) {
       ->type_name("FILE");
 }
 
+using Files = std::vector<std::string>;
+
+// A pattern that fits nothing stands for itself: it is said that it cannot be read.
+void add_rule_files(const Files& patterns, Files& out) {
+  for (const std::string& pattern : patterns) {
+    const Files files = files_of(pattern);
+    if (files.empty()) out.push_back(pattern);
+    out.insert(out.end(), files.begin(), files.end());
+  }
+}
+
+void add_rule_file_options(CLI::App& app, Files& rule_files) {
+  CLI::Option* const exclusive =
+      app.add_option_function<Files>(
+             "-S,--rules",
+             [&rule_files](const Files& patterns) {
+               rule_files.clear();
+               add_rule_files(patterns, rule_files);
+             },
+             "file of Suricata rules, or a pattern ('rules/*.rules'), instead of those that -c "
+             "names; may be given more than once")
+          ->type_name("FILE");
+  app.add_option_function<Files>(
+         "-s", [&rule_files](const Files& patterns) { add_rule_files(patterns, rule_files); },
+         "the same, beside those that -c names")
+      ->type_name("FILE")
+      ->excludes(exclusive);
+}
+
 void add_rule_options(CLI::App& app, IdsCommand& command) {
   // First, so that what else the command line says is said later, and counts.
   add_config_option(app, command);
-  app.add_option("-S,--rules", command.ids.rules.rule_files,
-                 "file of Suricata rules; may be given more than once");
+  add_rule_file_options(app, command.ids.rules.rule_files);
   app.add_option("--classification", command.ids.rules.classification_file,
                  "file of `config classification:` lines, on top of the built-in ones");
   app.add_option("--threshold-file", command.ids.rules.threshold_file,
@@ -68,6 +98,13 @@ void add_rule_options(CLI::App& app, IdsCommand& command) {
          "NAME=VALUE of a variable that rules use, e.g. HOME_NET=[10.0.0.0/8]; may be given more "
          "than once")
       ->type_name("NAME=VALUE");
+}
+
+void add_version_options(CLI::App& app) {
+  app.set_version_flag("-V,--version", std::string(version()));
+  app.add_flag_callback(
+      "--build-info", [] { throw CLI::CallForVersion(build_info(), 0); },
+      "versions of the libraries that it runs with, and end");
 }
 
 // As Suricata spells them.
@@ -138,8 +175,14 @@ void add_options(CLI::App& app, IdsCommand& command) {
       ->type_name("ACTION");
   app.add_option("-l", command.log_directory,
                  "directory of eve.json, or of what -c calls it, instead of --eve");
-  app.add_option("-r", command.capture_file,
-                 "read this pcap or pcapng file instead of the network, and end");
+  CLI::Option* const capture = app.add_option(
+      "-r", command.capture_file,
+      "read this pcap or pcapng file instead of the network, and end; of a directory "
+      "all files, in the order of their names");
+  app.add_flag("-T", command.test,
+               "read configuration and rules, say what is refused, and end: with 1 if anything is")
+      ->excludes(capture);
+  add_version_options(app);
   app.add_option("--flows-max", command.ids.inspection.flows.flows_max,
                  "flows known at once, per worker")
       ->capture_default_str()

@@ -20,19 +20,20 @@ struct IdsCommand {
   IdsOptions ids;
   sdk::RunnerOptions runner;
   std::string eve_file = "-";
-  std::string capture_file;        // not empty: read this instead of the network
+  std::string capture_file;        // not empty: read this instead of the network; or a directory
   std::string runmode = "single";  // these say what is done anyway
   bool simulate_ips = true;
   std::vector<std::string> without_effect;  // what a suricata.yaml says, and why not
   std::string log_directory;                // not empty: ids.eve in it instead of eve_file
   bool list_rules = false;                  // `rules`: say what was loaded and end
+  bool test = false;                        // -T: the same, and a refused rule is an error
   std::string profile_capture;  // `rules --profile FILE`: what they cost over that capture
   bool only_failed = false;     // `rules --failed`: only what was refused
 
   // Where events go.
   inspect::LogFile eve() const;
   // It runs until it is stopped.
-  bool is_live() const { return capture_file.empty() && !list_rules; }
+  bool is_live() const { return capture_file.empty() && !list_rules && !test; }
 };
 
 // Adds all options to `app`; they are written to `command` when it parses.

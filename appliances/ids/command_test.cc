@@ -68,6 +68,33 @@ TEST(IdsCommand, RulesOfTheCommandLineTakeThePlaceOfTheConfigurations) {
             std::vector<std::string>{"b.rules"});
 }
 
+TEST(IdsCommand, RulesBesideTheConfigurations) {
+  const std::string directory = ::testing::TempDir();
+  const std::string names[] = {directory + "/command_test_1.rules",
+                               directory + "/command_test_2.rules",
+                               directory + "/command_test_[x].rules"};
+  for (const std::string& name : names) std::ofstream(name) << "#\n";
+  const std::string config = directory + "/command_test_beside.yaml";
+  std::ofstream(config) << "rule-files: [" << names[0] << "]\n";
+  using Files = std::vector<std::string>;
+  EXPECT_EQ(parse({"-c", config, "-s", names[1]})->ids.rules.rule_files,
+            (Files{names[0], names[1]}));
+  EXPECT_EQ(parse({"rules", "-s", names[1], "-c", config})->ids.rules.rule_files,
+            (Files{names[0], names[1]}));
+  const std::string pattern = directory + "/command_test_[12].rules";
+  EXPECT_EQ(parse({"-c", config, "-S", pattern, "-S", names[2]})->ids.rules.rule_files,
+            (Files{names[0], names[1], names[2]}));
+  EXPECT_FALSE(parse({"-s", names[0], "-S", names[1]}));
+}
+
+TEST(IdsCommand, ATestOfTheConfigurationIsNotLive) {
+  const auto test = parse({"-T", "-S", "a.rules", "-l", "/logs"});
+  ASSERT_TRUE(test) << test.error().text();
+  EXPECT_TRUE(test->test);
+  EXPECT_FALSE(test->is_live());
+  EXPECT_FALSE(parse({"-T", "-r", "x.pcap"}));
+}
+
 // A name below the directory, unless it is a whole path; without a directory it has no effect.
 TEST(IdsCommand, WhereEventsGo) {
   const std::string setting = "outputs.0.eve-log.filename=";

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
@@ -24,6 +26,15 @@ void print_loaded(const inspect::Engine& engine) {
   }
 }
 
+// What -T says behind the numbers. As in Suricata, one refused rule is enough.
+Result<> say_test(const inspect::Engine& engine, const ids::IdsCommand& command) {
+  if (!command.log_directory.empty() && ::access(command.log_directory.c_str(), W_OK | X_OK) != 0)
+    return fail_errno("cannot write events there", command.log_directory);
+  if (!engine.refused().empty()) return fail("not all rules can be honoured", "sluice-ids");
+  std::fprintf(stderr, "sluice-ids: configuration and rules are in order\n");
+  return {};
+}
+
 Result<> run(ids::IdsCommand command) {
   prepare(command);
   if (command.is_live()) sdk::hold_signals();
@@ -44,6 +55,7 @@ Result<> run(ids::IdsCommand command) {
   print_refused(*engine, stderr);
   std::fprintf(stderr, "sluice-ids: %zu rules loaded, %zu refused\n", engine->size(),
                engine->refused().size());
+  if (command.test) return say_test(*engine, command);
   if (!command.ids.rules.cache_directory.empty()) {
     const inspect::CacheCounters& cache = engine->cache_counters();
     std::fprintf(stderr,

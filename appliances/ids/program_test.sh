@@ -44,6 +44,30 @@ grep -q "/nonexistent: cannot read the rules: No such file or directory" "$dir/l
 "$ids" -S "$dir/test.rules" -r "$dir/test.rules" --eve "$dir/x" 2>/dev/null && fail "a text was taken for a capture"
 "$ids" -r "$dir/one.pcap" -S "$dir/test.rules" --eve /dev/full 2>"$dir/log" && fail "lost events went unsaid"
 grep -Eq "/dev/full: [1-9][0-9]* lines could not be written" "$dir/log" || fail "$(cat "$dir/log")"
+# Suricata's spelling. -T: one refused rule is an error, and no event is written.
+status=0
+"$ids" -T -S "$dir/test.rules" -l "$dir" 2>"$dir/log" || status=$?
+[ "$status" = 1 ] || fail "-T said $status: $(cat "$dir/log")"
+grep -q "test.rules:2: protocol 'gopher' is not supported" "$dir/log" || fail "$(cat "$dir/log")"
+grep -q "1 rules loaded, 2 refused" "$dir/log" || fail "$(cat "$dir/log")"
+mkdir "$dir/rules.d"
+printf '\xef\xbb\xbfalert udp any any -> any 53 (content:"evil"; sid:11;)\n' >"$dir/rules.d/a.rules"
+echo 'alert udp any any -> any 53 (content:"vil"; sid:12;)' >"$dir/rules.d/b.rules"
+"$ids" -T -S "$dir/rules.d/*.rules" -l "$dir" 2>"$dir/log" || fail "-T: $(cat "$dir/log")"
+grep -q "2 rules loaded, 0 refused" "$dir/log" || fail "a pattern in -S: $(cat "$dir/log")"
+"$ids" -T -S "$dir/rules.d/*.rules" -l "$dir/none" 2>"$dir/log" && fail "-T: there is no such directory"
+"$ids" -T -S "$dir/none/*.rules" 2>"$dir/log" && fail "a pattern that fits nothing was taken"
+echo 'vars: 5' >"$dir/vars.yaml"
+"$ids" -T -c "$dir/vars.yaml" -S "$dir/rules.d/a.rules" 2>"$dir/log" && fail "vars: 5 was taken"
+grep -q "vars.yaml:1: 'vars=5' is not supported" "$dir/log" || fail "$(cat "$dir/log")"
+"$ids" -V | grep -Eqx 'sluice-ids [0-9.]+' || fail "-V: $("$ids" -V)"
+"$ids" --build-info | grep -Eq '^Hyperscan [0-9]' || fail "--build-info: $("$ids" --build-info)"
+# A directory of captures is one capture.
+mkdir "$dir/captures"
+cp "$dir/one.pcap" "$dir/captures/a.pcap"
+cp "$dir/one.pcap" "$dir/captures/b.pcap"
+"$ids" -r "$dir/captures" -S "$dir/rules.d/a.rules" --eve "$dir/both.json" 2>"$dir/log"
+grep -c '"pcap_cnt":[12],.*"signature_id":11,' "$dir/both.json" | grep -qx 2 || fail "$(cat "$dir/both.json")"
 "$ids" --var NONSENSE 2>/dev/null && fail "a wrong --var was taken"
 
 # A threshold.config beside the rules: what it cannot do is listed with them; a set is kept in its file.

@@ -198,10 +198,23 @@ Applied apply_eve(std::string_view path, std::string_view value, IdsOptions& opt
   return apply_type(path, value, options, lists);
 }
 
-Applied apply_variable(std::string_view name, std::string_view value, IdsOptions& options) {
+Applied apply_one_variable(std::string_view name, std::string_view value, IdsOptions& options) {
   SLUICE_TRY_VOID(
       inspect::set_variable(options.rules.variables, std::string(name) + "=" + std::string(value)));
   return true;
+}
+
+// "vars.address-groups.HOME_NET". Without its variables the rules would be lost.
+Applied apply_variable(std::string_view name, std::string_view value, IdsOptions& options) {
+  static constexpr std::string_view kGroups[] = {"vars.address-groups", "vars.port-groups"};
+  for (const std::string_view group : kGroups) {
+    if (name.starts_with(group) && name.substr(group.size()).starts_with('.'))
+      return apply_one_variable(name.substr(group.size() + 1), value, options);
+  }
+  const bool group = name == "vars" || std::ranges::find(kGroups, name) != std::end(kGroups);
+  if (group && !value.empty())
+    return bad_value(name, value, "address-groups and port-groups have names with values");
+  return false;
 }
 
 // Of all servers together: the most that is asked for one.
@@ -266,9 +279,8 @@ Applied apply_one(const Setting& setting, IdsOptions& options, Lists& lists) {
   if (name == "stream.async-oneside") return set(inspection.one_sided, name, value);
   if (name == "packet-alert-max")
     return set_size(inspection.alerts_per_packet_max, name, value, 1, 255);
-  for (const std::string_view group : {"vars.address-groups.", "vars.port-groups."}) {
-    if (name.starts_with(group)) return apply_variable(name.substr(group.size()), value, options);
-  }
+  SLUICE_TRY(const bool variable, apply_variable(name, value, options));
+  if (variable) return true;
   std::string_view path = name;
   if (first_word(path) != "outputs") return false;
   (void)first_word(path);  // its number

@@ -11,16 +11,6 @@
 namespace sluice::ids {
 namespace {
 
-// Those that a pattern fits; one without wildcards fits itself.
-std::vector<std::string> files_of(const std::string& pattern) {
-  glob_t found{};
-  std::vector<std::string> out;
-  if (glob(pattern.c_str(), 0, nullptr, &found) == 0)
-    out.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
-  globfree(&found);
-  return out;
-}
-
 std::string in_directory(const std::string& directory, const std::string& file) {
   const bool alone = directory.empty() || file.starts_with('/');
   return alone ? file : directory + "/" + file;
@@ -32,6 +22,16 @@ bool exists(const std::string& file) {
 }
 
 }  // namespace
+
+std::vector<std::string> files_of(const std::string& pattern) {
+  if (exists(pattern)) return {pattern};
+  glob_t found{};
+  std::vector<std::string> out;
+  if (glob(pattern.c_str(), 0, nullptr, &found) == 0)
+    out.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  globfree(&found);
+  return out;
+}
 
 bool NamedFiles::take(const Setting& setting) {
   const std::string& name = setting.name;

@@ -10,6 +10,10 @@
 
 namespace sluice::ids {
 
+// Those that a pattern fits (`rules/*.rules`), in the order of their names; one that is there fits
+// itself, whatever is in its name.
+std::vector<std::string> files_of(const std::string& pattern);
+
 class NamedFiles {
  public:
   // Whether the setting is one of these.

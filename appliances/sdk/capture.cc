@@ -4,7 +4,9 @@
 #include <pcap/pcap.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
+#include <system_error>
 #include <vector>
 
 #include "appliances/sdk/worker.h"
@@ -81,45 +83,87 @@ bool is_known(int link_type) {
   return std::find(std::begin(kKnown), std::end(kKnown), link_type) != std::end(kKnown);
 }
 
+// Shows what one file after another holds.
+class Player {
+ public:
+  explicit Player(Appliance& appliance) : appliance_(appliance) {}
+
+  Result<> play(const std::string& file) {
+    char message[PCAP_ERRBUF_SIZE] = "";
+    const Pcap pcap(pcap_open_offline(file.c_str(), message));
+    if (pcap == nullptr) return fail(message, file);
+    captured_.link_type = pcap_datalink(pcap.get());
+    if (!is_known(captured_.link_type))
+      return fail("captures of link type " + std::to_string(captured_.link_type) + " are not read",
+                  file);
+    begun_ = true;
+    pcap_pkthdr* header = nullptr;
+    const uint8_t* bytes = nullptr;
+    int status = 0;
+    while ((status = pcap_next_ex(pcap.get(), &header, &bytes)) == 1) show(*header, bytes);
+    if (status == PCAP_ERROR) return fail(pcap_geterr(pcap.get()), file);
+    return {};
+  }
+
+  // Nothing to be done if no file could be read.
+  void finish() {
+    if (begun_) appliance_.finish(time_us_);
+  }
+
+ private:
+  void show(const pcap_pkthdr& header, const uint8_t* bytes) {
+    time_us_ = std::max(time_us_, int64_t{header.ts.tv_sec} * 1'000'000 + header.ts.tv_usec);
+    if (time_us_ >= next_tick_us_) {
+      appliance_.tick(time_us_);
+      next_tick_us_ = time_us_ + kTickIntervalUs;
+    }
+    const std::span<const uint8_t> frame(bytes, header.caplen);
+    captured_.number++;
+    const size_t offset = ip_offset(captured_.link_type, frame);
+    if (offset >= frame.size()) return;
+    ip_.assign(frame.begin() + static_cast<ptrdiff_t>(offset), frame.end());
+    captured_.header = frame.first(offset);
+    captured_.length = header.len;
+    find_vlans(frame, captured_);
+    Packet packet{ip_, 0, 0, time_us_};
+    packet.frame = &captured_;
+    (void)appliance_.handle(packet, nowhere_);
+  }
+
+  Appliance& appliance_;
+  Nowhere nowhere_;
+  std::vector<uint8_t> ip_;
+  int64_t time_us_ = 0;
+  int64_t next_tick_us_ = 0;
+  CapturedFrame captured_{0, {}, 0, 0, {}};
+  bool begun_ = false;
+};
+
+// A file, or those in a directory, in the order of their names; hidden ones are passed over.
+Result<std::vector<std::string>> captures_in(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(path, error)) return std::vector{path};
+  std::vector<std::string> out;
+  for (std::filesystem::directory_iterator at(path, error), end; !error && at != end;
+       at.increment(error)) {
+    if (at->path().filename().native().starts_with('.') || at->is_directory(error)) continue;
+    out.push_back(at->path().native());
+  }
+  if (error) return fail("cannot list the captures in it: " + error.message(), path);
+  if (out.empty()) return fail("there is no capture in this directory", path);
+  std::ranges::sort(out);
+  return out;
+}
+
 }  // namespace
 
-Result<> run_capture(const std::string& file, Appliance& appliance) {
-  char message[PCAP_ERRBUF_SIZE] = "";
-  const Pcap pcap(pcap_open_offline(file.c_str(), message));
-  if (pcap == nullptr) return fail(message, file);
-  const int link_type = pcap_datalink(pcap.get());
-  if (!is_known(link_type))
-    return fail("captures of link type " + std::to_string(link_type) + " are not read", file);
-
-  Nowhere nowhere;
-  std::vector<uint8_t> ip;
-  int64_t time_us = 0;
-  int64_t next_tick_us = 0;
-  CapturedFrame captured{0, {}, 0, link_type, {}};
-  pcap_pkthdr* header = nullptr;
-  const uint8_t* bytes = nullptr;
-  int status = 0;
-  while ((status = pcap_next_ex(pcap.get(), &header, &bytes)) == 1) {
-    time_us = std::max(time_us, int64_t{header->ts.tv_sec} * 1'000'000 + header->ts.tv_usec);
-    if (time_us >= next_tick_us) {
-      appliance.tick(time_us);
-      next_tick_us = time_us + kTickIntervalUs;
-    }
-    const std::span<const uint8_t> frame(bytes, header->caplen);
-    captured.number++;
-    const size_t offset = ip_offset(link_type, frame);
-    if (offset >= frame.size()) continue;
-    ip.assign(frame.begin() + static_cast<ptrdiff_t>(offset), frame.end());
-    captured.header = frame.first(offset);
-    captured.length = header->len;
-    find_vlans(frame, captured);
-    Packet packet{ip, 0, 0, time_us};
-    packet.frame = &captured;
-    (void)appliance.handle(packet, nowhere);
-  }
-  appliance.finish(time_us);
-  if (status == PCAP_ERROR) return fail(pcap_geterr(pcap.get()), file);
-  return {};
+Result<> run_capture(const std::string& path, Appliance& appliance) {
+  SLUICE_TRY(const std::vector<std::string> files, captures_in(path));
+  Player player(appliance);
+  Result<> played;
+  for (size_t i = 0; i < files.size() && played; i++) played = player.play(files[i]);
+  player.finish();
+  return played;
 }
 
 }  // namespace sluice::sdk

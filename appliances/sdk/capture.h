@@ -13,6 +13,7 @@ namespace sluice::sdk {
 // Shows every IP packet of a pcap or pcapng file to `appliance`, ticks it every 100 ms of capture
 // time, and finishes it. Ethernet (with VLAN tags), raw IP, Linux cooked and loopback captures;
 // frames without IP are passed over. Packets that the capture has cut short are shown as they are.
-Result<> run_capture(const std::string& file, Appliance& appliance);
+// Of a directory all files, in the order of their names, as if they were one.
+Result<> run_capture(const std::string& path, Appliance& appliance);
 
 }  // namespace sluice::sdk

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <vector>
 
@@ -119,6 +120,37 @@ TEST(Capture, PassesOverFramesWithoutIp) {
   ASSERT_TRUE(run_bytes(pcap_file(113, {Bytes(5)}), watcher));
   ASSERT_TRUE(run_bytes(pcap_file(0, {Bytes(2)}), watcher));
   EXPECT_TRUE(watcher.packets.empty());
+}
+
+TEST(Capture, FilesOfADirectoryAreOneCapture) {
+  const std::string directory =
+      testing::TempDir() + "capture_test_" + std::to_string(getpid()) + ".d";
+  std::filesystem::create_directories(directory + "/below");
+  const auto write = [&](const char* name, uint32_t link_type, const Bytes& frame) {
+    const Bytes bytes = pcap_file(link_type, {frame});
+    std::ofstream(directory + name, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(bytes.size()));
+  };
+  Watcher empty;
+  const auto nothing = run_capture(directory, empty);
+  ASSERT_FALSE(nothing);
+  EXPECT_NE(nothing.error().text().find("there is no capture"), std::string::npos);
+  EXPECT_EQ(empty.finishes, 0u);
+  write("/b.pcap", 113, Bytes(14) + Bytes{8, 0} + kIp);
+  write("/a.pcap", 1, kMacs + Bytes{8, 0} + kIp);
+  write("/.hidden", 105, kIp);
+  Watcher watcher;
+  const auto both = run_capture(directory, watcher);
+  EXPECT_TRUE(both) << both.error().text();
+  ASSERT_EQ(watcher.frames.size(), 2u);
+  EXPECT_EQ(watcher.frames[0].link_type, 1);
+  EXPECT_EQ(watcher.frames[1].link_type, 113);
+  EXPECT_EQ(watcher.frames[1].number, 2u);
+  EXPECT_EQ(watcher.finishes, 1u);
+  // What is no capture is said, not passed over.
+  write("/c.pcap", 105, kIp);
+  EXPECT_FALSE(run_capture(directory, watcher));
+  std::filesystem::remove_all(directory);
 }
 
 TEST(Capture, BadFilesAreErrorsOfOneLine) {

@@ -41,6 +41,18 @@ TEST(RuleLoader, OfASidTheNewestRevisionIsKept) {
   EXPECT_EQ(set.refused[1].text(), "t.rules:3: sid 1 is already used at t.rules:2");
 }
 
+TEST(RuleLoader, AByteOrderMarkIsNoPartOfTheFirstLine) {
+  Names names;
+  for (const std::string first : {"", "# a comment\n", "\n"}) {
+    RuleLoader loader(default_variables(), default_classification(), names);
+    ASSERT_TRUE(loader.load_text("\xef\xbb\xbf" + first + "alert tcp any any -> any any (sid:1;)",
+                                 "t.rules"));
+    const RuleSet set = loader.take();
+    EXPECT_EQ(set.rules.size(), 1u) << first;
+    EXPECT_TRUE(set.refused.empty()) << first;
+  }
+}
+
 TEST(RuleLoader, KeepsWhatItHonoursAndListsTheRest) {
   Names names;
   RuleLoader loader(default_variables(), default_classification(), names);

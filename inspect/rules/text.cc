@@ -98,8 +98,11 @@ Result<> WholeLines::end() {
 }
 
 Result<> WholeLines::give() {
-  const std::string text = std::exchange(whole_, {});
+  std::string text = std::exchange(whole_, {});
   const int first = std::exchange(first_, number_);
+  // Editors begin a file with it, and nobody sees it.
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (first == 1 && text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
   const size_t begin = text.find_first_not_of(" \t");
   const bool says_nothing =
       begin == std::string::npos ? text.size() <= length_max_ : text[begin] == '#';
