@@ -26,14 +26,19 @@ Result<ordered_json> failed_rules(const json& request, const Engine& engine) {
   SLUICE_TRY(const int64_t limit,
              sdk::number_in(request, "limit", kFailedRulesDefault, 1, kFailedRulesMax));
   SLUICE_TRY(const int64_t offset, sdk::number_in(request, "offset", 0, 0, INT64_MAX));
-  const auto refused = engine.refused();
-  const size_t first = std::min(static_cast<size_t>(offset), refused.size());
-  ordered_json rules = ordered_json::array();
-  for (const auto& rule :
-       refused.subspan(first, std::min(static_cast<size_t>(limit), refused.size() - first)))
-    rules.push_back(
-        {{"file", rule.file}, {"line", rule.line}, {"sid", rule.sid}, {"why", rule.reason}});
-  return ordered_json{{"refused", refused.size()}, {"rules", rules}};
+  const auto some = [&](std::span<const inspect::RefusedRule> all) {
+    const size_t first = std::min(static_cast<size_t>(offset), all.size());
+    ordered_json rules = ordered_json::array();
+    for (const auto& rule :
+         all.subspan(first, std::min(static_cast<size_t>(limit), all.size() - first)))
+      rules.push_back(
+          {{"file", rule.file}, {"line", rule.line}, {"sid", rule.sid}, {"why", rule.reason}});
+    return rules;
+  };
+  return ordered_json{{"refused", engine.refused().size()},
+                      {"rules", some(engine.refused())},
+                      {"warned", engine.warned().size()},
+                      {"warnings", some(engine.warned())}};
 }
 
 Result<ordered_json> memory(const Workers& workers, const Engine& engine) {

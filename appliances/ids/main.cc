@@ -19,6 +19,11 @@ void print_refused(const inspect::Engine& engine, std::FILE* out) {
     std::fprintf(out, "%s\n", refused.text().c_str());
 }
 
+void print_warned(const inspect::Engine& engine, std::FILE* out) {
+  for (const inspect::RefusedRule& warned : engine.warned())
+    std::fprintf(out, "%s\n", warned.text().c_str());
+}
+
 void print_loaded(const inspect::Engine& engine) {
   for (uint32_t i = 0; i < engine.size(); i++) {
     const inspect::Rule& rule = engine.rule(i).rule;
@@ -49,9 +54,11 @@ Result<> run(ids::IdsCommand command) {
   }
   if (command.list_rules) {
     if (!command.only_failed) print_loaded(*engine);
+    if (!command.only_failed) print_warned(*engine, stdout);
     print_refused(*engine, stdout);
     return {};
   }
+  print_warned(*engine, stderr);
   print_refused(*engine, stderr);
   std::fprintf(stderr, "sluice-ids: %zu rules loaded, %zu refused\n", engine->size(),
                engine->refused().size());

@@ -44,6 +44,12 @@ grep -q "/nonexistent: cannot read the rules: No such file or directory" "$dir/l
 "$ids" -S "$dir/test.rules" -r "$dir/test.rules" --eve "$dir/x" 2>/dev/null && fail "a text was taken for a capture"
 "$ids" -r "$dir/one.pcap" -S "$dir/test.rules" --eve /dev/full 2>"$dir/log" && fail "lost events went unsaid"
 grep -Eq "/dev/full: [1-9][0-9]* lines could not be written" "$dir/log" || fail "$(cat "$dir/log")"
+# A class that nobody has said anything about is a warning.
+echo 'alert udp any any -> any 53 (content:"evil"; classtype:mine; sid:1;)' >"$dir/class.rules"
+"$ids" -T -S "$dir/class.rules" 2>"$dir/log" || fail "a class was an error: $(cat "$dir/log")"
+grep -q "class.rules:1: classtype 'mine' is not in the classification: loaded with priority 3" "$dir/log" ||
+  fail "$(cat "$dir/log")"
+
 # Suricata's spelling. -T: one refused rule is an error, and no event is written.
 status=0
 "$ids" -T -S "$dir/test.rules" -l "$dir" 2>"$dir/log" || status=$?

@@ -93,6 +93,8 @@ class Engine {
   // In the order in which rules win.
   const CompiledRule& rule(uint32_t index) const { return rules_[index]; }
   std::span<const RefusedRule> refused() const { return refused_; }
+  // Of those that run, what is not as they say.
+  std::span<const RefusedRule> warned() const { return warned_; }
   // Of addresses, in all rules.
   size_t address_lists() const { return address_lists_.size(); }
   // 1, and 1 more for each that replaced another. What belongs to an engine (numbers of its rules
@@ -194,6 +196,7 @@ class Engine {
   std::map<std::string, uint32_t> address_lists_;  // their numbers, by all that they say
   std::vector<uint64_t> asked_views_;              // by rule
   std::vector<RefusedRule> refused_;
+  std::vector<RefusedRule> warned_;
   std::shared_ptr<Names> names_;
   std::unique_ptr<Datasets> datasets_;
   CacheCounters cache_counters_;

@@ -49,18 +49,51 @@ Result<bool> check_positions(const std::vector<BufferMatch>& matches) {
   return positioned;
 }
 
+std::string_view name_of(uint8_t protocol) {
+  if (protocol == tunnels::kProtocolTcp) return "TCP";
+  return protocol == tunnels::kProtocolUdp ? "UDP" : "ICMP";
+}
+
+// A buffer of the packet's header.
+Result<> check_header(const Rule& rule, Buffer buffer) {
+  switch (buffer) {
+    case Buffer::kTcpHeader:
+      return check_protocol(rule, tunnels::kProtocolTcp);
+    case Buffer::kUdpHeader:
+      return check_protocol(rule, tunnels::kProtocolUdp);
+    case Buffer::kIcmpv4Header:
+    case Buffer::kIcmpv6Header:
+      return check_protocol(rule, tunnels::kProtocolIcmp);
+    default:
+      return {};
+  }
+}
+
+bool goes_over(const std::vector<AppProtocol>& of, uint8_t protocol) {
+  return protocol == 0 || std::ranges::any_of(all_protocols(), [&](const ProtocolEntry& entry) {
+           return std::ranges::find(of, entry.protocol) != of.end() &&
+                  ((protocol == tunnels::kProtocolTcp && entry.tcp) ||
+                   (protocol == tunnels::kProtocolUdp && entry.udp));
+         });
+}
+
 // A buffer belongs to a protocol, and only where the rule goes.
 Result<> check_buffer(Rule& rule, Buffer buffer) {
   const BufferInfo& info = info_of(buffer);
   const std::string name(info.name);
   if ((rule.flow.to_server && !info.to_server) || (rule.flow.to_client && !info.to_client))
     return fail(name + " does not occur in the direction that flow asks for");
+  if (const auto header = check_header(rule, buffer); !header)
+    return fail(name + ": " + header.error().what);
   if (info.protocol == AppProtocol::kUnknown) return {};
   if (!is_understood(info.protocol))
     return fail(name + ": application protocol '" + std::string(app_protocol_name(info.protocol)) +
                 "' is not supported");
   std::vector<AppProtocol> of{info.protocol};
   if (info.protocol == AppProtocol::kHttp1) of.push_back(AppProtocol::kHttp2);
+  if (!goes_over(of, rule.protocol))
+    return fail(name + ": " + std::string(app_protocol_name(info.protocol)) + " does not go over " +
+                std::string(name_of(rule.protocol)));
   if (rule.app_protocols.empty()) {
     rule.app_protocols = of;
     return {};
@@ -171,6 +204,11 @@ Result<> choose_scope(Rule& rule, bool positioned) {
 }
 
 }  // namespace
+
+Result<> check_protocol(const Rule& rule, uint8_t protocol) {
+  if (rule.protocol == 0 || rule.protocol == protocol) return {};
+  return fail("only " + std::string(name_of(protocol)) + " has it");
+}
 
 bool is_relative(const BufferMatch& match) {
   return std::visit(

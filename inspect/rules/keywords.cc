@@ -27,11 +27,11 @@ Result<> apply_gid(RuleDraft& draft, std::string_view value) {
   return {};
 }
 
+// The loader warns of one that is not known.
 Result<> apply_classtype(RuleDraft& draft, std::string_view value) {
-  const auto found = draft.classification.find(value);
-  if (found == draft.classification.end())
-    return fail("'" + std::string(value) + "' is not in the classification");
   draft.rule.classtype = std::string(value);
+  const auto found = draft.classification.find(value);
+  if (found == draft.classification.end()) return {};
   draft.rule.category = found->second.description;
   if (!draft.priority_given) draft.rule.priority = found->second.priority;
   return {};

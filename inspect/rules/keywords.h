@@ -90,6 +90,10 @@ const Keyword* find_buffer_keyword(std::string_view name);
 // Contradictions that only the whole rule shows, and what the rule looks at.
 Result<> finish_rule(RuleDraft& draft);
 
+// An error if the rule's header is of another protocol than the only one that has what is asked
+// for.
+Result<> check_protocol(const Rule& rule, uint8_t protocol);
+
 // By the name in a rule's header: "http" is two of them, "ssl" is TLS.
 Result<std::vector<AppProtocol>> app_protocols_of(std::string_view name);
 

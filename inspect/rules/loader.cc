@@ -61,6 +61,12 @@ void RuleLoader::add(std::string_view text, const std::string& name, int line) {
     set_.refused.push_back({name, line, cut(std::move(rule.error().what)), sid_in(text)});
     return;
   }
+  if (!rule->classtype.empty() && !classification_.contains(rule->classtype))
+    set_.warned.push_back({name, line,
+                           cut("classtype '" + rule->classtype +
+                               "' is not in the classification: loaded with priority " +
+                               std::to_string(rule->priority)),
+                           rule->sid});
   rule->text_hash ^= std::hash<std::string_view>{}(text);
   rule->file = name;
   rule->line = line;

@@ -34,6 +34,8 @@ struct RefusedRule {
 struct RuleSet {
   std::vector<Rule> rules;
   std::vector<RefusedRule> refused;
+  // They run, and something about them is not as they say.
+  std::vector<RefusedRule> warned;
 };
 
 class RuleLoader {

@@ -41,6 +41,23 @@ TEST(RuleLoader, OfASidTheNewestRevisionIsKept) {
   EXPECT_EQ(set.refused[1].text(), "t.rules:3: sid 1 is already used at t.rules:2");
 }
 
+TEST(RuleLoader, WarnsOfClasstypesThatAreNotKnown) {
+  Names names;
+  RuleLoader loader(default_variables(), default_classification(), names);
+  ASSERT_TRUE(
+      loader.load_text("alert tcp any any -> any any (classtype:mine; sid:1;)\n"
+                       "alert tcp any any -> any any (priority:2; classtype:mine; sid:2;)\n"
+                       "alert tcp any any -> any any (classtype:misc-attack; sid:3;)\n",
+                       "t.rules"));
+  const RuleSet set = loader.take();
+  EXPECT_EQ(set.rules.size(), 3u);
+  EXPECT_TRUE(set.refused.empty());
+  ASSERT_EQ(set.warned.size(), 2u);
+  EXPECT_EQ(set.warned[0].text(),
+            "t.rules:1: classtype 'mine' is not in the classification: loaded with priority 3");
+  EXPECT_TRUE(set.warned[1].text().ends_with("priority 2")) << set.warned[1].text();
+}
+
 TEST(RuleLoader, AByteOrderMarkIsNoPartOfTheFirstLine) {
   Names names;
   for (const std::string first : {"", "# a comment\n", "\n"}) {

@@ -183,6 +183,7 @@ Result<uint8_t> flag_bits(std::string_view letters) {
 }
 
 Result<> apply_flags(RuleDraft& draft, std::string_view value) {
+  SLUICE_TRY_VOID(check_protocol(draft.rule, tunnels::kProtocolTcp));
   FlagTest test;
   std::string_view rest = value;
   std::string_view letters = take_part(rest, ',');
@@ -203,6 +204,7 @@ Result<> apply_flags(RuleDraft& draft, std::string_view value) {
 }
 
 Result<> apply_seq(RuleDraft& draft, std::string_view value) {
+  SLUICE_TRY_VOID(check_protocol(draft.rule, tunnels::kProtocolTcp));
   SLUICE_TRY(const auto number, option_number<uint32_t>(value, 0, UINT32_MAX));
   return require(draft, [number](const RuleContext& c) {
     return c.view.is_tcp() && c.view.sequence == number;
@@ -210,6 +212,7 @@ Result<> apply_seq(RuleDraft& draft, std::string_view value) {
 }
 
 Result<> apply_ack(RuleDraft& draft, std::string_view value) {
+  SLUICE_TRY_VOID(check_protocol(draft.rule, tunnels::kProtocolTcp));
   SLUICE_TRY(const auto number, option_number<uint32_t>(value, 0, UINT32_MAX));
   return require(draft, [number](const RuleContext& c) {
     return c.view.is_tcp() && c.view.acknowledgement == number;
@@ -217,6 +220,7 @@ Result<> apply_ack(RuleDraft& draft, std::string_view value) {
 }
 
 Result<> apply_window(RuleDraft& draft, std::string_view value) {
+  SLUICE_TRY_VOID(check_protocol(draft.rule, tunnels::kProtocolTcp));
   SLUICE_TRY(const SizeRange range, size_range(value, 65535));
   return require(draft, [range](const RuleContext& c) {
     return is_whole_tcp(c.view) && range.contains(tunnels::load_be16(&transport(c.view)[14]));
@@ -238,6 +242,7 @@ std::optional<uint16_t> tcp_option(const PacketView& view, uint8_t wanted, size_
 }
 
 Result<> require_tcp_option(RuleDraft& draft, std::string_view value, uint8_t kind, size_t width) {
+  SLUICE_TRY_VOID(check_protocol(draft.rule, tunnels::kProtocolTcp));
   SLUICE_TRY(const SizeRange range, size_range(value, width == 1 ? 255 : 65535));
   return require(draft, [range, kind, width](const RuleContext& c) {
     const auto number = tcp_option(c.view, kind, width);
@@ -256,6 +261,7 @@ Result<> apply_wscale(RuleDraft& draft, std::string_view value) {
 
 // A field of the header: its place, its width of one or two bytes.
 Result<> require_icmp(RuleDraft& draft, std::string_view value, size_t place, size_t width) {
+  SLUICE_TRY_VOID(check_protocol(draft.rule, tunnels::kProtocolIcmp));
   SLUICE_TRY(const SizeRange range, size_range(value, width == 1 ? 255 : 65535));
   return require(draft, [range, place, width](const RuleContext& c) {
     if (!has_icmp_header(c.view)) return false;
@@ -278,6 +284,7 @@ bool is_echo(const PacketView& view) {
 
 // Only echoes have an identifier and a number (RFC 792, RFC 4443 section 4).
 Result<> require_echo(RuleDraft& draft, std::string_view value, size_t place) {
+  SLUICE_TRY_VOID(check_protocol(draft.rule, tunnels::kProtocolIcmp));
   SLUICE_TRY(const auto number, option_number<uint16_t>(value, 0, 65535));
   return require(draft, [number, place](const RuleContext& c) {
     return has_icmp_header(c.view) && is_echo(c.view) &&
@@ -295,6 +302,7 @@ Result<> apply_icmp_seq(RuleDraft& draft, std::string_view value) {
 // Of "packet too big" (RFC 4443 section 3.2).
 Result<> apply_icmpv6_mtu(RuleDraft& draft, std::string_view value) {
   constexpr uint8_t kPacketTooBig = 2;
+  SLUICE_TRY_VOID(check_protocol(draft.rule, tunnels::kProtocolIcmp));
   SLUICE_TRY(const SizeRange range, size_range(value, UINT32_MAX - 1));
   return require(draft, [range](const RuleContext& c) {
     return has_icmp_header(c.view) && !is_v4(c.view) && transport(c.view)[0] == kPacketTooBig &&
@@ -307,6 +315,7 @@ Result<> apply_icmpv6_mtu(RuleDraft& draft, std::string_view value) {
 // server | client | both | either, operator, bytes. Counted as sequence numbers are: the SYN is
 // one.
 Result<> apply_stream_size(RuleDraft& draft, std::string_view value) {
+  SLUICE_TRY_VOID(check_protocol(draft.rule, tunnels::kProtocolTcp));
   const auto parts = comma_parts(value);
   if (parts.size() != 3) return fail("needs side, operator, bytes");
   static constexpr std::string_view kSides[] = {"server", "client", "both", "either"};

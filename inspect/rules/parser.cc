@@ -125,7 +125,7 @@ size_t option_length(std::string_view text) {
 
 // Of two of these one would be in vain.
 Result<> check_once(std::string_view name, RuleDraft& draft) {
-  static constexpr std::string_view kOnce[] = {"sid", "rev", "gid", "dsize"};
+  static constexpr std::string_view kOnce[] = {"sid", "rev", "gid", "dsize", "msg"};
   const auto* const found = std::ranges::find(kOnce, name);
   if (found == std::end(kOnce)) return {};
   const auto bit = static_cast<uint8_t>(1u << (found - kOnce));

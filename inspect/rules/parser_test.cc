@@ -70,6 +70,35 @@ TEST(RuleParser, WhereATcpRuleLooks) {
             Scope::kPacket);
 }
 
+TEST(RuleParser, WhatTheProtocolOfTheHeaderNeverHas) {
+  const struct {
+    const char *protocol, *options, *error;
+  } kTable[] = {
+      {"udp", "flags:S;", "flags: only TCP has it"},
+      {"icmp", "stream_size:both,>,1;", "stream_size: only TCP has it"},
+      {"udp", "tcp.mss:<9;", "tcp.mss: only TCP has it"},
+      {"tcp", "itype:8;", "itype: only ICMP has it"},
+      {"udp", "icmp_id:8;", "icmp_id: only ICMP has it"},
+      {"udp", "tcp.hdr; content:\"a\";", "tcp.hdr: only TCP has it"},
+      {"tcp", "udp.hdr; content:\"a\";", "udp.hdr: only UDP has it"},
+      {"udp", "icmpv4.hdr; content:\"a\";", "icmpv4.hdr: only ICMP has it"},
+      {"udp", "http.uri; content:\"a\";", "http.uri: http does not go over UDP"},
+      {"icmp", "dns.query; content:\"a\";", "dns.query: dns does not go over ICMP"},
+  };
+  for (const auto& row : kTable) {
+    const auto rule = [&](const std::string& protocol) {
+      return parse("alert " + protocol + " any any -> any any (" + row.options + " sid:1;)");
+    };
+    const auto refused = rule(row.protocol);
+    ASSERT_FALSE(refused) << row.options;
+    EXPECT_EQ(refused.error().text(), row.error);
+    EXPECT_TRUE(rule("ip")) << row.options;
+  }
+  for (const char* good : {"alert udp any any -> any any (dns.query; content:\"a\"; sid:1;)",
+                           "alert tcp any any -> any any (dns.query; content:\"a\"; sid:1;)"})
+    EXPECT_TRUE(parse(good)) << good;
+}
+
 TEST(RuleParser, WhatIsRelativeToAMovedContentFollowsIt) {
   for (const char* options :
        {"content:\"a\"; http_uri; isdataat:3,relative;",
@@ -226,7 +255,6 @@ TEST(RuleParser, OneClearErrorEach) {
       {"pcre:\"/(/\";", "pcre: missing closing parenthesis at offset 1"},
       {"flow:to_server,to_client;", "flow: both to_server and to_client"},
       {"flow:no_frag;", "flow: 'no_frag' is not supported"},
-      {"classtype:nothing-known;", "classtype: 'nothing-known' is not in the classification"},
       {"priority:0;", "priority: '0' is not a number from 1 to 255"},
       {"msg:\"open;", "an option is not closed with ;"},
       {"dsize:5<>6;", "dsize: nothing lies between"},
@@ -260,6 +288,7 @@ TEST(RuleParser, OneClearErrorEach) {
        "file.data: nothing behind it says what to look for in it"},
       {"dsize:1; dsize:2;", "dsize: given twice"},
       {"rev:1; rev:1;", "rev: given twice"},
+      {"msg:\"a\"; msg:\"b\";", "msg: given twice"},
       {"tos:x;", "tos: 'x' is not x and a hexadecimal number of up to xff"},
       {"tos:x100;", "tos: 'x100' is not x and a hexadecimal number of up to xff"},
       {"xbits:set,a,track ip_src,expire 10,more;", "xbits: takes command, name, track and expire"},
