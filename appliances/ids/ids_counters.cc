@@ -229,6 +229,8 @@ constexpr IdsCounter kCounters[] = {
     {"app_layer.flow.smtp", kAppFlows, app<&AppCounters::flows, AppProtocol::kSmtp, true>},
     {"app_layer.flow.ftp", kAppFlows, app<&AppCounters::flows, AppProtocol::kFtp, true>},
     {"app_layer.flow.ssh", kAppFlows, app<&AppCounters::flows, AppProtocol::kSsh, true>},
+    {"app_layer.flow.imap", kAppFlows, app<&AppCounters::flows, AppProtocol::kImap, true>},
+    {"app_layer.flow.smb", kAppFlows, app<&AppCounters::flows, AppProtocol::kSmb, true>},
     {"app_layer.flow.failed_tcp", kAppFlows, app<&AppCounters::flows, AppProtocol::kFailed, true>},
     {"app_layer.flow.failed_udp", kAppFlows, app<&AppCounters::flows, AppProtocol::kFailed, false>},
     {"app_layer.tx.http", kAppTransactions, transactions<AppProtocol::kHttp1, true>},

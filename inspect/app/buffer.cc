@@ -137,8 +137,9 @@ const BufferInfo* find_buffer_of_modifier(std::string_view name) {
 }
 
 std::string_view app_protocol_name(AppProtocol protocol) {
-  static constexpr std::string_view kNames[] = {
-      "unknown", "failed", "http", "http2", "tls", "dns", "smtp", "ftp", "ftp-data", "ssh", "imap"};
+  static constexpr std::string_view kNames[] = {"unknown",  "failed", "http", "http2",
+                                                "tls",      "dns",    "smtp", "ftp",
+                                                "ftp-data", "ssh",    "imap", "smb"};
   static_assert(std::size(kNames) == static_cast<size_t>(AppProtocol::kCount));
   return kNames[static_cast<size_t>(protocol)];
 }

@@ -73,5 +73,6 @@ ProtocolEntry ssh_entry();
 ProtocolEntry smtp_entry();
 ProtocolEntry ftp_entry();
 ProtocolEntry imap_entry();
+ProtocolEntry smb_entry();
 
 }  // namespace sluice::inspect

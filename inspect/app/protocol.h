@@ -19,10 +19,11 @@ enum class AppProtocol : uint8_t {
   kFtpData,
   kSsh,
   kImap,
+  kSmb,
   kCount,
 };
 
-// EVE's app_proto: "http", "http2", "tls", "dns", "smtp", "ftp", "ftp-data", "ssh", "imap",
+// EVE's app_proto: "http", "http2", "tls", "dns", "smtp", "ftp", "ftp-data", "ssh", "imap", "smb",
 // "failed"; "unknown" while it is not known.
 std::string_view app_protocol_name(AppProtocol protocol);
 

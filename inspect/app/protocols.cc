@@ -7,9 +7,9 @@
 namespace sluice::inspect {
 
 std::span<const ProtocolEntry> all_protocols() {
-  static const std::array kAll = {http_entry(), http2_entry(), tls_entry(),
-                                  ssh_entry(),  smtp_entry(),  ftp_entry(),
-                                  imap_entry(), dns_entry(),   dns_tcp_entry()};
+  static const std::array kAll = {http_entry(),    http2_entry(), tls_entry(),  ssh_entry(),
+                                  smtp_entry(),    ftp_entry(),   imap_entry(), dns_entry(),
+                                  dns_tcp_entry(), smb_entry()};
   return kAll;
 }
 

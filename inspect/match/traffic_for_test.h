@@ -134,6 +134,13 @@ inline void ftp_passive_traffic(Harness& h) {
   talk.server("229 Entering (|||59914|)\r\n");
 }
 
+inline void smb_traffic(Harness& h) {
+  const std::string message = std::string("\0\0\0\x20\xfeSMB", 8) + std::string(28, '\0');
+  Talk talk(h, 445);
+  talk.client(message);
+  talk.server(message);
+}
+
 inline const Ends kOneWay{"10.0.0.1", "10.0.0.9", 5000, 9};
 
 inline void udp_traffic(Harness& h) {
@@ -183,6 +190,7 @@ inline const std::map<std::string, Traffic>& all_traffic() {
   static const std::string kEcho("\x12\x34\0\1echo", 8);
   static const std::map<std::string, Traffic> kAll = {
       {"web", web_traffic},
+      {"smb", smb_traffic},
       {"capitals",
        [](Harness& h) {
          h.connect(Ends());
