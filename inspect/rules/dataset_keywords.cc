@@ -143,8 +143,9 @@ enum class Side : uint8_t { kAny, kSource, kDestination, kBoth };
 
 class IpReputationCondition final : public Condition {
  public:
+  // Without a range: that there is no score.
   IpReputationCondition(std::shared_ptr<const IpReputation> reputation, Side side, uint8_t category,
-                        const SizeRange& range)
+                        const std::optional<SizeRange>& range)
       : reputation_(std::move(reputation)), side_(side), category_(category), range_(range) {}
   bool holds(const RuleContext& context) const override {
     const tunnels::tuple& t = context.view.packet.tuple;
@@ -159,26 +160,34 @@ class IpReputationCondition final : public Condition {
  private:
   bool fits(const Address& address) const {
     const auto score = reputation_->score(address, category_);
-    return score && range_.contains(*score);
+    return score && range_ ? range_->contains(*score) : score.has_value() == range_.has_value();
   }
 
   const std::shared_ptr<const IpReputation> reputation_;
   const Side side_;
   const uint8_t category_;
-  const SizeRange range_;
+  const std::optional<SizeRange> range_;
 };
+
+// "isset", "isnotset", or an operator and a number.
+Result<std::optional<SizeRange>> score_range(std::span<const std::string_view> parts) {
+  if (parts.size() == 1 && parts[0] == "isset") return SizeRange{0, kReputationScoreMax};
+  if (parts.size() == 1 && parts[0] == "isnotset") return std::nullopt;
+  if (parts.size() != 2) return fail("needs an operator and a number, isset or isnotset");
+  return compared(parts[0], parts[1], kReputationScoreMax);
+}
 
 // any | src | dst | both, category, operator, number
 Result<> apply_iprep(RuleDraft& draft, std::string_view value) {
   static constexpr std::string_view kSides[] = {"any", "src", "dst", "both"};
   const auto parts = comma_parts(value);
-  if (parts.size() != 4) return fail("needs side, category, operator and number");
+  if (parts.size() < 3) return fail("needs side, category, operator and number");
   const auto* const side = std::ranges::find(kSides, parts[0]);
   if (side == std::end(kSides)) return fail("the side is any, src, dst or both");
   if (draft.sources.reputation == nullptr) return fail("there are no categories here");
   const auto category = draft.sources.reputation->category(parts[1]);
   if (!category) return fail("there is no category '" + std::string(parts[1]) + "'");
-  SLUICE_TRY(const SizeRange range, compared(parts[2], parts[3], kReputationScoreMax));
+  SLUICE_TRY(const auto range, score_range(std::span(parts).subspan(2)));
   draft.rule.conditions.push_back(std::make_shared<IpReputationCondition>(
       draft.sources.reputation, static_cast<Side>(side - std::begin(kSides)), *category, range));
   // With other scores it is another rule for flows that go on.

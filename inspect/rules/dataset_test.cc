@@ -268,6 +268,9 @@ TEST_F(DatasetFiles, KeywordsAreTakenOrRefused) {
       {"iprep:left,bad,>,30;", false},
       {"iprep:src,bad,>,200;", false},
       {"iprep:src,bad,>;", false},
+      {"iprep:src,bad,isset;", true},
+      {"iprep:src,bad,isnotset;", true},
+      {"iprep:src,bad,isset,1;", false},
   };
   for (const auto& c : cases) {
     RuleLoader loader({}, {}, names, sources);
