@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of Inspector that puts payloads in order and searches them.
+// The part of Inspector that puts payloads in order.
 #include <algorithm>
 #include <utility>
 
@@ -7,33 +7,6 @@
 
 namespace sluice::inspect {
 namespace {
-
-bool begins_with(std::span<const uint8_t> bytes, std::span<const uint8_t> beginning) {
-  return bytes.size() >= beginning.size() &&
-         std::equal(beginning.begin(), beginning.end(), bytes.begin());
-}
-
-uint8_t missing_in(const BufferPlan& plan, std::span<const uint8_t> bytes) {
-  for (uint8_t match = 0; match < plan.size(); match++)
-    if (!plan.may_hold(match, bytes, 0)) return match;
-  return StreamInspection::kNothing;
-}
-
-// Of a rule that did not hold before and missed that.
-bool may_hold_now(const BufferPlan& plan, uint8_t missing, std::span<const uint8_t> window,
-                  size_t searched) {
-  if (missing == StreamInspection::kNothing) return plan.may_come_to_hold(window, searched);
-  return missing >= StreamInspection::kUnasked || plan.may_hold(missing, window, searched);
-}
-
-// Once nothing is missing that stays so: what counts is what comes.
-void note_missing(const BufferPlan& plan, std::span<const uint8_t> window, bool not_asked,
-                  uint8_t& missing) {
-  using Side = StreamInspection;
-  if (missing != Side::kNothing && missing != Side::kUnasked) missing = missing_in(plan, window);
-  if (missing == Side::kNothing || missing == Side::kUnasked)
-    missing = not_asked ? Side::kUnasked : Side::kNothing;
-}
 
 // Bytes that a SYN may bring along.
 constexpr uint32_t kSynPayloadMax = 65535;
@@ -301,75 +274,7 @@ TcpInspection& Inspector::tcp_of(FlowUser& user) {
   return *user.tcp;
 }
 
-// New bytes in order, or all that is held if the rules are new: what straddles a reload is found. A
-// rule whose fast pattern occurs stays pending until its other matches have arrived too, or its
-// pattern has left the window.
-void Inspector::inspect_piece(const Current& current, StreamInspection& side,
-                              std::span<const uint8_t> piece) {
-  const PortGroups& groups = engine_->stream_groups(current.direction);
-  const RuleGroup& any = groups.any();
-  const RuleGroup* const named = groups.named(current.server_port());
-  const auto window = side.stream.window();
-  size_t searched = window.size() - piece.size();
-  if (side.generation != engine_->generation()) {
-    side.begin_again(engine_->generation());
-    searched = 0;
-  }
-  stream_candidates_.clear();
-  if (any.prefilter) any.prefilter->scan_on(window, searched, scratch_, stream_candidates_);
-  if (named != nullptr && named->prefilter)
-    named->prefilter->scan_on(window, searched, scratch_, stream_candidates_);
-  payload_searched_ = begins_with(piece, current.view.payload);
-  remember_candidates(current, side);
-  const AppProtocol before = current.flow.user.app_protocol;
-  ask_stream_rules(current, side, searched);
-  inspect_application(current, side, piece);
-  if (current.flow.user.app_protocol != before) ask_stream_rules(current, side, searched);
-}
-
-// Those that are pending and those that no search names. Rules may be about the protocol of the
-// connection, which these very bytes may tell.
-void Inspector::ask_stream_rules(const Current& current, StreamInspection& side, size_t searched) {
-  try_pending(current, side, searched);
-  const PortGroups& groups = engine_->stream_groups(current.direction);
-  for (const RuleGroup* group : {&groups.any(), groups.named(current.server_port())}) {
-    if (group == nullptr) continue;
-    group->call_always(side.stream.next(),
-                       [&](uint32_t index) { (void)try_in_stream(current, side, index); });
-  }
-}
-
-void Inspector::remember_candidates(const Current& current, StreamInspection& side) {
-  side.remember_pending(stream_candidates_.sorted(), side.stream.next(), budget_,
-                        [&](uint32_t index) {
-                          const CompiledRule& compiled = engine_->rule(index);
-                          return compiled.rule.scope != Scope::kPacket &&
-                                 check_.addresses_match(current, current.direction, compiled);
-                        });
-}
-
-// Many rules may wait: as long as one misses a content, only new bytes are searched, and for that;
-// if they are all there and that was not enough, for any of them.
-// Those that waited before come first: what rules note about the new bytes was not so before.
-void Inspector::try_pending(const Current& current, StreamInspection& side, size_t searched) {
-  using Pending = StreamInspection::Pending;
-  const auto window = side.stream.window();
-  const auto is_over = [&](Pending& pending) {
-    if (pending.hit <= side.stream.window_start()) return true;
-    const BufferPlan& plan = *engine_->rule(pending.rule).payload_plan();
-    if (!may_hold_now(plan, pending.missing, window, searched)) return false;
-    const Tried tried = try_in_stream(current, side, pending.rule);
-    note_missing(plan, window, tried == Tried::kNotAsked, pending.missing);
-    return tried == Tried::kYes;
-  };
-  for (const bool anew : {false, true}) {
-    side.settle_pending([&](Pending& pending) {
-      return (pending.missing == StreamInspection::kUnknown) == anew && is_over(pending);
-    });
-  }
-}
-
-// The same bytes for the application's parser, which tells transactions_ what it finds.
+// New bytes for the application's parser, which tells transactions_ what it finds.
 void Inspector::inspect_application(const Current& current, StreamInspection& side,
                                     std::span<const uint8_t> piece) {
   const uint64_t missing = side.stream.next() - piece.size() - side.parsed;
@@ -414,22 +319,6 @@ void Inspector::stop_if_encrypted(FlowUser& user) {
     user.encrypted_bytes[side] = user.tcp->sides[side].stream.next();
   user.tcp.reset();
   user.app.reset();
-}
-
-Inspector::Tried Inspector::try_in_stream(const Current& current, StreamInspection& side,
-                                          uint32_t index) {
-  const CompiledRule& compiled = engine_->rule(index);
-  if (!check_.asks_for(current, current.direction, compiled, nullptr)) return Tried::kNotAsked;
-  const uint64_t start = std::max(side.stream.window_start(), side.fired_until(compiled.rule.id()));
-  const auto window = side.stream.window();
-  const Payload payload{window.subspan(start - side.stream.window_start()), start};
-  if (payload.bytes.empty()) return Tried::kNo;
-  const bool holds = check_.payload_matches(compiled, payload);
-  check_.tried(index, holds);
-  if (!holds) return Tried::kNo;
-  if (!side.remember_fired(compiled.rule.id(), side.stream.next(), budget_)) counters_.fired_full++;
-  check_.matched(current, {index, true}, nullptr);
-  return Tried::kYes;
 }
 
 }  // namespace sluice::inspect
