@@ -11,14 +11,16 @@ mkfifo "$dir/pipe"
 "$dpi" --policy "$dir/pipe" 2>"$dir/log" && fail "a pipe was taken for a policy"
 grep -q "cannot read the policy: it is a pipe" "$dir/log" || fail "$(cat "$dir/log")"
 
-# It cannot start before somebody reads its events; SIGHUP waits for its turn.
+# Nor does it wait for somebody who reads its events.
+"$dpi" --eve "$dir/pipe" 2>"$dir/log" && fail "nobody reads its events"
+grep -q "pipe: cannot open for appending" "$dir/log" || fail "$(cat "$dir/log")"
+
+# SIGHUP waits for its turn while it starts.
 echo "applications: []" >"$dir/policy.yaml"
-start "$dpi" --policy "$dir/policy.yaml" --eve "$dir/pipe"
-waits_for_reader() { [ $((0x$(awk '/^SigBlk/ { print $2 }' "/proc/$pid/status") & 1)) -eq 1 ]; }
-wait_for waits_for_reader
-holds "^ready: " && fail "nobody reads its events"
+start "$dpi" --policy "$dir/policy.yaml"
+signals_wait() { [ $((0x$(awk '/^SigBlk/ { print $2 }' "/proc/$pid/status") & 1)) -eq 1 ]; }
+until signals_wait || holds "^ready: "; do :; done
 kill -HUP "$pid"
-cat "$dir/pipe" >"$dir/events" &
 wait_for holds "^reloaded"
 stop
 

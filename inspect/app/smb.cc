@@ -11,7 +11,8 @@ namespace {
 constexpr uint16_t kPorts[] = {139, 445};
 
 // A message of the NetBIOS session service (RFC 1002 section 4.3.1): type, length, and what it
-// carries. At port 139 a session is asked for first, in two names.
+// carries. At port 139 a session is asked for first, in two names. Frames of a WebSocket begin with
+// the same types, and then with another byte.
 constexpr size_t kHeaderLength = 4;
 constexpr uint8_t kSessionRequest = 0x81, kSessionGranted = 0x82;
 constexpr size_t kNamesMax = 512;
@@ -30,6 +31,7 @@ bool fits(size_t place, uint8_t byte) {
 Probe probe(Direction direction, std::span<const uint8_t> bytes, uint16_t server_port) {
   const uint8_t session = direction == Direction::kToServer ? kSessionRequest : kSessionGranted;
   while (!bytes.empty() && bytes[0] == session) {
+    if (bytes.size() > 1 && bytes[1] != 0) return Probe::kNo;
     if (bytes.size() < kHeaderLength) return Probe::kMore;
     const size_t length = tunnels::load_be16(&bytes[2]);
     if (length > kNamesMax) return Probe::kNo;

@@ -13,10 +13,12 @@ namespace sluice::inspect {
 
 namespace {
 
+// Of a FIFO that nobody reads, or reads too slowly, nobody waits for.
+constexpr int kHow = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK;
+
 Result<int> open_file(const std::string& path) {
-  const int fd = path == "-"
-                     ? ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
-                     : ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+  const int fd =
+      path == "-" ? ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3) : ::open(path.c_str(), kHow, 0640);
   if (fd < 0) return fail_errno("cannot open for appending", path);
   return fd;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/eve/sink.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -60,6 +61,24 @@ TEST(FileSink, CountsLinesThatAFullDiskLoses) {
 
 // Of three lines the second is cut by the limit: two are lost, and the file goes on with a whole
 // one.
+TEST(FileSink, NobodyWaitsForAReader) {
+  const std::string path = ::testing::TempDir() + "eve_fifo_" + std::to_string(getpid());
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  EXPECT_EQ(FileSink::open({path}).error().text(),
+            path + ": cannot open for appending: No such device or address");
+  const int reader = ::open(path.c_str(), O_RDONLY | O_NONBLOCK);
+  auto sink = FileSink::open({path});
+  ASSERT_TRUE(sink);
+  const std::string line = std::string(1023, 'x') + '\n';
+  for (int i = 0; i < 1000; i++) (*sink)->write(line);
+  (*sink)->flush();
+  EXPECT_GT((*sink)->lines_lost(), 500u);
+  EXPECT_LT((*sink)->lines_lost(), 1000u) << "what the pipe holds";
+  close(reader);
+  EXPECT_FALSE((*sink)->reopen());
+  unlink(path.c_str());
+}
+
 TEST(FileSink, ALineThatWasCutSpoilsNoOther) {
   const std::string path = ::testing::TempDir() + "eve_cut_" + std::to_string(getpid());
   auto sink = FileSink::open({path});

@@ -111,7 +111,8 @@ std::string DatabaseCache::key(std::span<const uint8_t> input) {
 }
 
 DatabaseCache::Database DatabaseCache::load(const std::string& key) {
-  const File file(::open((directory_ + "/" + key).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  const File file(::open((directory_ + "/" + key).c_str(),
+                         O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));  // it may be a FIFO
   if (file.fd() < 0 && errno == ENOENT) {
     counters_.misses++;
     return nullptr;

@@ -91,6 +91,16 @@ TEST_F(CacheTest, AFileThatOthersMayWriteIsIgnored) {
   EXPECT_EQ(cache_->counters().ignored, 1u);
 }
 
+TEST_F(CacheTest, NobodyWaitsForAFifo) {
+  ASSERT_TRUE(compile("attack"));
+  const auto path = only_file();
+  std::filesystem::remove(path);
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  EXPECT_TRUE(compile("attack"));
+  EXPECT_EQ(cache_->counters().ignored, 1u);
+  EXPECT_TRUE(std::filesystem::is_regular_file(path));
+}
+
 TEST_F(CacheTest, WithoutTheDirectoryTheRulesStillCompile) {
   std::filesystem::remove_all(directory_ + "/databases");
   EXPECT_TRUE(compile("attack"));
