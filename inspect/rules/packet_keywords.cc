@@ -111,7 +111,8 @@ Result<> apply_ipopts(RuleDraft& draft, std::string_view value) {
   };
   for (const auto& [name, kind] : kNames) {
     if (name != value) continue;
-    return require(draft, [kind](const RuleContext& c) { return has_ip_option(c.view, kind); });
+    return require(draft,
+                   [kind = kind](const RuleContext& c) { return has_ip_option(c.view, kind); });
   }
   return fail("'" + std::string(value) + "' is no option of IPv4 that is known here");
 }
