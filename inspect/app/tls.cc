@@ -279,14 +279,20 @@ class TlsParser final : public Parser {
                          TransactionSink& sink) {
     const uint8_t type = message[0];
     if (type == kClientHello && direction == Direction::kToServer)
-      return transaction_->client_hello(message, sink) || broken();
+      return told(direction, transaction_->client_hello(message, sink), sink);
     if (type == kServerHello && direction == Direction::kToClient)
-      return transaction_->server_hello(message, sink) || broken();
+      return told(direction, transaction_->server_hello(message, sink), sink);
     if (type == kCertificate)
-      return transaction_->certificates(direction, message, sink) || broken();
+      return told(direction, transaction_->certificates(direction, message, sink), sink);
     if (type == kClientHello || type == kServerHello || type > kHandshakeTypeMax)
       return fault(direction, "invalid_handshake_message", sink);
     return true;
+  }
+
+  // Rules about what the message says need not wait for the rest of the handshake.
+  bool told(Direction direction, bool good, TransactionSink& sink) {
+    sink.headers_known(*transaction_, direction);
+    return good || broken();
   }
 
   // What is wrong is told. False when that has happened too often.

@@ -81,6 +81,25 @@ TEST(EncryptedRules, NothingIsSearchedBehindTheHandshake) {
   EXPECT_EQ(h.inspector().counters().encrypted_flows, 1u);
 }
 
+// With the message that says it, not with the end of the handshake.
+TEST(EncryptedRules, AboutAVersionDecideWithTheHello) {
+  for (const bool client : {true, false}) {
+    const std::string flow = client ? "flow:to_server;" : "flow:to_client;";
+    Harness h("drop tls any any -> any any (tls.version:1.3; " + flow +
+              " sid:1;)\n"
+              "alert tls any any -> any any (tls.version:1.2; " +
+              flow + " sid:2;)");
+    const Ends c;
+    h.connect(c);
+    const std::string hello = client_hello();
+    EXPECT_EQ(h.data(c, 0, hello), !client);
+    if (!client)
+      EXPECT_FALSE(h.send(
+          tcp(c.turned(), kAck, 5001, 1001 + static_cast<uint32_t>(hello.size()), server_hello())));
+    EXPECT_EQ(h.alerts(), Sids{1}) << flow;
+  }
+}
+
 // A TLS connection behind its handshake.
 struct EncryptedFlow {
   explicit EncryptedFlow(Harness& harness) : h(harness) {

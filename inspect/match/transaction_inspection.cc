@@ -292,12 +292,14 @@ bool TransactionInspection::part_holds(const Notes& notes, const RulePart& part,
          engine_->wanted_since(part.buffer) <= current_->flow.user.app_since;
 }
 
-// Rules about headers that are not there are decided before the body passes.
+// Rules about headers that are not there are decided before the body passes, those about a message
+// of TLS before the next one: what is not known yet they do not hold for.
 void TransactionInspection::headers_known(Transaction& transaction, Direction direction) {
   Notes& notes = notes_of(transaction);
   notes.headers_known[static_cast<size_t>(direction)] = true;
-  if (current_ == nullptr || !engine_->asks_for_absence()) return;
-  const auto asks = [&](uint32_t rule) { return engine_->rule(rule).asks_for_absence; };
+  const bool tls = transaction.protocol() == AppProtocol::kTls;
+  if (current_ == nullptr || !(tls || engine_->asks_for_absence())) return;
+  const auto asks = [&](uint32_t rule) { return tls || engine_->rule(rule).asks_for_absence; };
   candidates_.clear();
   for (const uint32_t rule : engine_->last_rules(transaction.protocol(), direction))
     if (asks(rule)) candidates_.candidate(rule);
