@@ -93,9 +93,10 @@ TEST(EncryptedRules, AboutAVersionDecideWithTheHello) {
     h.connect(c);
     const std::string hello = client_hello();
     EXPECT_EQ(h.data(c, 0, hello), !client);
-    if (!client)
+    if (!client) {
       EXPECT_FALSE(h.send(
           tcp(c.turned(), kAck, 5001, 1001 + static_cast<uint32_t>(hello.size()), server_hello())));
+    }
     EXPECT_EQ(h.alerts(), Sids{1}) << flow;
   }
 }
