@@ -1,32 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a DNS message says beside its names. Suricata userguide, "DNS Keywords".
 #include "inspect/app/dns_transaction.h"
-#include "inspect/rules/condition.h"
 #include "inspect/rules/keywords.h"
+#include "inspect/rules/transaction_condition.h"
 
 namespace sluice::inspect {
 namespace {
 
-// `Test` takes the transaction and the direction of the message that the rule is asked about.
-template <class Test>
-class DnsCondition final : public Condition {
- public:
-  explicit DnsCondition(Test test) : test_(std::move(test)) {}
-  bool holds(const RuleContext& context) const override {
-    if (context.transaction == nullptr || context.transaction->protocol() != AppProtocol::kDns)
-      return false;
-    return test_(static_cast<const DnsTransaction&>(*context.transaction), context.direction);
-  }
-  AppProtocol about_transaction() const override { return AppProtocol::kDns; }
-
- private:
-  const Test test_;
-};
-
+// `test` takes the transaction and the direction of the message that the rule is asked about.
 template <class Test>
 Result<> require(RuleDraft& draft, Test test) {
-  draft.rule.conditions.push_back(std::make_shared<DnsCondition<Test>>(std::move(test)));
-  return {};
+  return require_of_transaction<DnsTransaction, AppProtocol::kDns>(
+      draft, [test](const DnsTransaction& dns, const RuleContext& context) {
+        return test(dns, context.direction);
+      });
 }
 
 Result<> apply_opcode(RuleDraft& draft, std::string_view value) {

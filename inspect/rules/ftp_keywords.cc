@@ -5,33 +5,20 @@
 #include <algorithm>
 
 #include "inspect/app/ftp_transaction.h"
-#include "inspect/rules/condition.h"
 #include "inspect/rules/keywords.h"
+#include "inspect/rules/transaction_condition.h"
 
 namespace sluice::inspect {
 namespace {
 
-// `Test` takes what a command or its reply says of them, and where the rule is asked.
-template <class Test>
-class FtpDataCondition final : public Condition {
- public:
-  explicit FtpDataCondition(Test test) : test_(std::move(test)) {}
-  bool holds(const RuleContext& context) const override {
-    if (context.transaction == nullptr || context.transaction->protocol() != AppProtocol::kFtp)
-      return false;
-    const auto& data = static_cast<const FtpTransaction&>(*context.transaction).data_port();
-    return data && test_(*data, context);
-  }
-  AppProtocol about_transaction() const override { return AppProtocol::kFtp; }
-
- private:
-  const Test test_;
-};
-
+// `test` takes what a command or its reply says of them, and where the rule is asked.
 template <class Test>
 Result<> require(RuleDraft& draft, Test test) {
-  draft.rule.conditions.push_back(std::make_shared<FtpDataCondition<Test>>(std::move(test)));
-  return {};
+  return require_of_transaction<FtpTransaction, AppProtocol::kFtp>(
+      draft, [test](const FtpTransaction& ftp, const RuleContext& context) {
+        const auto& data = ftp.data_port();
+        return data && test(*data, context);
+      });
 }
 
 Result<> apply_dynamic_port(RuleDraft& draft, std::string_view value) {

@@ -5,31 +5,25 @@
 #include <ctime>
 
 #include "inspect/app/tls_transaction.h"
-#include "inspect/rules/condition.h"
 #include "inspect/rules/keywords.h"
+#include "inspect/rules/transaction_condition.h"
 
 namespace sluice::inspect {
 namespace {
 
-// Of the direction that the rule is asked about; what is not known yet is none of them.
-class TlsVersionCondition final : public Condition {
- public:
-  TlsVersionCondition(std::vector<uint16_t> versions, bool negated)
-      : versions_(std::move(versions)), negated_(negated) {}
-  bool holds(const RuleContext& context) const override {
-    if (context.transaction == nullptr || context.transaction->protocol() != AppProtocol::kTls)
-      return false;
-    const auto& tls = static_cast<const TlsTransaction&>(*context.transaction);
-    const uint16_t version = tls.version(context.direction);
-    if (version == 0) return false;
-    return (std::ranges::find(versions_, version) != versions_.end()) != negated_;
-  }
-  AppProtocol about_transaction() const override { return AppProtocol::kTls; }
+template <class Test>
+Result<> require_of_tls(RuleDraft& draft, Test test) {
+  return require_of_transaction<TlsTransaction, AppProtocol::kTls>(draft, std::move(test));
+}
 
- private:
-  const std::vector<uint16_t> versions_;
-  const bool negated_;
-};
+// Of the direction that the rule is asked about; what is not known yet is none of them.
+Result<> require_version(RuleDraft& draft, std::vector<uint16_t> versions, bool negated) {
+  return require_of_tls(
+      draft, [versions, negated](const TlsTransaction& tls, const RuleContext& c) {
+        const uint16_t version = tls.version(c.direction);
+        return version != 0 && (std::ranges::find(versions, version) != versions.end()) != negated;
+      });
+}
 
 constexpr std::pair<std::string_view, uint16_t> kVersions[] = {
     {"sslv2", 0x0002},  {"sslv3", 0x0300},  {"tls1.0", 0x0301},
@@ -57,9 +51,7 @@ Result<> apply_ssl_version(RuleDraft& draft, std::string_view value) {
     versions.push_back(version);
   }
   if (versions.empty()) return fail("needs a version");
-  draft.rule.conditions.push_back(
-      std::make_shared<TlsVersionCondition>(std::move(versions), negated));
-  return {};
+  return require_version(draft, std::move(versions), negated);
 }
 
 // [!]1.2, also in quotes.
@@ -70,33 +62,17 @@ Result<> apply_tls_version(RuleDraft& draft, std::string_view value) {
     SLUICE_TRY(name, quoted_text(name));
   }
   SLUICE_TRY(const uint16_t version, version_named("tls" + name));
-  draft.rule.conditions.push_back(
-      std::make_shared<TlsVersionCondition>(std::vector{version}, negated));
-  return {};
+  return require_version(draft, {version}, negated);
 }
 
 // --- the server's certificate ---
 
-// `Test` takes the transaction and the time; asked about the server's direction alone.
-template <class Test>
-class CertificateCondition final : public Condition {
- public:
-  explicit CertificateCondition(Test test) : test_(std::move(test)) {}
-  bool holds(const RuleContext& context) const override {
-    return context.transaction != nullptr && context.transaction->protocol() == AppProtocol::kTls &&
-           context.direction == Direction::kToClient &&
-           test_(static_cast<const TlsTransaction&>(*context.transaction), context.time_us);
-  }
-  AppProtocol about_transaction() const override { return AppProtocol::kTls; }
-
- private:
-  const Test test_;
-};
-
+// `test` takes the transaction and the time; asked about the server's direction alone.
 template <class Test>
 Result<> require(RuleDraft& draft, Test test) {
-  draft.rule.conditions.push_back(std::make_shared<CertificateCondition<Test>>(std::move(test)));
-  return {};
+  return require_of_tls(draft, [test](const TlsTransaction& tls, const RuleContext& c) {
+    return c.direction == Direction::kToClient && test(tls, c.time_us);
+  });
 }
 
 // As tls::Certificate writes times, so that they compare as texts.
