@@ -158,9 +158,10 @@ bool BufferPlan::may_hold(uint8_t match, std::span<const uint8_t> bytes, size_t 
 }
 
 bool BufferPlan::may_come_to_hold(std::span<const uint8_t> bytes, size_t searched) const {
-  for (uint8_t match = 0; only_contents_ && match < size(); match++)
+  if (!only_contents_) return true;
+  for (uint8_t match = 0; match < size(); match++)
     if (may_hold(match, bytes, searched)) return true;
-  return !only_contents_;
+  return false;
 }
 
 bool BufferMatcher::matches(const BufferPlan& plan, const Payload& payload) {

@@ -49,6 +49,12 @@ class BufferPlan {
   // Whether all may hold in the bytes, though they did not in those before `searched`: false only
   // if they ask for nothing but contents, and none is in what came since.
   bool may_come_to_hold(std::span<const uint8_t> bytes, size_t searched) const;
+  // ... because `missing` did not, a match; kNothing: though each may hold by itself.
+  static constexpr uint8_t kNothing = UINT8_MAX;
+  bool may_hold_now(uint8_t missing, std::span<const uint8_t> bytes, size_t searched) const {
+    return missing == kNothing ? may_come_to_hold(bytes, searched)
+                               : may_hold(missing, bytes, searched);
+  }
 
  private:
   friend class BufferMatcher;

@@ -15,23 +15,23 @@ bool begins_with(std::span<const uint8_t> bytes, std::span<const uint8_t> beginn
 uint8_t missing_in(const BufferPlan& plan, std::span<const uint8_t> bytes) {
   for (uint8_t match = 0; match < plan.size(); match++)
     if (!plan.may_hold(match, bytes, 0)) return match;
-  return StreamInspection::kNothing;
+  return BufferPlan::kNothing;
 }
 
-// Of a rule that did not hold before and missed that.
+// Whether a rule is to be tried that has not held before.
 bool may_hold_now(const BufferPlan& plan, uint8_t missing, std::span<const uint8_t> window,
                   size_t searched) {
-  if (missing == StreamInspection::kNothing) return plan.may_come_to_hold(window, searched);
-  return missing >= StreamInspection::kUnasked || plan.may_hold(missing, window, searched);
+  const bool untried =
+      missing == StreamInspection::kUnknown || missing == StreamInspection::kUnasked;
+  return untried || plan.may_hold_now(missing, window, searched);
 }
 
 // Once nothing is missing that stays so: what counts is what comes.
-void note_missing(const BufferPlan& plan, std::span<const uint8_t> window, bool not_asked,
-                  uint8_t& missing) {
-  using Side = StreamInspection;
-  if (missing != Side::kNothing && missing != Side::kUnasked) missing = missing_in(plan, window);
-  if (missing == Side::kNothing || missing == Side::kUnasked)
-    missing = not_asked ? Side::kUnasked : Side::kNothing;
+uint8_t missing_after(uint8_t missing, bool asked, const BufferPlan& plan,
+                      std::span<const uint8_t> window) {
+  const bool all_there = missing == BufferPlan::kNothing || missing == StreamInspection::kUnasked;
+  const uint8_t misses = all_there ? BufferPlan::kNothing : missing_in(plan, window);
+  return misses == BufferPlan::kNothing && !asked ? StreamInspection::kUnasked : misses;
 }
 
 }  // namespace
@@ -94,7 +94,7 @@ void Inspector::try_pending(const Current& current, StreamInspection& side, size
     const BufferPlan& plan = *engine_->rule(pending.rule).payload_plan();
     if (!may_hold_now(plan, pending.missing, window, searched)) return false;
     const Tried tried = try_in_stream(current, side, pending.rule);
-    note_missing(plan, window, tried == Tried::kNotAsked, pending.missing);
+    pending.missing = missing_after(pending.missing, tried != Tried::kNotAsked, plan, window);
     return tried == Tried::kYes;
   };
   for (const bool anew : {false, true}) {

@@ -23,10 +23,10 @@ struct StreamInspection {
   // many as there are rules: nobody can keep one from waiting by having others wait.
   struct Pending {
     uint32_t rule;
-    uint8_t missing;  // of its matches: a content that is nowhere in the window
+    uint8_t missing;  // of its matches: a content that is nowhere in the window; or one of these
     uint64_t hit;     // stream position at which its pattern occurred last
   };
-  static constexpr uint8_t kNothing = UINT8_MAX;  // is missing
+  // ... or BufferPlan::kNothing.
   static constexpr uint8_t kUnknown = UINT8_MAX - 1;
   static constexpr uint8_t kUnasked = UINT8_MAX - 2;  // nothing, but the rule has not been asked
   struct Fired {

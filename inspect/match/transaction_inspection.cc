@@ -197,9 +197,8 @@ bool TransactionInspection::may_change(const Notes& notes, const Waiting& waitin
            asks_about(compiled, more.view);
   if (waiting.view != more.view || waiting.settled == notes.arrivals) return false;
   if (more.body == nullptr) return true;
-  const BufferPlan& plan = compiled.parts[waiting.part].plan;
-  if (waiting.missing == kNothing) return plan.may_come_to_hold(more.body->bytes, more.searched);
-  return plan.may_hold(waiting.missing, more.body->bytes, more.searched);
+  return compiled.parts[waiting.part].plan.may_hold_now(waiting.missing, more.body->bytes,
+                                                        more.searched);
 }
 
 void TransactionInspection::try_all_waiting(Transaction& transaction, Notes& notes) {
@@ -208,7 +207,7 @@ void TransactionInspection::try_all_waiting(Transaction& transaction, Notes& not
 
 bool TransactionInspection::try_rule(Transaction& transaction, Notes& notes, Waiting& rule) {
   rule.view = kAnyView;
-  rule.missing = kNothing;
+  rule.missing = BufferPlan::kNothing;
   rule.settled.reset();
   const CompiledRule& compiled = engine_->rule(rule.rule);
   const Done done{compiled.rule.id(), rule.direction};
@@ -254,14 +253,14 @@ void TransactionInspection::wait_for(const Notes& notes, const CompiledRule& com
 
 uint8_t TransactionInspection::missing_in_bodies(const Notes& notes,
                                                  const CompiledPart& part) const {
-  if (!engine_->view(part.view).transforms.empty()) return kNothing;
+  if (!engine_->view(part.view).transforms.empty()) return BufferPlan::kNothing;
   for (uint8_t match = 0; match < part.plan.size(); match++) {
     const auto may_hold = [&](const Body& body) {
       return body.view == part.view && part.plan.may_hold(match, body.bytes, 0);
     };
     if (std::ranges::none_of(notes.bodies, may_hold)) return match;
   }
-  return kNothing;
+  return BufferPlan::kNothing;
 }
 
 bool TransactionInspection::part_holds(const Notes& notes, const RulePart& part,

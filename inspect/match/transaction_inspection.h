@@ -120,7 +120,6 @@ class TransactionInspection final : public TransactionSink {
     std::vector<uint8_t> bytes;
   };
   static constexpr uint16_t kAnyView = UINT16_MAX;
-  static constexpr uint8_t kNothing = UINT8_MAX;
   // A rule, in one direction of the transaction. There are at most as many as there are rules:
   // nobody can keep one from waiting by having others wait.
   struct Waiting {
@@ -130,7 +129,7 @@ class TransactionInspection final : public TransactionSink {
     uint8_t part = 0;
     uint16_t view = kAnyView;
     // Of the part's matches: a content that is nowhere in its bodies.
-    uint8_t missing = kNothing;
+    uint8_t missing = BufferPlan::kNothing;
     // How many buffers there were then, if only a further one of that view can change it.
     std::optional<uint32_t> settled{};
 
