@@ -182,15 +182,10 @@ std::optional<Verdict> Inspector::after_no_room(const Current& current, StreamAc
                                                 Responses& responses) {
   const ExceptionCause cause = why == StreamAccept::kNoSession ? ExceptionCause::kSessionMemory
                                                                : ExceptionCause::kStreamMemory;
-  if (options_.exceptions[cause] != ExceptionPolicy::kIgnore) {
-    for (const uint32_t index : engine_->stream_event_rules()) match_in_packet(current, index);
-    const KeptBack kept = verdicts_.keeps_back(cause) ? KeptBack::kYes : KeptBack::kNo;
-    if (!check_.matches().empty()) {
-      const Verdict by_rules = verdicts_.conclude(current, check_.matches(), responses, kept);
-      if (by_rules == Verdict::kDrop) return by_rules;
-      counters_.passed--;  // as which the rules have counted it
-    }
-  }
+  const KeptBack kept = verdicts_.keeps_back(cause) ? KeptBack::kYes : KeptBack::kNo;
+  if (options_.exceptions[cause] != ExceptionPolicy::kIgnore &&
+      drop_by_stream_event(current, responses, kept))
+    return Verdict::kDrop;
   const auto verdict = verdicts_.except(current, cause, responses);
   if (verdict == Verdict::kPass) note_sequence(current);
   return verdict;
@@ -213,13 +208,18 @@ std::optional<Verdict> Inspector::after_wait(const Current& current, Responses& 
 
 // Rules may speak of it, and tell the ends; the packet stays here anyway.
 Verdict Inspector::after_conflict(const Current& current, Responses& responses) {
-  for (const uint32_t index : engine_->stream_event_rules()) match_in_packet(current, index);
-  if (check_.matches().empty()) return verdicts_.drop_by_conflict(current);
-  transactions_.tell_matches();
-  const Verdict verdict = verdicts_.conclude(current, check_.matches(), responses, KeptBack::kYes);
-  if (verdict == Verdict::kDrop) return verdict;
-  counters_.passed--;  // as which the rules have counted it
+  if (drop_by_stream_event(current, responses, KeptBack::kYes)) return Verdict::kDrop;
   return verdicts_.drop_by_conflict(current);
+}
+
+// True if rules about what it does to its stream drop it; else it counts as nothing yet.
+bool Inspector::drop_by_stream_event(const Current& current, Responses& responses, KeptBack kept) {
+  for (const uint32_t index : engine_->stream_event_rules()) match_in_packet(current, index);
+  if (check_.matches().empty()) return false;
+  transactions_.tell_matches();
+  if (verdicts_.conclude(current, check_.matches(), responses, kept) == Verdict::kDrop) return true;
+  counters_.passed--;  // as which the rules have counted it
+  return false;
 }
 
 // Once for each flow.

@@ -163,6 +163,7 @@ class Inspector {
   StreamAccept inspect_tcp(const Current& current);
   void tell_stream_anomalies(const Current& current, StreamEvents events);
   Verdict after_conflict(const Current& current, Responses& responses);
+  bool drop_by_stream_event(const Current& current, Responses& responses, KeptBack kept);
   StreamAccept refuse_out_of_place();
   bool exceeds_window(const Current& current, const StreamInspection& side) const;
   static bool app_fails(const Current& current);
