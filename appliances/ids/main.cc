@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <span>
 
 #include "appliances/ids/command.h"
 #include "appliances/ids/ids_controls.h"
@@ -14,14 +15,8 @@ using namespace sluice;
 
 namespace {
 
-void print_refused(const inspect::Engine& engine, std::FILE* out) {
-  for (const inspect::RefusedRule& refused : engine.refused())
-    std::fprintf(out, "%s\n", refused.text().c_str());
-}
-
-void print_warned(const inspect::Engine& engine, std::FILE* out) {
-  for (const inspect::RefusedRule& warned : engine.warned())
-    std::fprintf(out, "%s\n", warned.text().c_str());
+void print(std::span<const inspect::RefusedRule> rules, std::FILE* out) {
+  for (const inspect::RefusedRule& rule : rules) std::fprintf(out, "%s\n", rule.text().c_str());
 }
 
 void print_loaded(const inspect::Engine& engine) {
@@ -54,12 +49,12 @@ Result<> run(ids::IdsCommand command) {
   }
   if (command.list_rules) {
     if (!command.only_failed) print_loaded(*engine);
-    if (!command.only_failed) print_warned(*engine, stdout);
-    print_refused(*engine, stdout);
+    if (!command.only_failed) print(engine->warned(), stdout);
+    print(engine->refused(), stdout);
     return {};
   }
-  print_warned(*engine, stderr);
-  print_refused(*engine, stderr);
+  print(engine->warned(), stderr);
+  print(engine->refused(), stderr);
   std::fprintf(stderr, "sluice-ids: %zu rules loaded, %zu refused\n", engine->size(),
                engine->refused().size());
   if (command.test) return say_test(*engine, command);

@@ -18,15 +18,11 @@ namespace {
 constexpr Direction kUp = Direction::kToServer;
 constexpr Direction kDown = Direction::kToClient;
 
-std::span<const uint8_t> bytes(std::string_view text) {
-  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
-}
-
 class DetectionTest : public ::testing::Test {
  protected:
   void feed(Direction direction, std::string_view text, size_t piece = SIZE_MAX) {
     for (; !text.empty(); text.remove_prefix(std::min(piece, text.size())))
-      session_->feed(direction, bytes(text.substr(0, piece)), sink_);
+      session_->feed(direction, bytes_of(text.substr(0, piece)), sink_);
   }
   void again(bool tcp, uint16_t port) {
     session_ = std::make_unique<AppSession>(tcp, port);

@@ -47,7 +47,7 @@ bool Base64Decoder::decode(std::string_view text, std::string& out) {
       continue;
     }
     if (value == kNone) {
-      good = good && (c == ' ' || c == '\t' || c == '\r');
+      good = good && is_blank(c);
       continue;
     }
     bits_ = bits_ << 6 | value;

@@ -91,6 +91,13 @@ std::vector<AppProtocol> protocols_of(const Rule& rule) {
   return {};
 }
 
+// Conditions about TLS do not hold for what is not known yet.
+bool is_asked_early(const Rule& rule) {
+  const auto about_tls = [](const auto& c) { return c->about_transaction() == AppProtocol::kTls; };
+  return std::ranges::any_of(rule.parts, &RulePart::absent) ||
+         std::ranges::any_of(rule.conditions, about_tls);
+}
+
 // The first event that a rule asks for.
 std::optional<uint16_t> event_of(const Rule& rule) {
   for (const auto& condition : rule.conditions) {
@@ -189,8 +196,8 @@ void Engine::compile(Rule rule) {
   compiled.on_classification = looks_only_at_classification(compiled.rule);
   compiled.since = generation_;
   uint64_t asked = 0;
-  compiled.asks_for_absence = std::ranges::any_of(compiled.rule.parts, &RulePart::absent);
-  asks_for_absence_ |= compiled.asks_for_absence;
+  compiled.asked_early = is_asked_early(compiled.rule);
+  asks_early_ |= compiled.asked_early;
   note_conditions(compiled, static_cast<uint32_t>(rules_.size() - 1));
   for (const RulePart& part : compiled.rule.parts) {
     const uint16_t view = is_packet_buffer(part.buffer) ? uint16_t{0} : view_number(part);

@@ -68,8 +68,9 @@ struct CompiledRule {
   bool on_classification = false;
   // About bytes that are no packet.
   bool on_decode_event = false;
-  // A buffer must not be there.
-  bool asks_for_absence = false;
+  // A buffer must not be there, or it is about what a message of TLS says: decided when headers or
+  // that message are known, before the transaction is over.
+  bool asked_early = false;
   // The generation that brought it; of rules with one of these.
   uint32_t since = 0;
 
@@ -145,7 +146,7 @@ class Engine {
     return event_rules_[event][static_cast<size_t>(direction)];
   }
   bool asks_for_events() const { return asks_for_events_; }
-  bool asks_for_absence() const { return asks_for_absence_; }
+  bool asks_early() const { return asks_early_; }
   // Rules with on_classification.
   std::span<const uint32_t> classification_rules() const { return classification_rules_; }
   // Whether a rule asks what nDPI says.
@@ -210,7 +211,7 @@ class Engine {
       last_rules_;
   std::vector<std::array<std::vector<uint32_t>, 2>> event_rules_;  // as app_events()
   bool asks_for_events_ = false;
-  bool asks_for_absence_ = false;
+  bool asks_early_ = false;
   std::array<std::vector<uint32_t>, 2> file_rules_;
   bool asks_for_files_ = false;
   std::vector<uint32_t> classification_rules_;

@@ -292,13 +292,12 @@ bool TransactionInspection::part_holds(const Notes& notes, const RulePart& part,
 }
 
 // Rules about headers that are not there are decided before the body passes, those about a message
-// of TLS before the next one: what is not known yet they do not hold for.
+// of TLS before the next one.
 void TransactionInspection::headers_known(Transaction& transaction, Direction direction) {
   Notes& notes = notes_of(transaction);
   notes.headers_known[static_cast<size_t>(direction)] = true;
-  const bool tls = transaction.protocol() == AppProtocol::kTls;
-  if (current_ == nullptr || !(tls || engine_->asks_for_absence())) return;
-  const auto asks = [&](uint32_t rule) { return tls || engine_->rule(rule).asks_for_absence; };
+  if (current_ == nullptr || !engine_->asks_early()) return;
+  const auto asks = [&](uint32_t rule) { return engine_->rule(rule).asked_early; };
   candidates_.clear();
   for (const uint32_t rule : engine_->last_rules(transaction.protocol(), direction))
     if (asks(rule)) candidates_.candidate(rule);
