@@ -166,6 +166,7 @@ Result<IdsBench> bench_ids(const IdsBenchOptions& options) {
   };
   if (options.captures.empty()) {
     SLUICE_TRY_VOID(add("web", web_mix(options.flows)));
+    SLUICE_TRY_VOID(add("imix", imix(options.flows * 50)));
     SLUICE_TRY_VOID(add("small", small_mix(options.flows * 50)));
   } else {
     SLUICE_TRY(const Corpus corpus, load_captures(options.captures));

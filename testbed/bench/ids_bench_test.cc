@@ -35,6 +35,7 @@ TEST(IdsBench, MadeUpTrafficIsUnderstood) {
   } cases[] = {
       {web_mix(10), 5 * 3 + 4 + 1},
       {small_mix(10), 4 * 6 + 2 + 3},
+      {imix(40), 3 + 15 * 6 + 8 + 12},
       {open_flows(OpenFlow::kHandshake, 0, 10, kTimeUs), 0},
       {open_flows(OpenFlow::kHttp, 0, 10, kTimeUs), 10},
       {open_flows(OpenFlow::kTls, 0, 10, kTimeUs), 10},
@@ -50,6 +51,13 @@ TEST(IdsBench, MadeUpTrafficIsUnderstood) {
   }
 }
 
+// With every length of answer.
+TEST(IdsBench, PacketsOfAnImixAreSoLong) {
+  const Corpus corpus = imix(1600);
+  EXPECT_NEAR(static_cast<double>(corpus.bytes()) / static_cast<double>(corpus.packets().size()),
+              350, 10);
+}
+
 TEST(IdsBench, MeasuresAllThatItNames) {
   IdsBenchOptions options;
   options.made_up_rules = 100;
@@ -59,14 +67,14 @@ TEST(IdsBench, MeasuresAllThatItNames) {
   const auto bench = bench_ids(options);
   ASSERT_TRUE(bench) << bench.error().text();
   EXPECT_EQ(bench->rules, 100u);
-  ASSERT_EQ(bench->traffic.size(), 2u);
+  ASSERT_EQ(bench->traffic.size(), 3u);
   for (const IdsTraffic& traffic : bench->traffic) {
     EXPECT_GT(traffic.packets, 100u) << traffic.name;
     EXPECT_EQ(traffic.dropped, 0u) << traffic.name;
     EXPECT_GT(traffic.gbit_per_s, 0) << traffic.name;
     EXPECT_GT(traffic.hyperscan_gbit_per_s, 0) << traffic.name;
   }
-  EXPECT_GT(bench->traffic[0].bytes_per_packet, 2 * bench->traffic[1].bytes_per_packet);
+  EXPECT_GT(bench->traffic[0].bytes_per_packet, 2 * bench->traffic[2].bytes_per_packet);
   EXPECT_GT(bench->start_s, 0);
   EXPECT_GT(bench->cached_start_s, 0);
   EXPECT_EQ(bench->open_flows, 10u);

@@ -69,7 +69,7 @@ void add_options(CLI::App& app, IdsBenchOptions& options) {
   app.add_option("--made-up-rules", options.made_up_rules, "how many")
       ->check(CLI::Range(1, 100'000));
   app.add_option("--capture", options.captures, "pcap files; two made-up mixes without any");
-  app.add_option("--flows", options.flows, "of the web mix; of the small packets 50 times as many")
+  app.add_option("--flows", options.flows, "of the web mix; of the others 50 times as many")
       ->check(CLI::Range(10, 10'000));
   app.add_option("--rounds", options.rounds, "the median is shown")->check(CLI::Range(1, 1000));
   app.add_option("--open-flows", options.open_flows, "at once, for the memory of a flow")

@@ -214,6 +214,13 @@ std::vector<Bytes> small_flow(uint32_t number) {
   return talk.take();
 }
 
+// Of two ranges of numbers, so that no connection is begun twice.
+std::vector<Bytes> imix_flow(uint32_t number) {
+  constexpr uint32_t kSmallFrom = 1'000'000, kSmallPerWeb = 39;
+  return number % (1 + kSmallPerWeb) == 0 ? web_flow(number / (1 + kSmallPerWeb))
+                                          : small_flow(kSmallFrom + number);
+}
+
 Corpus interleaved(uint32_t flows, std::vector<Bytes> (*flow_of)(uint32_t)) {
   struct Running {
     std::vector<Bytes> packets;
@@ -235,6 +242,8 @@ Corpus interleaved(uint32_t flows, std::vector<Bytes> (*flow_of)(uint32_t)) {
 Corpus web_mix(uint32_t flows) { return interleaved(flows, web_flow); }
 
 Corpus small_mix(uint32_t flows) { return interleaved(flows, small_flow); }
+
+Corpus imix(uint32_t flows) { return interleaved(flows, imix_flow); }
 
 Corpus open_flows(OpenFlow kind, uint32_t first, uint32_t flows, int64_t time_us) {
   Corpus corpus;

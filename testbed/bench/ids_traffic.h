@@ -17,6 +17,10 @@ Corpus web_mix(uint32_t flows);
 // of a protocol that nobody knows.
 Corpus small_mix(uint32_t flows);
 
+// Packets of some 350 bytes on the average, as in what is called a simple IMIX (64, 594 and 1518
+// bytes as 7 to 4 to 1): one flow of web_mix for 39 of small_mix.
+Corpus imix(uint32_t flows);
+
 enum class OpenFlow : uint8_t {
   kHandshake,  // and nothing more
   kHttp,       // a request and its answer, and the connection stays
