@@ -55,7 +55,8 @@ AlertLimits::Count& AlertLimits::count(const Rule& rule, const Limit& limit,
   if (counts_.size() == kCountsMax && !counts_.contains(key)) make_room();
   const auto [place, is_new] = counts_.try_emplace(key);
   Count& out = place->second;
-  if (is_new || current.time_us >= out.end_us) {
+  // As in Suricata, the end is still in the window.
+  if (is_new || current.time_us > out.end_us) {
     if (!is_new) by_end_.erase({out.end_us, key});
     out = Count{current.time_us, current.time_us + int64_t{limit.seconds} * 1'000'000, 0, {}};
     by_end_.emplace(out.end_us, key);
@@ -91,24 +92,27 @@ bool AlertLimits::is_over(const Rule& rule, const RateFilter& filter, const Curr
   return true;
 }
 
-bool AlertLimits::speaks(const Rule& rule, const Current& current) {
+std::optional<AlertLimits::Effect> AlertLimits::effect(const Rule& rule, const Current& current) {
+  const auto action = AlertLimits::action(rule, current);
+  if (!action) return std::nullopt;
   const tunnels::tuple& t = current.view.packet.tuple;
-  for (const auto& suppression : rule.suppressions)
-    if (suppression->holds({t.source, t.version}, {t.destination, t.version})) return false;
-  if (!rule.threshold) return true;
-  const Threshold& threshold = *rule.threshold;
-  Count& counted = count(rule, threshold, current);
-  switch (threshold.type) {
-    case Threshold::Type::kLimit:
-      return counted.count <= threshold.count;
-    case Threshold::Type::kBoth:
-      return counted.count == threshold.count;
-    case Threshold::Type::kThreshold:
-      if (counted.count < threshold.count) return false;
-      counted.count = 0;
-      counted.unique.clear();
-      return true;
+  for (const auto& suppression : rule.suppressions) {
+    if (suppression->holds({t.source, t.version}, {t.destination, t.version}))
+      return Effect{*action, false};
   }
+  if (!rule.threshold) return Effect{*action, true};
+  const auto speaks = reach(rule, *rule.threshold, current);
+  return speaks ? std::optional(Effect{*action, *speaks}) : std::nullopt;
+}
+
+std::optional<bool> AlertLimits::reach(const Rule& rule, const Threshold& threshold,
+                                       const Current& current) {
+  Count& counted = count(rule, threshold, current);
+  if (threshold.type == Threshold::Type::kLimit) return counted.count <= threshold.count;
+  if (counted.count < threshold.count) return std::nullopt;
+  if (threshold.type == Threshold::Type::kBoth) return counted.count == threshold.count;
+  counted.count = 0;
+  counted.unique.clear();
   return true;
 }
 
@@ -119,7 +123,7 @@ void AlertLimits::make_room() {
 }
 
 void AlertLimits::expire(int64_t now_us) {
-  while (!by_end_.empty() && by_end_.begin()->first <= now_us) {
+  while (!by_end_.empty() && by_end_.begin()->first < now_us) {
     counts_.erase(by_end_.begin()->second);
     by_end_.erase(by_end_.begin());
   }

@@ -2,9 +2,10 @@
 // How often rules act and speak: threshold, detection_filter, rate_filter and suppress, counted for
 // each worker.
 //
-// A threshold limits only alerts, as suppress does: drop, reject and what a rule notes take place
-// for every match (Suricata userguide, "Thresholding Keywords"). A detection_filter limits the rule
-// itself, a rate_filter changes what it does.
+// suppress and a threshold of type limit limit only alerts: drop and reject take place for every
+// match. Below its count a threshold of type threshold or both, as a detection_filter, limits the
+// rule itself (Suricata userguide, "Thresholding Keywords"). A rate_filter changes what it does.
+// What a rule notes takes place for every match.
 #pragma once
 
 #include <array>
@@ -23,10 +24,12 @@ inline constexpr size_t kCountsMax = 1 << 16;
 
 class AlertLimits {
  public:
-  // The rule has matched: what it does now. Nothing: its detection_filter keeps it back.
-  std::optional<Action> action(const Rule& rule, const Current& current);
-  // False: its threshold, or a suppression, keeps the alert back.
-  bool speaks(const Rule& rule, const Current& current);
+  struct Effect {
+    Action action;
+    bool speaks;
+  };
+  // The rule has matched. Nothing: it has not matched often enough.
+  std::optional<Effect> effect(const Rule& rule, const Current& current);
 
   void expire(int64_t now_us);
   uint64_t forgotten() const { return forgotten_; }
@@ -53,6 +56,10 @@ class AlertLimits {
   // Counts a match in its window.
   template <class Limit>
   Count& count(const Rule& rule, const Limit& limit, const Current& current);
+  // Nothing: its detection_filter keeps it back.
+  std::optional<Action> action(const Rule& rule, const Current& current);
+  // Whether it speaks; nothing: it is below the threshold's count.
+  std::optional<bool> reach(const Rule& rule, const Threshold& threshold, const Current& current);
   bool is_over(const Rule& rule, const RateFilter& filter, const Current& current);
   void make_room();
 

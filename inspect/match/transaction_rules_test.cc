@@ -286,29 +286,50 @@ TEST(StateRules, FlowintsCount) {
   EXPECT_EQ(h.alerts(), (Sids{2, 2}));
 }
 
+// Which of six packets of as many flows, 1 ms apart.
 struct LimitRow {
   const char* option;
-  std::vector<int> alerts_at;  // which of six packets, 1 ms apart
+  std::vector<int> alerts_at;
+  std::vector<int> drops_at;
 };
 
-TEST(StateRules, ThresholdsLimitAlertsAndNotDrops) {
+TEST(StateRules, LimitsOfAlertsAndOfWhatARuleDoes) {
   const LimitRow table[] = {
-      {"threshold:type limit,track by_src,count 2,seconds 60;", {0, 1}},
-      {"threshold:type threshold,track by_src,count 2,seconds 60;", {1, 3, 5}},
-      {"threshold:type both,track by_src,count 2,seconds 60;", {1}},
-      {"detection_filter:track by_src,count 4,seconds 60;", {4, 5}},
+      {"threshold:type limit,track by_src,count 2,seconds 60;", {0, 1}, {0, 1, 2, 3, 4, 5}},
+      {"threshold:type threshold,track by_src,count 2,seconds 60;", {1, 3, 5}, {1, 3, 5}},
+      {"threshold:type both,track by_src,count 2,seconds 60;", {1}, {1, 2, 3, 4, 5}},
+      {"detection_filter:track by_src,count 4,seconds 60;", {4, 5}, {4, 5}},
+      {"noalert; threshold:type both,track by_src,count 2,seconds 60;", {}, {1, 2, 3, 4, 5}},
   };
   for (const LimitRow& row : table) {
-    Harness h(std::string("alert udp any any -> any any (content:\"a\"; ") + row.option +
+    Harness h(std::string("drop udp any any -> any any (content:\"a\"; ") + row.option +
               " sid:1;)");
-    std::vector<int> at;
-    for (int i = 0; i < 6; i++) {
+    std::vector<int> alerts, drops;
+    Ends c;
+    for (int i = 0; i < 6; i++, c.source_port++) {
       h.forget_events();
-      h.send(udp({}, "a"));
-      if (!h.alerts().empty()) at.push_back(i);
+      if (!h.send(udp(c, "a"))) drops.push_back(i);
+      if (!h.alerts().empty()) alerts.push_back(i);
     }
-    EXPECT_EQ(at, row.alerts_at) << row.option;
+    EXPECT_EQ(alerts, row.alerts_at) << row.option;
+    EXPECT_EQ(drops, row.drops_at) << row.option;
   }
+}
+
+// Beacons of 60 seconds are two in a window of 60.
+TEST(StateRules, TheEndOfAWindowIsInIt) {
+  for (const int later_us : {0, 1}) {
+    Harness h(
+        "alert udp any any -> any any (content:\"a\"; threshold:type both,track by_src,count 2,"
+        "seconds 60; sid:1;)");
+    h.send(udp({}, "a"));
+    h.pass_time(60'000'000 - 1000 + later_us);
+    h.send(udp({}, "a"));
+    EXPECT_EQ(h.alerts(), later_us == 0 ? Sids{1} : Sids{});
+  }
+}
+
+TEST(StateRules, ALimitIsOneOfAlertsAlone) {
   Harness drops(
       "drop udp any any -> any 80 (content:\"a\"; threshold:type limit,track by_rule,count "
       "1,seconds "

@@ -29,17 +29,18 @@ Verdict Verdicts::conclude(const Current& current, std::vector<Match>& matches,
   const Match* passing = nullptr;
   for (const Match& match : matches) {
     const Rule& rule = engine_->rule(match.rule).rule;
-    const auto action = limits_.action(rule, current);
-    if (!action) continue;
+    const auto effect = limits_.effect(rule, current);
+    if (!effect) continue;
     if (rule.bypass) current.flow.user.decision = Decision::kPass;
-    if (*action == Action::kPass) {
+    if (effect->action == Action::kPass) {
       if (deciding.rule != nullptr) continue;
-      if (rule.alerts_on_pass && limits_.speaks(rule, current)) speak(match, *action);
+      if (rule.alerts_on_pass && effect->speaks) speak(match, Action::kPass);
       passing = &match;
       break;
     }
-    if (*action != Action::kAlert && deciding.rule == nullptr) deciding = {&rule, *action};
-    if (!rule.noalert && limits_.speaks(rule, current)) speak(match, *action);
+    if (effect->action != Action::kAlert && deciding.rule == nullptr)
+      deciding = {&rule, effect->action};
+    if (!rule.noalert && effect->speaks) speak(match, effect->action);
   }
   return finish(current, passing, deciding, responses, kept_back);
 }
