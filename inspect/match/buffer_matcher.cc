@@ -349,7 +349,7 @@ std::optional<uint64_t> BufferMatcher::jump_target(const ByteJump& jump, uint64_
   const auto end = static_cast<int64_t>(payload_.end());
   int64_t target = static_cast<int64_t>(number.end) + distance;
   if (jump.from == ByteJump::From::kBeginning) target = distance;
-  if (jump.from == ByteJump::From::kEnd) target = end - distance;
+  if (jump.from == ByteJump::From::kEnd) target = end + distance;
   target += value_of(jump.post_offset);
   if (target > end) return std::nullopt;
   // As in Suricata, one that leads before the beginning leads there.
