@@ -30,9 +30,19 @@ Result<uint64_t> hex_number(std::string_view text) {
   return out;
 }
 
+// Of numbers in text; 0: the word names none.
+int base_named(std::string_view word) {
+  return word == "hex" ? 16 : word == "dec" ? 10 : word == "oct" ? 8 : 0;
+}
+
 // An option that all of them have; false: it is not one.
 Result<bool> read_common(std::string_view option, ByteReader& read) {
-  if (option == "relative") {
+  const auto of_text = value_of(option, "string");
+  if (const int base = base_named(of_text.value_or(option)); base != 0) {
+    if (read.base != 0) return fail("two bases");
+    read.base = base;
+    read.text |= of_text.has_value();
+  } else if (option == "relative") {
     read.relative = true;
   } else if (option == "little" || option == "endian little") {
     read.little_endian = true;
@@ -40,15 +50,6 @@ Result<bool> read_common(std::string_view option, ByteReader& read) {
     read.little_endian = false;
   } else if (option == "string") {
     read.text = true;
-  } else if (option == "hex" || option == "string hex") {
-    read.text = true;
-    read.base = 16;
-  } else if (option == "dec" || option == "string dec") {
-    read.text = true;
-    read.base = 10;
-  } else if (option == "oct" || option == "string oct") {
-    read.text = true;
-    read.base = 8;
   } else if (const auto mask = value_of(option, "bitmask")) {
     SLUICE_TRY(read.mask, hex_number(*mask));
     if (read.mask == 0) return fail("a bitmask of nothing");
@@ -59,6 +60,7 @@ Result<bool> read_common(std::string_view option, ByteReader& read) {
 }
 
 Result<> check_reader(const ByteReader& read) {
+  if (read.base != 0 && !read.text) return fail("hex, dec and oct are for numbers in text: string");
   if (read.count.variable) return {};
   const int64_t most = read.text ? 23 : 8;
   // 0 digits: as many as there are.
@@ -133,6 +135,8 @@ Result<> read_jump_option(const RuleDraft& draft, std::string_view option, ByteJ
   if (known) return {};
   if (option == "align") {
     jump.align = 4;
+  } else if (option.starts_with("from_") && jump.from != ByteJump::From::kHere) {
+    return fail("from two places");
   } else if (option == "from_beginning") {
     jump.from = ByteJump::From::kBeginning;
   } else if (option == "from_end") {

@@ -223,17 +223,13 @@ Result<SizeRange> size_range(std::string_view value, uint32_t most) {
   const auto number = [most](std::string_view text) {
     return option_number<uint32_t>(text, 0, most);
   };
-  const size_t between = value.find("<>");
-  const size_t dash = value.find('-');
+  const bool angles = value.find("<>") != std::string_view::npos;
+  const size_t between = angles ? value.find("<>") : value.find('-', 1);
   if (between != std::string_view::npos) {
     SLUICE_TRY(const auto low, number(value.substr(0, between)));
-    SLUICE_TRY(const auto high, number(value.substr(between + 2)));
+    SLUICE_TRY(const auto high, number(value.substr(between + (angles ? 2 : 1))));
     if (high < low + 2) return fail("nothing lies between");
     range = {low + 1, high - 1};
-  } else if (dash != std::string_view::npos && dash != 0) {
-    SLUICE_TRY(range.least, number(value.substr(0, dash)));
-    SLUICE_TRY(range.most, number(value.substr(dash + 1)));
-    if (range.most < range.least) return fail("nothing lies between");
   } else if (value.starts_with("<=")) {
     SLUICE_TRY(range.most, number(value.substr(2)));
   } else if (value.starts_with(">=")) {

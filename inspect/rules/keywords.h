@@ -25,7 +25,7 @@ struct RuleDraft {
   const RuleSources& sources;
   bool priority_given = false;
   bool sid_given = false;
-  uint8_t once_given = 0;                  // which of check_once()
+  uint32_t once_given = 0;                 // which of check_once()
   uint32_t payload_size_max = UINT32_MAX;  // dsize
   std::string_view keyword;                // the one being applied
 

@@ -123,12 +123,15 @@ size_t option_length(std::string_view text) {
   return std::string_view::npos;
 }
 
-// Of two of these one would be in vain.
+// Of two of these one would be in vain. The last five are a content's.
 Result<> check_once(std::string_view name, RuleDraft& draft) {
-  static constexpr std::string_view kOnce[] = {"sid", "rev", "gid", "dsize", "msg"};
+  static constexpr std::string_view kOnce[] = {"sid",    "rev",   "gid",      "dsize",  "msg",
+                                               "nocase", "depth", "distance", "within", "offset"};
+  constexpr uint32_t kOfRule = (1u << 5) - 1;
+  if (name == "content" || name == "uricontent") draft.once_given &= kOfRule;
   const auto* const found = std::ranges::find(kOnce, name);
   if (found == std::end(kOnce)) return {};
-  const auto bit = static_cast<uint8_t>(1u << (found - kOnce));
+  const uint32_t bit = 1u << (found - kOnce);
   if (draft.once_given & bit) return fail(std::string(name) + ": given twice");
   draft.once_given |= bit;
   return {};

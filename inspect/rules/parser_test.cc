@@ -128,7 +128,9 @@ TEST(RuleParser, EveryFormOfAnOption) {
   EXPECT_FALSE(between->contains(10) || between->contains(13));
   EXPECT_TRUE(size_range("<5", 100)->contains(4));
   EXPECT_FALSE(size_range(">5", 100)->contains(5));
-  EXPECT_TRUE(size_range("3-4", 100)->contains(4));
+  const auto dash = size_range("3-5", 100);
+  EXPECT_TRUE(dash->contains(4));
+  EXPECT_FALSE(dash->contains(3) || dash->contains(5));
   EXPECT_TRUE(size_range("!3", 100)->contains(4));
 }
 
@@ -288,6 +290,14 @@ TEST(RuleParser, OneClearErrorEach) {
        "file.data: nothing behind it says what to look for in it"},
       {"dsize:1; dsize:2;", "dsize: given twice"},
       {"rev:1; rev:1;", "rev: given twice"},
+      {"content:\"a\"; nocase; nocase;", "nocase: given twice"},
+      {"content:\"a\"; depth:2; depth:3;", "depth: given twice"},
+      {"content:\"a\"; offset:2; http_uri; offset:3;", "offset: given twice"},
+      {"content:\"a\"; content:\"b\"; within:2; within:3;", "within: given twice"},
+      {"byte_jump:1,0,from_end,from_beginning;", "byte_jump: from two places"},
+      {"byte_test:4,=,1,0,string,hex,dec;", "byte_test: two bases"},
+      {"byte_test:4,=,1,0,dec;", "byte_test: hex, dec and oct are for numbers in text: string"},
+      {"flowbits:set,a|b;", "flowbits: needs a name without blanks or |"},
       {"msg:\"a\"; msg:\"b\";", "msg: given twice"},
       {"tos:x;", "tos: 'x' is not x and a hexadecimal number of up to xff"},
       {"tos:x100;", "tos: 'x100' is not x and a hexadecimal number of up to xff"},

@@ -57,8 +57,8 @@ Result<std::vector<uint32_t>> bit_numbers(RuleDraft& draft, std::string_view nam
   std::vector<uint32_t> out;
   while (!names.empty()) {
     const std::string_view name = take_part(names, separator);
-    if (name.empty() || name.find(' ') != std::string_view::npos)
-      return fail("needs a name without blanks");
+    if (name.empty() || name.find_first_of(" |") != std::string_view::npos)
+      return fail("needs a name without blanks or |");
     SLUICE_TRY(const uint32_t number, draft.names.number("flowbit:" + std::string(name)));
     out.push_back(number);
   }
