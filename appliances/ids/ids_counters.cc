@@ -157,6 +157,8 @@ constexpr IdsCounter kCounters[] = {
      [](Inspector& i) { return i.flow_counters().evicted; }},
     {"flow.encrypted", "Flows that are not searched behind their handshake.",
      [](Inspector& i) { return i.counters().encrypted_flows; }},
+    {"flow.turned", "Flows whose client turned out to be the other end.",
+     [](Inspector& i) { return i.counters().turned_flows; }},
     {"tcp.sessions", "Connections, from their beginning or their middle on.",
      [](Inspector& i) { return i.counters().tcp_sessions; }},
     {"tcp.midstream_pickups", "Connections that were met in their middle and are inspected.",

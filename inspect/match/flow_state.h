@@ -11,6 +11,7 @@
 #include "inspect/app/app_event.h"
 #include "inspect/app/session.h"
 #include "inspect/dpi/classifier.h"
+#include "inspect/match/other_reading.h"
 #include "inspect/match/reports.h"
 #include "inspect/match/tcp_inspection.h"
 #include "inspect/rules/notes.h"
@@ -62,6 +63,12 @@ struct FlowUser {
   uint8_t exceptions = 0;        // causes that it has met, by ExceptionCause
   bool request_known = false;    // the first one: all of it has come
   bool default_dropped = false;  // packets of it, because no rule passed them
+  // Where the beginning was not seen, and somebody may yet turn out to be the client.
+  std::unique_ptr<OtherReading> other;
+  bool beginning_unseen = false;  // TCP: there was no SYN first
+  bool is_second = false;         // what stands here is the reading that came later
+  bool read_twice = false;        // that one has found a protocol: rules are asked in both readings
+  bool turned = false;            // the client was thought to be the server at first
 
   bool is_first_outside(uint16_t app_event) {
     const uint32_t bit = uint32_t{1} << outside_number(app_event);
@@ -78,6 +85,20 @@ inline bool is_followed(const FlowUser& user) {
 
 using Flows = FlowTable<FlowUser>;
 
+// Its other reading takes the place of the one that stands there: who was the server is the client.
+// Twice, and all is as before.
+void turn(Flows::Record& flow);
+
+// `act` on the flow in each of its readings.
+template <class Act>
+void in_each_reading(Flows::Record& flow, Act act) {
+  act();
+  if (!flow.user.other) return;
+  turn(flow);
+  act();
+  turn(flow);
+}
+
 // The packet in hand.
 struct Current {
   const PacketView& view;
@@ -89,6 +110,8 @@ struct Current {
   bool about_known_flow = false;
   DecodeEvents decode_events = {};  // if somebody asks for them
   bool is_packet = true;            // not what is dropped as none; its flow is none
+  // Rules are asked in another reading of the flow, too.
+  bool second_reading = false;
 
   Reports::About about() const { return {view, flow, flow.user.app_protocol, direction, time_us}; }
   size_t side() const { return static_cast<size_t>(direction); }

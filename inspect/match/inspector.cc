@@ -121,13 +121,13 @@ Verdict Inspector::inspect_packet(const PacketView& view, int64_t time_us, Respo
   if (may_be_feigned(view, seen)) seen.record->user.unanswered = true;
   note_frame(*seen.record, seen.direction, view);
   const auto* quoted = view.quoted ? flows_.find(*view.quoted, space) : nullptr;
-  const Current current{view,
-                        *seen.record,
-                        seen.direction,
-                        time_us,
-                        established_for(view, *seen.record),
-                        quoted != nullptr && !quoted->user.default_dropped,
-                        asks_for_decode_events() ? header_events_of(view) : DecodeEvents{}};
+  Current current{view,
+                  *seen.record,
+                  seen.direction,
+                  time_us,
+                  established_for(view, *seen.record),
+                  quoted != nullptr && !quoted->user.default_dropped,
+                  asks_for_decode_events() ? header_events_of(view) : DecodeEvents{}};
   const Decision decision = seen.record->user.decision;
   if (decision == Decision::kDrop ||
       (quoted != nullptr && quoted->user.decision == Decision::kDrop))
@@ -144,7 +144,7 @@ Verdict Inspector::inspect_packet(const PacketView& view, int64_t time_us, Respo
   return verdict;
 }
 
-Verdict Inspector::decide(const Current& current, Responses& responses) {
+Verdict Inspector::decide(Current& current, Responses& responses) {
   const PacketView& view = current.view;
   if (begins_midstream(current)) {
     if (const auto verdict = verdicts_.except(current, ExceptionCause::kMidstream, responses))
@@ -156,6 +156,7 @@ Verdict Inspector::decide(const Current& current, Responses& responses) {
   transactions_.begin(&current);
   payload_searched_ = false;
   classified_ = false;
+  current.second_reading = current.flow.user.is_second;
   if (view.is_tcp()) {
     const StreamAccept accepted = inspect_tcp(current);
     judge_reset(current);
@@ -166,8 +167,11 @@ Verdict Inspector::decide(const Current& current, Responses& responses) {
     note_sequence(current);
   } else if (view.is_udp()) {
     inspect_datagram(current);
+    inspect_datagram_other_way(current);
   }
   inspect_payload(current);
+  inspect_payload_other_way(current);
+  settle_direction(current);
   const KeptBack kept_back = app_fails(current) && verdicts_.keeps_back(app_cause(current))
                                  ? KeptBack::kUnlessFlowPasses
                                  : KeptBack::kNo;
@@ -214,7 +218,9 @@ Verdict Inspector::after_conflict(const Current& current, Responses& responses) 
 
 // True if rules about what it does to its stream drop it; else it counts as nothing yet.
 bool Inspector::drop_by_stream_event(const Current& current, Responses& responses, KeptBack kept) {
-  for (const uint32_t index : engine_->stream_event_rules()) match_in_packet(current, index);
+  Current only = current;
+  only.second_reading = false;  // no other reading is asked here
+  for (const uint32_t index : engine_->stream_event_rules()) match_in_packet(only, index);
   if (check_.matches().empty()) return false;
   transactions_.tell_matches();
   if (verdicts_.conclude(current, check_.matches(), responses, kept) == Verdict::kDrop) return true;
@@ -248,6 +254,7 @@ void Inspector::forget_if_decided(Flows::Record& flow) {
   end_application(flow);
   flow.user.tcp.reset();
   flow.user.app.reset();
+  flow.user.other.reset();
 }
 
 // A capture tells more of a packet than its IP header.

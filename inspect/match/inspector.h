@@ -156,7 +156,7 @@ class Inspector {
   Verdict inspect_view(const PacketView& view, int64_t time_us, Responses& responses);
   Verdict inspect_inside(const PacketView& outer, const PacketView& inner, int64_t time_us);
   Verdict inspect_packet(const PacketView& view, int64_t time_us, Responses& responses);
-  Verdict decide(const Current& current, Responses& responses);
+  Verdict decide(Current& current, Responses& responses);
   std::optional<Verdict> after_no_room(const Current& current, StreamAccept why,
                                        Responses& responses);
   std::optional<Verdict> after_wait(const Current& current, Responses& responses);
@@ -184,10 +184,33 @@ class Inspector {
   Flows::Seen see(const PacketView& view, int64_t time_us, uint16_t space);
   void inspect_end_of_stream(const Current& current, StreamInspection& side);
   void inspect_datagram(const Current& current);
+  // The packet in hand, in the other reading of its flow, as long as this lives.
+  class OtherWay {
+   public:
+    OtherWay(const Current& current, TransactionInspection& transactions);
+    ~OtherWay();
+    OtherWay(const OtherWay&) = delete;
+    OtherWay& operator=(const OtherWay&) = delete;
+    const Current& current() const { return turned_; }
+
+   private:
+    const Current& current_;
+    TransactionInspection& transactions_;
+    Current turned_;
+  };
+  void begin_other_reading(FlowUser& user);
+  void inspect_datagram_other_way(const Current& current);
+  void inspect_piece_other_way(const Current& current, StreamInspection& side,
+                               std::span<const uint8_t> piece);
+  void search_what_is_held(const Current& current, StreamInspection& side);
+  void inspect_payload_other_way(const Current& current);
+  void settle_direction(Current& current);
   TcpInspection& tcp_of(FlowUser& user);
   AppSession& app_of(const Current& current);
   void inspect_piece(const Current& current, StreamInspection& side,
                      std::span<const uint8_t> piece);
+  size_t search_piece(const Current& current, StreamInspection& side,
+                      std::span<const uint8_t> piece);
   void ask_stream_rules(const Current& current, StreamInspection& side, size_t searched);
   void remember_candidates(const Current& current, StreamInspection& side);
   void try_pending(const Current& current, StreamInspection& side, size_t searched);

@@ -60,6 +60,7 @@ struct InspectorCounters {
   uint64_t passed_by_flow = 0;          // not inspected: a pass rule decided for the flow
   uint64_t rejected = 0;
   uint64_t encrypted_flows = 0;  // TLS and SSH after the handshake: nothing is searched there
+  uint64_t turned_flows = 0;     // whose client turned out to be the other end
   uint64_t alerts = 0;
   uint64_t alerts_suppressed = 0;  // over alerts_per_packet_max
   uint64_t fired_full = 0;         // rules over kFiredMax

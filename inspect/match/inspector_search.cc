@@ -41,6 +41,16 @@ uint8_t missing_after(uint8_t missing, bool asked, const BufferPlan& plan,
 // pattern has left the window.
 void Inspector::inspect_piece(const Current& current, StreamInspection& side,
                               std::span<const uint8_t> piece) {
+  const size_t searched = search_piece(current, side, piece);
+  const AppProtocol before = current.flow.user.app_protocol;
+  ask_stream_rules(current, side, searched);
+  inspect_application(current, side, piece);
+  if (current.flow.user.app_protocol != before) ask_stream_rules(current, side, searched);
+}
+
+// How much of the window has been searched before.
+size_t Inspector::search_piece(const Current& current, StreamInspection& side,
+                               std::span<const uint8_t> piece) {
   const PortGroups& groups = engine_->stream_groups(current.direction);
   const RuleGroup& any = groups.any();
   const RuleGroup* const named = groups.named(current.server_port());
@@ -56,10 +66,7 @@ void Inspector::inspect_piece(const Current& current, StreamInspection& side,
     named->prefilter->scan_on(window, searched, scratch_, stream_candidates_);
   payload_searched_ = begins_with(piece, current.view.payload);
   remember_candidates(current, side);
-  const AppProtocol before = current.flow.user.app_protocol;
-  ask_stream_rules(current, side, searched);
-  inspect_application(current, side, piece);
-  if (current.flow.user.app_protocol != before) ask_stream_rules(current, side, searched);
+  return searched;
 }
 
 // Those that are pending and those that no search names. Rules may be about the protocol of the

@@ -23,7 +23,9 @@ TcpSegment segment_of(const Current& current) {
   const PacketView& view = current.view;
   const auto transport = view.ip.subspan(view.packet.l4_offset);
   const auto header = transport.first(transport.size() - view.payload.size());
-  return {current.direction,
+  const Direction at_first =
+      current.flow.user.turned ? opposite(current.direction) : current.direction;
+  return {at_first,
           view.packet.tcp_flags,
           view.sequence,
           view.acknowledgement,
@@ -86,6 +88,8 @@ bool Inspector::begins_midstream(const Current& current) {
   if (!current.view.is_tcp() || (flags & tunnels::kTcpRst)) return false;
   if (std::exchange(current.flow.user.begun, true)) return false;
   counters_.tcp_sessions++;
+  current.flow.user.beginning_unseen =
+      (flags & (tunnels::kTcpSyn | tunnels::kTcpAck)) != tunnels::kTcpSyn;
   return !(flags & tunnels::kTcpSyn);
 }
 
@@ -165,8 +169,11 @@ StreamAccept Inspector::inspect_stream(const Current& current) {
   const StreamAccept accepted =
       reset ? StreamAccept::kOk : side.stream.accept(view.sequence, syn, view.payload);
   if (accepted == StreamAccept::kOk) classify(current);
-  for (auto piece = side.stream.take(); !piece.empty(); piece = side.stream.take())
+  for (auto piece = side.stream.take(); !piece.empty(); piece = side.stream.take()) {
     inspect_piece(current, side, piece);
+    if (user.other) inspect_piece_other_way(current, side, piece);
+  }
+  if (user.read_twice) search_what_is_held(current, side);
   if (accepted == StreamAccept::kOk) inspect_end_of_stream(current, side);
   return accepted;
 }
@@ -181,8 +188,13 @@ void Inspector::inspect_end_of_stream(const Current& current, StreamInspection& 
   const uint32_t end = current.view.sequence + static_cast<uint32_t>(current.view.payload.size());
   side.fin = end;
   side.ended = side.stream.has_all_before(end);
-  AppSession* app = current.flow.user.app.get();
-  if (side.ended && app != nullptr) app->end(current.direction, transactions_);
+  if (!side.ended) return;
+  const auto end_in = [&](const Current& reading) {
+    AppSession* const app = reading.flow.user.app.get();
+    if (app != nullptr) app->end(reading.direction, transactions_);
+  };
+  end_in(current);
+  if (current.flow.user.other) end_in(OtherWay(current, transactions_).current());
 }
 
 // A reset that is not believed ends nothing: else a SYN behind it would begin the inspection anew,
@@ -253,9 +265,10 @@ void Inspector::inspect_datagram(const Current& current) {
 AppSession& Inspector::app_of(const Current& current) {
   FlowUser& user = current.flow.user;
   if (!user.app) {
+    if (user.beginning_unseen && !user.other) begin_other_reading(user);
     user.app = std::make_unique<AppSession>(
         current.view.is_tcp(), tunnels::swap_be16(current.flow.to_server.destination_port),
-        all_protocols(), &app_budget_);
+        user.is_second ? protocols_that_tell_ends_apart() : all_protocols(), &app_budget_);
     user.app_since = engine_->generation();
   }
   return *user.app;
@@ -278,11 +291,11 @@ TcpInspection& Inspector::tcp_of(FlowUser& user) {
 void Inspector::inspect_application(const Current& current, StreamInspection& side,
                                     std::span<const uint8_t> piece) {
   const uint64_t missing = side.stream.next() - piece.size() - side.parsed;
-  side.parsed = side.stream.next();
   const bool from_syn = current.flow.user.syn_seen[current.side()];
   if (missing != 0 && !from_syn) forget_what_meant_nothing(current.flow.user);
   const bool anew = !from_syn && !current.flow.user.app;
   AppSession& app = app_of(current);
+  side.parsed = side.stream.next();
   if (app.finished()) return;
   const AppProtocol before = current.flow.user.app_protocol;
   if (missing != 0 && !anew) app.gap(current.direction, missing, transactions_);
@@ -294,8 +307,7 @@ void Inspector::inspect_application(const Current& current, StreamInspection& si
 // those by which its protocol is known.
 void Inspector::forget_what_meant_nothing(FlowUser& user) {
   if (!user.app) return;
-  const AppProtocol protocol = user.app->protocol();
-  if (protocol == AppProtocol::kUnknown || protocol == AppProtocol::kFailed) user.app.reset();
+  if (!is_found(user.app->protocol())) user.app.reset();
 }
 
 // `before`: what it was before the parser got the packet's bytes; rules about what happened there
@@ -303,22 +315,24 @@ void Inspector::forget_what_meant_nothing(FlowUser& user) {
 void Inspector::note_protocol(const Current& current, AppProtocol before, AppProtocol now) {
   FlowUser& user = current.flow.user;
   user.app_protocol = now;
-  if (now == before) return;
+  if (now == before || (user.is_second && !is_found(now))) return;
+  user.read_twice |= user.is_second;
   counters_.app(now, current.flow.is_tcp()).flows++;
-  const bool known = before != AppProtocol::kUnknown && before != AppProtocol::kFailed;
-  if (known && user.first_protocol == AppProtocol::kUnknown) user.first_protocol = before;
+  if (is_found(before) && user.first_protocol == AppProtocol::kUnknown)
+    user.first_protocol = before;
 }
 
 // From the packet on that follows the handshake: nothing can be found in what is encrypted, so that
-// nothing of it needs to be kept.
+// nothing of it needs to be kept. Of two readings one may be what somebody wants to be seen.
 void Inspector::stop_if_encrypted(FlowUser& user) {
-  if (!user.app || !user.app->encrypted()) return;
+  if (user.read_twice || !user.app || !user.app->encrypted()) return;
   user.encrypted = true;
   counters_.encrypted_flows++;
   for (size_t side = 0; side < 2; side++)
     user.encrypted_bytes[side] = user.tcp->sides[side].stream.next();
   user.tcp.reset();
   user.app.reset();
+  user.other.reset();
 }
 
 }  // namespace sluice::inspect

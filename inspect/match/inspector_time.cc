@@ -8,10 +8,12 @@
 namespace sluice::inspect {
 
 void Inspector::end_application(Flows::Record& flow) {
-  if (!flow.user.app) return;
   transactions_.begin_end_of(flow, now_us_);
-  for (const Direction direction : {Direction::kToServer, Direction::kToClient})
-    flow.user.app->end(direction, transactions_);
+  in_each_reading(flow, [&] {
+    if (!flow.user.app) return;
+    for (const Direction direction : {Direction::kToServer, Direction::kToClient})
+      flow.user.app->end(direction, transactions_);
+  });
 }
 
 void Inspector::on_flow_end(Flows::Record& flow, FlowEnd end) {
@@ -30,9 +32,11 @@ void Inspector::on_flow_end(Flows::Record& flow, FlowEnd end) {
 }
 
 void Inspector::rest(Flows::Record& flow) {
-  if (flow.user.app) flow.user.app->rest();
-  if (!flow.user.tcp) return;
-  for (StreamInspection& side : flow.user.tcp->sides) side.rest();
+  in_each_reading(flow, [&] {
+    if (flow.user.app) flow.user.app->rest();
+    if (!flow.user.tcp) return;
+    for (StreamInspection& side : flow.user.tcp->sides) side.rest();
+  });
 }
 
 // So that whoever opens many connections and keeps them holds up nobody: room is taken from those

@@ -46,6 +46,14 @@ std::span<const uint8_t> packet_buffer(const PacketView& view, Buffer buffer) {
   }
 }
 
+// Whether the second reading of a flow may add something: what asks for no direction holds in the
+// first one, and what would pass the packet must hold there.
+bool is_for_second_reading(const Rule& rule, const Transaction* transaction) {
+  if (rule.action == Action::kPass || rule.bypass) return false;
+  return transaction != nullptr || rule.flow.to_server || rule.flow.to_client ||
+         !rule.app_protocols.empty();
+}
+
 }  // namespace
 
 RuleContext RuleCheck::context(const Current& current, Direction direction,
@@ -100,6 +108,7 @@ bool RuleCheck::asks_for(const Current& current, Direction direction, const Comp
                          const Transaction* transaction) {
   const Rule& rule = compiled.rule;
   if (guard_ != nullptr && !guard_->may_try(rule.id())) return false;
+  if (current.second_reading && !is_for_second_reading(rule, transaction)) return false;
   if (rule.flow.established && !current.established) return false;
   if (rule.flow.not_established && current.established) return false;
   const uint8_t protocol = current.view.packet.tuple.protocol;

@@ -15,10 +15,8 @@ namespace sluice::inspect {
 // Rules that matched in one direction of a connection and may match again further on.
 inline constexpr size_t kFiredMax = 64;
 
-// One direction.
-struct StreamInspection {
-  explicit StreamInspection(const StreamPool& pool) : stream(pool) {}
-
+// How far one direction has been searched.
+struct StreamSearch {
   // A rule whose fast pattern occurred but whose other contents have not yet. There are at most as
   // many as there are rules: nobody can keep one from waiting by having others wait.
   struct Pending {
@@ -49,12 +47,18 @@ struct StreamInspection {
     std::vector<Fired> fired;
   };
 
-  TcpStream stream;
   uint64_t parsed = 0;                     // position up to which the application's parser was fed
   std::unique_ptr<Remembered> remembered;  // of rules; nullptr: nothing
-  std::optional<uint32_t> fin;             // the sequence number of its end
-  bool ended = false;                      // there: nothing honest comes behind it
   uint32_t generation = 0;  // of the engine that has searched the stream and knows what is pending
+};
+
+// One direction.
+struct StreamInspection : StreamSearch {
+  explicit StreamInspection(const StreamPool& pool) : stream(pool) {}
+
+  TcpStream stream;
+  std::optional<uint32_t> fin;  // the sequence number of its end
+  bool ended = false;           // there: nothing honest comes behind it
 
   // Takes as little memory as it can; nothing is forgotten.
   void rest();
@@ -91,16 +95,32 @@ struct StreamInspection {
   Remembered& memory(StreamBudget& budget);
 };
 
+// By Direction.
+class BothSides {
+ public:
+  explicit BothSides(const StreamPool& pool)
+      : sides_{StreamInspection(pool), StreamInspection(pool)} {}
+  StreamInspection& operator[](size_t side) { return sides_[side ^ turned_]; }
+  const StreamInspection& operator[](size_t side) const { return sides_[side ^ turned_]; }
+  StreamInspection* begin() { return sides_; }
+  StreamInspection* end() { return sides_ + 2; }
+  // The directions change.
+  void turn() { turned_ ^= 1; }
+
+ private:
+  StreamInspection sides_[2];
+  uint8_t turned_ = 0;
+};
+
 struct TcpInspection {
-  explicit TcpInspection(const StreamPool& pool)
-      : sides{StreamInspection(pool), StreamInspection(pool)}, budget_(pool.budget) {
+  explicit TcpInspection(const StreamPool& pool) : sides(pool), budget_(pool.budget) {
     budget_.sessions += sizeof(*this);
   }
   ~TcpInspection() { budget_.sessions -= sizeof(*this); }
   TcpInspection(const TcpInspection&) = delete;
   TcpInspection& operator=(const TcpInspection&) = delete;
 
-  StreamInspection sides[2];  // by Direction
+  BothSides sides;
 
  private:
   StreamBudget& budget_;

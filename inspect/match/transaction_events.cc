@@ -9,6 +9,9 @@ namespace sluice::inspect {
 
 void TransactionInspection::event(Transaction* transaction, Direction direction,
                                   std::string_view name) {
+  // Where nobody knows who the client is, protocols that are not found are no event of the second
+  // reading.
+  if (transaction == nullptr && flow().user.is_second) return;
   counters_.events++;
   const bool rules_ask = current_ != nullptr && engine_->asks_for_events();
   if (!rules_ask && !reports_.anomalies().applayer) return;

@@ -67,6 +67,8 @@ class TransactionInspection final : public TransactionSink {
     current_ = current;
     ended_files_.clear();
   }
+  // The packet in hand, in another reading of its flow.
+  void read_as(const Current& current) { current_ = &current; }
   // What matches of the packet are about is written down, `only` of one transaction: the packet, or
   // that transaction, is over.
   void tell_matches(const Transaction* only = nullptr);
