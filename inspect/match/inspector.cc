@@ -155,6 +155,7 @@ Verdict Inspector::decide(Current& current, Responses& responses) {
   tell_header_events(current);
   transactions_.begin(&current);
   payload_searched_ = false;
+  refused_.clear();
   classified_ = false;
   current.second_reading = current.flow.user.is_second;
   if (view.is_tcp()) {
@@ -171,6 +172,7 @@ Verdict Inspector::decide(Current& current, Responses& responses) {
   }
   inspect_payload(current);
   inspect_payload_other_way(current);
+  if (!refused_.empty()) try_refused(current);
   settle_direction(current);
   const KeptBack kept_back = app_fails(current) && verdicts_.keeps_back(app_cause(current))
                                  ? KeptBack::kUnlessFlowPasses

@@ -218,9 +218,17 @@ class Inspector {
                            std::span<const uint8_t> piece);
   static void forget_what_meant_nothing(FlowUser& user);
   void stop_if_encrypted(FlowUser& user);
-  // kNotAsked: it is about other packets, or not about this one yet.
-  enum class Tried : uint8_t { kNotAsked, kNo, kYes };
+  // kNotAsked: it is about other packets, or not about this one yet. kRefused: its bytes hold, but
+  // what rules have noted so far does not.
+  enum class Tried : uint8_t { kNotAsked, kNo, kRefused, kYes };
+  struct Refused {
+    uint32_t rule;
+    bool searched;        // else each piece calls it
+    bool second_reading;  // of the flow
+  };
   Tried try_in_stream(const Current& current, StreamInspection& side, uint32_t index);
+  void note_fired(StreamInspection& side, const CompiledRule& compiled);
+  void try_refused(const Current& current);
   void inspect_payload(const Current& current);
   void classify(const Current& current);
   void ask_address_rules(const Current& current);
@@ -238,6 +246,7 @@ class Inspector {
   PrefilterScratch scratch_;
   Candidates candidates_;
   Candidates stream_candidates_;   // of the bytes that the packet in hand has added to its stream
+  std::vector<Refused> refused_;   // by what rules have noted before the end of the packet in hand
   bool payload_searched_ = false;  // together with those bytes
   bool classified_ = false;        // nDPI has seen the packet in hand
   RuleCheck check_;

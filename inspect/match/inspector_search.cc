@@ -76,8 +76,10 @@ void Inspector::ask_stream_rules(const Current& current, StreamInspection& side,
   const PortGroups& groups = engine_->stream_groups(current.direction);
   for (const RuleGroup* group : {&groups.any(), groups.named(current.server_port())}) {
     if (group == nullptr) continue;
-    group->call_always(side.stream.next(),
-                       [&](uint32_t index) { (void)try_in_stream(current, side, index); });
+    group->call_always(side.stream.next(), [&](uint32_t index) {
+      if (try_in_stream(current, side, index) == Tried::kRefused)
+        refused_.push_back({index, false, current.second_reading});
+    });
   }
 }
 
@@ -101,8 +103,10 @@ void Inspector::try_pending(const Current& current, StreamInspection& side, size
     const BufferPlan& plan = *engine_->rule(pending.rule).payload_plan();
     if (!may_hold_now(plan, pending.missing, window, searched)) return false;
     const Tried tried = try_in_stream(current, side, pending.rule);
+    if (tried == Tried::kRefused) refused_.push_back({pending.rule, true, current.second_reading});
+    if (tried == Tried::kRefused || tried == Tried::kYes) return true;
     pending.missing = missing_after(pending.missing, tried != Tried::kNotAsked, plan, window);
-    return tried == Tried::kYes;
+    return false;
   };
   for (const bool anew : {false, true}) {
     side.settle_pending([&](Pending& pending) {
@@ -114,17 +118,41 @@ void Inspector::try_pending(const Current& current, StreamInspection& side, size
 Inspector::Tried Inspector::try_in_stream(const Current& current, StreamInspection& side,
                                           uint32_t index) {
   const CompiledRule& compiled = engine_->rule(index);
-  if (!check_.asks_for(current, current.direction, compiled, nullptr)) return Tried::kNotAsked;
+  const auto asks = check_.asks_for_stream(current, compiled);
+  if (asks == RuleCheck::Asks::kNotYet) return Tried::kNotAsked;
   const uint64_t start = std::max(side.stream.window_start(), side.fired_until(compiled.rule.id()));
   const auto window = side.stream.window();
   const Payload payload{window.subspan(start - side.stream.window_start()), start};
   if (payload.bytes.empty()) return Tried::kNo;
   const bool holds = check_.payload_matches(compiled, payload);
-  check_.tried(index, holds);
+  const bool asked = asks == RuleCheck::Asks::kYes;
+  check_.tried(index, holds && asked);
   if (!holds) return Tried::kNo;
-  if (!side.remember_fired(compiled.rule.id(), side.stream.next(), budget_)) counters_.fired_full++;
+  if (!asked) return Tried::kRefused;
+  note_fired(side, compiled);
   check_.matched(current, {index, true}, nullptr);
   return Tried::kYes;
+}
+
+void Inspector::note_fired(StreamInspection& side, const CompiledRule& compiled) {
+  if (!side.remember_fired(compiled.rule.id(), side.stream.next(), budget_)) counters_.fired_full++;
+}
+
+// All that the packet says is noted now, whichever rule stands first. What is noted later is not
+// about these bytes: a rule that was searched for waits no longer; another one would meet them with
+// the next piece.
+void Inspector::try_refused(const Current& current) {
+  const auto try_again = [&](const Current& reading) {
+    StreamInspection& side = reading.flow.user.tcp->sides[reading.side()];
+    for (const Refused& refused : refused_) {
+      if (refused.second_reading != reading.second_reading) continue;
+      const Tried tried = try_in_stream(reading, side, refused.rule);
+      if (tried == Tried::kRefused && !refused.searched)
+        note_fired(side, engine_->rule(refused.rule));
+    }
+  };
+  try_again(current);
+  if (current.flow.user.read_twice) try_again(OtherWay(current, transactions_).current());
 }
 
 }  // namespace sluice::inspect

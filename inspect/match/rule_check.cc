@@ -104,7 +104,8 @@ bool RuleCheck::addresses_match(const Current& current, Direction direction,
          (compiled.rule.both_ways && ends_match(current.view, compiled, other));
 }
 
-bool RuleCheck::asks_for(const Current& current, Direction direction, const CompiledRule& compiled,
+// All that it asks beside its conditions.
+bool RuleCheck::goes_for(const Current& current, Direction direction, const CompiledRule& compiled,
                          const Transaction* transaction) {
   const Rule& rule = compiled.rule;
   if (guard_ != nullptr && !guard_->may_try(rule.id())) return false;
@@ -124,11 +125,30 @@ bool RuleCheck::asks_for(const Current& current, Direction direction, const Comp
       return false;
   }
   if (guard_ != nullptr) guard_->begin_rule();
+  return true;
+}
+
+bool RuleCheck::asks_for(const Current& current, Direction direction, const CompiledRule& compiled,
+                         const Transaction* transaction) {
+  if (!goes_for(current, direction, compiled, transaction)) return false;
+  const Rule& rule = compiled.rule;
   if (rule.conditions.empty()) return true;
   RuleContext asked = context(current, direction, transaction);
   if (file_ != nullptr && !is_file_of(compiled, direction)) asked.file = nullptr;
   return std::all_of(rule.conditions.begin(), rule.conditions.end(),
                      [&](const auto& condition) { return condition->holds(asked); });
+}
+
+RuleCheck::Asks RuleCheck::asks_for_stream(const Current& current, const CompiledRule& compiled) {
+  if (!goes_for(current, current.direction, compiled, nullptr)) return Asks::kNotYet;
+  const auto& conditions = compiled.rule.conditions;
+  if (conditions.empty()) return Asks::kYes;
+  const RuleContext asked = context(current, current.direction, nullptr);
+  const auto fails = [&](const auto& condition) { return !condition->holds(asked); };
+  const auto failed = std::ranges::find_if(conditions, fails);
+  if (failed == conditions.end()) return Asks::kYes;
+  const auto may_hold_later = [&](const auto& c) { return c->told_later() && fails(c); };
+  return std::any_of(failed, conditions.end(), may_hold_later) ? Asks::kNotYet : Asks::kRefuses;
 }
 
 // A rule is about the file that its own direction brings. One about a request, say, that names no

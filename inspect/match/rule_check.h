@@ -54,6 +54,10 @@ class RuleCheck {
   // part.
   bool asks_for(const Current& current, Direction direction, const CompiledRule& rule,
                 const Transaction* transaction);
+  // The same of a rule about streams. kNotYet: it may come to ask for the bytes that are there;
+  // kRefuses: what was noted so far lets it not.
+  enum class Asks : uint8_t { kNotYet, kRefuses, kYes };
+  Asks asks_for_stream(const Current& current, const CompiledRule& rule);
   // Only addresses and ports.
   bool addresses_match(const Current& current, Direction direction, const CompiledRule& rule);
   // Also about the packet's own headers.
@@ -98,6 +102,8 @@ class RuleCheck {
   // The packet's destination takes the place of its source.
   enum class Turned : bool { kNo, kYes };
 
+  bool goes_for(const Current& current, Direction direction, const CompiledRule& rule,
+                const Transaction* transaction);
   RuleContext context(const Current& current, Direction direction, const Transaction* transaction);
   bool is_file_of(const CompiledRule& rule, Direction direction) const;
   bool ends_match(const PacketView& view, const CompiledRule& rule, Turned turned);

@@ -65,7 +65,6 @@ TEST(RuleMemory, WhatWaitsIsTriedWhenWhatItMissesComes) {
   EXPECT_EQ(h.alerts(), (Sids{1, 2}));
 }
 
-// What matched where is remembered of so many rules; one more is told again, and never missed.
 // All contents are there, in the wrong order: a byte that is none of theirs tries nothing again.
 TEST(RuleMemory, WhatFailedIsTriedAgainOnlyWithItsContents) {
   const std::string rule =
@@ -87,20 +86,7 @@ TEST(RuleMemory, WhatFailedIsTriedAgainOnlyWithItsContents) {
   EXPECT_EQ(h.inspector().profile()->costs()[0].tries, 3u);
 }
 
-// What is not asked yet is asked with each packet: its conditions may come to hold.
-TEST(RuleMemory, WhatWasNotAskedIsAskedAgain) {
-  Harness h(
-      "drop tcp any any -> any any (content:\"evil\"; flowbits:isset,known; sid:1;)\n"
-      "alert tcp any any -> any any (content:\"told\"; flowbits:set,known; noalert; sid:2;)");
-  const Ends c;
-  h.connect(c);
-  EXPECT_TRUE(h.data(c, 0, "evil"));
-  EXPECT_TRUE(h.data(c, 4, "...."));
-  h.data(c, 8, "told");
-  EXPECT_FALSE(h.data(c, 12, "."));
-  EXPECT_EQ(h.alerts(), Sids{1});
-}
-
+// What matched where is remembered of so many rules; one more is told again, and never missed.
 TEST(RuleMemory, OneRuleTooManyThatMatchedIsToldAgain) {
   std::string rules;
   for (size_t i = 0; i <= kFiredMax; i++)

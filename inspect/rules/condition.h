@@ -50,6 +50,9 @@ class Condition {
  public:
   virtual ~Condition() = default;
   virtual bool holds(const RuleContext& context) const = 0;
+  // What it asks may be told later of bytes that are there already. Else it is about the moment at
+  // which they are.
+  virtual bool told_later() const { return false; }
   // It asks about a packet, so that the rule looks at packets.
   virtual bool about_packet() const { return false; }
   // ... also about one that is kept back because of what it does to its stream.

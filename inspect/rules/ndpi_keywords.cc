@@ -16,6 +16,7 @@ class ClassificationCondition final : public Condition {
   bool holds(const RuleContext& context) const override {
     return context.classified.application != 0 && test_(context.classified) != negated_;
   }
+  bool told_later() const override { return true; }
   bool about_packet() const override { return true; }
   bool about_classification() const override { return true; }
 

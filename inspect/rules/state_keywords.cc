@@ -20,6 +20,22 @@ class FlowCondition final : public Condition {
   const Test test_;
 };
 
+class ProtocolCondition final : public Condition {
+ public:
+  ProtocolCondition(std::vector<AppProtocol> protocols, bool negated)
+      : protocols_(std::move(protocols)), negated_(negated) {}
+  bool holds(const RuleContext& context) const override {
+    if (context.app_protocol == AppProtocol::kUnknown && negated_) return false;
+    const bool is = std::ranges::find(protocols_, context.app_protocol) != protocols_.end();
+    return is != negated_;
+  }
+  bool told_later() const override { return true; }
+
+ private:
+  const std::vector<AppProtocol> protocols_;
+  const bool negated_;
+};
+
 template <class Act>
 class FlowEffect final : public Effect {
  public:
@@ -283,13 +299,10 @@ Result<> apply_app_layer_protocol(RuleDraft& draft, std::string_view value) {
   if (parts.empty() || parts.size() > 2) return fail("needs the name of a protocol");
   if (parts.size() == 2 && parts[1] != "exact" && parts[1] != "either")
     return fail("'" + std::string(parts[1]) + "' is not supported");
-  SLUICE_TRY(const auto protocols, app_protocols_of(parts[0]));
-  return require(draft, [protocols, negated](const RuleContext& c) {
-    if (c.app_protocol == AppProtocol::kUnknown && negated) return false;
-    const bool is =
-        std::find(protocols.begin(), protocols.end(), c.app_protocol) != protocols.end();
-    return is != negated;
-  });
+  SLUICE_TRY(auto protocols, app_protocols_of(parts[0]));
+  draft.rule.conditions.push_back(
+      std::make_shared<ProtocolCondition>(std::move(protocols), negated));
+  return {};
 }
 
 constexpr Keyword kKeywords[] = {
