@@ -77,6 +77,14 @@ class AppSession {
     std::vector<uint8_t> early[2] = {};
   };
 
+  template <class T>
+  static T& of(T (&sides)[2], Direction direction) {
+    return sides[static_cast<size_t>(direction)];
+  }
+  static constexpr uint8_t bit_of(Direction direction) {
+    return static_cast<uint8_t>(1 << static_cast<int>(direction));
+  }
+
   void take(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
   void begin_probing();
   void probe(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
