@@ -33,11 +33,23 @@ class DetectionTest : public ::testing::Test {
     return sink_.get_all(Recorded::kBuffer, name);
   }
 
+  // What was noticed of the two directions together.
+  std::vector<std::string> told() const {
+    std::vector<std::string> events = sink_.events();
+    std::erase_if(events, [](const std::string& e) { return !e.starts_with("applayer_"); });
+    return events;
+  }
+
   RecordingSink sink_;
   std::unique_ptr<AppSession> session_ = std::make_unique<AppSession>(true, 80);
 };
 
 using Texts = std::vector<std::string>;
+
+// By which a protocol is known before its client has spoken.
+const std::string kGreetings[] = {"SSH-2.0-x\r\n", "220 mail.example ESMTP\r\n",
+                                  "* OK IMAP4rev1 ready\r\n", std::string("\x15\3\3\0\2\2\x28", 7),
+                                  std::string("\0\0\0\x44\xfeSMB\x40\0\0\0", 12)};
 
 TEST_F(DetectionTest, WhetherBothEndsSpeakTheSame) {
   const struct {
@@ -53,10 +65,7 @@ TEST_F(DetectionTest, WhetherBothEndsSpeakTheSame) {
       again(true, 80);
       feed(kUp, row.client, piece);
       feed(kDown, row.server, piece);
-      Texts told;
-      for (const std::string& event : sink_.events())
-        if (event.starts_with("applayer_")) told.push_back(event);
-      EXPECT_EQ(told, row.event.empty() ? Texts{} : Texts{row.event}) << piece;
+      EXPECT_EQ(told(), row.event.empty() ? Texts{} : Texts{row.event}) << piece;
     }
   }
 }
@@ -118,6 +127,69 @@ TEST_F(DetectionTest, WhatAServerSaysTooEarlyHidesNoRequest) {
       EXPECT_EQ(all("http.server"), Texts{"evil"}) << early << before;
     }
   }
+}
+
+// A greeting, by which a protocol is known, says nothing of what its client is answered.
+TEST_F(DetectionTest, AGreetingHidesNoRequest) {
+  const std::string request = "ATTACK /attack HTTP/1.1\r\nHost: h\r\n\r\n";
+  const std::string answer = "HTTP/1.1 200 OK\r\nServer: evil\r\nContent-Length: 0\r\n\r\n";
+  for (const std::string& greeting : kGreetings) {
+    for (const size_t piece : {size_t{1}, size_t{2}, size_t{7}, SIZE_MAX}) {
+      SCOPED_TRACE(greeting + std::to_string(piece));
+      again(true, 80);
+      feed(kDown, greeting, piece);
+      feed(kUp, request, piece);
+      feed(kDown, answer, piece);
+      feed(kUp, request, piece);
+      EXPECT_EQ(all("http.uri"), (Texts{"/attack", "/attack"}));
+      EXPECT_EQ(all("http.server"), Texts{"evil"});
+      EXPECT_EQ(session_->protocol(), AppProtocol::kHttp1);
+      EXPECT_FALSE(session_->finished() || session_->failed() || session_->encrypted());
+      EXPECT_EQ(told().back(), "applayer_mismatch_protocol_both_directions");
+      EXPECT_EQ(std::ranges::count(told(), told().back()), 1);
+    }
+  }
+}
+
+TEST_F(DetectionTest, AGapOfTheServerHidesNoContradiction) {
+  feed(kDown, std::string("\x15\3\3\0\2\2\x28", 7));
+  feed(kUp, "GE");  // with which its parser gives up
+  session_->gap(kDown, 100, sink_);
+  feed(kUp, "T /attack HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_EQ(all("http.uri"), Texts{"/attack"});
+}
+
+// Nor does it hide another one's.
+TEST_F(DetectionTest, WhatContradictsAGreetingIsOfAnyProtocol) {
+  feed(kDown, "SSH-2.0-x\r\n");
+  feed(kUp, "EHLO a\r\nMAIL FROM:<evil@a>\r\n");
+  EXPECT_EQ(all("smtp.mail_from"), Texts{"<evil@a>"});
+  again(true, 80);
+  feed(kDown, "* OK IMAP\r\n");
+  feed(kUp, "SSH-2.0-evil\r\n");
+  EXPECT_EQ(all("ssh.software"), Texts{"evil"});
+}
+
+// The server may mean what it says, refuse the request and go on.
+TEST_F(DetectionTest, ARequestHidesNothingOfWhatTheGreetingBegan) {
+  feed(kDown, "220 mail.example ESMTP\r\n");
+  feed(kUp, "GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
+  feed(kDown, "500 what\r\n500 what\r\n500 what\r\n");
+  feed(kUp, "MAIL FROM:<evil@a>\r\n");
+  EXPECT_EQ(all("smtp.mail_from"), Texts{"<evil@a>"});
+}
+
+TEST_F(DetectionTest, WhoeverContradictsAtEveryTurnIsGivenUp) {
+  for (int turn = 0; turn <= kContradictionsMax; turn++) {
+    EXPECT_FALSE(session_->finished());
+    sink_ = RecordingSink();
+    feed(kDown, "SSH-2.0-x\r\n");
+    feed(kUp, "CONNECT h:80 HTTP/1.1\r\nHost: h\r\n\r\n");
+    EXPECT_EQ(all("http.method").size(), turn < kContradictionsMax ? 1u : 0u);
+    feed(kDown, "HTTP/1.1 200 OK\r\n\r\n");
+  }
+  EXPECT_TRUE(session_->finished() && session_->failed());
+  EXPECT_EQ(told().back(), "applayer_proto_detection_skipped");
 }
 
 TEST_F(DetectionTest, EmptyLinesBeforeARequestFillNothing) {

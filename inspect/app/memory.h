@@ -69,6 +69,7 @@ class AppCharge {
     bytes_ = bytes;
   }
   size_t bytes() const { return bytes_; }
+  AppBudget* budget() const { return budget_; }
   bool is_over() const {
     if (budget_ == nullptr) return false;
     const bool too_much_of_all = budget_->used > budget_->max && bytes_ > kFlowShareBytes;

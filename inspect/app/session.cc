@@ -36,7 +36,9 @@ void AppSession::begin_probing() {
 void AppSession::feed(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) {
   if (bytes.empty()) return;
   changes_ = 0;
+  const AppSession* const contrary = contrary_.get();
   take(direction, bytes, sink);
+  if (contrary != nullptr && contrary == contrary_.get()) feed_contrary(direction, bytes, sink);
   uncounted_ += static_cast<uint32_t>(bytes.size());
   if (state_ != State::kParsing || uncounted_ >= charge_.bytes() / kHeldPerByte) settle(sink);
 }
@@ -47,6 +49,8 @@ void AppSession::take(Direction direction, std::span<const uint8_t> bytes, Trans
     tcp_ ? probe(direction, bytes, sink) : probe_datagram(direction, bytes, sink);
   } else if (state_ == State::kParsing) {
     parse(direction, bytes, sink);
+  } else if (verifying_ && direction == Direction::kToServer) {
+    verify(direction, bytes, sink);
   }
 }
 
@@ -170,7 +174,7 @@ void AppSession::start(const ProtocolEntry& entry, TransactionSink& sink) {
 
 void AppSession::parse(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink) {
   if (verifying_ && (verifying_->left & bit_of(direction)) != 0) verify(direction, bytes, sink);
-  after(parser_->feed(direction, bytes, sink), sink);
+  if (state_ == State::kParsing) after(parser_->feed(direction, bytes, sink), sink);
 }
 
 void AppSession::after(Parsed parsed, TransactionSink& sink) {
@@ -191,7 +195,10 @@ void AppSession::stop(TransactionSink& sink) {
   for (const Direction direction : {Direction::kToServer, Direction::kToClient})
     parser_->end(direction, sink);
   parser_.reset();
-  verifying_.reset();
+  if (!verifying_) return;
+  verifying_->left &= bit_of(Direction::kToServer);
+  if (verifying_->announced || of(verifying_->early, Direction::kToServer).empty())
+    verifying_.reset();
 }
 
 void AppSession::change_protocol(TransactionSink& sink) {
@@ -232,8 +239,9 @@ void AppSession::change_protocol(TransactionSink& sink) {
 }
 
 void AppSession::gap(Direction direction, uint64_t length, TransactionSink& sink) {
+  if (contrary_ && hears_contrary(direction)) contrary_->gap(direction, length, sink);
+  verified(direction);
   if (state_ == State::kParsing) {
-    verified(direction);
     after(parser_->gap(direction, length, sink), sink);
     settle(sink);
   } else if (state_ == State::kProbing && probing_ && of(probing_->candidates, direction) != 0) {
@@ -244,6 +252,7 @@ void AppSession::gap(Direction direction, uint64_t length, TransactionSink& sink
 }
 
 void AppSession::end(Direction direction, TransactionSink& sink) {
+  if (contrary_) contrary_->end(direction, sink);
   if (state_ == State::kParsing) parser_->end(direction, sink);
   count_memory();
 }

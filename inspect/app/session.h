@@ -18,6 +18,9 @@ inline constexpr size_t kProbeBytesMax = 2048;
 // A connection changes its protocol (SMTP -> TLS, HTTP -> HTTP/2, CONNECT) at most so often in what
 // comes at once; then it is given up.
 inline constexpr int kProtocolChangesMax = 4;
+// A client contradicts what its server has said, and within that again (behind a CONNECT), at most
+// so many times; then the connection is given up.
+inline constexpr int kContradictionsMax = 3;
 
 // All protocols that are understood.
 std::span<const ProtocolEntry> all_protocols();
@@ -40,20 +43,28 @@ class AppSession {
   // The connection is silent.
   void rest() {
     if (parser_) parser_->rest();
+    if (contrary_) contrary_->rest();
     count_memory();
   }
 
-  // The last one that was found; kFailed when it is none of ours.
-  AppProtocol protocol() const { return protocol_; }
+  // The last one that was found; kFailed when it is none of ours. If the client contradicts what
+  // its server has said, the client's.
+  AppProtocol protocol() const { return spoken().protocol_; }
+  // ... and this is the server's; else kUnknown.
+  AppProtocol contradicted() const { return &spoken() == this ? AppProtocol::kUnknown : protocol_; }
   // What follows is not parsed: encrypted, unknown, or broken.
-  bool finished() const { return state_ == State::kFinished; }
+  bool finished() const {
+    return state_ == State::kFinished && !verifying_ && (!contrary_ || contrary_->finished());
+  }
   // ... because it is encrypted from here on.
-  bool encrypted() const { return encrypted_; }
+  bool encrypted() const { return spoken().encrypted_ && finished(); }
   // ... because its parser gave up.
-  bool failed() const { return failed_; }
+  bool failed() const {
+    return &spoken() == this ? failed_ : contrary_->failed() || out_of_memory_;
+  }
   // ... because there was no memory for it: what it held has been given back.
-  bool out_of_memory() const { return out_of_memory_; }
-  // Bytes that it holds, about.
+  bool out_of_memory() const { return out_of_memory_ || (contrary_ && contrary_->out_of_memory()); }
+  // Bytes that it holds, about; what contradicts it counts for itself.
   size_t memory() const;
 
  private:
@@ -69,7 +80,8 @@ class AppSession {
     Direction first = Direction::kToServer;  // and this one first
     std::vector<uint8_t> early[2];
   };
-  // While directions have not shown yet that they speak the protocol that was found.
+  // While directions have not shown yet that they speak the protocol that was found; its parser may
+  // have ended before the client has said enough.
   struct Verifying {
     const ProtocolEntry* entry;
     uint8_t left;            // of which directions, as bits
@@ -85,6 +97,13 @@ class AppSession {
     return static_cast<uint8_t>(1 << static_cast<int>(direction));
   }
 
+  // What protocols but that which was found say of the first bytes of a direction.
+  struct Others {
+    bool one = false;         // it is theirs
+    bool maybe = false;       // it may still be
+    bool maybe_soon = false;  // ... and that of one that decides with the first line
+  };
+
   void take(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
   void begin_probing();
   void probe(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
@@ -95,8 +114,12 @@ class AppSession {
   void start(const ProtocolEntry& entry, TransactionSink& sink);
   void verify(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
   void verified(Direction direction);
-  void tell_other_protocol(Direction direction, std::span<const uint8_t> bytes,
-                           TransactionSink& sink);
+  Others others(Direction direction, std::span<const uint8_t> bytes) const;
+  void tell_unexpected(Direction direction, const Others& other, TransactionSink& sink);
+  const AppSession& spoken() const;
+  void contradict(std::span<const uint8_t> bytes, TransactionSink& sink);
+  void feed_contrary(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
+  bool hears_contrary(Direction direction) const;
   void parse(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
   void after(Parsed parsed, TransactionSink& sink);
   void change_protocol(TransactionSink& sink);
@@ -113,10 +136,14 @@ class AppSession {
   bool failed_ = false;
   bool out_of_memory_ = false;
   uint8_t changes_ = 0;
+  uint8_t contradictions_ = 0;        // of those that this one is within
   uint32_t uncounted_ = 0;            // bytes that have come since its memory was counted
   std::unique_ptr<Probing> probing_;  // in that state, over a connection
   std::unique_ptr<Verifying> verifying_;
   std::unique_ptr<Parser> parser_;
+  // What the client speaks, if its first bytes contradict the protocol that the server's first ones
+  // have told. Both are followed: the server may answer it, or refuse it and go on.
+  std::unique_ptr<AppSession> contrary_;
   AppCharge charge_;
 };
 

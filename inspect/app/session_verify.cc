@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of AppSession that asks whether both directions speak the protocol that was found.
+//
+// What a client asks is told by the client. A server that greets in one protocol may take requests
+// of another one, and if it does not it refuses them and goes on: so when the client's first bytes
+// contradict a greeting, what it says is read as both.
 #include <algorithm>
+#include <utility>
 
 #include "inspect/app/session.h"
 
@@ -16,16 +21,23 @@ void AppSession::verify(Direction direction, std::span<const uint8_t> bytes,
     known = early;
   }
   const Probe answer = verifying_->entry->probe(direction, known, server_port_);
-  if (answer == Probe::kMore && known.size() < kProbeBytesMax) {
+  if (answer == Probe::kYes) return verified(direction);
+  const bool may_contradict = direction == Direction::kToServer && !verifying_->announced;
+  const Others other = others(direction, known);
+  const bool wait = answer == Probe::kMore || (may_contradict && other.maybe_soon);
+  if (wait && !(may_contradict && other.one) && known.size() < kProbeBytesMax) {
     if (early.empty()) early.assign(bytes.begin(), bytes.end());
     return;
   }
-  const bool expected = answer == Probe::kYes;
-  if (!expected) tell_other_protocol(direction, known, sink);
-  if (!expected && verifying_->announced)
+  tell_unexpected(direction, other, sink);
+  if (verifying_->announced) {
     verifying_.reset();
-  else
-    verified(direction);
+    return;
+  }
+  const std::vector<uint8_t> kept = std::exchange(early, {});
+  verified(direction);
+  if (may_contradict && (other.one || other.maybe))
+    contradict(kept.empty() ? bytes : std::span<const uint8_t>(kept), sink);
 }
 
 void AppSession::verified(Direction direction) {
@@ -35,20 +47,68 @@ void AppSession::verified(Direction direction) {
   if (verifying_->left == 0) verifying_.reset();
 }
 
-void AppSession::tell_other_protocol(Direction direction, std::span<const uint8_t> bytes,
-                                     TransactionSink& sink) {
-  if (verifying_->announced) {
-    sink.event(nullptr, direction, "applayer_unexpected_protocol");
-    if (protocol_ == AppProtocol::kTls)
-      sink.event(nullptr, direction, "applayer_no_tls_after_starttls");
+AppSession::Others AppSession::others(Direction direction, std::span<const uint8_t> bytes) const {
+  Others out;
+  for (const ProtocolEntry& entry : protocols_) {
+    if (!entry.tcp || &entry == verifying_->entry) continue;
+    const Probe answer = entry.probe(direction, bytes, server_port_);
+    out.one |= answer == Probe::kYes;
+    out.maybe |= answer == Probe::kMore;
+    out.maybe_soon |= answer == Probe::kMore && entry.client_first;
+  }
+  return out;
+}
+
+void AppSession::tell_unexpected(Direction direction, const Others& other, TransactionSink& sink) {
+  if (!verifying_->announced) {
+    sink.event(nullptr, direction,
+               other.one ? "applayer_mismatch_protocol_both_directions"
+                         : "applayer_detect_protocol_only_one_direction");
     return;
   }
-  const bool another = std::ranges::any_of(protocols_, [&](const ProtocolEntry& entry) {
-    return entry.tcp && entry.probe(direction, bytes, server_port_) == Probe::kYes;
-  });
-  sink.event(nullptr, direction,
-             another ? "applayer_mismatch_protocol_both_directions"
-                     : "applayer_detect_protocol_only_one_direction");
+  sink.event(nullptr, direction, "applayer_unexpected_protocol");
+  if (protocol_ == AppProtocol::kTls)
+    sink.event(nullptr, direction, "applayer_no_tls_after_starttls");
+}
+
+// `bytes`: all that the client has said.
+void AppSession::contradict(std::span<const uint8_t> bytes, TransactionSink& sink) {
+  if (contradictions_ == kContradictionsMax) {
+    stop(sink);
+    give_up();
+    failed_ = true;
+    sink.event(nullptr, Direction::kToServer, "applayer_proto_detection_skipped");
+    return;
+  }
+  if (contrary_)
+    for (const Direction direction : {Direction::kToServer, Direction::kToClient})
+      contrary_->end(direction, sink);
+  contrary_ = std::make_unique<AppSession>(true, server_port_, protocols_, charge_.budget());
+  contrary_->contradictions_ = static_cast<uint8_t>(contradictions_ + 1);
+  feed_contrary(Direction::kToServer, bytes, sink);
+}
+
+// What it speaks the client tells alone: the server has been judged.
+void AppSession::feed_contrary(Direction direction, std::span<const uint8_t> bytes,
+                               TransactionSink& sink) {
+  if (!hears_contrary(direction)) return;
+  const bool unknown = contrary_->protocol_ == AppProtocol::kUnknown;
+  contrary_->feed(direction, bytes, sink);
+  if (!unknown) return;
+  contrary_->verifying_.reset();
+  const auto& probing = contrary_->probing_;
+  if (probing && of(probing->candidates, Direction::kToServer) == 0) contrary_.reset();
+}
+
+bool AppSession::hears_contrary(Direction direction) const {
+  return direction == Direction::kToServer || contrary_->protocol_ != AppProtocol::kUnknown;
+}
+
+// By whom the connection is known.
+const AppSession& AppSession::spoken() const {
+  const bool contradicted = contrary_ && contrary_->protocol_ != AppProtocol::kUnknown &&
+                            contrary_->protocol_ != AppProtocol::kFailed;
+  return contradicted ? contrary_->spoken() : *this;
 }
 
 }  // namespace sluice::inspect

@@ -47,6 +47,7 @@ struct FlowUser {
   Decision decision = Decision::kInspect;
   AppProtocol app_protocol = AppProtocol::kUnknown;
   AppProtocol first_protocol = AppProtocol::kUnknown;  // if it has changed
+  AppProtocol of_server = AppProtocol::kUnknown;       // if the client has contradicted it
   bool encrypted = false;                              // nothing more to find in payloads
   uint32_t asked[2] = {};  // generation whose address rules were asked, by Direction
   // Generation whose rules about what nDPI says now were asked, by Direction.
@@ -113,7 +114,9 @@ struct Current {
   // Rules are asked in another reading of the flow, too.
   bool second_reading = false;
 
-  Reports::About about() const { return {view, flow, flow.user.app_protocol, direction, time_us}; }
+  Reports::About about() const {
+    return {view, flow, flow.user.app_protocol, direction, time_us, flow.user.of_server};
+  }
   size_t side() const { return static_cast<size_t>(direction); }
   uint16_t server_port() const {
     return direction == Direction::kToServer ? view.destination_port : view.source_port;

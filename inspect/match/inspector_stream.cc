@@ -315,10 +315,11 @@ void Inspector::forget_what_meant_nothing(FlowUser& user) {
 void Inspector::note_protocol(const Current& current, AppProtocol before, AppProtocol now) {
   FlowUser& user = current.flow.user;
   user.app_protocol = now;
+  user.of_server = user.app->contradicted();
   if (now == before || (user.is_second && !is_found(now))) return;
   user.read_twice |= user.is_second;
   counters_.app(now, current.flow.is_tcp()).flows++;
-  if (is_found(before) && user.first_protocol == AppProtocol::kUnknown)
+  if (is_found(before) && before != user.of_server && user.first_protocol == AppProtocol::kUnknown)
     user.first_protocol = before;
 }
 

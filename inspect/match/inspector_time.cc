@@ -25,8 +25,8 @@ void Inspector::on_flow_end(Flows::Record& flow, FlowEnd end) {
                                                                 : "";
   const std::string exceptions = exceptions_text(options_.exceptions, flow.user.exceptions);
   reports_.flow_end(flow,
-                    {flow.user.app_protocol, flow.user.first_protocol, end, flow.user.alerted,
-                     action, flow.user.notes.get(), exceptions},
+                    {flow.user.app_protocol, flow.user.of_server, flow.user.first_protocol, end,
+                     flow.user.alerted, action, flow.user.notes.get(), exceptions},
                     now_us_);
   reports_.set_frame(frame);
 }

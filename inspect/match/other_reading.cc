@@ -43,6 +43,7 @@ void exchange_readings(FlowUser& user, OtherReading& other) {
   std::swap(user.app, other.app);
   std::swap(user.app_protocol, other.app_protocol);
   std::swap(user.first_protocol, other.first_protocol);
+  std::swap(user.of_server, other.of_server);
   std::swap(user.is_second, other.is_second);
   std::swap(user.asked_established, other.asked_established);
   std::swap(user.app_since, other.app_since);

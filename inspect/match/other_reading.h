@@ -39,6 +39,7 @@ struct OtherReading {
   std::unique_ptr<AppSession> app;
   AppProtocol app_protocol = AppProtocol::kUnknown;
   AppProtocol first_protocol = AppProtocol::kUnknown;
+  AppProtocol of_server = AppProtocol::kUnknown;
   bool is_second = true;
   bool asked_established = false;
   uint32_t app_since = 0;

@@ -44,6 +44,7 @@ struct Case {
 
 const Case kCases[] = {
     {{1}, 80, [](Talk& t) { t.client("GET / HTTP/1.1\r\n\r\n"), t.server("SSH-2.0-x\r\n"); }},
+    {{1}, 80, [](Talk& t) { t.server("SSH-2.0-x\r\n"), t.client("GET / HTTP/1.1\r\n\r\n"); }},
     {{3}, 80, [](Talk& t) { t.client("GET / HTTP/1.1\r\n\r\n"), t.server("\xff\xfe what\n"); }},
     // Junk that a web server refuses.
     {{3}, 80, [](Talk& t) { t.client("\x01\x02"), t.server("HTTP/1.1 400 What\r\n\r\n"); }},
@@ -109,6 +110,57 @@ TEST(ProtocolEventRules, AnomaliesNameTheProtocolThatIsKnown) {
   ASSERT_FALSE(told.empty());
   EXPECT_EQ(told.back().at("anomaly"), json::parse(R"({"app_proto": "http", "type": "applayer",
       "event": "APPLAYER_MISMATCH_PROTOCOL_BOTH_DIRECTIONS", "layer": "proto_detect"})"));
+}
+
+// A server that greets in one protocol and takes requests of another one.
+TEST(ProtocolEventRules, WhoeverContradictsAGreetingIsOfBothProtocols) {
+  InspectorOptions options;
+  options.events.types = options.events.types.with("netflow", true);
+  Harness h(
+      "alert http any any -> any any (http.uri; content:\"/attack\"; sid:1;)\n"
+      "alert http any any -> any any (http.stat_code; content:\"200\"; sid:2;)\n"
+      "alert smtp any any -> any any (content:\"evil@a\"; sid:3;)\n"
+      "alert smtp any any -> any any (smtp.mail_from; content:\"evil\"; sid:4;)\n"
+      "alert http any any -> any any (content:\"evil@a\"; sid:5;)\n"
+      "alert dns any any -> any any (content:\"evil@a\"; sid:6;)\n"
+      "alert tcp any any -> any any (app-layer-event:applayer_mismatch_protocol_both_directions; "
+      "sid:7;)\n",
+      options);
+  Talk talk(h, 80);
+  talk.server("220 mail.example ESMTP\r\n");
+  talk.client("GET /attack HTTP/1.1\r\nHost: h\r\n\r\n");
+  talk.server("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  talk.client("MAIL FROM:<evil@a>\r\n");
+  talk.close();
+  h.inspector().finish(1'000'000'000);
+  EXPECT_EQ(h.alerts(), (Sids{1, 7, 2, 3, 4, 5})) << h.text();
+  size_t told = 0;
+  for (const json& event : h.events()) {
+    if (event.at("event_type") != "netflow" && event.at("event_type") != "alert") continue;
+    if (event.value("app_proto", "") != "http") continue;
+    EXPECT_EQ(event.at("app_proto_tc"), "smtp") << event;
+    EXPECT_FALSE(event.contains("app_proto_orig"));
+    told++;
+  }
+  EXPECT_GE(told, 2u);
+  EXPECT_EQ(told_anomalies(h).size(), 1u);
+}
+
+// Its parser has no reason to speak of an error.
+TEST(ProtocolEventRules, AGreetingThatIsContradictedIsNoError) {
+  for (const std::string greeting : {"SSH-2.0-x\r\n", "* OK IMAP4rev1\r\n"}) {
+    InspectorOptions options;
+    options.exceptions.choose(ExceptionCause::kAppError, ExceptionPolicy::kDropFlow);
+    Harness h("alert http any any -> any any (http.uri; content:\"/attack\"; sid:1;)\n", options);
+    Talk talk(h, 80);
+    talk.server(greeting);
+    talk.client("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    talk.client("GET /attack HTTP/1.1\r\nHost: h\r\n\r\n");
+    EXPECT_EQ(h.alerts(), Sids{1}) << greeting;
+    EXPECT_TRUE(h.drops().empty());
+    talk.client("GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n");  // but its own are some
+    EXPECT_EQ(h.drops().size(), 1u) << greeting;
+  }
 }
 
 TEST(ProtocolEventRules, NothingElseOfATransactionGoesWithThem) {

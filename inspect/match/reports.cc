@@ -109,9 +109,13 @@ void Reports::begin(const About& about, std::string_view event_type) {
               options_.short_ipv6);
   write_icmp(line_, about.view);
   write_source(about.flow);
-  if (is_known(about.app_protocol))
-    line_.string("app_proto", app_protocol_name(about.app_protocol));
+  write_protocols(about.app_protocol, about.of_server);
   line_.string("direction", about.direction == Direction::kToServer ? "to_server" : "to_client");
+}
+
+void Reports::write_protocols(AppProtocol is, AppProtocol of_server) {
+  if (is_known(is)) line_.string("app_proto", app_protocol_name(is));
+  if (is_known(of_server)) line_.string("app_proto_tc", app_protocol_name(of_server));
 }
 
 void Reports::alert_object(const Rule& rule, const About& about, bool blocked) {
@@ -216,8 +220,7 @@ void Reports::file(const Flow& flow, Direction direction, int64_t time_us,
 void Reports::begin_of_end(std::string_view event_type, const Flow& flow, const FlowStory& story,
                            Direction direction, int64_t time_us) {
   begin_of_flow(event_type, flow, direction, time_us);
-  if (is_known(story.app_protocol))
-    line_.string("app_proto", app_protocol_name(story.app_protocol));
+  write_protocols(story.app_protocol, story.of_server);
   if (is_known(story.first_protocol))
     line_.string("app_proto_orig", app_protocol_name(story.first_protocol));
 }

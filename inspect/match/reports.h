@@ -48,6 +48,7 @@ class Reports {
     AppProtocol app_protocol;
     Direction direction;
     int64_t time_us;
+    AppProtocol of_server = AppProtocol::kUnknown;  // if the client has contradicted it
   };
 
   // What an alert tells beside its rule.
@@ -72,6 +73,7 @@ class Reports {
             const TrackedFile& file);
   struct FlowStory {
     AppProtocol app_protocol;
+    AppProtocol of_server;       // as above
     AppProtocol first_protocol;  // before STARTTLS and the like; kUnknown: it was the same
     FlowEnd end;
     bool alerted;
@@ -101,6 +103,7 @@ class Reports {
   void begin_of_end(std::string_view event_type, const Flow& flow, const FlowStory& story,
                     Direction direction, int64_t time_us);
   void begin(const About& about, std::string_view event_type);
+  void write_protocols(AppProtocol is, AppProtocol of_server);
   void write_source(const Flow& flow);
   void write_notes(const FlowNotes* notes);
   void write_verdict(const About& about, const Found& found);

@@ -104,6 +104,18 @@ bool RuleCheck::addresses_match(const Current& current, Direction direction,
          (compiled.rule.both_ways && ends_match(current.view, compiled, other));
 }
 
+// What is said in a connection of which the client has contradicted its server is of both.
+bool RuleCheck::is_of_protocols(const Rule& rule, const FlowUser& user,
+                                const Transaction* transaction) {
+  if (rule.app_protocols.empty()) return true;
+  const auto named = [&](AppProtocol protocol) {
+    return std::ranges::find(rule.app_protocols, protocol) != rule.app_protocols.end();
+  };
+  if (transaction != nullptr) return named(transaction->protocol());
+  return named(user.app_protocol) ||
+         (user.of_server != AppProtocol::kUnknown && named(user.of_server));
+}
+
 // All that it asks beside its conditions.
 bool RuleCheck::goes_for(const Current& current, Direction direction, const CompiledRule& compiled,
                          const Transaction* transaction) {
@@ -117,13 +129,7 @@ bool RuleCheck::goes_for(const Current& current, Direction direction, const Comp
   if (rule.ip_version != 0 && rule.ip_version != version_of(current.view)) return false;
   if (!addresses_match(current, rule.both_sides ? Direction::kToServer : direction, compiled))
     return false;
-  if (!rule.app_protocols.empty()) {
-    const AppProtocol is =
-        transaction != nullptr ? transaction->protocol() : current.flow.user.app_protocol;
-    if (std::find(rule.app_protocols.begin(), rule.app_protocols.end(), is) ==
-        rule.app_protocols.end())
-      return false;
-  }
+  if (!is_of_protocols(rule, current.flow.user, transaction)) return false;
   if (guard_ != nullptr) guard_->begin_rule();
   return true;
 }

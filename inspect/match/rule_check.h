@@ -106,6 +106,8 @@ class RuleCheck {
                 const Transaction* transaction);
   RuleContext context(const Current& current, Direction direction, const Transaction* transaction);
   bool is_file_of(const CompiledRule& rule, Direction direction) const;
+  static bool is_of_protocols(const Rule& rule, const FlowUser& user,
+                              const Transaction* transaction);
   bool ends_match(const PacketView& view, const CompiledRule& rule, Turned turned);
   bool is_in(const AddressList& list, uint32_t number, const PacketView& view, bool destination);
 
