@@ -192,6 +192,49 @@ TEST_F(DetectionTest, WhoeverContradictsAtEveryTurnIsGivenUp) {
   EXPECT_EQ(told().back(), "applayer_proto_detection_skipped");
 }
 
+// By which a proxy tells whose connection it is (HAProxy's PROXY protocol).
+TEST_F(DetectionTest, BehindTheHeaderOfAProxyEverythingIsSeen) {
+  const std::string signature("\r\n\r\n\0\r\nQUIT\n", 12);
+  const std::string addresses("\xc0\0\2\1\xc0\0\2\2\x9c\x40\0\x50", 12);
+  const std::string request = "GET /attack HTTP/1.1\r\nHost: h\r\n\r\n";
+  for (const std::string& header :
+       {std::string("PROXY TCP4 192.0.2.1 192.0.2.2 40000 80\r\n"),
+        std::string("PROXY TCP6 2001:db8::1 2001:db8::2 40000 80\r\n"),
+        std::string("PROXY UNKNOWN\r\n"), std::string("PROXY UNKNOWN what ever\r\n"),
+        signature + std::string("\x21\x11\0\x0c", 4) + addresses,
+        signature + std::string("\x20\0\0\0", 4),
+        signature + std::string("\x21\x11\x1f\x40", 4) + addresses + std::string(7988, 'G')}) {
+    for (const size_t piece : {size_t{1}, size_t{7}, size_t{100}, SIZE_MAX}) {
+      again(true, 80);
+      feed(kUp, header + request, piece);
+      EXPECT_EQ(all("http.uri"), Texts{"/attack"}) << header << piece;
+      again(true, 25);
+      feed(kUp, header, piece);
+      feed(kDown, "220 mail.example ESMTP\r\n", piece);
+      feed(kUp, "MAIL FROM:<evil@a>\r\n", piece);
+      EXPECT_EQ(all("smtp.mail_from"), Texts{"<evil@a>"}) << header << piece;
+      again(true, 443);
+      feed(kUp, header, piece);
+      feed(kUp, std::string("\x16\3\1\0\5\1", 6), piece);
+      EXPECT_EQ(session_->protocol(), AppProtocol::kTls) << header << piece;
+      EXPECT_EQ(told(), Texts{});
+    }
+  }
+}
+
+// What only begins like one is of its protocol.
+TEST_F(DetectionTest, WhatIsNoHeaderOfAProxyIsNotPassedOver) {
+  for (const std::string request :
+       {"PROXY /attack HTTP/1.1\r\nHost: h\r\n\r\n", "PUT /attack HTTP/1.1\r\nHost: h\r\n\r\n",
+        "\r\n\r\nGET /attack HTTP/1.1\r\nHost: h\r\n\r\n"}) {
+    for (const size_t piece : {size_t{1}, size_t{3}, SIZE_MAX}) {
+      again(true, 80);
+      feed(kUp, request, piece);
+      EXPECT_EQ(all("http.uri"), Texts{"/attack"}) << request << piece;
+    }
+  }
+}
+
 TEST_F(DetectionTest, EmptyLinesBeforeARequestFillNothing) {
   for (int i = 0; i < 1000; i++) feed(kUp, "\r\n\r\n\r\n\r\n");
   feed(kUp, "GET /attack HTTP/1.1\r\nHost: h\r\n\r\n");

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "inspect/app/proxy_header.h"
+
 namespace sluice::inspect {
 namespace {
 
@@ -83,6 +85,7 @@ void AppSession::probe(Direction direction, std::span<const uint8_t> bytes, Tran
   uint32_t& candidates = of(probing_->candidates, direction);
   if (candidates == 0) return;  // the other direction decides
   if (!std::exchange(probing_->heard, true)) probing_->first = direction;
+  if (direction == Direction::kToServer && take_proxy_header(bytes)) return;
   auto& early = of(probing_->early, direction);
   const size_t room = kProbeBytesMax - std::min(kProbeBytesMax, early.size());
   const bool full = bytes.size() >= room;
@@ -114,6 +117,29 @@ void AppSession::probe(Direction direction, std::span<const uint8_t> bytes, Tran
     return;
   }
   if (candidates != 0 && early.empty()) early.assign(bytes.begin(), bytes.end());
+}
+
+// Off the client's bytes; true if that is all of them, or they may begin one.
+bool AppSession::take_proxy_header(std::span<const uint8_t>& bytes) {
+  auto& early = of(probing_->early, Direction::kToServer);
+  if (!probing_->proxy_known) {
+    const size_t before = early.size();
+    if (before != 0) early.insert(early.end(), bytes.begin(), bytes.end());
+    const ProxyHeader header = proxy_header(before == 0 ? bytes : early);
+    if (header.is == Probe::kMore) {
+      if (before == 0) early.assign(bytes.begin(), bytes.end());
+      return true;
+    }
+    probing_->proxy_known = true;
+    early.resize(before);
+    if (header.is == Probe::kNo) return false;
+    probing_->proxy_left = static_cast<uint32_t>(header.length - before);
+    early.clear();
+  }
+  const size_t taken = std::min<size_t>(probing_->proxy_left, bytes.size());
+  probing_->proxy_left -= static_cast<uint32_t>(taken);
+  bytes = bytes.subspan(taken);
+  return bytes.empty();
 }
 
 // Each stands alone: whoever gets one that says nothing forgets it.

@@ -74,6 +74,8 @@ class AppSession {
     uint32_t candidates[2] = {};             // bits of protocols_ that a direction may still tell
     uint32_t server_decides = 0;             // those of which a client's no is not the last word
     uint32_t client_first = 0;               // ... a server's is not
+    uint32_t proxy_left = 0;                 // bytes of the header of a proxy that are to come
+    bool proxy_known = false;                // whether there is one
     bool tunnel = false;                     // each direction tells for itself alone
     bool foreign = false;                    // the protocol before it says that it is none of ours
     bool heard = false;                      // somebody has spoken,
@@ -108,6 +110,7 @@ class AppSession {
   void begin_probing();
   void probe(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
   void probe_datagram(Direction direction, std::span<const uint8_t> bytes, TransactionSink& sink);
+  bool take_proxy_header(std::span<const uint8_t>& bytes);
   void rule_out(Direction direction, uint32_t entries);
   void give_up();
   void found(const ProtocolEntry& entry, Direction direction, TransactionSink& sink);
