@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What libhtp's hooks do (the order of the directions is http_parser.cc's affair).
 #include <algorithm>
+#include <charconv>
 
 #include "inspect/app/http_config.h"
 #include "inspect/app/http_parser.h"
@@ -25,6 +26,43 @@ bool is_tunnel(const htp_tx_t& tx) {
 // A proxy has none; who has, is an origin that takes CONNECT for any other request.
 bool has_body(const htp_tx_t& tx) {
   return tx.response_transfer_coding == HTP_CODING_CHUNKED || tx.response_content_length > 0;
+}
+
+bool is_chunked(std::string_view codings) {
+  constexpr std::string_view kBlank = " \t\v\f";
+  for (;;) {
+    const size_t comma = codings.find(',');
+    std::string_view coding = codings.substr(0, comma);
+    coding = coding.substr(0, coding.find(';'));
+    coding.remove_prefix(std::min(coding.find_first_not_of(kBlank), coding.size()));
+    coding = coding.substr(0, coding.find_last_not_of(kBlank) + 1);
+    if (equals_lower(coding, "chunked")) return true;
+    if (comma == std::string_view::npos) return false;
+    codings.remove_prefix(comma + 1);
+  }
+}
+
+// -1: it is none.
+int64_t content_length(std::string_view text) {
+  int64_t length = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), length);
+  const bool whole = end == text.data() + text.size();
+  return error == std::errc() && whole && length >= 0 ? length : -1;
+}
+
+// libhtp gives up at a Transfer-Encoding that is not just "chunked". Of servers some refuse such a
+// request, and nothing comes behind it. Those that do not take the body for chunked if that is
+// among the codings, and else go by the length, as if there were no Transfer-Encoding.
+void choose_body(htp_tx_t& tx) {
+  if (tx.request_transfer_coding != HTP_CODING_INVALID) return;
+  tx.flags &= ~static_cast<uint64_t>(HTP_REQUEST_INVALID);
+  if (is_chunked(http_header(tx.request_headers, "transfer-encoding"))) {
+    tx.request_transfer_coding = HTP_CODING_CHUNKED;
+    return;
+  }
+  tx.request_content_length = content_length(http_header(tx.request_headers, "content-length"));
+  tx.request_transfer_coding =
+      tx.request_content_length < 0 ? HTP_CODING_NO_BODY : HTP_CODING_IDENTITY;
 }
 
 // When the end of a response and a part of the next one's first line come together, libhtp 0.5.42
@@ -106,6 +144,7 @@ int HttpParser::on_request_header_data(const htp_tx_data_t& data) {
 int HttpParser::on_request_headers(htp_tx_t* tx) {
   HttpTransaction* const transaction = transaction_of(tx);
   in_header_[0] = false;
+  if ((tx->flags & HTP_REQUEST_INVALID_T_E) != 0) choose_body(*tx);
   if (transaction == nullptr) return HTP_OK;
   transaction->tell_request_headers(*sink_);
   // It has no body, and libhtp calls it complete only when it is answered.

@@ -196,7 +196,7 @@ TEST(Http, TellsWhatIsWrong) {
        {"method_delim_non_compliant", "uri_delim_non_compliant"}},
       {" GET / HTTP/1.1\r\nHost: h\r\n\r\n", kOk, {"request_line_leading_whitespace"}},
       {post + "Content-Length: x\r\n\r\n", "", {"invalid_content_length_field_in_request"}},
-      {post + "Transfer-Encoding: x\r\n\r\n", "", {"invalid_transfer_encoding_value_in_request"}},
+      {post + "Transfer-Encoding: x\r\n\r\n", kOk, {"invalid_transfer_encoding_value_in_request"}},
       {post + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", "", {"invalid_request_chunk_len"}},
       {get("/"), "HTTP/1.1 2XX OK\r\nContent-Length: 0\r\n\r\n", {"response_invalid_status"}},
       {get("/"), "HTTP/1.1 200 OK\r\nno colon\r\n\r\n", {"response_field_missing_colon"}},
@@ -207,6 +207,34 @@ TEST(Http, TellsWhatIsWrong) {
   };
   for (const auto& c : cases)
     check({c.request, {client(c.request), server(c.response)}, {}, c.events});
+}
+
+// Some servers refuse such a request and end the connection; others go on with what follows.
+TEST(Http, CodingsOfABodyThatAreNotJustChunkedHideNothing) {
+  const std::string chunks = "3\r\nabc\r\n0\r\n\r\n";
+  const struct {
+    std::string headers, body, told;
+  } cases[] = {
+      {"Transfer-Encoding: identity, chunked\r\n", chunks, "abc"},
+      {"Transfer-Encoding: chunked, identity\r\nContent-Length: 4\r\n", chunks, "abc"},
+      {"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", chunks, "abc"},
+      {"Transfer-Encoding: x,\x0b cHunked;a=b\x0c,\r\n", chunks, "abc"},
+      {"Transfer-Encoding: identity\r\nContent-Length: 3\r\n", "abc", "abc"},
+      {"Transfer-Encoding: xchunked\r\nContent-Length: 3\r\n", "abc", "abc"},
+      {"Transfer-Encoding: \"chunked\"\r\nContent-Length: 3\r\n", "abc", "abc"},
+      {"Transfer-Encoding: x\r\n", "", ""},
+      {"Transfer-Encoding: x\r\nContent-Length: 3x\r\n", "", ""},
+      {"Transfer-Encoding: x\r\nContent-Length: -3\r\n", "", ""},
+  };
+  for (const auto& c : cases) {
+    const std::string request = "POST / HTTP/1.1\r\nHost: h\r\n" + c.headers + "\r\n" + c.body;
+    std::vector<Expected> expected = {{kToServer, "http.uri", "/attack", 1}};
+    if (!c.told.empty()) expected.push_back({kToServer, "http.request_body", c.told});
+    std::vector<std::string> events = {"invalid_transfer_encoding_value_in_request"};
+    if (c.headers.find("-Encoding: gzip") != std::string::npos)
+      events.insert(events.begin(), "request_header_repetition");
+    check({c.headers, {client(request + get("/attack")), server(kOk + kOk)}, expected, events});
+  }
 }
 
 }  // namespace
