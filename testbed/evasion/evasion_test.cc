@@ -68,6 +68,7 @@ const Trick kTricks[] = {
     // HTTP: where a message ends
     {"chunks", {4}, {}},
     {"chunks_odd", {4}, {}},
+    {"codings_of_a_request", {2, 2, 2}, {}},
     {"until_the_end", {4}, {}},
     {"pipelined", {2, 4}, {}},
     {"pipelined_by_hundreds", {2, 4}, {}},
@@ -95,6 +96,8 @@ const Trick kTricks[] = {
     {"odd_method", {2, 2, 2}, {}},
     {"junk_before_http", {2}, {}},
     {"empty_lines_before_http", {2}, {}},
+    {"greetings_before_http", {2, 2, 2, 2}, {}},
+    {"header_of_a_proxy", {2, 2}, {}},
     {"junk_before_dns", {20}, {}},
     {"ftp_without_a_name", {22}, {}},
     {"lines_before_ssh", {23}, {}},

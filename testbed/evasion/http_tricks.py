@@ -24,6 +24,16 @@ def chunks_odd(word):
 
 
 @case
+def codings_of_a_request(word):
+    """A request behind a body in codings that a server may refuse, or not."""
+    c = Connection()
+    for coding, body in ((b"identity, chunked", chunked(b"abc")), (b"chunked, identity", chunked(b"abc")), (b"xchunked\r\nContent-Length: 3", b"abc")):
+        c.say(0, b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: " + coding + b"\r\n\r\n" + body + get(b"/" + word + b"/path"))
+        c.say(1, answer(b"ok") * 2)
+    return c.close()
+
+
+@case
 def until_the_end(word):
     return told(b"HTTP/1.0 200 OK\r\n\r\n" + word + b"-body")
 

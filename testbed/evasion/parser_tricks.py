@@ -70,6 +70,25 @@ def empty_lines_before_http(word):
     return talk((0, b"\r\n" * 3000 + get(b"/" + word + b"/path")), (1, answer(b"ok")))
 
 
+@case
+def greetings_before_http(word):
+    """A server greets in another protocol, and then takes requests of HTTP."""
+    frames = []
+    for client, greeting in enumerate((b"SSH-2.0-x\r\n", b"220 mail.example ESMTP\r\n", b"* OK IMAP4rev1\r\n", b"\0\0\0\x44\xfeSMB\x40\0\0\0"), 40):
+        frames += talk((1, greeting), (0, get(b"/" + word + b"/path")), (1, answer(b"ok")), client=client)
+    return frames
+
+
+@case
+def header_of_a_proxy(word):
+    """Both versions of the PROXY protocol."""
+    addresses = b"\xc0\0\2\1\xc0\0\2\2\x9c\x40\0\x50"
+    frames = []
+    for client, header in enumerate((b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 80\r\n", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + addresses), 50):
+        frames += talk((0, header), (0, get(b"/" + word + b"/path")), (1, answer(b"ok")), client=client)
+    return frames
+
+
 # --- DNS, FTP, SSH ---
 
 
