@@ -103,6 +103,18 @@ TEST(Http, BoundsTheBytesItHolds) {
   EXPECT_EQ(sink.events(), std::vector<std::string>{"too_many_bytes_held"});
 }
 
+// Nobody knows what it is until the answer comes.
+TEST(Http, BoundsWhatComesBehindAConnectBeforeItsAnswer) {
+  RecordingSink sink;
+  const auto parser = make();
+  parser->feed(kToServer, bytes_of("CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n"), sink);
+  const std::string piece(1000, 'x');
+  size_t pieces = 1;
+  while (pieces < 1000 && parser->feed(kToServer, bytes_of(piece), sink) == Parsed::kMore) pieces++;
+  EXPECT_EQ(pieces, kHttpPendingMax / piece.size() + 1);
+  EXPECT_EQ(sink.events(), std::vector<std::string>{"too_many_bytes_held"});
+}
+
 TEST(Http, NamesOfManyFiles) {
   std::string body;
   for (size_t i = 0; i < kHttpPartNamesMax + 100; i++)
