@@ -159,6 +159,23 @@ TEST_F(DetectionTest, AGapOfTheServerHidesNoContradiction) {
   EXPECT_EQ(all("http.uri"), Texts{"/attack"});
 }
 
+// Whoever speaks what was expected, but does not say so for certain, is not waited for.
+TEST_F(DetectionTest, AfterItsParserOnlyAContradictionIsWaitedFor) {
+  const std::string message = std::string("\0\0\0\x44\xfeSMB", 8) + std::string(60, '\0');
+  for (const size_t piece : {size_t{1}, size_t{3}, SIZE_MAX}) {
+    again(true, 8445);
+    feed(kUp, message, piece);
+    feed(kDown, message, piece);
+    feed(kUp, message, piece);
+    EXPECT_TRUE(session_->finished());
+    again(true, 1430);
+    feed(kDown, "* OK IMAP4rev1 ready\r\n", piece);
+    feed(kUp, "a1 LOGIN joe secret\r\n", piece);
+    EXPECT_TRUE(session_->finished());
+    EXPECT_EQ(told(), Texts{});
+  }
+}
+
 // Nor does it hide another one's.
 TEST_F(DetectionTest, WhatContradictsAGreetingIsOfAnyProtocol) {
   feed(kDown, "SSH-2.0-x\r\n");

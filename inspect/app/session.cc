@@ -222,9 +222,11 @@ void AppSession::stop(TransactionSink& sink) {
     parser_->end(direction, sink);
   parser_.reset();
   if (!verifying_) return;
+  const auto& early = of(verifying_->early, Direction::kToServer);
+  const bool may_contradict =
+      !verifying_->announced && !early.empty() && others(Direction::kToServer, early).maybe_soon;
   verifying_->left &= bit_of(Direction::kToServer);
-  if (verifying_->announced || of(verifying_->early, Direction::kToServer).empty())
-    verifying_.reset();
+  if (!may_contradict) verifying_.reset();
 }
 
 void AppSession::change_protocol(TransactionSink& sink) {

@@ -24,8 +24,12 @@ void AppSession::verify(Direction direction, std::span<const uint8_t> bytes,
   if (answer == Probe::kYes) return verified(direction);
   const bool may_contradict = direction == Direction::kToServer && !verifying_->announced;
   const Others other = others(direction, known);
-  const bool wait = answer == Probe::kMore || (may_contradict && other.maybe_soon);
-  if (wait && !(may_contradict && other.one) && known.size() < kProbeBytesMax) {
+  const bool contradicts = may_contradict && other.one;
+  const bool may_soon = may_contradict && other.maybe_soon;
+  const bool ended = state_ == State::kFinished;  // so that it takes no more
+  if (ended && answer == Probe::kMore && !contradicts && !may_soon) return verified(direction);
+  const bool wait = answer == Probe::kMore || may_soon;
+  if (wait && !contradicts && known.size() < kProbeBytesMax) {
     if (early.empty()) early.assign(bytes.begin(), bytes.end());
     return;
   }
