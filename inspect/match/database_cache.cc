@@ -51,14 +51,14 @@ class File {
 
 // Hyperscan trusts what it is given, so nobody else may have written it.
 bool is_ours(const struct stat& status) {
-  return S_ISREG(status.st_mode) && (status.st_uid == geteuid() || status.st_uid == 0) &&
+  return (status.st_uid == geteuid() || status.st_uid == 0) &&
          (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
 // Empty if it is not to be used.
 std::vector<uint8_t> read_whole(int fd) {
   struct stat status {};
-  if (fstat(fd, &status) != 0 || !is_ours(status)) return {};
+  if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || !is_ours(status)) return {};
   const auto size = static_cast<size_t>(status.st_size);
   if (size < kHeaderBytes || size > DatabaseCache::kDatabaseBytesMax) return {};
   std::vector<uint8_t> bytes(size);
@@ -93,6 +93,11 @@ Result<DatabaseCache> DatabaseCache::open(const std::string& directory) {
   if (stat(directory.c_str(), &status) != 0)
     return fail_errno("cannot use the cache directory", directory);
   if (!S_ISDIR(status.st_mode)) return fail("is not a directory", directory);
+  if (!is_ours(status))
+    return fail(
+        "the cache directory must be this user's or root's and nobody else may write it: chown "
+        "it, chmod go-w it, or name another",
+        directory);
   return DatabaseCache(directory);
 }
 

@@ -28,7 +28,8 @@ class DatabaseCache {
   // Files that are larger are not read.
   static constexpr size_t kDatabaseBytesMax = 256u << 20;
 
-  // The directory is made if it is not there; its parent must be.
+  // The directory is made if it is not there; its parent must be. One that another user may write
+  // is an error: he could put one of our own databases under the name of another.
   static Result<DatabaseCache> open(const std::string& directory);
 
   struct Free {

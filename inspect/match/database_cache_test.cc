@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -89,6 +90,24 @@ TEST_F(CacheTest, AFileThatOthersMayWriteIsIgnored) {
   ASSERT_EQ(chmod(only_file().c_str(), 0666), 0);
   EXPECT_TRUE(compile("attack"));
   EXPECT_EQ(cache_->counters().ignored, 1u);
+}
+
+TEST_F(CacheTest, ADirectoryThatOthersMayWriteIsRefused) {
+  const std::string directory = directory_ + "/databases";
+  for (const mode_t mode : {0777, 0775, 0757, 01777}) {
+    ASSERT_EQ(chmod(directory.c_str(), mode), 0);
+    const auto cache = DatabaseCache::open(directory);
+    ASSERT_FALSE(cache) << mode;
+    EXPECT_EQ(cache.error().text(),
+              directory +
+                  ": the cache directory must be this user's or root's and nobody else may write "
+                  "it: chown it, chmod go-w it, or name another");
+  }
+  ASSERT_EQ(chmod(directory.c_str(), 0755), 0);
+  EXPECT_TRUE(DatabaseCache::open(directory));
+  if (geteuid() != 0) return;
+  ASSERT_EQ(chown(directory.c_str(), 65534, 65534), 0);
+  EXPECT_FALSE(DatabaseCache::open(directory));
 }
 
 TEST_F(CacheTest, NobodyWaitsForAFifo) {
