@@ -45,8 +45,8 @@ Result<std::unique_ptr<Runner>> Runner::start(const RunnerOptions& options,
   std::unique_ptr<Runner> runner(new Runner);
   for (unsigned i = 0; i < count; i++) {
     SLUICE_TRY(auto appliance, make(i));
-    SLUICE_TRY(auto worker,
-               Worker::create(options.listen, options.port, std::move(appliance), options.stamps));
+    SLUICE_TRY(auto worker, Worker::create({options.listen, options.port, i == 0, options.stamps},
+                                           std::move(appliance)));
     runner->workers_.push_back(std::move(worker));
   }
   SLUICE_TRY_VOID(runner->open_commands(options, std::move(controls)));

@@ -48,13 +48,25 @@ Result<> set_ipv6_options(int fd) {
   return set_option(fd, IPPROTO_UDP, UDP_NO_CHECK6_RX, 1, "UDP_NO_CHECK6_RX");
 }
 
-Result<Socket> open_socket(const std::string& listen, uint16_t port, bool stamps) {
-  const std::string where = listen + ":" + std::to_string(port);
-  SLUICE_TRY(const SocketName address, parse_listen(listen, port));
+// The kernel lets a socket that does not share bind only what nobody has, also if that one shares;
+// who is bound so can still begin to share. So a second program, which would take half of the flows
+// away, fails.
+Result<> bind_to(int fd, const SocketName& address, bool first, const std::string& where) {
+  if (!first) SLUICE_TRY_VOID(set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT"));
+  if (bind(fd, &address.any, length_of(address)) != 0) {
+    if (errno != EADDRINUSE) return fail_errno("cannot bind", where);
+    return fail("another program has this UDP port: stop it, or say another --listen or --port",
+                where);
+  }
+  return set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT");
+}
+
+Result<Socket> open_socket(const Worker::Where& at) {
+  const std::string where = at.listen + ":" + std::to_string(at.port);
+  SLUICE_TRY(const SocketName address, parse_listen(at.listen, at.port));
   SLUICE_TRY(Socket socket, open_for(address, SOCK_DGRAM));
 
   const int fd = socket.fd();
-  SLUICE_TRY_VOID(set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT"));
   if (address.any.sa_family == AF_INET6) {
     SLUICE_TRY_VOID(set_ipv6_options(fd));
   } else {
@@ -63,7 +75,7 @@ Result<Socket> open_socket(const std::string& listen, uint16_t port, bool stamps
   SLUICE_TRY_VOID(
       set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE, "IP_MTU_DISCOVER"));
   SLUICE_TRY_VOID(set_option(fd, SOL_SOCKET, SO_RXQ_OVFL, 1, "SO_RXQ_OVFL"));
-  if (stamps) SLUICE_TRY_VOID(set_option(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1, "SO_TIMESTAMPNS"));
+  if (at.stamps) SLUICE_TRY_VOID(set_option(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1, "SO_TIMESTAMPNS"));
   // Forcing needs CAP_NET_ADMIN; without it the system's limit (net.core.rmem_max) applies.
   if (!set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, kReceiveBufferBytes, ""))
     SLUICE_TRY_VOID(set_option(fd, SOL_SOCKET, SO_RCVBUF, kReceiveBufferBytes, "SO_RCVBUF"));
@@ -71,7 +83,7 @@ Result<Socket> open_socket(const std::string& listen, uint16_t port, bool stamps
   if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) != 0 ||
       setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) != 0)
     return fail_errno("cannot set socket timeouts", where);
-  if (bind(fd, &address.any, length_of(address)) != 0) return fail_errno("cannot bind", where);
+  SLUICE_TRY_VOID(bind_to(fd, address, at.first, where));
   return socket;
 }
 
@@ -113,10 +125,10 @@ int64_t steady_us() {
   return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
 }
 
-Result<std::unique_ptr<Worker>> Worker::create(const std::string& listen, uint16_t port,
-                                               std::unique_ptr<Appliance> appliance, bool stamps) {
-  SLUICE_TRY(Socket socket, open_socket(listen, port, stamps));
-  return std::unique_ptr<Worker>(new Worker(std::move(socket), port, std::move(appliance)));
+Result<std::unique_ptr<Worker>> Worker::create(const Where& where,
+                                               std::unique_ptr<Appliance> appliance) {
+  SLUICE_TRY(Socket socket, open_socket(where));
+  return std::unique_ptr<Worker>(new Worker(std::move(socket), where.port, std::move(appliance)));
 }
 
 Worker::Worker(Socket socket, uint16_t port, std::unique_ptr<Appliance> appliance)

@@ -29,10 +29,15 @@ class Worker {
   // Opens and binds the socket; datagrams queue from now on. All workers of an appliance bind the
   // same address: the kernel spreads datagrams by outer address and source port (SO_REUSEPORT). The
   // gateway gives both directions of a flow the same source port, so a flow stays with one worker.
-  // `stamps`: packets say how long they have waited.
-  static Result<std::unique_ptr<Worker>> create(const std::string& listen, uint16_t port,
-                                                std::unique_ptr<Appliance> appliance,
-                                                bool stamps = false);
+  // The first of a program must find the port free; the others share it.
+  struct Where {
+    std::string listen;
+    uint16_t port = 0;
+    bool first = true;
+    bool stamps = false;  // packets say how long they have waited
+  };
+  static Result<std::unique_ptr<Worker>> create(const Where& where,
+                                                std::unique_ptr<Appliance> appliance);
 
   // Handles datagrams until `stop`; then finishes the appliance. Looks at `stop` at least every 100
   // ms.

@@ -68,7 +68,7 @@ TEST_P(WorkerTest, PacketsSayHowLongTheyHaveWaited) {
   const bool stamps = GetParam();
   Shared shared;
   const uint16_t port = free_port();
-  auto worker = Worker::create("127.0.0.1", port, std::make_unique<Slow>(shared), stamps);
+  auto worker = Worker::create({"127.0.0.1", port, true, stamps}, std::make_unique<Slow>(shared));
   ASSERT_TRUE(worker) << worker.error().text();
   std::atomic<bool> stop{false};
   std::thread thread([&] { (*worker)->run(stop); });
@@ -85,6 +85,27 @@ TEST_P(WorkerTest, PacketsSayHowLongTheyHaveWaited) {
   EXPECT_LE(shared.waited_us, stamps ? most_us : 0);
   stop = true;
   thread.join();
+}
+
+TEST(WorkerPort, ASecondProgramAtTheSamePortIsRefused) {
+  Shared shared;
+  const uint16_t port = free_port();
+  const auto create = [&](const char* listen, bool first) {
+    return Worker::create({listen, port, first}, std::make_unique<Slow>(shared));
+  };
+  {
+    const auto one = create("127.0.0.1", true), two = create("127.0.0.1", false);
+    ASSERT_TRUE(one && two);
+    for (const char* listen : {"127.0.0.1", "0.0.0.0", "::ffff:127.0.0.1"}) {
+      const auto other = create(listen, true);
+      ASSERT_FALSE(other) << listen;
+      EXPECT_EQ(other.error().text(),
+                std::string(listen) + ":" + std::to_string(port) +
+                    ": another program has this UDP port: stop it, or say another --listen or "
+                    "--port");
+    }
+  }
+  EXPECT_TRUE(create("127.0.0.1", true));
 }
 
 INSTANTIATE_TEST_SUITE_P(WithAndWithoutStamps, WorkerTest, ::testing::Bool());
