@@ -111,12 +111,18 @@ bool HealthEndpoint::receive(Connection& connection) {
 }
 
 std::string HealthEndpoint::answer_to(std::string_view request) {
-  if (request.starts_with("GET /stats ")) return page(stats_, [this] { return make_stats(); });
-  if (request.starts_with("GET /metrics "))
-    return page(metrics_, [this] { return make_metrics(); });
-  if (request.starts_with("GET /")) return response("200 OK", "text/plain", "ok\n");
-  if (request.starts_with("HEAD /")) return response("200 OK", "text/plain", "");
-  return response("400 Bad Request", "text/plain", "");
+  const bool head = request.starts_with("HEAD /");
+  if (!head && !request.starts_with("GET /")) return response("400 Bad Request", "text/plain", "");
+  request.remove_prefix(request.find('/'));
+  const std::string answer = answer_at(request.substr(0, request.find_first_of(" ?\r\n")));
+  return head ? answer.substr(0, answer.find("\r\n\r\n") + 4) : answer;
+}
+
+// Which path health checks ask for is the target group's to say, so no other is unknown.
+std::string HealthEndpoint::answer_at(std::string_view path) {
+  if (path == "/stats") return page(stats_, [this] { return make_stats(); });
+  if (path == "/metrics") return page(metrics_, [this] { return make_metrics(); });
+  return response("200 OK", "text/plain", "ok\n");
 }
 
 const std::string& HealthEndpoint::page(Page& page, const std::function<std::string()>& make) {

@@ -21,8 +21,8 @@ inline constexpr int64_t kHealthConnectionUs = 5'000'000;  // how long a connect
 // answering health checks, since making one may wait for the workers.
 inline constexpr int64_t kHealthPageAgeUs = 250'000;
 
-// GET / answers "ok", GET /stats what `stats` returns (JSON), GET /metrics what `metrics` does
-// (Prometheus' text). All are called by the endpoint's thread.
+// GET /stats answers what `stats` returns (JSON), GET /metrics what `metrics` does (Prometheus'
+// text), any other path "ok". All are called by the endpoint's thread.
 struct HealthOptions {
   std::string listen;
   uint16_t port = 0;
@@ -57,6 +57,7 @@ class HealthEndpoint {
   bool serve(Connection& connection);  // false when it is over
   bool receive(Connection& connection);
   std::string answer_to(std::string_view request);
+  std::string answer_at(std::string_view path);
   const std::string& page(Page& page, const std::function<std::string()>& make);
   std::string make_stats() const;
   std::string make_metrics() const;

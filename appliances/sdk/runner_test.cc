@@ -376,25 +376,5 @@ TEST(RunnerErrors, SayWhatIsWrong) {
   EXPECT_EQ(bad.error().text(), "localhost: not an IPv4 or IPv6 address to listen at");
 }
 
-TEST(Health, RefusesConnectionsWhileNotAlive) {
-  uint16_t port = 0;
-  { Socket probe = bound(SOCK_STREAM, "127.0.0.1", port); }
-  bool alive = true;
-  auto endpoint =
-      HealthEndpoint::create({"127.0.0.1", port, [&] { return alive; }, [] { return "{}"; }, {}});
-  ASSERT_TRUE(endpoint) << endpoint.error().text();
-  auto can_connect = [&] {
-    endpoint->poll_once(0);
-    Socket socket(::socket(AF_INET, SOCK_STREAM, 0));
-    const sockaddr_in to = at("127.0.0.1", port);
-    return connect(socket.fd(), reinterpret_cast<const sockaddr*>(&to), sizeof(to)) == 0;
-  };
-  EXPECT_TRUE(can_connect());
-  alive = false;
-  EXPECT_FALSE(can_connect());
-  alive = true;
-  EXPECT_TRUE(can_connect());
-}
-
 }  // namespace
 }  // namespace sluice::sdk
