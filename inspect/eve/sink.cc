@@ -52,11 +52,16 @@ Result<> FileSink::open_next(time_t now) {
   flush_locked();
   if (fd_ >= 0) ::close(fd_);
   fd_ = fd;
-  struct stat status {};
-  cut_ = cut_ && ::fstat(fd_, &status) == 0 && status.st_size != 0;
+  look_where_it_ends();
   opened_ = now;
   ends_ = file_.rotation.end_of_file(now);
   return {};
+}
+
+// A new file, or one that somebody has emptied, does not end within a line.
+void FileSink::look_where_it_ends() {
+  struct stat status {};
+  if (cut_ && ::fstat(fd_, &status) == 0 && S_ISREG(status.st_mode)) cut_ = status.st_size != 0;
 }
 
 void FileSink::rotate_if_due() {
@@ -88,6 +93,7 @@ void FileSink::flush() {
 
 void FileSink::flush_locked() {
   if (buffer_.empty()) return;
+  look_where_it_ends();
   if (cut_) cut_ = !put("\n").empty();
   const std::string_view all = buffer_;
   const std::string_view lost = cut_ ? all : put(all);

@@ -81,6 +81,7 @@ class FileSink final : public Sink {
   FileSink(const LogFile& file, WallClock clock) : file_(file), clock_(std::move(clock)) {}
   Result<> open_next(time_t now);
   void rotate_if_due();
+  void look_where_it_ends();
   void flush_locked();
   std::string_view put(std::string_view text) const;
 

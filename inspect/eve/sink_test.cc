@@ -79,27 +79,85 @@ TEST(FileSink, NobodyWaitsForAReader) {
   unlink(path.c_str());
 }
 
+// While it lives no file of this process grows beyond so many bytes.
+class FileLimit {
+ public:
+  explicit FileLimit(rlim_t bytes) : ignored_(signal(SIGXFSZ, SIG_IGN)) {
+    EXPECT_EQ(getrlimit(RLIMIT_FSIZE, &before_), 0);
+    const rlimit tight{bytes, before_.rlim_max};
+    EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &tight), 0);
+  }
+  ~FileLimit() {
+    EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &before_), 0);
+    signal(SIGXFSZ, ignored_);
+  }
+  FileLimit(const FileLimit&) = delete;
+  FileLimit& operator=(const FileLimit&) = delete;
+
+ private:
+  rlimit before_{};
+  void (*ignored_)(int);
+};
+
 TEST(FileSink, ALineThatWasCutSpoilsNoOther) {
   const std::string path = ::testing::TempDir() + "eve_cut_" + std::to_string(getpid());
   auto sink = FileSink::open({path});
   ASSERT_TRUE(sink);
-  rlimit before{};
-  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
-  const auto ignored = signal(SIGXFSZ, SIG_IGN);
-  const rlimit tight{6, before.rlim_max};
-  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &tight), 0);
-  for (const char* line : {"one\n", "two\n", "three\n"}) (*sink)->write(line);
-  (*sink)->flush();
-  (*sink)->write("four\n");
-  (*sink)->flush();
-  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
-  signal(SIGXFSZ, ignored);
+  {
+    const FileLimit limit(6);
+    for (const char* line : {"one\n", "two\n", "three\n"}) (*sink)->write(line);
+    (*sink)->flush();
+    (*sink)->write("four\n");
+    (*sink)->flush();
+  }
   EXPECT_EQ((*sink)->lines_lost(), 3u);
   (*sink)->write("five\n");
   (*sink)->flush();
   EXPECT_EQ((*sink)->lines_lost(), 3u);
   EXPECT_EQ((*sink)->counters().lines, 5u);
   EXPECT_EQ(content(path), "one\ntw\nfive\n");
+  unlink(path.c_str());
+}
+
+TEST(FileSink, AFileThatWasCutAndThenEmptiedBeginsWithALine) {
+  const std::string path = ::testing::TempDir() + "eve_emptied_" + std::to_string(getpid());
+  auto sink = FileSink::open({path});
+  ASSERT_TRUE(sink);
+  {
+    const FileLimit limit(6);
+    (*sink)->write("a line\n");
+    (*sink)->flush();
+  }
+  EXPECT_EQ(content(path), "a line");
+  ASSERT_EQ(truncate(path.c_str(), 0), 0);
+  (*sink)->write("another\n");
+  (*sink)->flush();
+  EXPECT_EQ(content(path), "another\n");
+  unlink(path.c_str());
+}
+
+// Of a FIFO the end is not known: what it holds may be read already.
+TEST(FileSink, ALineThatIsCutInAFifoSpoilsNoOther) {
+  const std::string path = ::testing::TempDir() + "eve_cut_fifo_" + std::to_string(getpid());
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  const int reader = ::open(path.c_str(), O_RDONLY | O_NONBLOCK);
+  auto sink = FileSink::open({path});
+  ASSERT_TRUE(sink);
+  const auto read_all = [reader] {
+    std::string text(1 << 20, '\0');
+    const ssize_t length = ::read(reader, text.data(), text.size());
+    text.resize(length < 0 ? 0 : static_cast<size_t>(length));
+    return text;
+  };
+  (*sink)->write("one\n");
+  (*sink)->write(std::string(200'000, 'x') + "\n");
+  (*sink)->flush();
+  EXPECT_EQ((*sink)->lines_lost(), 1u);
+  EXPECT_TRUE(read_all().ends_with("xx"));
+  (*sink)->write("two\n");
+  (*sink)->flush();
+  EXPECT_EQ(read_all(), "\ntwo\n");
+  close(reader);
   unlink(path.c_str());
 }
 
