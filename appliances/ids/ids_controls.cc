@@ -109,6 +109,20 @@ ordered_json rules_of(const RunningRules::State& state) {
           {"datasets_full", state.engine->datasets().full()}};
 }
 
+// A file that is being written, or is none of rules: nothing would be inspected any more.
+Result<> refuse_none(const Engine& engine, const Engine& before,
+                     const std::vector<std::string>& files) {
+  if (engine.size() > 0 || before.size() == 0) return {};
+  std::string names;
+  for (const std::string& file : files) names += (names.empty() ? "" : ", ") + file;
+  const size_t refused = engine.refused().size();
+  return fail("no rule would be left (" + std::to_string(refused) + " refused" +
+                  (refused == 0 ? "" : ", the first at " + engine.refused()[0].text()) +
+                  "), so those that run go on: mend the file and reload, or start again without "
+                  "rules",
+              names);
+}
+
 }  // namespace
 
 RunningRules::State RunningRules::state() const {
@@ -128,6 +142,7 @@ Result<ordered_json> RunningRules::reload(const Workers& workers) {
 Result<ordered_json> RunningRules::replace(const Engine& before, const Workers& workers) {
   // All that can fail comes first, so that no worker has other rules than another.
   SLUICE_TRY(const auto engine, Engine::create(options_, &before));
+  SLUICE_TRY_VOID(refuse_none(*engine, before, options_.rule_files));
   SLUICE_TRY(const auto all, parts_for(*engine, workers.count()));
   {
     // Also if a worker is late: it will take them.

@@ -103,6 +103,33 @@ TEST_F(IdsControlsTest, AFileThatCannotBeReadKeepsTheOldRules) {
                          {"datasets_full", 0}}));
 }
 
+TEST_F(IdsControlsTest, AFileWithoutARuleKeepsTheOldRules) {
+  start(kDropBad);
+  const auto error_of = [this](const std::string& text) {
+    write(text);
+    const json answer = ask(R"({"command":"reload"})");
+    EXPECT_EQ(answer["ok"], false) << answer;
+    return answer.value("error", "");
+  };
+  const std::string rest =
+      "), so those that run go on: mend the file and reload, or start again without rules";
+  EXPECT_EQ(error_of("# to be filled\n"), file_ + ": no rule would be left (0 refused" + rest);
+  EXPECT_EQ(error_of("drop tcp any any -> any any (lua:x; sid:1;)\n"),
+            file_ + ": no rule would be left (1 refused, the first at " + file_ +
+                ":1: keyword 'lua' is not supported" + rest);
+  const Ends c{"10.0.0.1", "10.0.0.2", 40000, 81};
+  connect(0, c);
+  EXPECT_FALSE(data(0, c, 0, "badword"));
+  EXPECT_EQ(ask(R"({"command":"stats"})")["ids"]["rules"]["reloads_failed"], 2);
+}
+
+TEST_F(IdsControlsTest, WhoHasNoRulesMayReloadNone) {
+  start("");
+  EXPECT_EQ(ask(R"({"command":"reload"})"), (json{{"ok", true}, {"loaded", 0}, {"refused", 0}}));
+  write(kDropBad);
+  EXPECT_EQ(ask(R"({"command":"reload"})"), (json{{"ok", true}, {"loaded", 1}, {"refused", 0}}));
+}
+
 // Memory for Hyperscan's scratch, so many times.
 int allocations_left = 0;
 void* allocate_some(size_t bytes) { return allocations_left-- > 0 ? std::malloc(bytes) : nullptr; }
