@@ -76,9 +76,10 @@ class InspectingAppliance final : public IdsAppliance {
   void note_rules(const inspect::Engine& engine) {
     rules_loaded_ = engine.size();
     rules_failed_ = engine.refused().size();
+    rules_skipped_ = engine.skipped().size();
   }
   WorkerStats stats() {
-    WorkerStats out{numbers(), rules_loaded_, rules_failed_, received_ != nullptr};
+    WorkerStats out{numbers(), rules_loaded_, rules_failed_, rules_skipped_, received_ != nullptr};
     if (!out.live) return out;
     out.packets_received = received_->received.get();
     out.packets_lost = received_->receive_overflow.get();
@@ -90,6 +91,7 @@ class InspectingAppliance final : public IdsAppliance {
   size_t worker_ = 0;  // of stats_
   size_t rules_loaded_ = 0;
   size_t rules_failed_ = 0;
+  size_t rules_skipped_ = 0;
   const sdk::Counters* received_ = nullptr;  // nullptr: it is not live
   inspect::Sink& eve_;
   inspect::Responses responses_;

@@ -35,10 +35,9 @@ Result<ordered_json> failed_rules(const json& request, const Engine& engine) {
           {{"file", rule.file}, {"line", rule.line}, {"sid", rule.sid}, {"why", rule.reason}});
     return rules;
   };
-  return ordered_json{{"refused", engine.refused().size()},
-                      {"rules", some(engine.refused())},
-                      {"warned", engine.warned().size()},
-                      {"warnings", some(engine.warned())}};
+  return ordered_json{{"refused", engine.refused().size()}, {"rules", some(engine.refused())},
+                      {"skipped", engine.skipped().size()}, {"skips", some(engine.skipped())},
+                      {"warned", engine.warned().size()},   {"warnings", some(engine.warned())}};
 }
 
 Result<ordered_json> memory(const Workers& workers, const Engine& engine) {
@@ -80,6 +79,8 @@ void add_rules(const RunningRules::State& state, MetricsPage& page) {
   page.gauge("sluice_ids_rules_loaded", "Rules that run.").sample(state.engine->size());
   page.gauge("sluice_ids_rules_refused", "Rules that could not be honoured.")
       .sample(state.engine->refused().size());
+  page.gauge("sluice_ids_rules_skipped", "Rules that require what is not here.")
+      .sample(state.engine->skipped().size());
   page.gauge("sluice_ids_database_bytes", "Bytes of the compiled patterns of the rules.")
       .sample(state.engine->database_bytes());
   page.counter("sluice_ids_datasets_full_total", "Values for which datasets had no room.")
@@ -103,6 +104,7 @@ Result<std::shared_ptr<const AllParts>> parts_for(const Engine& engine, size_t w
 ordered_json rules_of(const RunningRules::State& state) {
   return {{"loaded", state.engine->size()},
           {"refused", state.engine->refused().size()},
+          {"skipped", state.engine->skipped().size()},
           {"reloads", state.reloads},
           {"reloads_failed", state.reloads_failed},
           {"datasets", state.engine->datasets().size()},
@@ -152,7 +154,9 @@ Result<ordered_json> RunningRules::replace(const Engine& before, const Workers& 
   SLUICE_TRY_VOID(workers.each([engine, all](size_t worker, sdk::Appliance& appliance) {
     ids_of(appliance).use(engine, *(*all)[worker]);
   }));
-  return ordered_json{{"loaded", engine->size()}, {"refused", engine->refused().size()}};
+  return ordered_json{{"loaded", engine->size()},
+                      {"refused", engine->refused().size()},
+                      {"skipped", engine->skipped().size()}};
 }
 
 sdk::Controls ids_controls(const std::shared_ptr<RunningRules>& rules) {

@@ -79,7 +79,8 @@ TEST_F(IdsControlsTest, AReloadReachesFlowsOfEveryWorker) {
     EXPECT_TRUE(data(worker, c, 0, "badw"));
   }
   write(kDropBad + std::string("alert gopher any any -> any any (sid:2;)\n"));
-  EXPECT_EQ(ask(R"({"command":"reload"})"), (json{{"ok", true}, {"loaded", 1}, {"refused", 1}}));
+  EXPECT_EQ(ask(R"({"command":"reload"})"),
+            (json{{"ok", true}, {"loaded", 1}, {"refused", 1}, {"skipped", 0}}));
   EXPECT_TRUE(first.expired());
   for (int worker = 0; worker < 2; worker++) EXPECT_FALSE(data(worker, c, 4, "ord"));
   EXPECT_EQ(ask(R"({"command":"stats"})")["ids"]["ips"]["drop_reason"]["rules"], 2);
@@ -97,6 +98,7 @@ TEST_F(IdsControlsTest, AFileThatCannotBeReadKeepsTheOldRules) {
   const json rules = ask(R"({"command":"stats"})")["ids"]["rules"];
   EXPECT_EQ(rules, (json{{"loaded", 1},
                          {"refused", 0},
+                         {"skipped", 0},
                          {"reloads", 0},
                          {"reloads_failed", 1},
                          {"datasets", 0},
@@ -125,9 +127,11 @@ TEST_F(IdsControlsTest, AFileWithoutARuleKeepsTheOldRules) {
 
 TEST_F(IdsControlsTest, WhoHasNoRulesMayReloadNone) {
   start("");
-  EXPECT_EQ(ask(R"({"command":"reload"})"), (json{{"ok", true}, {"loaded", 0}, {"refused", 0}}));
+  EXPECT_EQ(ask(R"({"command":"reload"})"),
+            (json{{"ok", true}, {"loaded", 0}, {"refused", 0}, {"skipped", 0}}));
   write(kDropBad);
-  EXPECT_EQ(ask(R"({"command":"reload"})"), (json{{"ok", true}, {"loaded", 1}, {"refused", 0}}));
+  EXPECT_EQ(ask(R"({"command":"reload"})"),
+            (json{{"ok", true}, {"loaded", 1}, {"refused", 0}, {"skipped", 0}}));
 }
 
 // Memory for Hyperscan's scratch, so many times.
@@ -179,6 +183,21 @@ TEST_F(IdsControlsTest, FailedRulesAreNamed) {
             "limit: must be a number from 1 to 1000");
 }
 
+TEST_F(IdsControlsTest, SkippedRulesAreNamed) {
+  start(std::string(kDropBad) +
+        "drop tcp any any -> any any (lua:x; requires:feature lua; sid:2;)\n");
+  EXPECT_EQ(ask(R"({"command":"stats"})")["ids"]["rules"]["skipped"], 1);
+  const json answer = ask(R"({"command":"failed-rules"})");
+  EXPECT_EQ(answer["refused"], 0);
+  EXPECT_EQ(answer["skipped"], 1);
+  EXPECT_EQ(answer["skips"], (json{{{"file", file_},
+                                    {"line", 2},
+                                    {"sid", 2},
+                                    {"why", "skipped: it requires feature lua"}}}));
+  EXPECT_EQ(ask(R"({"command":"reload"})"),
+            (json{{"ok", true}, {"loaded", 1}, {"refused", 0}, {"skipped", 1}}));
+}
+
 TEST_F(IdsControlsTest, MemoryIsThatOfAllWorkers) {
   start(kDropBad);
   for (int worker = 0; worker < 2; worker++) {
@@ -210,7 +229,7 @@ TEST_F(IdsControlsTest, MetricsHaveEveryCounter) {
         "sluice_ids_exceptions_total{cause=\"midstream\",policy=\"ignore\"} 1\n",
         "sluice_ids_exceptions_total{cause=\"overload\",policy=\"drop-flow\"} 0\n",
         "sluice_ids_rules_loaded 1\n", "sluice_ids_rules_refused 0\n",
-        "sluice_ids_reloads_total{result=\"ok\"} 1\n",
+        "sluice_ids_rules_skipped 0\n", "sluice_ids_reloads_total{result=\"ok\"} 1\n",
         "sluice_ids_reloads_total{result=\"failed\"} 0\n", "sluice_ids_flow_active 2\n"})
     EXPECT_NE(page.find(line), std::string::npos) << line << page;
   for (const IdsCounter& counter : ids_counters()) {

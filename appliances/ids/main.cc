@@ -50,13 +50,14 @@ Result<> run(ids::IdsCommand command) {
   if (command.list_rules) {
     if (!command.only_failed) print_loaded(*engine);
     if (!command.only_failed) print(engine->warned(), stdout);
+    if (!command.only_failed) print(engine->skipped(), stdout);
     print(engine->refused(), stdout);
     return {};
   }
   print(engine->warned(), stderr);
   print(engine->refused(), stderr);
-  std::fprintf(stderr, "sluice-ids: %zu rules loaded, %zu refused\n", engine->size(),
-               engine->refused().size());
+  std::fprintf(stderr, "sluice-ids: %zu rules loaded, %zu refused, %zu skipped\n", engine->size(),
+               engine->refused().size(), engine->skipped().size());
   if (command.test) return say_test(*engine, command);
   if (!command.ids.rules.cache_directory.empty()) {
     const inspect::CacheCounters& cache = engine->cache_counters();

@@ -131,7 +131,7 @@ echo 'alert udp any any -> any 53 (content:"word"; sid:1;)' >"$dir/test.rules"
 # SIGHUP, for rotation as well: events go on in a new file.
 mv "$dir/live.json" "$dir/live.json.1"
 kill -HUP "$pid"
-wait_for holds '^reloaded {"loaded":1,"refused":0}$'
+wait_for holds '^reloaded {"loaded":1,"refused":0,"skipped":0}$'
 [ -e "$dir/live.json" ] || fail "the file of events was not opened again"
 mv "$dir/live.json" "$dir/live.json.2"
 ask reopen-log-files >/dev/null || fail "reopen-log-files"
@@ -145,7 +145,7 @@ mkfifo "$dir/test.rules"
 ask reload 2>"$dir/why" && fail "a pipe was taken by a reload"
 grep -q "test.rules: cannot read the rules: it is a pipe" "$dir/why" || fail "$(cat "$dir/why")"
 rm "$dir/test.rules"
-ask stats | tr -d '\n ' | grep '"rules":{"loaded":1,"refused":0,"reloads":2,"reloads_failed":3,"datasets":0,"datasets_full":0}' >/dev/null ||
+ask stats | tr -d '\n ' | grep '"rules":{"loaded":1,"refused":0,"skipped":0,"reloads":2,"reloads_failed":3,"datasets":0,"datasets_full":0}' >/dev/null ||
   fail "stats: $(ask stats)"
 stop
 tail -n 1 "$dir/live.json" | grep -q '"event_type":"stats"' || fail "no stats at the end"

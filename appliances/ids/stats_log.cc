@@ -36,6 +36,7 @@ void add(WorkerStats& sum, const WorkerStats& part) {
   // All have the same rules, or will have them soon.
   sum.rules_loaded = part.rules_loaded;
   sum.rules_failed = part.rules_failed;
+  sum.rules_skipped = part.rules_skipped;
 }
 
 // As Suricata calls its threads.
@@ -87,8 +88,10 @@ void StatsLog::write(int64_t time_us, inspect::Sink& eve) {
   ordered_json stats{{"uptime", (time_us - start_us_) / 1'000'000}};
   if (options_.totals) {
     add_counts(stats, sum, options_.deltas ? &sum_before : nullptr);
-    stats["detect"]["engines"] = ordered_json::array(
-        {{{"id", 0}, {"rules_loaded", sum.rules_loaded}, {"rules_failed", sum.rules_failed}}});
+    stats["detect"]["engines"] = ordered_json::array({{{"id", 0},
+                                                       {"rules_loaded", sum.rules_loaded},
+                                                       {"rules_failed", sum.rules_failed},
+                                                       {"rules_skipped", sum.rules_skipped}}});
   }
   if (options_.threads) {
     for (size_t i = 0; i < threads_.size(); i++)

@@ -26,6 +26,7 @@ struct WorkerStats {
   IdsNumbers numbers;
   size_t rules_loaded = 0;
   size_t rules_failed = 0;
+  size_t rules_skipped = 0;
   bool live = false;              // it receives from the network:
   uint64_t packets_received = 0;  // datagrams
   uint64_t packets_lost = 0;      // in front of it, because it was too slow

@@ -25,6 +25,7 @@ WorkerStats counted(uint64_t packets, uint64_t alerts) {
   }
   out.rules_loaded = 5;
   out.rules_failed = 2;
+  out.rules_skipped = 3;
   return out;
 }
 
@@ -65,8 +66,9 @@ TEST_F(StatsLogTest, AllWorkersTogetherFromTimeToTime) {
   EXPECT_EQ(stats.at("uptime"), 8);
   EXPECT_EQ(stats.at("decoder").at("pkts"), 18) << "with what the other has last told";
   EXPECT_EQ(stats.at("detect").at("alert"), 2);
-  EXPECT_EQ(stats.at("detect").at("engines"),
-            json::parse(R"([{"id": 0, "rules_loaded": 5, "rules_failed": 2}])"));
+  EXPECT_EQ(
+      stats.at("detect").at("engines"),
+      json::parse(R"([{"id": 0, "rules_loaded": 5, "rules_failed": 2, "rules_skipped": 3}])"));
   for (const char* name : {"threads", "capture"}) EXPECT_FALSE(stats.contains(name)) << name;
   EXPECT_FALSE(stats.at("decoder").contains("pkts_delta"));
   tell(0, 21, 15);

@@ -173,6 +173,7 @@ Result<std::shared_ptr<const Engine>> Engine::create(const EngineOptions& option
   engine->datasets_ = std::move(datasets);
   if (previous != nullptr) engine->generation_ = previous->generation_ + 1;
   engine->refused_ = std::move(set.refused);
+  engine->skipped_ = std::move(set.skipped);
   engine->warned_ = std::move(set.warned);
   engine->rules_.reserve(set.rules.size());
   for (Rule& rule : set.rules) engine->compile(std::move(rule));

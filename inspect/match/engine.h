@@ -94,6 +94,7 @@ class Engine {
   // In the order in which rules win.
   const CompiledRule& rule(uint32_t index) const { return rules_[index]; }
   std::span<const RefusedRule> refused() const { return refused_; }
+  std::span<const RefusedRule> skipped() const { return skipped_; }
   // Of those that run, what is not as they say.
   std::span<const RefusedRule> warned() const { return warned_; }
   // Of addresses, in all rules.
@@ -197,6 +198,7 @@ class Engine {
   std::map<std::string, uint32_t> address_lists_;  // their numbers, by all that they say
   std::vector<uint64_t> asked_views_;              // by rule
   std::vector<RefusedRule> refused_;
+  std::vector<RefusedRule> skipped_;
   std::vector<RefusedRule> warned_;
   std::shared_ptr<Names> names_;
   std::unique_ptr<Datasets> datasets_;

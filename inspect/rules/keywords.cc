@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "inspect/rules/requirements.h"
+
 namespace sluice::inspect {
 namespace {
 
@@ -113,6 +115,12 @@ Result<> apply_target(RuleDraft& draft, std::string_view value) {
 // Which content is searched for first is chosen here; a rule that wants a search anyway has it.
 Result<> apply_prefilter(RuleDraft&, std::string_view) { return {}; }
 
+// A rule whose requirements are not met is not parsed: unmet_requirement_of() comes before.
+Result<> apply_requires(RuleDraft&, std::string_view value) {
+  SLUICE_TRY(const std::string unmet, unmet_requirement(value));
+  return unmet.empty() ? Result<>{} : fail(unmet + " is not met");
+}
+
 constexpr Keyword kKeywords[] = {
     {"msg", KeywordValue::kRequired, apply_msg, "what events call the rule"},
     {"sid", KeywordValue::kRequired, apply_sid, "its number; needed"},
@@ -127,6 +135,8 @@ constexpr Keyword kKeywords[] = {
     {"noalert", KeywordValue::kNone, apply_noalert, "matches without an event"},
     {"alert", KeywordValue::kNone, apply_alert, "matches with an event"},
     {"bypass", KeywordValue::kNone, apply_bypass, "the rest of the flow is not inspected"},
+    {"requires", KeywordValue::kRequired, apply_requires,
+     "version, feature or keyword: a rule for others is skipped"},
     {"prefilter", KeywordValue::kNone, apply_prefilter, "a hint that is not needed here"},
 };
 

@@ -56,11 +56,17 @@ WholeLines RuleLoader::lines_of(const std::string& name) {
 }
 
 void RuleLoader::add(std::string_view text, const std::string& name, int line) {
-  auto rule = parse_rule(text, variables_, classification_, names_, sources_);
-  if (!rule) {
-    set_.refused.push_back({name, line, cut(std::move(rule.error().what)), sid_in(text)});
+  const auto refuse = [&](std::string why) {
+    set_.refused.push_back({name, line, cut(std::move(why)), sid_in(text)});
+  };
+  const auto unmet = unmet_requirement_of(text);
+  if (!unmet) return refuse("requires: " + unmet.error().text());
+  if (!unmet->empty()) {
+    set_.skipped.push_back({name, line, cut("skipped: it requires " + *unmet), sid_in(text)});
     return;
   }
+  auto rule = parse_rule(text, variables_, classification_, names_, sources_);
+  if (!rule) return refuse(std::move(rule.error().what));
   if (!rule->classtype.empty() && !classification_.contains(rule->classtype))
     set_.warned.push_back({name, line,
                            cut("classtype '" + rule->classtype +

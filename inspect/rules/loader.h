@@ -34,6 +34,8 @@ struct RefusedRule {
 struct RuleSet {
   std::vector<Rule> rules;
   std::vector<RefusedRule> refused;
+  // They require what is not here, and say so.
+  std::vector<RefusedRule> skipped;
   // They run, and something about them is not as they say.
   std::vector<RefusedRule> warned;
 };

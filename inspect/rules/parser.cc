@@ -6,6 +6,7 @@
 
 #include "inspect/app/session.h"
 #include "inspect/rules/keywords.h"
+#include "inspect/rules/requirements.h"
 
 namespace sluice::inspect {
 namespace {
@@ -156,15 +157,23 @@ Result<> apply_option(std::string_view option, RuleDraft& draft) {
   return {};
 }
 
-Result<> parse_options(std::string_view text, RuleDraft& draft) {
+template <class Take>
+Result<> each_option(std::string_view text, Take take) {
   for (size_t count = 0; !(text = trimmed_option(text)).empty(); count++) {
     if (count == kRuleOptionsMax) return fail("more than 256 options");
     const size_t length = option_length(text);
     if (length == std::string_view::npos) return fail("an option is not closed with ;");
-    SLUICE_TRY_VOID(apply_option(text.substr(0, length), draft));
+    SLUICE_TRY_VOID(take(text.substr(0, length)));
     text = text.substr(length + 1);
   }
   return {};
+}
+
+// What stands in the parentheses at its end.
+Result<std::string_view> options_of(std::string_view rule) {
+  const size_t open = rule.find('(');
+  if (open == std::string_view::npos || rule.back() != ')') return fail("no (options) at the end");
+  return rule.substr(open + 1, rule.size() - open - 2);
 }
 
 }  // namespace
@@ -183,17 +192,31 @@ Result<std::vector<AppProtocol>> app_protocols_of(std::string_view name) {
   return out;
 }
 
+Result<std::string> unmet_requirement_of(std::string_view rule) {
+  constexpr std::string_view kName = "requires";
+  std::string unmet;
+  rule = trimmed_option(rule);
+  if (rule.size() > kRuleLengthMax || rule.find(kName) == std::string_view::npos) return unmet;
+  SLUICE_TRY(const std::string_view options, options_of(rule));
+  SLUICE_TRY_VOID(each_option(options, [&](std::string_view option) -> Result<> {
+    const std::string_view name = take_part(option, ':');
+    if (name != kName || !unmet.empty()) return {};
+    SLUICE_TRY(unmet, unmet_requirement(trimmed_option(option)));
+    return {};
+  }));
+  return unmet;
+}
+
 Result<Rule> parse_rule(std::string_view text, const Variables& variables,
                         const Classification& classification, Names& names,
                         const RuleSources& sources) {
   if (text.size() > kRuleLengthMax) return fail("rule longer than 16384 bytes");
   text = trimmed_option(text);
-  const size_t open = text.find('(');
-  if (open == std::string_view::npos || text.back() != ')') return fail("no (options) at the end");
+  SLUICE_TRY(const std::string_view options, options_of(text));
   Rule rule;
-  SLUICE_TRY_VOID(parse_header(text.substr(0, open), variables, rule));
+  SLUICE_TRY_VOID(parse_header(text.substr(0, text.find('(')), variables, rule));
   RuleDraft draft{rule, classification, names, sources};
-  SLUICE_TRY_VOID(parse_options(text.substr(open + 1, text.size() - open - 2), draft));
+  SLUICE_TRY_VOID(each_option(options, [&](auto option) { return apply_option(option, draft); }));
   if (!draft.sid_given) return fail("no sid");
   SLUICE_TRY_VOID(finish_rule(draft));
   return rule;

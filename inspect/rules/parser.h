@@ -20,6 +20,10 @@ namespace sluice::inspect {
 inline constexpr size_t kRuleLengthMax = 16 * 1024;
 inline constexpr size_t kRuleOptionsMax = 256;
 
+// Of the rule's `requires` which one is not met; empty: all are. Asked before parse_rule(), because
+// such a rule may say what is known elsewhere only.
+Result<std::string> unmet_requirement_of(std::string_view rule);
+
 Result<Rule> parse_rule(std::string_view text, const Variables& variables,
                         const Classification& classification, Names& names,
                         const RuleSources& sources = {});
