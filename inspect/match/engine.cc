@@ -217,6 +217,7 @@ uint32_t Engine::number_of(const AddressList& list) {
 // What rules ask for that nobody would look at otherwise.
 void Engine::note_conditions(CompiledRule& compiled, uint32_t index) {
   bool about_stream = false;
+  bool about_fragments = false;
   for (const auto& condition : compiled.rule.conditions) {
     asks_for_classification_ |= condition->about_classification();
     asks_for_events_ |= condition->about_event().has_value();
@@ -224,9 +225,11 @@ void Engine::note_conditions(CompiledRule& compiled, uint32_t index) {
     if (const auto hash = condition->about_digest())
       file_hashes_[static_cast<size_t>(*hash)] = true;
     about_stream |= condition->about_stream_event();
+    about_fragments |= condition->about_fragment();
     compiled.on_decode_event |= condition->about_decode_event();
   }
   if (about_stream) stream_event_rules_.push_back(index);
+  if (about_fragments) fragment_rules_.push_back(index);
   if (compiled.on_decode_event) decode_event_rules_.push_back(index);
   if (compiled.on_classification) classification_rules_.push_back(index);
 }

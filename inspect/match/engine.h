@@ -114,6 +114,10 @@ class Engine {
   const PortGroups& packet_groups(uint8_t protocol, Direction direction) const {
     return packet_groups_[static_cast<size_t>(kind_of(protocol))][static_cast<size_t>(direction)];
   }
+  // By its header.
+  static bool is_about(const Rule& rule, uint8_t protocol) {
+    return rule.protocol == 0 || kind_of(rule.protocol) == kind_of(protocol);
+  }
   // Rules with once_per_flow.
   const AddressIndex& address_rules(uint8_t protocol, Direction direction) const {
     return address_rules_[static_cast<size_t>(kind_of(protocol))][static_cast<size_t>(direction)];
@@ -163,6 +167,7 @@ class Engine {
   std::span<const uint32_t> stream_event_rules() const { return stream_event_rules_; }
   // Rules about bytes that are no packet.
   std::span<const uint32_t> decode_event_rules() const { return decode_event_rules_; }
+  std::span<const uint32_t> fragment_rules() const { return fragment_rules_; }
 
   // The names of what rules note.
   const Names& names() const { return *names_; }
@@ -221,6 +226,7 @@ class Engine {
   FileHashes file_hashes_{};
   std::vector<uint32_t> stream_event_rules_;
   std::vector<uint32_t> decode_event_rules_;
+  std::vector<uint32_t> fragment_rules_;
 };
 
 }  // namespace sluice::inspect

@@ -56,6 +56,55 @@ TEST(FeignedEnd, AFloodOfWrongChecksumsIsReportedOnceATick) {
   EXPECT_EQ(h.inspector().flows(), 0u);
 }
 
+// Of a segment that nobody takes, too; it is of the flow that it claims to be of, and begins none.
+TEST(FeignedEnd, RulesSpeakOfWrongChecksums) {
+  constexpr const char* kSpeak =
+      "alert tcp any any -> any 80 (tcpv4-csum:invalid; sid:1;)\n"
+      "alert tcp any any -> any any (tcpv4-csum:invalid; flow:established,to_client; sid:2;)\n"
+      "alert tcp any any -> any any (tcpv4-csum:valid; flags:S; sid:3;)\n"
+      "alert udp any any -> any any (ipv4-csum:valid; sid:4;)\n"
+      "alert ip any any -> any any (ipv4-csum:invalid; sid:5;)\n";
+  Harness h(kSpeak);
+  const Ends c{"10.0.0.1", "10.0.0.2", 40000, 80};
+  EXPECT_FALSE(h.send(with_wrong_checksum(tcp(c, kSyn, 1000, 0))));
+  EXPECT_EQ(h.alerts(), Sids{1});
+  EXPECT_EQ(h.inspector().flows(), 0u);
+  h.connect(c);
+  EXPECT_EQ(h.alerts(), (Sids{1, 3}));
+  Bytes junk = with_wrong_checksum(tcp(c.turned(), kAck, 5001, 1001, "junk"));
+  EXPECT_FALSE(h.send(junk));
+  EXPECT_EQ(h.alerts(), (Sids{1, 3, 2}));
+  junk[10] ^= 1;
+  EXPECT_FALSE(h.send(junk));
+  EXPECT_EQ(h.alerts(), (Sids{1, 3, 2, 2, 5}));
+  EXPECT_TRUE(h.data(c, 0, kFirst));
+  EXPECT_EQ(h.inspector().counters().dropped_checksum, 3u);
+  EXPECT_EQ(h.drops(), std::vector<std::string>{"invalid checksum"}) << "once a tick";
+}
+
+TEST(FeignedEnd, ARuleDropsTheFlowOfAWrongChecksumOrPassesNothing) {
+  const Ends c{"10.0.0.1", "10.0.0.2", 40000, 80};
+  for (const bool drop : {true, false}) {
+    Harness h(std::string(drop ? "drop" : "pass") +
+              " tcp any any -> any any (tcpv4-csum:invalid; sid:1;)\n");
+    h.connect(c);
+    EXPECT_FALSE(h.send(with_wrong_checksum(tcp(c, kAck, 1001, 5001, "junk"))));
+    EXPECT_EQ(h.data(c, 0, kFirst), !drop);
+    EXPECT_EQ(h.inspector().counters().dropped_checksum, drop ? 0u : 1u);
+  }
+}
+
+TEST(FeignedEnd, ChecksumsThatAreNotVerifiedAreRight) {
+  InspectorOptions options;
+  options.verify_checksums = false;
+  Harness h(
+      "alert tcp any any -> any any (tcpv4-csum:invalid; sid:1;)\n"
+      "alert tcp any any -> any any (tcpv4-csum:valid; sid:2;)\n",
+      options);
+  EXPECT_TRUE(h.send(with_wrong_checksum(tcp({}, kSyn, 1, 0))));
+  EXPECT_EQ(h.alerts(), Sids{2});
+}
+
 TEST(FeignedEnd, ChecksumsNeedNotBeVerified) {
   InspectorOptions options;
   options.verify_checksums = false;

@@ -79,6 +79,7 @@ Inspector::Inspector(std::shared_ptr<const Engine> engine, const InspectorOption
   app_budget_.max = options.app_memory_max;
   app_budget_.flow_max = options.app_flow_memory_max;
   reports_.set_names(engine_->names());
+  check_.set_verified(options.verify_checksums);
   if (options.latency.max_us != 0) check_.set_guard(&guard_.emplace(options.latency));
   if (options.profile) check_.set_profile(&profile_.emplace(engine_->size()));
 }
@@ -109,7 +110,7 @@ void Inspector::use(std::shared_ptr<const Engine> engine, InspectorParts& parts)
 
 Verdict Inspector::inspect_packet(const PacketView& view, int64_t time_us, Responses& responses) {
   if (options_.verify_checksums && view.is_tcp() && !has_right_checksum(view))
-    return verdicts_.drop_by_checksum(view, time_us);
+    return after_wrong_checksum(view, time_us, responses);
   if (budget_.is_short()) relieve();
   const uint16_t space = space_of(frame_->vlans, depth_);
   if (flows_.is_full_of_established(time_us) && flows_.find(view.packet.tuple, space) == nullptr) {
@@ -182,6 +183,24 @@ Verdict Inspector::decide(Current& current, Responses& responses) {
   return app_fails(current) ? after_app_error(current, verdict, responses) : verdict;
 }
 
+// No receiver takes it, so it begins no flow and is none's; rules may speak of it as if it were.
+Verdict Inspector::after_wrong_checksum(const PacketView& view, int64_t time_us,
+                                        Responses& responses) {
+  Flows::Record none;
+  none.to_server = view.packet.tuple;
+  Flows::Record* const known = flows_.find(view.packet.tuple, space_of(frame_->vlans, depth_));
+  Flows::Record& flow = known != nullptr ? *known : none;
+  const bool up = flow.has_tuple(view.packet.tuple, Direction::kToServer);
+  const Current current{view, flow, up ? Direction::kToServer : Direction::kToClient, time_us,
+                        flow.user.established};
+  check_.begin_packet();
+  transactions_.begin(&current);
+  if (flow.user.decision == Decision::kInspect &&
+      drop_by_stream_event(current, responses, KeptBack::kYes))
+    return Verdict::kDrop;
+  return verdicts_.drop_by_checksum(view, time_us);
+}
+
 // Rules may speak of it; what they let pass is judged by the policy. What passes then may have been
 // taken, whether it was put in order or not.
 std::optional<Verdict> Inspector::after_no_room(const Current& current, StreamAccept why,
@@ -222,12 +241,15 @@ Verdict Inspector::after_conflict(const Current& current, Responses& responses) 
 bool Inspector::drop_by_stream_event(const Current& current, Responses& responses, KeptBack kept) {
   Current only = current;
   only.second_reading = false;  // no other reading is asked here
-  for (const uint32_t index : engine_->stream_event_rules()) match_in_packet(only, index);
-  if (check_.matches().empty()) return false;
+  const bool up = current.direction == Direction::kToServer;
+  for (const uint32_t index : engine_->stream_event_rules()) {
+    const Rule& rule = engine_->rule(index).rule;
+    const bool goes = up ? !rule.flow.to_client : !rule.flow.to_server;
+    if (goes && Engine::is_about(rule, current.view.packet.tuple.protocol))
+      match_in_packet(only, index);
+  }
   transactions_.tell_matches();
-  if (verdicts_.conclude(current, check_.matches(), responses, kept) == Verdict::kDrop) return true;
-  counters_.passed--;  // as which the rules have counted it
-  return false;
+  return is_dropped_by_matches(current, responses, kept);
 }
 
 // Once for each flow.

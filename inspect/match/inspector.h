@@ -144,6 +144,8 @@ class Inspector {
   Verdict drop_malformed(std::span<const uint8_t> ip, int64_t time_us, Responses& responses);
   Verdict refuse_fragment(const PacketView& fragment, int64_t time_us, FragmentState why,
                           Responses& responses);
+  bool is_dropped_as_fragment(const PacketView& fragment, int64_t time_us, Responses& responses);
+  bool is_dropped_by_matches(const Current& current, Responses& responses, KeptBack kept);
   bool asks_for_decode_events() const;
   bool is_dropped_as_no_packet(const PacketView& view, int64_t time_us, DecodeEvent event,
                                Responses& responses);
@@ -157,6 +159,7 @@ class Inspector {
   Verdict inspect_inside(const PacketView& outer, const PacketView& inner, int64_t time_us);
   Verdict inspect_packet(const PacketView& view, int64_t time_us, Responses& responses);
   Verdict decide(Current& current, Responses& responses);
+  Verdict after_wrong_checksum(const PacketView& view, int64_t time_us, Responses& responses);
   std::optional<Verdict> after_no_room(const Current& current, StreamAccept why,
                                        Responses& responses);
   std::optional<Verdict> after_wait(const Current& current, Responses& responses);

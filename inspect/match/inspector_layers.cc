@@ -139,9 +139,31 @@ bool Inspector::is_dropped_as_no_packet(const PacketView& view, int64_t time_us,
   add(current.decode_events, event);
   current.is_packet = false;
   for (const uint32_t index : engine_->decode_event_rules()) match_in_packet(current, index);
+  return is_dropped_by_matches(current, responses, KeptBack::kYes);
+}
+
+// By a rule. What none drops is judged with its datagram.
+bool Inspector::is_dropped_as_fragment(const PacketView& fragment, int64_t time_us,
+                                       Responses& responses) {
+  if (engine_->fragment_rules().empty()) return false;
+  check_.begin_packet();
+  Flows::Record none;
+  Current current{fragment, none, Direction::kToServer, time_us, false};
+  current.is_packet = false;
+  current.about_known_flow = true;  // the default action, too, waits for the datagram
+  for (const uint32_t index : engine_->fragment_rules()) {
+    const Rule& rule = engine_->rule(index).rule;
+    const bool of_flow = rule.flow.to_server || rule.flow.to_client;
+    if (!of_flow && Engine::is_about(rule, fragment.packet.tuple.protocol))
+      match_in_packet(current, index);
+  }
+  return is_dropped_by_matches(current, responses, KeptBack::kNo);
+}
+
+// If none does, it counts as nothing yet.
+bool Inspector::is_dropped_by_matches(const Current& current, Responses& responses, KeptBack kept) {
   if (check_.matches().empty()) return false;
-  if (verdicts_.conclude(current, check_.matches(), responses, KeptBack::kYes) == Verdict::kDrop)
-    return true;
+  if (verdicts_.conclude(current, check_.matches(), responses, kept) == Verdict::kDrop) return true;
   counters_.passed--;  // as which the rules have counted it
   return false;
 }
@@ -161,6 +183,7 @@ void Inspector::tell_header_events(const Current& current) {
 Verdict Inspector::inspect_fragment(const PacketView& fragment, int64_t time_us,
                                     Responses& responses) {
   count_addresses(fragment);
+  if (is_dropped_as_fragment(fragment, time_us, responses)) return Verdict::kDrop;
   const auto added = defragmenter_.add(fragment.ip, fragment.packet, time_us, network_of(*frame_));
   if (added.state == FragmentState::kHeld) {
     counters_.passed++;

@@ -63,6 +63,7 @@ RuleContext RuleCheck::context(const Current& current, Direction direction,
                   {},           transaction,  user.notes, host_bits_};
   out.stream_events = stream_events_;
   out.decode_events = current.decode_events;
+  out.checksums_verified = checksums_verified_;
   if (user.classification) {
     const Application& is = user.classification->application();
     out.classified = {is.master, is.application, user.classification->findings().risks};

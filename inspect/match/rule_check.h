@@ -83,6 +83,7 @@ class RuleCheck {
     if (guard_ != nullptr) guard_->end_rule(engine_->rule(rule).rule.id());
     if (profile_ != nullptr) profile_->add(rule, matcher_.cost(), matched);
   }
+  void set_verified(bool checksums) { checksums_verified_ = checksums; }
   void set_guard(LatencyGuard* guard) { guard_ = guard; }
   void set_profile(RuleProfile* profile) { profile_ = profile; }
 
@@ -120,6 +121,7 @@ class RuleCheck {
   uint64_t packet_ = 1;
   std::span<const uint16_t> app_events_;
   StreamEvents stream_events_ = 0;
+  bool checksums_verified_ = true;
   const TrackedFile* file_ = nullptr;
   Direction file_direction_ = Direction::kToServer;
   RuleProfile* profile_ = nullptr;

@@ -166,6 +166,26 @@ inline void syn_traffic(Harness& h) {
   h.send(ip);
 }
 
+// Packets of every kind with a wrong checksum: of TCP, UDP and ICMP, and of the header.
+inline void damaged_traffic(Harness& h) {
+  for (const bool v4 : {true, false}) {
+    const Ends ends = v4 ? kOneWay : Ends{"2001:db8::1", "2001:db8::9", 5000, 9};
+    const uint8_t echo = v4 ? 8 : 128;
+    for (Bytes ip : {tcp(ends, kSyn, 1, 0), udp(ends, "x"), icmp(ends, echo, 0, "12345678")}) {
+      ip[v4 ? 11 : 7] ^= 1;   // the header's checksum; its hop limit, which is in none
+      ip[v4 ? 22 : 42] ^= 1;  // a port; the checksum of ICMP
+      h.send(ip);
+    }
+  }
+}
+
+// Of eight and three bytes, the second one behind the first.
+inline void fragment_traffic(Harness& h) {
+  const Bytes whole = udp(kOneWay, "abc");
+  h.send(fragment(whole, 0, 8, 7));
+  h.send(fragment(whole, 8, 3, 7));
+}
+
 // A datagram that records its route.
 inline void route_traffic(Harness& h) {
   Bytes ip = udp(kOneWay, "x");
@@ -211,6 +231,14 @@ inline const std::map<std::string, Traffic>& all_traffic() {
       {"udp", udp_traffic},
       {"syn", syn_traffic},
       {"route", route_traffic},
+      {"fragments", fragment_traffic},
+      {"fragments6",
+       [](Harness& h) {
+         const Bytes whole = udp({"2001:db8::1", "2001:db8::9", 5000, 9}, "abc");
+         h.send(fragment(whole, 0, 8, 7));
+         h.send(fragment(whole, 8, 3, 7));
+       }},
+      {"damaged", damaged_traffic},
       {"overlap", overlap_traffic},
       {"truncated",
        [](Harness& h) {

@@ -41,6 +41,7 @@ struct RuleContext {
   HostBits& host_bits;
   StreamEvents stream_events = 0;  // by the packet
   DecodeEvents decode_events;      // of the packet, or of what is none
+  bool checksums_verified = true;  // else each is taken for right
   Classified classified;
   const TrackedFile* file = nullptr;     // that has just ended
   std::span<const uint16_t> app_events;  // of the transaction so far; places in app_events()
@@ -55,8 +56,10 @@ class Condition {
   virtual bool told_later() const { return false; }
   // It asks about a packet, so that the rule looks at packets.
   virtual bool about_packet() const { return false; }
-  // ... also about one that is kept back because of what it does to its stream.
+  // ... also about one that is kept back because of what it does to its stream, or of its checksum.
   virtual bool about_stream_event() const { return false; }
+  // ... about fragments.
+  virtual bool about_fragment() const { return false; }
   // ... about bytes that are none.
   virtual bool about_decode_event() const { return false; }
   // ... only about its addresses.

@@ -163,6 +163,8 @@ const std::vector<KeywordGroup>& keyword_groups() {
       {"Content", payload_keywords()},
       {"Numbers and sizes in bytes", byte_keywords()},
       {"The packet's headers", packet_keywords()},
+      {"Fragments", fragment_keywords()},
+      {"Checksums", checksum_keywords()},
       {"DNS messages", dns_keywords()},
       {"FTP commands", ftp_keywords()},
       {"TLS handshakes", tls_keywords()},

@@ -35,7 +35,7 @@ std::span<const uint8_t> transport(const PacketView& view) {
 }
 bool is_whole_tcp(const PacketView& view) { return view.is_tcp() && transport(view).size() >= 20; }
 bool has_icmp_header(const PacketView& view) {
-  return view.is_icmp() && transport(view).size() >= 8;
+  return icmp_kind(view) && transport(view).size() >= 8;
 }
 
 // --- IP ---

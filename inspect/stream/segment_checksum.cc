@@ -38,8 +38,20 @@ uint16_t transport_checksum(std::span<const uint8_t> ip, size_t header_length, u
   return checksum_fold(checksum_add_long(sum, part));
 }
 
-bool has_right_checksum(const PacketView& segment) {
-  return transport_checksum(segment.ip, segment.packet.l4_offset, tunnels::kProtocolTcp) == 0;
+bool has_right_checksum(const PacketView& view) {
+  const size_t header = view.packet.l4_offset;
+  const uint8_t protocol = view.packet.tuple.protocol;
+  if (protocol == tunnels::kProtocolIcmp)
+    return checksum_fold(checksum_add_long(0, view.ip.subspan(header))) == 0;
+  if (!view.is_udp()) return transport_checksum(view.ip, header, protocol) == 0;
+  // Its own length counts. Over IPv4 a sender may leave it out (RFC 768; RFC 8200 section 8.1).
+  const auto datagram = view.ip.first(header + 8 + view.payload.size());
+  if (tunnels::load_be16(&datagram[header + 6]) == 0) return view.packet.tuple.version == 4;
+  return transport_checksum(datagram, header, protocol) == 0;
+}
+
+bool has_right_ip_checksum(const PacketView& view) {
+  return checksum_fold(checksum_add(0, view.ip.data(), (view.ip[0] & 15u) * 4)) == 0;
 }
 
 }  // namespace sluice::inspect

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether a TCP segment arrives at all: one with a wrong checksum its receiver throws away, and
-// what it says must not count.
+// Whether a packet arrives at all: a TCP segment with a wrong checksum its receiver throws away,
+// and what it says must not count.
 #pragma once
 
 #include "inspect/stream/packet_view.h"
@@ -12,7 +12,9 @@ namespace sluice::inspect {
 // and 0 if the field is right.
 uint16_t transport_checksum(std::span<const uint8_t> ip, size_t header_length, uint8_t protocol);
 
-// Of a view of a TCP segment.
-bool has_right_checksum(const PacketView& segment);
+// Of TCP, UDP, ICMP and ICMPv6.
+bool has_right_checksum(const PacketView& view);
+// The header's own, of IPv4.
+bool has_right_ip_checksum(const PacketView& view);
 
 }  // namespace sluice::inspect

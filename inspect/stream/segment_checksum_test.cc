@@ -10,7 +10,9 @@ namespace {
 
 using testing::Bytes;
 using testing::Ends;
+using testing::icmp;
 using testing::tcp;
+using testing::udp;
 
 bool holds(const Bytes& ip) { return has_right_checksum(*view_packet(ip)); }
 
@@ -40,6 +42,40 @@ TEST(SegmentChecksum, OfAChangedOneIsWrong) {
     }
     EXPECT_GE(seen, right.size() - (v4 ? 12 : 8) - 3) << "all but the header's length";
   }
+}
+
+TEST(PacketChecksum, OfDatagramsAndMessages) {
+  for (const bool v4 : {true, false}) {
+    const Ends ends = v4 ? Ends{} : Ends{"fd01::2", "fd01::11", 1, 2};
+    const size_t header = v4 ? 20 : 40;
+    const uint8_t echo = v4 ? 8 : 128;
+    for (const std::string& text : {std::string(), std::string("odd"), std::string(1400, '\xff')}) {
+      for (const Bytes& right : {udp(ends, text), icmp(ends, echo, 0, "1234" + text)}) {
+        EXPECT_TRUE(holds(right)) << text.size();
+        Bytes wrong = right;
+        wrong[header + 1] ^= 1;  // a port, a code
+        EXPECT_FALSE(holds(wrong)) << text.size();
+      }
+    }
+    // What is behind the datagram is none of it.
+    Bytes longer = udp(ends, "text");
+    longer.push_back('x');
+    tunnels::store_be16(&longer[v4 ? 2 : 4],
+                        static_cast<uint16_t>(longer.size() - (v4 ? 0 : header)));
+    EXPECT_TRUE(holds(longer));
+    Bytes none = udp(ends, "text");
+    none[header + 6] = none[header + 7] = 0;
+    EXPECT_EQ(holds(none), v4);
+  }
+}
+
+TEST(PacketChecksum, OfTheHeaderItself) {
+  Bytes ip = udp({}, "text");
+  EXPECT_TRUE(has_right_ip_checksum(*view_packet(ip)));
+  ip[22] ^= 1;
+  EXPECT_TRUE(has_right_ip_checksum(*view_packet(ip))) << "nothing behind the header counts";
+  ip[8] ^= 1;
+  EXPECT_FALSE(has_right_ip_checksum(*view_packet(ip)));
 }
 
 // As a sender leaves it to its hardware: the sum of the addresses alone.
