@@ -58,18 +58,29 @@ AlertLimits::Count& AlertLimits::count(const Rule& rule, const Limit& limit,
   // As in Suricata, the end is still in the window.
   if (is_new || current.time_us > out.end_us) {
     if (!is_new) by_end_.erase({out.end_us, key});
-    out = Count{current.time_us, current.time_us + int64_t{limit.seconds} * 1'000'000, 0, {}};
+    out = Count{current.time_us, current.time_us + int64_t{limit.seconds} * 1'000'000, 0,
+                std::move(out.ports)};
+    if (out.ports) out.ports->reset();
     by_end_.emplace(out.end_us, key);
-  }
-  if (unique_on(limit) == UniqueOn::kNone) {
-    out.count++;
-    return out;
   }
   const uint16_t port = unique_on(limit) == UniqueOn::kSourcePort ? current.view.source_port
                                                                   : current.view.destination_port;
-  if (out.unique.size() < kUniqueMax) out.unique.insert(port);
-  out.count = static_cast<uint32_t>(out.unique.size());
+  if (unique_on(limit) == UniqueOn::kNone || is_new_port(out, port)) out.count++;
   return out;
+}
+
+bool AlertLimits::is_new_port(Count& count, uint16_t port) {
+  if (!count.ports && port_sets_ == kPortSetsMax) {
+    port_sets_refused_++;
+    return true;
+  }
+  if (!count.ports) {
+    count.ports = std::make_unique<Ports>();
+    port_sets_++;
+  }
+  const bool is_new = !count.ports->test(port);
+  count.ports->set(port);
+  return is_new;
 }
 
 std::optional<Action> AlertLimits::action(const Rule& rule, const Current& current) {
@@ -112,21 +123,24 @@ std::optional<bool> AlertLimits::reach(const Rule& rule, const Threshold& thresh
   if (counted.count < threshold.count) return std::nullopt;
   if (threshold.type == Threshold::Type::kBoth) return counted.count == threshold.count;
   counted.count = 0;
-  counted.unique.clear();
+  if (counted.ports) counted.ports->reset();
   return true;
 }
 
 void AlertLimits::make_room() {
-  counts_.erase(by_end_.begin()->second);
-  by_end_.erase(by_end_.begin());
+  forget_first();
   forgotten_++;
 }
 
 void AlertLimits::expire(int64_t now_us) {
-  while (!by_end_.empty() && by_end_.begin()->first < now_us) {
-    counts_.erase(by_end_.begin()->second);
-    by_end_.erase(by_end_.begin());
-  }
+  while (!by_end_.empty() && by_end_.begin()->first < now_us) forget_first();
+}
+
+void AlertLimits::forget_first() {
+  const auto first = counts_.find(by_end_.begin()->second);
+  if (first->second.ports) port_sets_--;
+  counts_.erase(first);
+  by_end_.erase(by_end_.begin());
 }
 
 }  // namespace sluice::inspect

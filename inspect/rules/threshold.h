@@ -17,8 +17,8 @@ enum class Track : uint8_t { kBySource, kByDestination, kByBoth, kByRule, kByFlo
 // Counts different values of a field instead of matches.
 enum class UniqueOn : uint8_t { kNone, kSourcePort, kDestinationPort };
 
-// Different values in one count; rules that count more are refused.
-inline constexpr uint32_t kUniqueMax = 1024;
+// Different values in one count: ports. Rules that count more are refused.
+inline constexpr uint32_t kUniqueMax = 1 << 16;
 
 struct Threshold {
   enum class Type : uint8_t { kLimit, kThreshold, kBoth };
