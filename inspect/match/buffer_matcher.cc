@@ -78,6 +78,7 @@ std::optional<uint64_t> calculate(ByteMath::Op op, uint64_t left, uint64_t right
 
 bool BufferMatcher::matches(const BufferPlan& plan, const Payload& payload) {
   const size_t changes = changes_.size();
+  may_hold_at_ = kNowhere;
   const bool yes = run_chains(plan, payload);
   if (!yes) changes_.resize(changes);
   if (cost_ > kMatchCostMax) cost_limit_hits_++;
@@ -109,8 +110,10 @@ BufferMatcher::Outcome BufferMatcher::run(Rest rest, uint64_t previous) {
 BufferMatcher::Outcome BufferMatcher::run_step(Rest rest, const Content& content,
                                                uint64_t previous) {
   Range range = range_of(content, previous);
-  if (content.negated)
+  if (content.negated) {
+    if (content.ends) depends_on_end();
     return find(content, range) == kNowhere ? run(rest.next(), previous) : Outcome::kNo;
+  }
   bool found = false;
   for (uint64_t at = find(content, range); at != kNowhere; at = find(content, range)) {
     found = true;
@@ -131,12 +134,15 @@ BufferMatcher::Outcome BufferMatcher::run_step(Rest rest, const Pcre& pcre, uint
   const uint64_t subject_start =
       pcre.relative ? std::clamp(previous, payload_.start, payload_.end()) : payload_.start;
   const auto subject = payload_.bytes.subspan(subject_start - payload_.start);
+  depends_on_end();
   const bool not_begin = !pcre.relative && payload_.start != 0;
   size_t from = 0;
   while (true) {
     cost_ += 1 + static_cast<uint32_t>(subject.size() / 64);
     if (cost_ > kMatchCostMax) return Outcome::kNever;
+    const uint64_t limit_hits = scratch_.limit_hits;
     const auto match = pcre.regex.find(subject, from, not_begin, scratch_);
+    if (scratch_.limit_hits != limit_hits) cost_ += kRegexLimitCost;
     if (pcre.negated) return match ? Outcome::kNo : run(rest.next(), previous);
     if (!match) return Outcome::kNo;
     const Outcome outcome = run(rest.next(), subject_start + match->end);
@@ -148,6 +154,7 @@ BufferMatcher::Outcome BufferMatcher::run_step(Rest rest, const Pcre& pcre, uint
 
 BufferMatcher::Outcome BufferMatcher::run_step(Rest rest, const BufferSize& size,
                                                uint64_t previous) {
+  depends_on_end();
   return size.range.contains(payload_.end()) ? run(rest.next(), previous) : Outcome::kNo;
 }
 
@@ -157,6 +164,7 @@ BufferMatcher::Outcome BufferMatcher::run_step(Rest rest, const DataAt& at, uint
   const auto wanted = static_cast<uint64_t>(std::max<int64_t>(value_of(at.position), 0));
   const bool there = at.relative ? wanted <= payload_.end() - std::min(previous, payload_.end())
                                  : wanted < payload_.end();
+  if (!there && !at.negated) depends_on_end(at.relative ? previous + wanted : wanted + 1);
   return there != at.negated ? run(rest.next(), previous) : Outcome::kNo;
 }
 
@@ -193,6 +201,7 @@ BufferMatcher::Outcome BufferMatcher::run_step(Rest rest, const ByteMath& math, 
 
 BufferMatcher::Outcome BufferMatcher::run_step(Rest rest, const DatasetTest& test,
                                                uint64_t previous) {
+  depends_on_end();
   const auto whole = payload_.bytes;
   if (!test.use->holds(whole)) return Outcome::kNever;
   if (test.use->changes()) changes_.push_back({test.use.get(), {whole.begin(), whole.end()}});
@@ -203,6 +212,7 @@ BufferMatcher::Outcome BufferMatcher::run_step(Rest rest, const Base64& decode, 
   const int64_t from =
       (decode.relative ? static_cast<int64_t>(previous) : 0) + value_of(decode.offset);
   auto text = bytes_at(from);
+  depends_on_end();
   if (!text) return Outcome::kNo;
   if (decode.bytes) text = text->first(std::min<size_t>(text->size(), *decode.bytes));
   cost_ += static_cast<uint32_t>(text->size() / 64);
@@ -222,12 +232,18 @@ std::optional<std::span<const uint8_t>> BufferMatcher::bytes_at(int64_t position
 }
 
 std::optional<BufferMatcher::Number> BufferMatcher::read_number(const ByteReader& read,
-                                                                uint64_t previous) const {
+                                                                uint64_t previous) {
   const int64_t from = (read.relative ? static_cast<int64_t>(previous) : 0) + value_of(read.offset);
   const auto bytes = bytes_at(from);
-  if (!bytes) return std::nullopt;
   int64_t count = value_of(read.count);
-  if (read.text && count == 0) count = std::min<int64_t>(kDigitsMax, bytes->size());
+  const bool open = read.text && count == 0;
+  const int64_t at_most = std::clamp<int64_t>(open ? kDigitsMax : count, 1, kDigitsMax);
+  const auto behind = [&](int64_t length) {
+    return static_cast<uint64_t>(from) + static_cast<uint64_t>(length);
+  };
+  if (from >= 0 && behind(at_most) > payload_.end()) depends_on_end(behind(open ? 1 : at_most));
+  if (!bytes) return std::nullopt;
+  if (open) count = std::min<int64_t>(kDigitsMax, bytes->size());
   if (count < 1 || count > (read.text ? kDigitsMax : 8) ||
       static_cast<size_t>(count) > bytes->size())
     return std::nullopt;
@@ -245,7 +261,7 @@ std::optional<BufferMatcher::Number> BufferMatcher::read_number(const ByteReader
   return Number{value, static_cast<uint64_t>(from) + length};
 }
 
-std::optional<uint64_t> BufferMatcher::jump_target(const ByteJump& jump, uint64_t previous) const {
+std::optional<uint64_t> BufferMatcher::jump_target(const ByteJump& jump, uint64_t previous) {
   Number number{0, previous};
   if (jump.read.count.variable || jump.read.count.value != 0) {
     const auto read = read_number(jump.read, previous);
@@ -259,9 +275,15 @@ std::optional<uint64_t> BufferMatcher::jump_target(const ByteJump& jump, uint64_
   const auto end = static_cast<int64_t>(payload_.end());
   int64_t target = static_cast<int64_t>(number.end) + distance;
   if (jump.from == ByteJump::From::kBeginning) target = distance;
-  if (jump.from == ByteJump::From::kEnd) target = end + distance;
+  if (jump.from == ByteJump::From::kEnd) {
+    depends_on_end();
+    target = end + distance;
+  }
   target += value_of(jump.post_offset);
-  if (target > end) return std::nullopt;
+  if (target > end) {
+    depends_on_end(static_cast<uint64_t>(target));
+    return std::nullopt;
+  }
   // As in Suricata, one that leads before the beginning leads there.
   return static_cast<uint64_t>(std::max(target, static_cast<int64_t>(payload_.start)));
 }

@@ -6,6 +6,7 @@
 // not only the first, until the relative matches after it hold too.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -19,6 +20,8 @@ namespace sluice::inspect {
 // Of one rule against one buffer, in searches plus 64-byte blocks searched; over it the rule counts
 // as not matched, and is counted. About a millisecond.
 inline constexpr uint32_t kMatchCostMax = 300'000;
+// ... of it what one attempt with a regular expression takes that runs into PCRE2's limit.
+inline constexpr uint32_t kRegexLimitCost = 100'000;
 
 // Bytes with the position of the first one in the buffer (0) or in the stream.
 struct Payload {
@@ -49,6 +52,8 @@ class BufferPlan {
   // Whether all may hold in the bytes, though they did not in those before `searched`: false only
   // if they ask for nothing but contents, and none is in what came since.
   bool may_come_to_hold(std::span<const uint8_t> bytes, size_t searched) const;
+  // Whether a content that must be there is in what came since `searched`.
+  bool has_more_of_a_content(std::span<const uint8_t> bytes, size_t searched) const;
   // ... because `missing` did not, a match; kNothing: though each may hold by itself.
   static constexpr uint8_t kNothing = UINT8_MAX;
   bool may_hold_now(uint8_t missing, std::span<const uint8_t> bytes, size_t searched) const {
@@ -84,6 +89,12 @@ class BufferMatcher {
     changes_.clear();
   }
   bool matches(const BufferPlan& plan, const Payload& payload);
+  // If that was false: where the same bytes with more behind them must end for it to become true,
+  // if none of its contents is in those; kNowhere: it does not.
+  uint64_t may_hold_at() const { return may_hold_at_; }
+  static constexpr uint64_t kNowhere = UINT64_MAX;
+  // ... and that it took too much to know.
+  bool over_limit() const { return cost_ > kMatchCostMax; }
   // The rule holds: what it says about sets takes place.
   void apply_changes();
   // Of the rule so far.
@@ -131,8 +142,13 @@ class BufferMatcher {
   }
   // The bytes from a position on; nothing if that is outside.
   std::optional<std::span<const uint8_t>> bytes_at(int64_t position) const;
-  std::optional<Number> read_number(const ByteReader& read, uint64_t previous) const;
-  std::optional<uint64_t> jump_target(const ByteJump& jump, uint64_t previous) const;
+  std::optional<Number> read_number(const ByteReader& read, uint64_t previous);
+  std::optional<uint64_t> jump_target(const ByteJump& jump, uint64_t previous);
+  // What fails here, or holds, may do otherwise once the bytes end there.
+  void depends_on_end(uint64_t end) {
+    may_hold_at_ = std::min(may_hold_at_, std::max(end, payload_.end() + 1));
+  }
+  void depends_on_end() { depends_on_end(0); }
   Range range_of(const Content& content, uint64_t previous) const;
   // The position of the first place in the range, or kNowhere.
   uint64_t find(const Content& content, const Range& range);
@@ -143,9 +159,8 @@ class BufferMatcher {
     std::vector<uint8_t> value;
   };
 
-  static constexpr uint64_t kNowhere = UINT64_MAX;
-
   Payload payload_;
+  uint64_t may_hold_at_ = kNowhere;
   std::array<uint64_t, kVariablesMax> variables_{};
   std::vector<Change> changes_;
   uint32_t cost_ = 0;

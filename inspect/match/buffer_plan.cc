@@ -100,4 +100,12 @@ bool BufferPlan::may_come_to_hold(std::span<const uint8_t> bytes, size_t searche
   return false;
 }
 
+bool BufferPlan::has_more_of_a_content(std::span<const uint8_t> bytes, size_t searched) const {
+  for (uint8_t match = 0; match < size(); match++) {
+    const auto* content = std::get_if<Content>(steps_[match].match);
+    if (content != nullptr && !content->negated && may_hold(match, bytes, searched)) return true;
+  }
+  return false;
+}
+
 }  // namespace sluice::inspect

@@ -217,6 +217,7 @@ class Inspector {
   void ask_stream_rules(const Current& current, StreamInspection& side, size_t searched);
   void remember_candidates(const Current& current, StreamInspection& side);
   void try_pending(const Current& current, StreamInspection& side, size_t searched);
+  void note_missing(const StreamInspection& side, StreamInspection::Pending& pending, bool asked);
   void inspect_application(const Current& current, StreamInspection& side,
                            std::span<const uint8_t> piece);
   static void forget_what_meant_nothing(FlowUser& user);

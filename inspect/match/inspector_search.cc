@@ -19,19 +19,20 @@ uint8_t missing_in(const BufferPlan& plan, std::span<const uint8_t> bytes) {
 }
 
 // Whether a rule is to be tried that has not held before.
-bool may_hold_now(const BufferPlan& plan, uint8_t missing, std::span<const uint8_t> window,
-                  size_t searched) {
-  const bool untried =
-      missing == StreamInspection::kUnknown || missing == StreamInspection::kUnasked;
-  return untried || plan.may_hold_now(missing, window, searched);
-}
-
-// Once nothing is missing that stays so: what counts is what comes.
-uint8_t missing_after(uint8_t missing, bool asked, const BufferPlan& plan,
-                      std::span<const uint8_t> window) {
-  const bool all_there = missing == BufferPlan::kNothing || missing == StreamInspection::kUnasked;
-  const uint8_t misses = all_there ? BufferPlan::kNothing : missing_in(plan, window);
-  return misses == BufferPlan::kNothing && !asked ? StreamInspection::kUnasked : misses;
+bool may_hold_now(const BufferPlan& plan, const StreamInspection& side,
+                  const StreamInspection::Pending& pending, size_t searched) {
+  const auto window = side.stream.window();
+  switch (pending.missing) {
+    case StreamInspection::kUnknown:
+    case StreamInspection::kUnasked:
+      return true;
+    case StreamInspection::kTooMuch:
+      return side.stream.next() >= pending.due;
+    case BufferPlan::kNothing:
+      return side.stream.next() >= pending.due || plan.has_more_of_a_content(window, searched);
+    default:
+      return plan.may_hold(pending.missing, window, searched);
+  }
 }
 
 }  // namespace
@@ -93,19 +94,19 @@ void Inspector::remember_candidates(const Current& current, StreamInspection& si
 }
 
 // Many rules may wait: as long as one misses a content, only new bytes are searched, and for that;
-// if they are all there and that was not enough, for any of them.
+// if they are all there and that was not enough, for any of them, until there are as many bytes as
+// something else asks for.
 // Those that waited before come first: what rules note about the new bytes was not so before.
 void Inspector::try_pending(const Current& current, StreamInspection& side, size_t searched) {
   using Pending = StreamInspection::Pending;
-  const auto window = side.stream.window();
   const auto is_over = [&](Pending& pending) {
     if (pending.hit <= side.stream.window_start()) return true;
     const BufferPlan& plan = *engine_->rule(pending.rule).payload_plan();
-    if (!may_hold_now(plan, pending.missing, window, searched)) return false;
+    if (!may_hold_now(plan, side, pending, searched)) return false;
     const Tried tried = try_in_stream(current, side, pending.rule);
     if (tried == Tried::kRefused) refused_.push_back({pending.rule, true, current.second_reading});
     if (tried == Tried::kRefused || tried == Tried::kYes) return true;
-    pending.missing = missing_after(pending.missing, tried != Tried::kNotAsked, plan, window);
+    note_missing(side, pending, tried != Tried::kNotAsked);
     return false;
   };
   for (const bool anew : {false, true}) {
@@ -113,6 +114,24 @@ void Inspector::try_pending(const Current& current, StreamInspection& side, size
       return (pending.missing == StreamInspection::kUnknown) == anew && is_over(pending);
     });
   }
+}
+
+// Once nothing is missing that stays so: what counts is what comes.
+void Inspector::note_missing(const StreamInspection& side, StreamInspection::Pending& pending,
+                             bool asked) {
+  const BufferMatcher& matcher = check_.matcher();
+  if (asked && matcher.over_limit()) {
+    pending.missing = StreamInspection::kTooMuch;
+    pending.due = side.stream.next() + kTooMuchBytes;
+    return;
+  }
+  if (pending.missing < StreamInspection::kTooMuch || pending.missing == StreamInspection::kUnknown)
+    pending.missing = missing_in(*engine_->rule(pending.rule).payload_plan(), side.stream.window());
+  else
+    pending.missing = BufferPlan::kNothing;
+  if (pending.missing != BufferPlan::kNothing) return;
+  if (!asked) pending.missing = StreamInspection::kUnasked;
+  pending.due = matcher.may_hold_at();
 }
 
 Inspector::Tried Inspector::try_in_stream(const Current& current, StreamInspection& side,
@@ -123,7 +142,7 @@ Inspector::Tried Inspector::try_in_stream(const Current& current, StreamInspecti
   const uint64_t start = std::max(side.stream.window_start(), side.fired_until(compiled.rule.id()));
   const auto window = side.stream.window();
   const Payload payload{window.subspan(start - side.stream.window_start()), start};
-  if (payload.bytes.empty()) return Tried::kNo;
+  if (payload.bytes.empty()) return Tried::kNotAsked;
   const bool holds = check_.payload_matches(compiled, payload);
   const bool asked = asks == RuleCheck::Asks::kYes;
   check_.tried(index, holds && asked);

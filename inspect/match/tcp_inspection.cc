@@ -36,7 +36,7 @@ void StreamInspection::Remembered::wait(uint32_t rule, uint64_t hit, size_t know
   if (found != end && found->rule == rule) {
     found->hit = hit;
   } else {
-    pending.push_back({rule, kUnknown, hit});
+    pending.push_back({rule, kUnknown, hit, 0});
   }
 }
 

@@ -133,5 +133,130 @@ TEST(WaitingRules, WaitForTheProtocolOfTheConnection) {
   }
 }
 
+// --- what waiting costs ---
+
+std::string about(const std::string& options) {
+  return "drop tcp any any -> any any (" + options + "sid:1;)";
+}
+
+// The answer to a text of which all has come at once.
+bool holds_at_once(Harness& h, uint32_t number, std::string_view text) {
+  Ends c;
+  c.source_port = static_cast<uint16_t>(20'000 + number);
+  h.connect(c);
+  return !h.data(c, 0, text);
+}
+
+struct Wait {
+  const char* options;
+  std::string text;
+  uint64_t tries;  // at most, when each byte comes by itself
+};
+const Wait kWaits[] = {
+    {"content:\"key\"; isdataat:50,relative; ", "..key" + std::string(60, '.'), 2},
+    {"content:\"key\"; isdataat:50; ", "..key" + std::string(60, '.'), 2},
+    {"content:\"key\"; isdataat:!3,relative; ", "..key", 1},
+    {"content:\"key\"; content:!\"nix\"; within:30; isdataat:30,relative; ",
+     "key nix key" + std::string(40, '.'), 3},
+    {"content:\"key\"; byte_test:2,>,1,30,relative; ", "key" + std::string(40, '.'), 2},
+    {"content:\"key\"; byte_test:4,=,1234,20,relative,string; ",
+     std::string(3, '.') + "key" + std::string(20, '.') + "12345", 2},
+    {"content:\"key\"; byte_test:0,=,1234,20,relative,string; ",
+     "key" + std::string(20, '.') + "12345", 10},
+    {"content:\"key\"; byte_jump:1,0,relative; isdataat:4,relative; ",
+     "key " + std::string(50, '.'), 4},
+    {"content:\"key\"; byte_extract:1,20,n,relative; byte_test:1,=,n,0,relative; ",
+     "key" + std::string(30, '.'), 3},
+    {"content:\"key\"; content:\"last\"; distance:0; content:\"key\"; distance:0; ",
+     "last last key" + std::string(30, '.') + "last" + std::string(30, '.') + "key", 6},
+    {"content:\"key\"; content:\"b\"; distance:20; within:10; ",
+     "b key" + std::string(25, '.') + "bbb", 5},
+    {"content:\"key\"; content:\"end\"; endswith; ", "end key" + std::string(30, '.') + "end", 4},
+    {"content:\"key\"; content:!\"..\"; endswith; ", "..key...x", 6},
+    {"content:\"key\"; pcre:\"/^.{5}\\d+\\./R\"; ", "key.....12.", 12},
+    {"content:\"key\"; pcre:\"/^[a-z]{3}$/R\"; ", "keyabc", 6},
+    {"content:\"key\"; pcre:!\"/nix$/\"; ", "nix key nix.", 12},
+    {"content:\"key\"; base64_decode:offset 1,relative; base64_data; content:\"attack\"; ",
+     "key YXR0YWNr...", 16},
+};
+
+// However its bytes come, a rule holds with the same one; and it is tried no more often than that
+// needs.
+TEST(WaitingRules, AreTriedWhenTheyMayHold) {
+  for (const Wait& wait : kWaits) {
+    InspectorOptions options;
+    options.profile = true;
+    Harness h(about(wait.options), options);
+    Harness at_once(about(wait.options));
+    const Ends c;
+    h.connect(c);
+    bool fired = false;
+    for (uint32_t i = 0; i < wait.text.size() && !fired; i++) {
+      fired = !h.data(c, i, wait.text.substr(i, 1));
+      EXPECT_EQ(fired, holds_at_once(at_once, i, wait.text.substr(0, i + 1))) << wait.options << i;
+    }
+    EXPECT_TRUE(fired) << wait.options;
+    EXPECT_LE(h.inspector().profile()->costs()[0].tries, wait.tries) << wait.options;
+  }
+}
+
+// Each of a thousand waits for so many bytes: another one costs nothing.
+TEST(WaitingRules, ManyOfThemCostAPacketNothing) {
+  std::string rules, text;
+  for (int i = 1000; i < 2000; i++) {
+    const std::string word = "word" + std::to_string(i);
+    rules +=
+        "drop tcp any any -> any any (content:\"" + word +
+        "\"; content:!\"nix\"; within:20000; isdataat:20000,relative; sid:" + std::to_string(i) +
+        ";)\n";
+    text += word;
+  }
+  InspectorOptions options;
+  options.profile = true;
+  Harness h(rules, options);
+  const Ends c;
+  h.connect(c);
+  h.data(c, 0, text);
+  const auto begun = static_cast<uint32_t>(text.size());
+  for (uint32_t i = 0; i < 300; i++) EXPECT_TRUE(h.data(c, begun + i, "."));
+  uint64_t tries = 0;
+  for (const auto& cost : h.inspector().profile()->costs()) tries += cost.tries;
+  EXPECT_EQ(tries, 1000u);
+}
+
+// All of its contents come with each segment, and again it takes too much.
+TEST(WaitingRules, ThatTookTooMuchAreLeftForAWhile) {
+  InspectorOptions options;
+  options.profile = true;
+  Harness h(about("content:\"key\"; content:\"a\"; content:\"b\"; within:60000; content:\"c\"; "
+                  "within:1; content:\"d\"; within:1; "),
+            options);
+  const Ends c;
+  h.connect(c);
+  const std::string decoys = "key c d " + std::string(1000, 'a') + std::string(1000, 'b');
+  h.data(c, 0, decoys);
+  auto at = static_cast<uint32_t>(decoys.size());
+  const std::string more = "key abdc " + std::string(91, '.');
+  for (size_t sent = 0; sent < 2 * kTooMuchBytes; sent += more.size()) {
+    h.data(c, at, more);
+    at += 100;
+  }
+  EXPECT_EQ(h.inspector().profile()->costs()[0].tries, 3u);
+  EXPECT_EQ(h.inspector().matcher().cost_limit_hits(), 3u);
+}
+
+// PCRE2's limit holds for one attempt, and this rule makes a hundred.
+TEST(WaitingRules, AttemptsThatTakePcreTooLongAreFew) {
+  Harness h(about("content:\"key\"; pcre:\"/^(a+)+b\\d/R\"; "));
+  const Ends c;
+  h.connect(c);
+  std::string text;
+  for (int i = 0; i < 100; i++) text += "key" + std::string(40, 'a') + "bx";
+  h.data(c, 0, text);
+  EXPECT_EQ(h.inspector().matcher().cost_limit_hits(), 1u);
+  EXPECT_LE(h.inspector().matcher().regex_limit_hits(), kMatchCostMax / kRegexLimitCost + 1);
+  EXPECT_GE(h.inspector().matcher().regex_limit_hits(), 1u);
+}
+
 }  // namespace
 }  // namespace sluice::inspect
