@@ -29,6 +29,8 @@ enum class Decision : uint8_t { kInspect, kPass, kDrop };
 struct FlowUser {
   std::unique_ptr<TcpInspection> tcp;  // from the first payload on
   std::unique_ptr<AppSession> app;
+  // Where the beginning was not seen, and somebody may yet turn out to be the client.
+  std::unique_ptr<OtherReading> other;
   std::unique_ptr<FlowNotes> notes;                    // from the first flowbit on
   std::unique_ptr<FlowClassification> classification;  // if rules ask for it
   std::unique_ptr<TcpWatch> watch;                     // if rules or events ask for it
@@ -60,12 +62,10 @@ struct FlowUser {
   bool drop_reported = false;
   bool error_reported = false;
   bool app_error_seen = false;
-  bool lacks_memory = false;     // for what its transactions would keep
-  uint8_t exceptions = 0;        // causes that it has met, by ExceptionCause
-  bool request_known = false;    // the first one: all of it has come
-  bool default_dropped = false;  // packets of it, because no rule passed them
-  // Where the beginning was not seen, and somebody may yet turn out to be the client.
-  std::unique_ptr<OtherReading> other;
+  bool lacks_memory = false;      // for what its transactions would keep
+  uint8_t exceptions = 0;         // causes that it has met, by ExceptionCause
+  bool request_known = false;     // the first one: all of it has come
+  bool default_dropped = false;   // packets of it, because no rule passed them
   bool beginning_unseen = false;  // TCP: there was no SYN first
   bool is_second = false;         // what stands here is the reading that came later
   bool read_twice = false;        // that one has found a protocol: rules are asked in both readings

@@ -62,9 +62,9 @@ struct StreamSearch {
 struct StreamInspection : StreamSearch {
   explicit StreamInspection(const StreamPool& pool) : stream(pool) {}
 
-  TcpStream stream;
-  std::optional<uint32_t> fin;  // the sequence number of its end
   bool ended = false;           // there: nothing honest comes behind it
+  std::optional<uint32_t> fin;  // the sequence number of its end
+  TcpStream stream;
 
   // Takes as little memory as it can; nothing is forgotten.
   void rest();
