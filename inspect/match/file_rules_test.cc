@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rules about files, where a request and its response both have one.
+// Rules about files.
+#include <algorithm>
+
 #include "inspect/match/test_harness.h"
 
 namespace sluice::inspect {
@@ -45,6 +47,65 @@ TEST(FileRulesBothWays, ARuleIsAboutTheFileOfItsDirection) {
 TEST(FileRulesBothWays, WhatOnlyRequestsHaveIsMissedOnce) {
   for (const std::string buffer : {"http.referer", "http.user_agent"})
     EXPECT_EQ(alerts_of_two_files(buffer + "; absent;"), std::vector<int>{2}) << buffer;
+}
+
+// The end of the file answers both.
+TEST(FileRules, SizeTogetherWithWhatNeedsTheEndOfTheBytes) {
+  Harness h(
+      "alert http any any -> any any (file.data; content:\"MZ\"; startswith; "
+      "content:!\"DOS mode\"; filesize:<100; sid:1;)\n"
+      "alert http any any -> any any (file.data; content:\"data\"; endswith; filesize:12; "
+      "sid:2;)\n"
+      "alert http any any -> any any (file.data; to_uppercase; content:\"FILE\"; filesize:12; "
+      "sid:3;)\n"
+      "alert http any any -> any any (file.data; content:\"data\"; endswith; filesize:>12; "
+      "sid:4;)\n");
+  const Ends web;
+  h.connect(web);
+  h.data(web, 0, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  const std::string header = "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nMZ file ";
+  h.send(tcp(web.turned(), kAck, 5001, 1028, header));
+  EXPECT_TRUE(h.alerts().empty());
+  h.send(tcp(web.turned(), kAck, static_cast<uint32_t>(5001 + header.size()), 1028, "data"));
+  Sids alerts = h.alerts();
+  std::ranges::sort(alerts);
+  EXPECT_EQ(alerts, (Sids{1, 2, 3}));
+}
+
+// "evil" is where the first piece ends, not the body.
+TEST(FileRules, APatternThatSpeaksOfTheEndWaitsForIt) {
+  Harness h(
+      "alert http any any -> any any (file.data; pcre:\"/evil$/\"; sid:1;)\n"
+      "alert http any any -> any any (file.data; pcre:\"/evil\\b/\"; sid:2;)\n"
+      "alert http any any -> any any (file.data; content:\"evil\"; pcre:\"/^(?!ish)/R\"; sid:3;)\n"
+      "alert http any any -> any any (file.data; pcre:\"/evil([^i]|$)/\"; sid:4;)\n"
+      "alert http any any -> any any (file.data; pcre:\"/xevil/\"; sid:5;)\n"
+      "alert http any any -> any any (file.data; pcre:\"/ish$/\"; sid:6;)\n");
+  const Ends web;
+  h.connect(web);
+  h.data(web, 0, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  const std::string header = "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nxevil";
+  h.send(tcp(web.turned(), kAck, 5001, 1028, header));
+  EXPECT_EQ(h.alerts(), Sids{5});
+  h.send(tcp(web.turned(), kAck, static_cast<uint32_t>(5001 + header.size()), 1028, "ish"));
+  EXPECT_EQ(h.alerts(), (Sids{5, 6}));
+}
+
+// A size that nobody has seen is not below a bound.
+TEST(FileRules, ABrokenOffFileHasAtLeastWhatWasSeen) {
+  Harness h(
+      "alert http any any -> any any (http.uri; content:\"/\"; filesize:<100; sid:1;)\n"
+      "alert http any any -> any any (filesize:>5; sid:2;)\n"
+      "alert http any any -> any any (filesize:>8; sid:3;)\n"
+      "alert http any any -> any any (filesize:1<>100; sid:4;)\n");
+  const Ends web;
+  h.connect(web);
+  h.data(web, 0, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  const std::string part = "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nMZ file ";
+  h.send(tcp(web.turned(), kAck, 5001, 1028, part));
+  h.send(
+      tcp(web.turned(), kAck | tunnels::kTcpFin, static_cast<uint32_t>(5001 + part.size()), 1028));
+  EXPECT_EQ(h.alerts(), (Sids{2}));
 }
 
 }  // namespace
