@@ -28,8 +28,6 @@ bool moves(const BufferMatch& match) {
 bool asks_for_end(const BufferMatch& match) {
   if (const auto* content = std::get_if<Content>(&match)) return content->negated || content->ends;
   if (const auto* jump = std::get_if<ByteJump>(&match)) return jump->from == ByteJump::From::kEnd;
-  if (const auto* pcre = std::get_if<Pcre>(&match))
-    return pcre->negated || pcre->regex.asks_for_end();
   return is_negated(match) || std::holds_alternative<BufferSize>(match) ||
          std::holds_alternative<DatasetTest>(match);
 }

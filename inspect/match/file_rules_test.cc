@@ -72,25 +72,6 @@ TEST(FileRules, SizeTogetherWithWhatNeedsTheEndOfTheBytes) {
   EXPECT_EQ(alerts, (Sids{1, 2, 3}));
 }
 
-// "evil" is where the first piece ends, not the body.
-TEST(FileRules, APatternThatSpeaksOfTheEndWaitsForIt) {
-  Harness h(
-      "alert http any any -> any any (file.data; pcre:\"/evil$/\"; sid:1;)\n"
-      "alert http any any -> any any (file.data; pcre:\"/evil\\b/\"; sid:2;)\n"
-      "alert http any any -> any any (file.data; content:\"evil\"; pcre:\"/^(?!ish)/R\"; sid:3;)\n"
-      "alert http any any -> any any (file.data; pcre:\"/evil([^i]|$)/\"; sid:4;)\n"
-      "alert http any any -> any any (file.data; pcre:\"/xevil/\"; sid:5;)\n"
-      "alert http any any -> any any (file.data; pcre:\"/ish$/\"; sid:6;)\n");
-  const Ends web;
-  h.connect(web);
-  h.data(web, 0, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-  const std::string header = "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nxevil";
-  h.send(tcp(web.turned(), kAck, 5001, 1028, header));
-  EXPECT_EQ(h.alerts(), Sids{5});
-  h.send(tcp(web.turned(), kAck, static_cast<uint32_t>(5001 + header.size()), 1028, "ish"));
-  EXPECT_EQ(h.alerts(), (Sids{5, 6}));
-}
-
 // A size that nobody has seen is not below a bound.
 TEST(FileRules, ABrokenOffFileHasAtLeastWhatWasSeen) {
   Harness h(

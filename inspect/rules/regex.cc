@@ -24,39 +24,6 @@ uint32_t pcre2_options(const Regex::Options& options) {
   return out;
 }
 
-// The position behind a class of characters that begins at `at` (pcre2pattern, "SQUARE BRACKETS").
-size_t behind_class(std::string_view pattern, size_t at) {
-  constexpr size_t kNone = std::string_view::npos;
-  at += pattern.substr(at).starts_with("[^") ? 2 : 1;
-  // A bracket at the beginning is one of the characters.
-  for (const size_t first = at; at < pattern.size() && (pattern[at] != ']' || at == first); at++) {
-    const size_t named = pattern.substr(at).starts_with("[:") ? pattern.find(":]", at) : kNone;
-    if (pattern[at] == '\\') at++;
-    if (named != kNone) at = named + 1;
-  }
-  return at + 1;
-}
-
-// Ends and borders, what must not follow, and groups and repetitions that keep what they took
-// (pcre2pattern, "CIRCUMFLEX AND DOLLAR", "ASSERTIONS", "ATOMIC GROUPING").
-bool says_what_follows(std::string_view pattern) {
-  const auto is_one_of = [](char c, std::string_view set) {
-    return set.find(c) != std::string_view::npos;
-  };
-  bool repeated = false;
-  for (size_t at = 0; at < pattern.size();) {
-    const char c = pattern[at];
-    const auto rest = pattern.substr(at);
-    if (c == '$' || (c == '+' && repeated)) return true;
-    for (const std::string_view group : {"(?!", "(?>", "(?(", "(*"})
-      if (rest.starts_with(group)) return true;
-    if (c == '\\' && rest.size() > 1 && is_one_of(rest[1], "bBzZRX")) return true;
-    repeated = is_one_of(c, "*+?}");
-    at = c == '[' ? behind_class(pattern, at) : at + (c == '\\' ? 2 : 1);
-  }
-  return false;
-}
-
 }  // namespace
 
 struct RegexScratch::Parts {
@@ -107,7 +74,7 @@ Result<Regex> Regex::compile(std::string_view pattern, const Options& options) {
   auto owned = std::make_shared<const Code>(code);
   // A pattern that the JIT cannot take runs in the interpreter, with the same limits.
   (void)pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
-  return Regex(std::move(owned), says_what_follows(pattern));
+  return Regex(std::move(owned));
 }
 
 std::optional<Regex::Match> Regex::find(std::span<const uint8_t> subject, size_t start,

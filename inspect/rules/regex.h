@@ -53,10 +53,6 @@ class Regex {
 
   static Result<Regex> compile(std::string_view pattern, const Options& options);
 
-  // Whether more bytes behind may undo a match: it says what is not there or where the end is, or
-  // does not give back what it took. True also for some patterns of which that cannot be.
-  bool asks_for_end() const { return asks_for_end_; }
-
   // The first match that begins at `start` or later. `not_begin`: the subject's first byte is no
   // line start, because bytes before it are gone.
   std::optional<Match> find(std::span<const uint8_t> subject, size_t start, bool not_begin,
@@ -64,10 +60,8 @@ class Regex {
 
  private:
   struct Code;
-  Regex(std::shared_ptr<const Code> code, bool asks_for_end)
-      : code_(std::move(code)), asks_for_end_(asks_for_end) {}
+  explicit Regex(std::shared_ptr<const Code> code) : code_(std::move(code)) {}
   std::shared_ptr<const Code> code_;
-  bool asks_for_end_;
 };
 
 }  // namespace sluice::inspect

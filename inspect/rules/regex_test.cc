@@ -30,23 +30,6 @@ TEST(Regex, OptionsMeanWhatTheirLettersSay) {
   EXPECT_EQ(find("a+", {.ungreedy = true}, "aaa")->end, 1u);
 }
 
-TEST(Regex, TellsWhatMoreBytesMayUndo) {
-  for (const char* pattern : {"a$", "a\\b", "a\\B", "a\\Z", "a\\z", "a(?!b)", "a(?=$)", "a(?>b?)c",
-                              "a?+b", "a*+b", "ab++c", "a{2}+", "[^]$]$", "[[:alpha:]]$", "[\\]]$",
-                              "(?(?=a)b|c)", "(*COMMIT)a", "\\\\$", "a|b$"}) {
-    const auto regex = Regex::compile(pattern, {});
-    ASSERT_TRUE(regex) << pattern << ": " << regex.error().text();
-    EXPECT_TRUE(regex->asks_for_end()) << pattern;
-  }
-  for (const char* pattern :
-       {"a\\$", "a+", "a+?b", "[$]", "[]$]", "[^]$]", "[[:alpha:]$]", "[\\]$]", "[a\\b]", "a(?=b)",
-        "a(?:b|c)", "a\\++b", "(?<=x)a", "(?i)a", "", "\\\\b", "a{2,}"}) {
-    const auto regex = Regex::compile(pattern, {});
-    ASSERT_TRUE(regex) << pattern << ": " << regex.error().text();
-    EXPECT_FALSE(regex->asks_for_end()) << pattern;
-  }
-}
-
 TEST(Regex, StartsWhereItIsTold) {
   EXPECT_EQ(find("a", {}, "abca", 1)->begin, 3u);
   EXPECT_FALSE(find("a", {}, "abc", 4));
