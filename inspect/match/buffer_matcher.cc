@@ -140,9 +140,7 @@ BufferMatcher::Outcome BufferMatcher::run_step(Rest rest, const Pcre& pcre, uint
   while (true) {
     cost_ += 1 + static_cast<uint32_t>(subject.size() / 64);
     if (cost_ > kMatchCostMax) return Outcome::kNever;
-    const uint64_t limit_hits = scratch_.limit_hits;
     const auto match = pcre.regex.find(subject, from, not_begin, scratch_);
-    if (scratch_.limit_hits != limit_hits) cost_ += kRegexLimitCost;
     if (pcre.negated) return match ? Outcome::kNo : run(rest.next(), previous);
     if (!match) return Outcome::kNo;
     const Outcome outcome = run(rest.next(), subject_start + match->end);

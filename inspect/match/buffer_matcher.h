@@ -20,8 +20,6 @@ namespace sluice::inspect {
 // Of one rule against one buffer, in searches plus 64-byte blocks searched; over it the rule counts
 // as not matched, and is counted. About a millisecond.
 inline constexpr uint32_t kMatchCostMax = 300'000;
-// ... of it what one attempt with a regular expression takes that runs into PCRE2's limit.
-inline constexpr uint32_t kRegexLimitCost = 100'000;
 
 // Bytes with the position of the first one in the buffer (0) or in the stream.
 struct Payload {

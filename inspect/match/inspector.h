@@ -217,7 +217,6 @@ class Inspector {
   void ask_stream_rules(const Current& current, StreamInspection& side, size_t searched);
   void remember_candidates(const Current& current, StreamInspection& side);
   void try_pending(const Current& current, StreamInspection& side, size_t searched);
-  void note_missing(const StreamInspection& side, StreamInspection::Pending& pending, bool asked);
   void inspect_application(const Current& current, StreamInspection& side,
                            std::span<const uint8_t> piece);
   static void forget_what_meant_nothing(FlowUser& user);
@@ -231,6 +230,7 @@ class Inspector {
     bool second_reading;  // of the flow
   };
   Tried try_in_stream(const Current& current, StreamInspection& side, uint32_t index);
+  void note_missing(const StreamInspection& side, StreamInspection::Pending& pending, Tried tried);
   void note_fired(StreamInspection& side, const CompiledRule& compiled);
   void try_refused(const Current& current);
   void inspect_payload(const Current& current);

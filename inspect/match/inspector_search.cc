@@ -27,7 +27,7 @@ bool may_hold_now(const BufferPlan& plan, const StreamInspection& side,
     case StreamInspection::kUnasked:
       return true;
     case StreamInspection::kTooMuch:
-      return side.stream.next() >= pending.due;
+      return plan.may_come_to_hold(window, searched);
     case BufferPlan::kNothing:
       return side.stream.next() >= pending.due || plan.has_more_of_a_content(window, searched);
     default:
@@ -104,9 +104,9 @@ void Inspector::try_pending(const Current& current, StreamInspection& side, size
     const BufferPlan& plan = *engine_->rule(pending.rule).payload_plan();
     if (!may_hold_now(plan, side, pending, searched)) return false;
     const Tried tried = try_in_stream(current, side, pending.rule);
+    if (tried == Tried::kYes) return true;
     if (tried == Tried::kRefused) refused_.push_back({pending.rule, true, current.second_reading});
-    if (tried == Tried::kRefused || tried == Tried::kYes) return true;
-    note_missing(side, pending, tried != Tried::kNotAsked);
+    note_missing(side, pending, tried);
     return false;
   };
   for (const bool anew : {false, true}) {
@@ -117,12 +117,12 @@ void Inspector::try_pending(const Current& current, StreamInspection& side, size
 }
 
 // Once nothing is missing that stays so: what counts is what comes.
+// What a note refused holds again when one of its contents comes again.
 void Inspector::note_missing(const StreamInspection& side, StreamInspection::Pending& pending,
-                             bool asked) {
-  const BufferMatcher& matcher = check_.matcher();
-  if (asked && matcher.over_limit()) {
-    pending.missing = StreamInspection::kTooMuch;
-    pending.due = side.stream.next() + kTooMuchBytes;
+                             Tried tried) {
+  if (tried == Tried::kRefused) {
+    pending.missing = BufferPlan::kNothing;
+    pending.due = BufferMatcher::kNowhere;
     return;
   }
   if (pending.missing < StreamInspection::kTooMuch || pending.missing == StreamInspection::kUnknown)
@@ -130,7 +130,11 @@ void Inspector::note_missing(const StreamInspection& side, StreamInspection::Pen
   else
     pending.missing = BufferPlan::kNothing;
   if (pending.missing != BufferPlan::kNothing) return;
-  if (!asked) pending.missing = StreamInspection::kUnasked;
+  const BufferMatcher& matcher = check_.matcher();
+  if (tried == Tried::kNotAsked)
+    pending.missing = StreamInspection::kUnasked;
+  else if (matcher.over_limit())
+    pending.missing = StreamInspection::kTooMuch;
   pending.due = matcher.may_hold_at();
 }
 
@@ -158,8 +162,8 @@ void Inspector::note_fired(StreamInspection& side, const CompiledRule& compiled)
 }
 
 // All that the packet says is noted now, whichever rule stands first. What is noted later is not
-// about these bytes: a rule that was searched for waits no longer; another one would meet them with
-// the next piece.
+// about these bytes: a rule that was searched for waits for more of its contents; another one would
+// meet them with the next piece.
 void Inspector::try_refused(const Current& current) {
   const auto try_again = [&](const Current& reading) {
     StreamInspection& side = reading.flow.user.tcp->sides[reading.side()];

@@ -15,10 +15,6 @@ namespace sluice::inspect {
 // Rules that matched in one direction of a connection and may match again further on.
 inline constexpr size_t kFiredMax = 64;
 
-// A rule that took too much to try is not tried again before so many more bytes have come: with
-// each of them it would take as much.
-inline constexpr uint64_t kTooMuchBytes = 4096;
-
 // How far one direction has been searched.
 struct StreamSearch {
   // A rule whose fast pattern occurred but whose other contents have not yet. There are at most as
@@ -32,7 +28,7 @@ struct StreamSearch {
   // ... or BufferPlan::kNothing.
   static constexpr uint8_t kUnknown = UINT8_MAX - 1;
   static constexpr uint8_t kUnasked = UINT8_MAX - 2;  // nothing, but the rule has not been asked
-  static constexpr uint8_t kTooMuch = UINT8_MAX - 3;  // nobody knows: until `due` nothing helps
+  static constexpr uint8_t kTooMuch = UINT8_MAX - 3;  // nothing, but the rule took too much to try
   struct Fired {
     uint64_t rule;   // Rule::id(): it holds over a reload
     uint64_t until;  // bytes before this position belong to a match that was reported

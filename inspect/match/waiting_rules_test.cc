@@ -80,6 +80,22 @@ TEST(WaitingRules, AskForTheStateWhenTheLastContentComes) {
   }
 }
 
+// When it comes again, too; the first one is still there.
+TEST(WaitingRules, AskForTheStateWhenAContentComesAgain) {
+  for (const char* options :
+       {"content:\"evil\"; content:\"bad\"; ", "content:\"evil\"; content:\"bad\"; distance:0; ",
+        "content:\"evil\"; pcre:\"/bad/R\"; content:\"bad\"; "}) {
+    for (const State& state : kStates) {
+      Harness h(rules_of(state, "", options));
+      const Ends c;
+      uint32_t at = begin(h, c);
+      EXPECT_TRUE(h.data(c, at, "evil bad "));
+      EXPECT_TRUE(h.data(c, at + 9, "comes"));
+      EXPECT_FALSE(h.data(c, at + 14, "bad")) << state.asks << options;
+    }
+  }
+}
+
 // Whichever of them stands first, and whatever the other one looks at.
 TEST(WaitingRules, FindWhatAnotherRuleNotesOfTheSamePacket) {
   const std::string check =
@@ -224,38 +240,34 @@ TEST(WaitingRules, ManyOfThemCostAPacketNothing) {
   EXPECT_EQ(tries, 1000u);
 }
 
-// All of its contents come with each segment, and again it takes too much.
-TEST(WaitingRules, ThatTookTooMuchAreLeftForAWhile) {
+// What is not one of its contents does not have it tried; what it missed does, whatever it took.
+TEST(WaitingRules, ThatTookTooMuchMissNothing) {
   InspectorOptions options;
   options.profile = true;
-  Harness h(about("content:\"key\"; content:\"a\"; content:\"b\"; within:60000; content:\"c\"; "
-                  "within:1; content:\"d\"; within:1; "),
+  Harness h(about("content:\"AAAA\"; content:\"BBBB\"; within:6000; content:\"CCCC\"; within:10; "),
             options);
   const Ends c;
   h.connect(c);
-  const std::string decoys = "key c d " + std::string(1000, 'a') + std::string(1000, 'b');
-  h.data(c, 0, decoys);
-  auto at = static_cast<uint32_t>(decoys.size());
-  const std::string more = "key abdc " + std::string(91, '.');
-  for (size_t sent = 0; sent < 2 * kTooMuchBytes; sent += more.size()) {
-    h.data(c, at, more);
-    at += 100;
-  }
-  EXPECT_EQ(h.inspector().profile()->costs()[0].tries, 3u);
-  EXPECT_EQ(h.inspector().matcher().cost_limit_hits(), 3u);
+  std::string text;
+  for (int i = 0; i < 300; i++) text += "AAAA";
+  for (int i = 0; i < 40; i++) text += "BBBB";
+  EXPECT_TRUE(h.data(c, 0, text));
+  EXPECT_EQ(h.inspector().matcher().cost_limit_hits(), 1u);
+  auto at = static_cast<uint32_t>(text.size());
+  for (int i = 0; i < 100; i++) EXPECT_TRUE(h.data(c, at++, "."));
+  EXPECT_EQ(h.inspector().profile()->costs()[0].tries, 1u);
+  EXPECT_FALSE(h.data(c, at, "AAAA BBBB CCCC"));
 }
 
-// PCRE2's limit holds for one attempt, and this rule makes a hundred.
-TEST(WaitingRules, AttemptsThatTakePcreTooLongAreFew) {
-  Harness h(about("content:\"key\"; pcre:\"/^(a+)+b\\d/R\"; "));
+// PCRE2's limit is one of each attempt: what is behind decoys is found.
+TEST(WaitingRules, DecoysOnWhichAPatternGivesUpHideNothing) {
+  Harness h(about("content:\"PPPP\"; pcre:\"/^(q+)+z/R\"; content:\"ZZZZ\"; within:4; "));
   const Ends c;
   h.connect(c);
   std::string text;
-  for (int i = 0; i < 100; i++) text += "key" + std::string(40, 'a') + "bx";
-  h.data(c, 0, text);
-  EXPECT_EQ(h.inspector().matcher().cost_limit_hits(), 1u);
-  EXPECT_LE(h.inspector().matcher().regex_limit_hits(), kMatchCostMax / kRegexLimitCost + 1);
-  EXPECT_GE(h.inspector().matcher().regex_limit_hits(), 1u);
+  for (int i = 0; i < 3; i++) text += "PPPP" + std::string(40, 'q') + "y ";
+  EXPECT_FALSE(h.data(c, 0, text + "PPPPqqzZZZZ"));
+  EXPECT_EQ(h.inspector().matcher().regex_limit_hits(), 3u);
 }
 
 }  // namespace
