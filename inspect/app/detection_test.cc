@@ -230,6 +230,12 @@ TEST_F(DetectionTest, BehindTheHeaderOfAProxyEverythingIsSeen) {
       feed(kDown, "220 mail.example ESMTP\r\n", piece);
       feed(kUp, "MAIL FROM:<evil@a>\r\n", piece);
       EXPECT_EQ(all("smtp.mail_from"), Texts{"<evil@a>"}) << header << piece;
+      again(true, 80);
+      feed(kDown, "SSH-2.0-x\r\n");
+      feed(kUp, header + request, piece);
+      if (header.size() < kProbeBytesMax) {
+        EXPECT_EQ(all("http.uri"), Texts{"/attack"}) << "behind a greeting" << header << piece;
+      }
       again(true, 443);
       feed(kUp, header, piece);
       feed(kUp, std::string("\x16\3\1\0\5\1", 6), piece);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "inspect/app/proxy_header.h"
 #include "inspect/app/session.h"
 
 namespace sluice::inspect {
@@ -53,6 +54,13 @@ void AppSession::verified(Direction direction) {
 
 AppSession::Others AppSession::others(Direction direction, std::span<const uint8_t> bytes) const {
   Others out;
+  if (direction == Direction::kToServer) {
+    const ProxyHeader header = proxy_header(bytes);
+    const bool goes_on = header.is == Probe::kYes && header.length >= bytes.size();
+    out.maybe = out.maybe_soon = header.is == Probe::kMore || goes_on;
+    if (goes_on) return out;
+    if (header.is == Probe::kYes) bytes = bytes.subspan(header.length);
+  }
   for (const ProtocolEntry& entry : protocols_) {
     if (!entry.tcp || &entry == verifying_->entry) continue;
     const Probe answer = entry.probe(direction, bytes, server_port_);
