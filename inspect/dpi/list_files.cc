@@ -67,8 +67,11 @@ std::string_view without_quotes(std::string_view text) {
   return text;
 }
 
+// As in a DNS message, where other alphabets are written in ASCII (RFC 5890); other bytes lead
+// nDPI's search automaton outside of its tables.
 bool is_name(std::string_view text) {
-  return !text.empty() && text.find_first_of("\" \t") == std::string_view::npos;
+  return !text.empty() &&
+         std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~' && c != '"'; });
 }
 
 std::string mask_line_error(std::string_view line) {
@@ -185,7 +188,7 @@ std::string list_line_error(ListKind kind, std::string_view line) {
     case ListKind::kCategories:
       return category_line_error(line);
     case ListKind::kRiskyDomains:
-      return is_name(line) && line.size() <= kRiskyLineMax ? "" : "is no domain";
+      return is_name(line) && line.size() <= kRiskyLineMax ? "" : "is no domain in ASCII";
     case ListKind::kJa3:
       return is_hex(digest_in(kind, line), 32) ? "" : "does not begin with an MD5 in hex";
     case ListKind::kSha1:
