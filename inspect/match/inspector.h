@@ -244,18 +244,21 @@ class Inspector {
 
   std::shared_ptr<const Engine> engine_;
   const InspectorOptions options_;
-  const Frame* frame_ = nullptr;  // of the packet in hand
+  int64_t now_us_ = 0;
+  // Of the packet in hand.
+  const Frame* frame_ = nullptr;
+  int depth_ = 0;                  // tunnels around it
+  bool payload_searched_ = false;  // together with the bytes that it has added to its stream
+  bool classified_ = false;        // nDPI has seen it
+  std::vector<Refused> refused_;   // by what rules have noted before its end
+
   InspectorCounters counters_;
   Reports reports_;
   PrefilterScratch scratch_;
   Candidates candidates_;
-  Candidates stream_candidates_;   // of the bytes that the packet in hand has added to its stream
-  std::vector<Refused> refused_;   // by what rules have noted before the end of the packet in hand
-  bool payload_searched_ = false;  // together with those bytes
-  bool classified_ = false;        // nDPI has seen the packet in hand
+  Candidates stream_candidates_;  // of the bytes that the packet in hand has added to its stream
   RuleCheck check_;
   Defragmenter defragmenter_;  // of packets by themselves and of those in tunnels
-  int depth_ = 0;              // tunnels around the packet in hand
   StreamBudget budget_;
   AppBudget app_budget_;
   StreamCounters stream_counters_;
@@ -265,7 +268,6 @@ class Inspector {
   std::optional<LatencyGuard> guard_;
   TransactionInspection transactions_;
   Verdicts verdicts_;
-  int64_t now_us_ = 0;
   Flows flows_;  // last: its flows use the members above
 };
 
