@@ -101,7 +101,8 @@ TEST(FlowKey, EveryFieldCounts) {
     flow_key_from_tuple(&key, &t);
     for (size_t byte = 0; byte < offsetof(flow_key, zero); byte++) {
       if (byte == offsetof(flow_key, version)) continue;
-      if (key.version == 4 && byte >= offsetof(flow_key, rest) && byte < offsetof(flow_key, port)) continue;
+      if (key.version == 4 && byte >= offsetof(flow_key, rest) && byte < offsetof(flow_key, port))
+        continue;
       flow_key other = key;
       reinterpret_cast<uint8_t*>(&other)[byte] ^= 1;
       EXPECT_FALSE(flow_key_equal(&key, &other)) << byte;

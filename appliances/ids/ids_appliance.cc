@@ -109,7 +109,7 @@ std::shared_ptr<StatsLog> make_stats_log(const IdsOptions& options) {
   return std::make_shared<StatsLog>(options.stats, events.sensor_name);
 }
 
-Result<std::unique_ptr<IdsAppliance>> make_ids(std::shared_ptr<const inspect::Engine> engine,
+Result<std::unique_ptr<IdsAppliance>> make_ids(const std::shared_ptr<const inspect::Engine>& engine,
                                                const IdsOptions& options, inspect::Sink& eve,
                                                std::shared_ptr<StatsLog> stats) {
   if (!stats) stats = make_stats_log(options);
@@ -120,7 +120,7 @@ Result<std::unique_ptr<IdsAppliance>> make_ids(std::shared_ptr<const inspect::En
 
 Result<std::unique_ptr<IdsAppliance>> make_ids(const IdsOptions& options, inspect::Sink& eve) {
   SLUICE_TRY(auto engine, load_rules(options));
-  return make_ids(std::move(engine), options, eve);
+  return make_ids(engine, options, eve);
 }
 
 }  // namespace sluice::ids

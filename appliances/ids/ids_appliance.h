@@ -65,7 +65,7 @@ std::shared_ptr<StatsLog> make_stats_log(const IdsOptions& options);
 
 // One worker's appliance. `eve` gets its events; it must outlive the appliance. Without `stats` it
 // has a log of its own.
-Result<std::unique_ptr<IdsAppliance>> make_ids(std::shared_ptr<const inspect::Engine> engine,
+Result<std::unique_ptr<IdsAppliance>> make_ids(const std::shared_ptr<const inspect::Engine>& engine,
                                                const IdsOptions& options, inspect::Sink& eve,
                                                std::shared_ptr<StatsLog> stats = nullptr);
 // With an engine of its own.
