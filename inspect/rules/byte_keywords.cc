@@ -127,7 +127,7 @@ Result<> apply_byte_test(RuleDraft& draft, std::string_view value) {
     if (!known) return not_known(parts[i]);
   }
   SLUICE_TRY_VOID(check_reader(test.read));
-  return draft.add(std::move(test));
+  return draft.add(test);
 }
 
 Result<> read_jump_option(const RuleDraft& draft, std::string_view option, ByteJump& jump) {
@@ -163,7 +163,7 @@ Result<> apply_byte_jump(RuleDraft& draft, std::string_view value) {
   // No bytes: the jump is by post_offset alone.
   if (jump.read.count.variable || jump.read.count.value != 0)
     SLUICE_TRY_VOID(check_reader(jump.read));
-  return draft.add(std::move(jump));
+  return draft.add(jump);
 }
 
 // count, offset, name, ...
@@ -187,7 +187,7 @@ Result<> apply_byte_extract(RuleDraft& draft, std::string_view value) {
     }
   }
   SLUICE_TRY_VOID(check_reader(extract.read));
-  return draft.add(std::move(extract));
+  return draft.add(extract);
 }
 
 Result<ByteMath::Op> math_op(std::string_view text) {
@@ -236,7 +236,7 @@ Result<> apply_byte_math(RuleDraft& draft, std::string_view value) {
     return fail("divides by 0");
   SLUICE_TRY(math.variable, new_variable(draft, result));
   SLUICE_TRY_VOID(check_reader(math.read));
-  return draft.add(std::move(math));
+  return draft.add(math);
 }
 
 // [!]N[, relative][, rawbytes]

@@ -134,8 +134,9 @@ Result<uint32_t> protocol_number(std::string_view text) {
 
 Result<> apply_ip_proto(RuleDraft& draft, std::string_view value) {
   const char sign = value.empty() ? ' ' : value.front();
-  const bool signed_ = sign == '!' || sign == '<' || sign == '>';
-  SLUICE_TRY(const uint32_t number, protocol_number(trimmed_option(value.substr(signed_ ? 1 : 0))));
+  const bool has_sign = sign == '!' || sign == '<' || sign == '>';
+  SLUICE_TRY(const uint32_t number,
+             protocol_number(trimmed_option(value.substr(has_sign ? 1 : 0))));
   SizeRange range{number, number};
   if (sign == '!') range.outside = true;
   if (sign == '<') range = {0, number == 0 ? 0 : number - 1};
