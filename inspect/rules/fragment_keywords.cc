@@ -3,22 +3,17 @@
 // about fragments as they come, too, which are no packets for any other.
 #include <algorithm>
 
-#include "inspect/rules/condition.h"
 #include "inspect/rules/keywords.h"
+#include "inspect/rules/packet_condition.h"
 
 namespace sluice::inspect {
 namespace {
 
 template <class Test>
-class FragmentCondition final : public Condition {
+class FragmentCondition final : public PacketCondition<Test> {
  public:
-  explicit FragmentCondition(Test test) : test_(std::move(test)) {}
-  bool holds(const RuleContext& context) const override { return test_(context.view); }
-  bool about_packet() const override { return true; }
+  using PacketCondition<Test>::PacketCondition;
   bool about_fragment() const override { return true; }
-
- private:
-  const Test test_;
 };
 
 template <class Test>
@@ -26,8 +21,6 @@ Result<> require(RuleDraft& draft, Test test) {
   draft.rule.conditions.push_back(std::make_shared<FragmentCondition<Test>>(std::move(test)));
   return {};
 }
-
-bool is_v4(const PacketView& view) { return view.packet.tuple.version == 4; }
 
 // [*+!] and some of M, D, R. As with `flags`: any of them, these and maybe others, not all of them.
 Result<> apply_fragbits(RuleDraft& draft, std::string_view value) {
@@ -42,7 +35,8 @@ Result<> apply_fragbits(RuleDraft& draft, std::string_view value) {
     if (bit == std::end(kBits)) return fail(std::string("'") + c + "' is not one of M, D and R");
     wanted |= bit->second;
   }
-  return require(draft, [wanted, how](const PacketView& view) {
+  return require(draft, [wanted, how](const RuleContext& context) {
+    const PacketView& view = context.view;
     if (!is_v4(view)) return false;
     const auto bits = static_cast<uint8_t>(view.ip[6] & kAll);
     if (how == '*') return (bits & wanted) != 0;
@@ -56,7 +50,8 @@ Result<> apply_fragbits(RuleDraft& draft, std::string_view value) {
 Result<> apply_fragoffset(RuleDraft& draft, std::string_view value) {
   constexpr uint32_t kMost = 0x1fff;
   SLUICE_TRY(const SizeRange range, size_range(value, kMost));
-  return require(draft, [range](const PacketView& view) {
+  return require(draft, [range](const RuleContext& context) {
+    const PacketView& view = context.view;
     if (is_v4(view)) return range.contains(tunnels::load_be16(&view.ip[6]) & kMost);
     if (!(view.packet.flags & tunnels::kPacketFragment)) return false;
     return range.contains(tunnels::load_be16(&view.ip[view.packet.l4_offset - 6]) >> 3);

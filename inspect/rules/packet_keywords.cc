@@ -5,23 +5,12 @@
 #include <array>
 #include <charconv>
 
-#include "inspect/rules/condition.h"
 #include "inspect/rules/keywords.h"
+#include "inspect/rules/packet_condition.h"
 #include "inspect/stream/tcp_options.h"
 
 namespace sluice::inspect {
 namespace {
-
-template <class Test>
-class PacketCondition final : public Condition {
- public:
-  explicit PacketCondition(Test test) : test_(std::move(test)) {}
-  bool holds(const RuleContext& context) const override { return test_(context); }
-  bool about_packet() const override { return true; }
-
- private:
-  const Test test_;
-};
 
 template <class Test>
 Result<> require(RuleDraft& draft, Test test) {
@@ -29,7 +18,6 @@ Result<> require(RuleDraft& draft, Test test) {
   return {};
 }
 
-bool is_v4(const PacketView& view) { return view.packet.tuple.version == 4; }
 std::span<const uint8_t> transport(const PacketView& view) {
   return view.ip.subspan(view.packet.l4_offset);
 }
