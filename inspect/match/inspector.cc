@@ -183,9 +183,11 @@ Verdict Inspector::decide(Current& current, Responses& responses) {
   return app_fails(current) ? after_app_error(current, verdict, responses) : verdict;
 }
 
-// No receiver takes it, so it begins no flow and is none's; rules may speak of it as if it were.
+// No receiver takes it, so it begins no flow and is none's; rules may speak of it as if it were. A
+// flood of such packets costs nothing more where none does.
 Verdict Inspector::after_wrong_checksum(const PacketView& view, int64_t time_us,
                                         Responses& responses) {
+  if (engine_->stream_event_rules().empty()) return verdicts_.drop_by_checksum(view, time_us);
   Flows::Record none;
   none.to_server = view.packet.tuple;
   Flows::Record* const known = flows_.find(view.packet.tuple, space_of(frame_->vlans, depth_));
