@@ -8,9 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "inspect/app/app_session_for_test.h"
 #include "inspect/app/dns_for_test.h"
-#include "inspect/app/recording_sink_for_test.h"
-#include "inspect/app/session.h"
 
 namespace sluice::inspect {
 namespace {
@@ -18,30 +17,14 @@ namespace {
 constexpr Direction kUp = Direction::kToServer;
 constexpr Direction kDown = Direction::kToClient;
 
-class DetectionTest : public ::testing::Test {
+class DetectionTest : public AppSessionTest {
  protected:
-  void feed(Direction direction, std::string_view text, size_t piece = SIZE_MAX) {
-    for (; !text.empty(); text.remove_prefix(std::min(piece, text.size())))
-      session_->feed(direction, bytes_of(text.substr(0, piece)), sink_);
-  }
-  void again(bool tcp, uint16_t port) {
-    session_ = std::make_unique<AppSession>(tcp, port);
-    sink_ = RecordingSink();
-  }
-  // Of all transactions.
-  std::vector<std::string> all(std::string_view name) const {
-    return sink_.get_all(Recorded::kBuffer, name);
-  }
-
   // What was noticed of the two directions together.
   std::vector<std::string> told() const {
     std::vector<std::string> events = sink_.events();
     std::erase_if(events, [](const std::string& e) { return !e.starts_with("applayer_"); });
     return events;
   }
-
-  RecordingSink sink_;
-  std::unique_ptr<AppSession> session_ = std::make_unique<AppSession>(true, 80);
 };
 
 using Texts = std::vector<std::string>;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is seen behind CONNECT and Upgrade, by the session that asks all protocols.
+#include "inspect/app/app_session_for_test.h"
 #include "inspect/app/http_for_test.h"
-#include "inspect/app/session.h"
 
 namespace sluice::inspect {
 namespace {
@@ -10,20 +10,9 @@ using Texts = std::vector<std::string>;
 constexpr Direction kUp = Direction::kToServer;
 constexpr Direction kDown = Direction::kToClient;
 
-class ConnectTest : public ::testing::Test {
+class ConnectTest : public AppSessionTest {
  protected:
-  void feed(Direction direction, std::string_view text, size_t piece = SIZE_MAX) {
-    for (; !text.empty(); text.remove_prefix(std::min(piece, text.size())))
-      session_->feed(direction, bytes_of(std::string(text.substr(0, piece))), sink_);
-  }
-  void begin() {
-    session_ = std::make_unique<AppSession>(true, 80);
-    sink_ = RecordingSink();
-  }
-  Texts all(std::string_view name) const { return sink_.get_all(Recorded::kBuffer, name); }
-
-  RecordingSink sink_;
-  std::unique_ptr<AppSession> session_;
+  void begin() { again(true, 80); }
 };
 
 // An origin takes CONNECT for any other request, and goes on in HTTP.
