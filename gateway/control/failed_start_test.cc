@@ -233,6 +233,28 @@ TEST_F(FailedStart, ProgramsChangeWhenAStartHasSucceeded) {
   EXPECT_EQ(tables_kept(), 1u);
 }
 
+// The kernel ends a link whose pin goes a while later; another program may want the place now.
+TEST_F(FailedStart, AProgramIsOffWhenItIsDetached) {
+  const uint32_t out1 = hops_.interfaces["out1"];
+  for (int round = 0; round < 50; ++round) {
+    for (const Entry entry : {Entry::kXdp, Entry::kTc, Entry::kXdp})
+      ASSERT_TRUE(former_->host->attach(out1, entry));
+    ASSERT_NE(xdp_at("out1"), 0u);
+    ASSERT_TRUE(former_->host->attach(out1, Entry::kTc));
+    ASSERT_EQ(xdp_at("out1"), 0u) << "it is at TC now, round " << round;
+    ASSERT_TRUE(former_->host->attach(out1, Entry::kXdp));
+    ASSERT_TRUE(former_->host->detach(out1));
+    ASSERT_EQ(xdp_at("out1"), 0u) << "round " << round;
+  }
+}
+
+TEST_F(FailedStart, EveryProgramIsOffWhenThePathHasEnded) {
+  former_.reset();
+  ASSERT_NE(xdp_at("out0"), 0u) << "its pin keeps it";
+  ASSERT_TRUE(KernelHost::remove_pins(pins_));
+  EXPECT_EQ(xdp_at("out0"), 0u);
+}
+
 TEST_F(FailedStart, AStartThatKeepsNothingTakesOverAndEndsThePath) {
   {
     const auto next = run(kFlows);

@@ -133,7 +133,10 @@ Result<std::unique_ptr<KernelHost>> KernelHost::create(const HostOptions& option
 
 KernelHost::~KernelHost() {
   if (!settled_) give_up();
-  for (const auto& [at, link] : links_) close(link);
+  for (const auto& [at, link] : links_) {
+    if (pins_.empty()) (void)bpf_link_detach(link);
+    close(link);
+  }
   for (const auto& [memory, bytes] : regions_) munmap(memory, bytes);
   bpf_object__close(tc_object_);
   bpf_object__close(object_);
@@ -229,7 +232,7 @@ void KernelHost::detach(uint32_t interface_index, Entry entry) {
   if (!pins_.empty() && !settled_ && !mine)
     leaving_.insert(at);
   else if (!pins_.empty())
-    ::unlink(link_path(at).c_str());
+    end_pinned(at);
   if (found == links_.end()) return;
   close(found->second);
   links_.erase(found);

@@ -81,6 +81,7 @@ class KernelHost final : public DataPathHost {
   Result<int> take_over_link(const Place& at, int program);
   Result<int> make_link(const Place& at, int program);
   std::string link_path(const Place& at) const;
+  void end_pinned(const Place& at);
   // The descriptor of an entry's program. That of TC is loaded when it is first asked for.
   Result<int> program_of(Entry entry);
   Result<> load_tc();

@@ -19,6 +19,7 @@
 
 #include <charconv>
 #include <filesystem>
+#include <functional>
 #include <set>
 #include <string>
 #include <utility>
@@ -80,6 +81,28 @@ void remove_tables(const std::string& pins, const std::string& except) {
   for (const fs::path& tables : other_tables(pins, except)) fs::remove_all(tables, error);
 }
 
+// The program is off when this returns. The kernel ends a link whose pin goes too, but a while
+// later, when something else may want its place already.
+void end_link(const fs::path& path) {
+  const int link = bpf_obj_get(path.c_str());
+  if (link >= 0) (void)bpf_link_detach(link);  // fails where the interface has gone
+  if (link >= 0) close(link);
+  ::unlink(path.c_str());
+}
+
+// All that is pinned there, each link by `remove_link`.
+Result<> remove_folder(const std::string& pins,
+                       const std::function<void(const fs::path&)>& remove_link) {
+  std::error_code error;
+  if (!is_bpf(pins.c_str())) return {};
+  for (const auto& entry : fs::directory_iterator(pins, error))
+    if (is_link(entry.path())) remove_link(entry.path());
+  remove_tables(pins, "");
+  fs::remove(pins, error);
+  if (error) return fail("cannot remove the folder: " + error.message(), pins);
+  return {};
+}
+
 }  // namespace
 
 Result<> KernelHost::pin_tables(const std::string& pins, uint32_t buckets) {
@@ -114,14 +137,15 @@ Result<> KernelHost::settle(bool keep) {
     if (error != 0 && error != -ENOLINK && first)
       first = fail_errno("cannot replace the program of an earlier sluiced", link_path(at), -error);
   }
-  for (const Place& at : leaving_) ::unlink(link_path(at).c_str());
+  for (const Place& at : leaving_) end_pinned(at);
   former_.clear();
   leaving_.clear();
   if (!first) return first;
   if (keep)
     remove_tables(pins_, folder_);
   else
-    first = remove_pins(std::exchange(pins_, {}));
+    first = remove_folder(std::exchange(pins_, {}),
+                          [](const fs::path& link) { ::unlink(link.c_str()); });
   return first;
 }
 
@@ -129,7 +153,7 @@ void KernelHost::give_up() {
   if (former_tables_) former_tables_->put_back();
   if (pins_.empty()) return;
   for (const auto& [at, link] : links_)
-    if (!former_.contains(at)) ::unlink(link_path(at).c_str());
+    if (!former_.contains(at)) end_pinned(at);
   std::error_code error;
   if (!taken_over_) fs::remove_all(folder_, error);
   fs::remove(pins_, error);  // if nothing else is there
@@ -139,6 +163,8 @@ std::string KernelHost::link_path(const Place& at) const {
   const std::string_view prefix = at.second == Entry::kTc ? kTcLinkPrefix : kLinkPrefix;
   return pins_ + "/" + std::string(prefix) + std::to_string(at.first);
 }
+
+void KernelHost::end_pinned(const Place& at) { end_link(link_path(at)); }
 
 // The descriptor of a link that an earlier process has left; -1 if there is none.
 int KernelHost::former_link(const Place& at) {
@@ -191,15 +217,6 @@ std::vector<uint32_t> KernelHost::left_attached() const {
   return {out.begin(), out.end()};
 }
 
-Result<> KernelHost::remove_pins(const std::string& pins) {
-  std::error_code error;
-  if (!is_bpf(pins.c_str())) return {};
-  for (const auto& entry : fs::directory_iterator(pins, error))
-    if (is_link(entry.path())) fs::remove(entry.path(), error);
-  remove_tables(pins, "");
-  fs::remove(pins, error);
-  if (error) return fail("cannot remove the folder: " + error.message(), pins);
-  return {};
-}
+Result<> KernelHost::remove_pins(const std::string& pins) { return remove_folder(pins, end_link); }
 
 }  // namespace sluice::gateway
