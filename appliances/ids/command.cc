@@ -18,18 +18,42 @@ void check(const char* option, const Result<>& result) {
   if (!result) throw CLI::ValidationError(option, result.error().text());
 }
 
-Result<> take_config(const std::string& file, IdsCommand& command) {
-  SLUICE_TRY(const Settings settings, read_settings(file));
+// What the file says, with what --set says in its place.
+Result<> take_settings(const std::string& file, const std::vector<std::string>& assignments,
+                       IdsCommand& command) {
+  Settings settings;
+  if (!file.empty()) {
+    SLUICE_TRY(settings, read_settings(file));
+  }
+  for (const std::string& assignment : assignments) SLUICE_TRY_VOID(settings.set(assignment));
   SLUICE_TRY(command.without_effect, apply_settings(settings, command.ids));
   return {};
 }
 
-void add_config_option(CLI::App& app, IdsCommand& command) {
-  app.add_option_function<std::string>(
-         "-c", [&command](const std::string& file) { check("-c", take_config(file, command)); },
-         "a suricata.yaml: what is understood is taken, of the rest it is said why not; see "
-         "docs/features/ids.md")
-      ->type_name("FILE");
+void check_settings(const Result<>& taken) {
+  const bool of_set = !taken && taken.error().where == kSetOption;
+  check(of_set ? "--set" : "-c", of_set ? fail(taken.error().what) : taken);
+}
+
+// Both together, by whichever of them is there.
+void add_settings_options(CLI::App& app, IdsCommand& command) {
+  CLI::Option* const config =
+      app.add_option_function<std::string>(
+             "-c",
+             [&app, &command](const std::string& file) {
+               check_settings(take_settings(file, app.get_option("--set")->results(), command));
+             },
+             "a suricata.yaml: what is understood is taken, of the rest it is said why not; see "
+             "docs/features/ids.md")
+          ->type_name("FILE");
+  app.add_option_function<std::vector<std::string>>(
+         "--set",
+         [config, &command](const std::vector<std::string>& assignments) {
+           if (config->count() == 0) check_settings(take_settings("", assignments, command));
+         },
+         "a setting by Suricata's name, in the place of what -c says of it; what is not "
+         "understood is refused")
+      ->type_name("NAME=VALUE");
 }
 
 using Files = std::vector<std::string>;
@@ -63,7 +87,7 @@ void add_rule_file_options(CLI::App& app, Files& rule_files) {
 
 void add_rule_options(CLI::App& app, IdsCommand& command) {
   // First, so that what else the command line says is said later, and counts.
-  add_config_option(app, command);
+  add_settings_options(app, command);
   add_rule_file_options(app, command.ids.rules.rule_files);
   app.add_option("--classification", command.ids.rules.classification_file,
                  "file of `config classification:` lines, on top of the built-in ones");
@@ -121,14 +145,6 @@ void add_suricata_options(CLI::App& app, IdsCommand& command) {
                "a capture is read as if inline, which is how it is always read");
   app.add_option("--runmode", command.runmode, "single: one thread reads a capture, as always")
       ->check(CLI::IsMember({"single"}));
-  app.add_option_function<std::vector<std::string>>(
-         "--set",
-         [&command](const std::vector<std::string>& settings) {
-           for (const std::string& setting : settings)
-             check("--set", apply_setting(setting, command.ids));
-         },
-         "a setting by Suricata's name; what is not understood is refused")
-      ->type_name("NAME=VALUE");
 }
 
 }  // namespace

@@ -68,6 +68,30 @@ TEST(IdsCommand, RulesOfTheCommandLineTakeThePlaceOfTheConfigurations) {
             std::vector<std::string>{"b.rules"});
 }
 
+// Wherever it stands, it is a line of the configuration; what has an option of its own wins.
+TEST(IdsCommand, OneSettingIsPartOfTheConfiguration) {
+  const std::string directory = ::testing::TempDir();
+  const std::string config = directory + "/command_test_set.yaml";
+  const std::string rules = directory + "/command_test_set.rules";
+  std::ofstream(rules) << "#\n";
+  std::ofstream(config) << "rule-files: [none.rules]\noutputs: [{eve-log: {types: [alert]}}]\n";
+  const std::string set = "default-rule-path=" + directory;
+  const std::string file = "rule-files.0=command_test_set.rules";
+  using Files = std::vector<std::string>;
+  const auto command =
+      parse({"--set", set, "-c", config, "--set", file, "--set", "outputs.0.eve-log.types.1=dns"});
+  ASSERT_TRUE(command) << command.error().text();
+  EXPECT_EQ(command->ids.rules.rule_files, Files{directory + "/command_test_set.rules"});
+  EXPECT_TRUE(command->ids.inspection.events.types.has("alert"));
+  EXPECT_TRUE(command->ids.inspection.events.types.has("dns"));
+  EXPECT_TRUE(command->without_effect.empty());
+  EXPECT_EQ(parse({"rules", "--set", set, "--set", file})->ids.rules.rule_files.size(), 1u);
+  EXPECT_EQ(parse({"--set", set, "--set", file, "-S", "b.rules"})->ids.rules.rule_files,
+            Files{"b.rules"});
+  EXPECT_EQ(parse({"-c", config, "--set", "x=1"}).error().text(),
+            "sluice-ids: --set: 'x=1' is not supported");
+}
+
 TEST(IdsCommand, RulesBesideTheConfigurations) {
   const std::string directory = ::testing::TempDir();
   const std::string names[] = {directory + "/command_test_1.rules",

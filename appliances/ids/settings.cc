@@ -9,14 +9,13 @@
 #include "appliances/ids/settings_files.h"
 #include "appliances/ids/settings_notes.h"
 #include "inspect/app/http.h"
-#include "tunnels/yaml.h"
 
 namespace sluice::ids {
 namespace {
 
 // Lists, which come element by element.
 struct Lists {
-  bool one_setting = false;  // an option of a type of events does not choose the type
+  bool by_itself = false;  // one of no file: an option of a type of events does not choose the type
   std::string types;
   std::vector<std::pair<std::string, bool>> enabled;  // types that say so
   std::string eve_file;                               // all events go to one
@@ -30,26 +29,6 @@ struct Lists {
 void add_to(std::string& list, std::string_view element) {
   if (!list.empty()) list += ',';
   list += element;
-}
-
-void flatten(const tunnels::YamlNode& node, const std::string& path, Settings& out) {
-  const std::string prefix = path.empty() ? "" : path + ".";
-  switch (node.kind) {
-    case tunnels::YamlNode::Kind::kNull:
-      out.all.push_back({path, "", node.line});
-      break;
-    case tunnels::YamlNode::Kind::kScalar:
-      out.all.push_back({path, node.scalar, node.line});
-      break;
-    case tunnels::YamlNode::Kind::kSequence:
-      for (size_t i = 0; i < node.children.size(); i++)
-        flatten(node.children[i], prefix + std::to_string(i), out);
-      break;
-    case tunnels::YamlNode::Kind::kMap:
-      for (size_t i = 0; i < node.children.size(); i++)
-        flatten(node.children[i], prefix + node.keys[i], out);
-      break;
-  }
 }
 
 // "a.b.c" is "a" and "b.c".
@@ -157,7 +136,7 @@ Applied apply_type(std::string_view path, std::string_view value, IdsOptions& op
   const std::string_view type = path.empty() ? value : first_word(path);
   const std::string name(type == "files" ? "fileinfo" : type);
   if (!inspect::EventTypes::parse(name) || name == "all" || name == "none") return false;
-  if (path.empty() || !lists.one_setting) add_to(lists.types, name);
+  if (path.empty() || !lists.by_itself) add_to(lists.types, name);
   if (path.empty()) return true;
   if (path == "enabled") {
     bool enabled = true;
@@ -199,8 +178,9 @@ Applied apply_eve(std::string_view path, std::string_view value, IdsOptions& opt
 }
 
 Applied apply_one_variable(std::string_view name, std::string_view value, IdsOptions& options) {
-  SLUICE_TRY_VOID(
-      inspect::set_variable(options.rules.variables, std::string(name) + "=" + std::string(value)));
+  const auto taken =
+      inspect::set_variable(options.rules.variables, std::string(name) + "=" + std::string(value));
+  if (!taken) return bad_value(name, value, taken.error().what);
   return true;
 }
 
@@ -295,7 +275,7 @@ Result<> apply_lists(const Lists& lists, IdsOptions& options, SettingNotes& note
   if (!lists.stats) types = types.without(inspect::EventType::kStats);
   if (!options.stats.totals && !options.stats.threads)
     return fail("stats: not both of 'totals' and 'threads' may be off");
-  lists.files.apply(options.rules, notes);
+  SLUICE_TRY_VOID(lists.files.apply(options.rules, notes));
   if (lists.order.empty()) return {};
   const auto order = inspect::parse_rule_order(lists.order);
   if (!order) return fail("action-order: " + order.error().what);
@@ -329,54 +309,37 @@ bool is_unused(std::string_view name, const std::vector<std::string>& unused) {
 
 // "file:12"
 std::string place(const Settings& settings, const Setting& setting) {
+  if (setting.line == 0) return std::string(kSetOption);
   return settings.file + ":" + std::to_string(setting.line);
+}
+
+// Each by itself.
+Result<> apply_each(const Settings& settings, IdsOptions& options, Lists& lists,
+                    SettingNotes& notes) {
+  const std::vector<std::string> unused = unused_outputs(settings, notes);
+  for (const Setting& setting : settings.all) {
+    const bool followed = !is_unused(setting.name, unused);
+    if (!followed && setting.line != 0) continue;
+    lists.by_itself = setting.line == 0;
+    auto applied = followed ? apply_one(setting, options, lists) : Applied(false);
+    const bool without_effect = applied && !*applied;
+    if (without_effect && setting.line == 0) applied = bad_value(setting.name, setting.value);
+    if (!applied) return fail(applied.error().what, place(settings, setting));
+    if (without_effect) notes.add(setting);
+  }
+  return {};
 }
 
 }  // namespace
 
-Result<Settings> read_settings(const std::string& file) {
-  SLUICE_TRY(const std::string text, tunnels::read_yaml_file(file));
-  return settings_of(text, file);
-}
-
-Result<Settings> settings_of(std::string_view text, const std::string& name) {
-  tunnels::YamlErrors errors(name);
-  const tunnels::YamlNode root = tunnels::parse_yaml(text, errors);
-  if (!errors.empty()) return Failure(errors.take().front());
-  Settings out{name, {}};
-  flatten(root, "", out);
-  return out;
-}
-
 Result<std::vector<std::string>> apply_settings(const Settings& settings, IdsOptions& options) {
   Lists lists;
   SettingNotes notes;
-  const std::vector<std::string> unused = unused_outputs(settings, notes);
-  for (const Setting& setting : settings.all) {
-    if (is_unused(setting.name, unused)) continue;
-    const auto applied = apply_one(setting, options, lists);
-    if (!applied) return fail(applied.error().what, place(settings, setting));
-    if (!*applied) notes.add(setting);
-  }
+  SLUICE_TRY_VOID(apply_each(settings, options, lists, notes));
   if (const auto applied = apply_body_limits(lists, options.inspection); !applied)
     return fail(applied.error().what, place(settings, *lists.unlimited_body));
   SLUICE_TRY_VOID(apply_lists(lists, options, notes));
   return notes.texts(settings.file);
-}
-
-Result<> apply_setting(const std::string& assignment, IdsOptions& options) {
-  const size_t equals = assignment.find('=');
-  if (equals == std::string::npos) return fail("'" + assignment + "' is no NAME=VALUE");
-  Lists lists;
-  lists.one_setting = true;
-  SettingNotes notes;
-  const Setting setting{assignment.substr(0, equals), assignment.substr(equals + 1)};
-  SLUICE_TRY(const bool applied, apply_one(setting, options, lists));
-  if (!applied) return fail("'" + assignment + "' is not supported");
-  SLUICE_TRY_VOID(apply_body_limits(lists, options.inspection));
-  SLUICE_TRY_VOID(apply_lists(lists, options, notes));
-  const auto unfollowed = notes.texts("--set");
-  return unfollowed.empty() ? Result<>{} : fail(unfollowed.front());
 }
 
 Result<> choose_events(const std::string& list, IdsOptions& options) {

@@ -21,6 +21,12 @@ bool exists(const std::string& file) {
   return std::filesystem::exists(file, error);
 }
 
+Result<> leave_out(const Setting& setting, std::string why, SettingNotes& notes) {
+  if (setting.line == 0) return fail(setting.name + ": " + why, std::string(kSetOption));
+  notes.add(setting, std::move(why));
+  return {};
+}
+
 }  // namespace
 
 std::vector<std::string> files_of(const std::string& pattern) {
@@ -55,27 +61,31 @@ bool NamedFiles::take(const Setting& setting) {
   return true;
 }
 
-void NamedFiles::apply(inspect::EngineOptions& rules, SettingNotes& notes) const {
-  apply_rules(rules, notes);
+Result<> NamedFiles::apply(inspect::EngineOptions& rules, SettingNotes& notes) const {
+  SLUICE_TRY_VOID(apply_rules(rules, notes));
   if (!thresholds_.empty()) rules.threshold_file = thresholds_;
   if (!reputation_categories_.empty()) rules.reputation.categories_file = reputation_categories_;
   for (const std::string& file : reputation_)
     rules.reputation.files.push_back(in_directory(reputation_path_, file));
-  if (classes_.value.empty()) return;
-  if (exists(classes_.value)) {
-    rules.classification_file = classes_.value;
-  } else {
-    notes.add(classes_, "there is no " + classes_.value + ", so the built-in classes are all");
-  }
+  if (classes_.value.empty()) return {};
+  if (!exists(classes_.value))
+    return leave_out(classes_,
+                     "there is no " + classes_.value + ", so the built-in classes are all", notes);
+  rules.classification_file = classes_.value;
+  return {};
 }
 
-void NamedFiles::apply_rules(inspect::EngineOptions& rules, SettingNotes& notes) const {
+Result<> NamedFiles::apply_rules(inspect::EngineOptions& rules, SettingNotes& notes) const {
   for (const Setting& setting : rules_) {
     const std::string pattern = in_directory(rule_path_, setting.value);
     const std::vector<std::string> files = files_of(pattern);
-    if (files.empty()) notes.add(setting, "there is no " + pattern + "; -S names other rules");
+    if (files.empty()) {
+      SLUICE_TRY_VOID(
+          leave_out(setting, "there is no " + pattern + "; -S names other rules", notes));
+    }
     std::ranges::copy(files, std::back_inserter(rules.rule_files));
   }
+  return {};
 }
 
 }  // namespace sluice::ids

@@ -19,11 +19,11 @@ class NamedFiles {
   // Whether the setting is one of these.
   bool take(const Setting& setting);
   // Rules and classes that are not there are left out with a note, as in Suricata; the other files
-  // must be there.
-  void apply(inspect::EngineOptions& rules, SettingNotes& notes) const;
+  // must be there, and so must what --set names.
+  Result<> apply(inspect::EngineOptions& rules, SettingNotes& notes) const;
 
  private:
-  void apply_rules(inspect::EngineOptions& rules, SettingNotes& notes) const;
+  Result<> apply_rules(inspect::EngineOptions& rules, SettingNotes& notes) const;
 
   std::string rule_path_;
   std::vector<Setting> rules_;

@@ -14,6 +14,14 @@
 
 namespace sluice::ids {
 
+// One by --set.
+inline Result<> apply_setting(std::string_view assignment, IdsOptions& options) {
+  Settings settings;
+  SLUICE_TRY_VOID(settings.set(assignment));
+  SLUICE_TRY([[maybe_unused]] const auto none, apply_settings(settings, options));
+  return {};
+}
+
 class SettingsTest : public ::testing::Test {
  protected:
   SettingsTest() {

@@ -114,7 +114,7 @@ constexpr struct {
   std::array<std::string_view, 3> harmless;  // values; "" too
   std::string_view remedy;
 } kRefused[] = {
-    {"rule-files", {}, "it is a list: say [FILE]"},
+    {"rule-files", {}, "it is a list: say [FILE] or .0=FILE"},
     {"include", {}, "other files are not read: write here what they say"},
     {"multi-detect.enabled", {"no", "false"}, "start one sluice-ids for each tenant"},
     {"firewall.enabled", {"no", "false"}, "--default-action drop drops what no rule passes"},

@@ -194,7 +194,7 @@ TEST_F(SettingsTest, WhatWouldShowRulesLessIsRefusedWithLineAndRemedy) {
       {"vars: 5\n",
        ":1: 'vars=5' is not supported: address-groups and port-groups have names with values"},
       {"rule-files: a.rules\n",
-       ":1: 'rule-files=a.rules' is not supported: it is a list: say [FILE]"},
+       ":1: 'rule-files=a.rules' is not supported: it is a list: say [FILE] or .0=FILE"},
       {"decoder: {geneve: {ports: \"[6081, 1]\"}}\n",
        ":1: 'decoder.geneve.ports=[6081, 1]' is not supported: GENEVE is opened at 6081 only"},
       {"stream:\n  inline: no\n",

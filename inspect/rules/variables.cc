@@ -51,8 +51,12 @@ Result<> set_variable(Variables& variables, std::string_view assignment) {
   const std::string_view value = assignment.substr(equals + 1);
   Variables with = variables;
   with[name] = std::string(value);
-  if (!parse_addresses(value, with) && !parse_ports(value, with))
-    return fail("neither an address list nor a port list", std::string(assignment));
+  const auto addresses = parse_addresses(value, with);
+  const auto ports = parse_ports(value, with);
+  if (!addresses && !ports)
+    return fail("neither an address list (" + addresses.error().what + ") nor a port list (" +
+                    ports.error().what + ")",
+                std::string(assignment));
   variables = std::move(with);
   return {};
 }
