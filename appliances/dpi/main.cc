@@ -14,6 +14,7 @@ namespace {
 
 Result<> list_flows(const dpi::DpiCommand& command) {
   SLUICE_TRY(const auto out, inspect::FileSink::open(command.eve));
+  out->wait_for_reader(inspect::kHoweverLong);
   SLUICE_TRY(const dpi::FlowListCounters counters,
              dpi::list_flows(command.capture_file, command.dpi, *out));
   out->flush();

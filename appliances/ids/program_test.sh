@@ -44,6 +44,12 @@ grep -q "/nonexistent: cannot read the rules: No such file or directory" "$dir/l
 "$ids" -S "$dir/test.rules" -r "$dir/test.rules" --eve "$dir/x" 2>/dev/null && fail "a text was taken for a capture"
 "$ids" -r "$dir/one.pcap" -S "$dir/test.rules" --eve /dev/full 2>"$dir/log" && fail "lost events went unsaid"
 grep -Eq "/dev/full: [1-9][0-9]* lines could not be written" "$dir/log" || fail "$(cat "$dir/log")"
+# Whoever reads the events of a capture slowly (the shell, byte by byte) loses none.
+mkdir "$dir/copies"
+for i in $(seq 100 399); do ln -s "$dir/one.pcap" "$dir/copies/$i.pcap"; done
+"$ids" -r "$dir/copies" -S "$dir/test.rules" --eve /dev/stdout 2>"$dir/log" |
+  while read -r line; do echo "$line"; done >"$dir/slowly" || fail "$(cat "$dir/log")"
+grep -c '"event_type":"alert"' "$dir/slowly" | grep -qx 300 || fail "read slowly: $(cat "$dir/log")"
 # A class that nobody has said anything about is a warning.
 echo 'alert udp any any -> any 53 (content:"evil"; classtype:mine; sid:1;)' >"$dir/class.rules"
 "$ids" -T -S "$dir/class.rules" 2>"$dir/log" || fail "a class was an error: $(cat "$dir/log")"

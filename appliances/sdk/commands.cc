@@ -127,6 +127,10 @@ Result<ordered_json> Commands::reload() {
   return controls_.reload(workers_);
 }
 
+void Commands::ending() const {
+  if (controls_.ending) controls_.ending();
+}
+
 Result<> Commands::reopen() const { return controls_.reopen ? controls_.reopen() : Result<>{}; }
 
 }  // namespace sluice::sdk

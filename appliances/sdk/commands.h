@@ -29,6 +29,8 @@ class Commands {
   Result<nlohmann::ordered_json> reload();
   // Nothing happens if there are no log files.
   Result<> reopen() const;
+  // To be said before the workers are stopped.
+  void ending() const;
 
  private:
   Result<nlohmann::ordered_json> perform(const nlohmann::json& request);

@@ -33,6 +33,8 @@ struct Controls {
   // Opens its log files again by their names, which somebody may have given to others. On an error
   // it goes on with those that are open.
   std::function<Result<>()> reopen;
+  // It has been told to end: packets no longer wait.
+  std::function<void()> ending;
   // Adds the appliance's own numbers to /metrics.
   std::function<Result<>(const Workers& workers, tunnels::MetricsPage& page)> metrics;
   // Adds its own fields to `stats` and /stats.

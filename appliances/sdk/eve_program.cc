@@ -13,9 +13,13 @@ namespace {
 
 using nlohmann::ordered_json;
 
+// Flows that end with the program are told all at once.
+constexpr int kLastEventsWaitMs = 2000;
+
 // What there is to ask of the file, whatever the appliance.
 void add_file(Controls& controls, inspect::FileSink& eve) {
   controls.reopen = [&eve] { return eve.reopen(); };
+  controls.ending = [&eve] { eve.wait_for_reader(kLastEventsWaitMs); };
   controls.stats = [&eve, own = std::move(controls.stats)](const Workers& workers,
                                                            ordered_json& stats) -> Result<> {
     const inspect::FileSink::Counters counted = eve.counters();
@@ -41,10 +45,13 @@ void add_file(Controls& controls, inspect::FileSink& eve) {
 }
 
 Result<> run_appliances(const std::string& capture_file, const RunnerOptions& options,
-                        const EveApplianceFactory& make, Controls controls, inspect::Sink& eve) {
+                        const EveApplianceFactory& make, Controls controls,
+                        inspect::FileSink& eve) {
   if (capture_file.empty())
     return run(
         options, [&](unsigned) { return make(eve); }, std::move(controls));
+  // Over a capture nothing is in a hurry, and all that it says is wanted.
+  eve.wait_for_reader(inspect::kHoweverLong);
   SLUICE_TRY(const auto appliance, make(eve));
   return run_capture(capture_file, *appliance);
 }

@@ -122,6 +122,7 @@ Result<> run(const RunnerOptions& options, const ApplianceFactory& make, Control
   for (int signal = 0; sigwait(&signals, &signal) == 0 && (signal == SIGHUP || signal == SIGUSR2);)
     renew(runner->commands(), signal == SIGHUP);
   const std::string stats = runner->commands().stats();
+  runner->commands().ending();
   runner.reset();
   std::fprintf(stderr, "%s\n", stats.c_str());
   return {};

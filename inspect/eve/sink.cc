@@ -2,6 +2,7 @@
 #include "inspect/eve/sink.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -103,11 +104,26 @@ void FileSink::flush_locked() {
   buffer_.clear();
 }
 
+void FileSink::wait_for_reader(int at_most_ms) {
+  const std::lock_guard lock(mutex_);
+  patience_ms_ = at_most_ms;
+}
+
+bool FileSink::room_comes() {
+  pollfd room{fd_, POLLOUT, 0};
+  if (patience_ms_ == 0) return false;
+  const int ready = ::poll(&room, 1, patience_ms_);
+  if (ready > 0 || (ready < 0 && errno == EINTR)) return true;
+  patience_ms_ = 0;
+  return false;
+}
+
 // What of it could not be written.
-std::string_view FileSink::put(std::string_view text) const {
+std::string_view FileSink::put(std::string_view text) {
   while (!text.empty()) {
     const ssize_t written = ::write(fd_, text.data(), text.size());
     if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EAGAIN && room_comes()) continue;
     if (written <= 0) break;
     text.remove_prefix(static_cast<size_t>(written));
   }

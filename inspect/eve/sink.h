@@ -45,9 +45,13 @@ inline constexpr time_t kRotationRetrySeconds = 10;
 using WallClock = std::function<time_t()>;
 inline time_t system_clock() { return std::time(nullptr); }
 
+// For FileSink::wait_for_reader.
+inline constexpr int kHoweverLong = -1;
+
 // Appends to a file, whole lines at a time (O_APPEND: other processes may append to it too). Any
-// thread. A line that cannot be written is lost and counted: a full disk never stops packets. Of
-// one that was written in part the rest is lost; the next begins on a line of its own.
+// thread. A line that cannot be written is lost and counted: neither a full disk nor a slow reader
+// stops packets. Of one that was written in part the rest is lost; the next begins on a line of its
+// own.
 //
 // Rotation is done by whoever writes or flushes first when its time has come: what was written
 // before is in the old file, the rest in the next one. A clock that is set back is a reason too,
@@ -68,6 +72,9 @@ class FileSink final : public Sink {
   // written before this is there, the rest here. An error: it goes on as before. Standard output
   // stays.
   Result<> reopen();
+  // From now on nobody waits for us: a FIFO's reader has so many milliseconds to make room. One who
+  // lets them pass is not waited for again.
+  void wait_for_reader(int at_most_ms);
   struct Counters {
     uint64_t lines = 0;  // that were written, or lost
     uint64_t lines_lost = 0;
@@ -83,7 +90,8 @@ class FileSink final : public Sink {
   void rotate_if_due();
   void look_where_it_ends();
   void flush_locked();
-  std::string_view put(std::string_view text) const;
+  std::string_view put(std::string_view text);
+  bool room_comes();
 
   const LogFile file_;
   const WallClock clock_;
@@ -93,6 +101,7 @@ class FileSink final : public Sink {
   time_t ends_ = 0;
   std::string buffer_;
   bool cut_ = false;  // the file ends within a line
+  int patience_ms_ = 0;
   Counters counters_;
 };
 

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -157,6 +158,39 @@ TEST(FileSink, ALineThatIsCutInAFifoSpoilsNoOther) {
   (*sink)->write("two\n");
   (*sink)->flush();
   EXPECT_EQ(read_all(), "\ntwo\n");
+  close(reader);
+  unlink(path.c_str());
+}
+
+// Where nothing else waits, who reads may take his time.
+TEST(FileSink, WaitsForTheReaderOfAFifoIfItMay) {
+  const std::string path = ::testing::TempDir() + "eve_slow_fifo_" + std::to_string(getpid());
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  const int reader = ::open(path.c_str(), O_RDONLY | O_NONBLOCK);
+  auto sink = FileSink::open({path});
+  ASSERT_TRUE(sink);
+  (*sink)->wait_for_reader(kHoweverLong);
+  constexpr size_t kLines = 10;
+  const std::string line = std::string(100'000, 'x') + "\n";
+  std::thread writer([&] {
+    for (size_t i = 0; i < kLines; i++) (*sink)->write(line);
+    (*sink)->flush();
+  });
+  std::string all, piece(1 << 16, '\0');
+  while (all.size() < kLines * line.size()) {
+    pollfd bytes{reader, POLLIN, 0};
+    ASSERT_EQ(::poll(&bytes, 1, 10'000), 1) << all.size();
+    const ssize_t length = ::read(reader, piece.data(), piece.size());
+    ASSERT_GT(length, 0);
+    all.append(piece, 0, static_cast<size_t>(length));
+  }
+  writer.join();
+  EXPECT_EQ((*sink)->lines_lost(), 0u);
+
+  (*sink)->wait_for_reader(1);
+  for (size_t i = 0; i < kLines; i++) (*sink)->write(line);
+  (*sink)->flush();
+  EXPECT_EQ((*sink)->lines_lost(), kLines) << "he was waited for too long";
   close(reader);
   unlink(path.c_str());
 }
