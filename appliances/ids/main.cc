@@ -35,6 +35,14 @@ Result<> say_test(const inspect::Engine& engine, const ids::IdsCommand& command)
   return {};
 }
 
+// What rules have put into sets is kept also where events were lost or a capture broke off.
+Result<> save_datasets(const inspect::Engine& engine, const Result<>& ran) {
+  const Result<> saved = engine.datasets().save();
+  if (ran) return saved;
+  if (!saved) std::fprintf(stderr, "%s\n", saved.error().text().c_str());
+  return ran;
+}
+
 Result<> run(ids::IdsCommand command) {
   prepare(command);
   if (command.is_live()) sdk::hold_signals();
@@ -68,13 +76,15 @@ Result<> run(ids::IdsCommand command) {
   }
   const auto rules = std::make_shared<ids::RunningRules>(command.ids.rules, std::move(engine));
   const auto stats = ids::make_stats_log(command.ids);
-  SLUICE_TRY_VOID(sdk::run_with_eve(
+  bool began = false;
+  const Result<> ran = sdk::run_with_eve(
       command.eve(), command.capture_file, command.runner,
       [&](inspect::Sink& eve) {
+        began = true;
         return ids::make_ids(rules->state().engine, command.ids, eve, stats);
       },
-      ids::ids_controls(rules)));
-  return rules->state().engine->datasets().save();
+      ids::ids_controls(rules));
+  return began ? save_datasets(*rules->state().engine, ran) : ran;
 }
 
 }  // namespace

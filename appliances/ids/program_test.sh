@@ -98,6 +98,14 @@ grep -c '"event_type":"alert"' "$dir/set.json" | grep -qx 1 || fail "the first: 
 rm "$dir/set.json"
 "$ids" -r "$dir/one.pcap" -S "$dir/set.rules" --data-dir "$dir/data" --eve "$dir/set.json" 2>"$dir/log"
 grep -q '"event_type":"alert"' "$dir/set.json" && fail "the set was forgotten"
+# Lost events and a capture that breaks off are no reason to forget it.
+rm "$dir/data/seen.lst"
+"$ids" -r "$dir/one.pcap" -S "$dir/set.rules" --data-dir "$dir/data" --eve /dev/full 2>/dev/null && fail "lost events went unsaid"
+diff "$dir/data/seen.lst" <(echo 10.0.0.1) || fail "the set went with the events"
+rm "$dir/data/seen.lst"
+{ cat "$dir/one.pcap"; printf 'cut'; } >"$dir/cut.pcap"
+"$ids" -r "$dir/cut.pcap" -S "$dir/set.rules" --data-dir "$dir/data" --eve "$dir/cut.json" 2>/dev/null && fail "a cut capture went unsaid"
+diff "$dir/data/seen.lst" <(echo 10.0.0.1) || fail "the set went with the rest of the capture"
 "$ids" -r "$dir/one.pcap" -S "$dir/test.rules" --default-action drop --eve "$dir/fw.json" 2>"$dir/log"
 grep -q '"reason":"default packet policy"' "$dir/fw.json" || fail "$(cat "$dir/fw.json")"
 
