@@ -88,6 +88,15 @@ Result<> replace_file(const std::string& path, const std::string& text) {
   return {};
 }
 
+// That it could be written, so that nobody learns at the end that it could not.
+Result<> check_writable(const std::string& path) {
+  const std::string directory = std::filesystem::path(path).parent_path().string();
+  if (access(directory.c_str(), W_OK | X_OK) != 0) return fail_errno("cannot write the data", path);
+  if (std::filesystem::is_directory(path))
+    return fail("cannot write the data: it is a directory", path);
+  return {};
+}
+
 // What a rule says of a set that another has made.
 Result<> check_same(const DatasetSpec& wanted, const DatasetSpec& known) {
   const bool same = (!wanted.type || wanted.type == known.type) &&
@@ -230,7 +239,10 @@ Result<std::string> Datasets::path_of(const std::string& file) const {
 Result<std::shared_ptr<Dataset>> Datasets::make(const DatasetSpec& spec) const {
   if (!spec.type) return fail("the first rule about '" + spec.name + "' needs its type");
   auto set = std::make_shared<Dataset>(spec, only_read(spec) ? read_memory_ : memory_);
-  if (!spec.save.empty()) SLUICE_TRY_VOID(path_of(spec.save));
+  if (!spec.save.empty()) {
+    SLUICE_TRY(const std::string saved, path_of(spec.save));
+    SLUICE_TRY_VOID(check_writable(saved));
+  }
   if (spec.load.empty()) return set;
   SLUICE_TRY(const std::string path, path_of(spec.load));
   // A state that was not saved yet is empty.

@@ -196,6 +196,12 @@ TEST_F(DatasetFiles, FilesLieInsideTheDirectory) {
   EXPECT_FALSE(all.get(inside));
   inside.save = "deeper/missing";  // a state that was not saved yet
   EXPECT_TRUE(all.get(inside));
+  for (const char* unwritable : {"nowhere/missing", "deeper"}) {
+    inside.name = inside.load = inside.save = unwritable;
+    const auto set = all.get(inside);
+    ASSERT_FALSE(set) << unwritable;
+    EXPECT_NE(set.error().text().find("cannot write the data"), std::string::npos);
+  }
   Datasets nowhere("");
   const auto refused = nowhere.get(inside);
   ASSERT_FALSE(refused);
