@@ -190,7 +190,8 @@ void add_options(CLI::App& app, IdsCommand& command) {
          "which lets handshakes and what rules need to decide pass")
       ->type_name("ACTION");
   app.add_option("-l", command.log_directory,
-                 "directory of eve.json, or of what -c calls it, instead of --eve");
+                 "directory of eve.json, or of what -c calls it, instead of --eve")
+      ->excludes(app.get_option("--eve"));
   CLI::Option* const capture = app.add_option(
       "-r", command.capture_file,
       "read this pcap or pcapng file instead of the network, and end; of a directory "

@@ -130,6 +130,7 @@ TEST(IdsCommand, WhereEventsGo) {
   EXPECT_EQ(
       named.without_effect,
       std::vector<std::string>{"outputs.eve-log.filename: it is one in a directory: say -l DIR"});
+  EXPECT_FALSE(parse({"-l", "/logs", "--eve", "/b/e.json"})) << "one would have no effect";
   auto plain = *parse({"-l", "/logs"});
   prepare(plain);
   EXPECT_TRUE(plain.without_effect.empty());

@@ -42,6 +42,13 @@ TEST_F(LimitSettingsTest, LimitsOfFragments) {
     EXPECT_FALSE(apply_setting(bad, options_)) << bad;
 }
 
+TEST_F(LimitSettingsTest, WhatIsOutOfRangeIsToldTheRange) {
+  EXPECT_EQ(refusal("stream:\n  reassembly:\n    depth: 0\n"),
+            config() +
+                ":3: 'stream.reassembly.depth=0' is not supported: it can be from 1 to "
+                "1073741824 (64kb, 1gb ... too)");
+}
+
 TEST_F(LimitSettingsTest, OnePolicyForAll) {
   using enum inspect::ExceptionCause;
   using inspect::ExceptionPolicy;

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <span>
 
 #include "appliances/ids/command.h"
@@ -26,10 +27,19 @@ void print_loaded(const inspect::Engine& engine) {
   }
 }
 
+// That has to be there: those with the time in their names are made.
+std::string directory_of(const std::string& file) {
+  std::filesystem::path directory = std::filesystem::path(file).parent_path();
+  while (directory.native().find('%') != std::string::npos) directory = directory.parent_path();
+  return directory.empty() ? "." : directory.native();
+}
+
 // What -T says behind the numbers. As in Suricata, one refused rule is enough.
 Result<> say_test(const inspect::Engine& engine, const ids::IdsCommand& command) {
-  if (!command.log_directory.empty() && ::access(command.log_directory.c_str(), W_OK | X_OK) != 0)
-    return fail_errno("cannot write events there", command.log_directory);
+  const std::string file = command.eve().path;
+  const std::string directory = directory_of(file);
+  if (file != "-" && ::access(directory.c_str(), W_OK | X_OK) != 0)
+    return fail_errno("cannot write events there", directory);
   if (!engine.refused().empty()) return fail("not all rules can be honoured", "sluice-ids");
   std::fprintf(stderr, "sluice-ids: configuration and rules are in order\n");
   return {};

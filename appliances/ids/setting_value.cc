@@ -13,6 +13,12 @@ Failure bad_value(std::string_view name, std::string_view value, std::string_vie
   return fail(std::move(what));
 }
 
+Failure out_of_range(std::string_view name, std::string_view value, uint64_t least, uint64_t most) {
+  return bad_value(name, value,
+                   "it can be from " + std::to_string(least) + " to " + std::to_string(most) +
+                       " (64kb, 1gb ... too)");
+}
+
 std::optional<bool> boolean(std::string_view text) {
   for (const std::string_view yes : {"yes", "true", "on", "1"}) {
     if (text == yes) return true;

@@ -13,6 +13,7 @@ namespace sluice::ids {
 // Whether a setting was understood; an error: it was, and its value cannot be honoured.
 using Applied = Result<bool>;
 
+Failure out_of_range(std::string_view name, std::string_view value, uint64_t least, uint64_t most);
 Failure bad_value(std::string_view name, std::string_view value, std::string_view why = {});
 
 // "yes", "true", "on", "1" and their opposites.
@@ -26,7 +27,7 @@ template <class Number>
 Applied set_size(Number& out, std::string_view name, std::string_view value, uint64_t least,
                  uint64_t most) {
   const auto read = size(value);
-  if (!read || *read < least || *read > most) return bad_value(name, value);
+  if (!read || *read < least || *read > most) return out_of_range(name, value, least, most);
   out = static_cast<Number>(*read);
   return true;
 }

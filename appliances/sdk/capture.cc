@@ -83,6 +83,12 @@ bool is_known(int link_type) {
   return std::find(std::begin(kKnown), std::end(kKnown), link_type) != std::end(kKnown);
 }
 
+// What libpcap says, without the name of the file, which it says now and then.
+std::string_view without_name(std::string_view message, const std::string& file) {
+  if (message.starts_with(file + ": ")) message.remove_prefix(file.size() + 2);
+  return message;
+}
+
 // Shows what one file after another holds.
 class Player {
  public:
@@ -91,7 +97,7 @@ class Player {
   Result<> play(const std::string& file) {
     char message[PCAP_ERRBUF_SIZE] = "";
     const Pcap pcap(pcap_open_offline(file.c_str(), message));
-    if (pcap == nullptr) return fail(message, file);
+    if (pcap == nullptr) return fail(std::string(without_name(message, file)), file);
     captured_.link_type = pcap_datalink(pcap.get());
     if (!is_known(captured_.link_type))
       return fail("captures of link type " + std::to_string(captured_.link_type) + " are not read",
