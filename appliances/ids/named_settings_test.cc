@@ -45,6 +45,8 @@ TEST_F(NamedSettingsTest, OneOfTheCommandLineTakesThePlaceOfTheFiles) {
   ASSERT_TRUE(with({"vars.address-groups.HOME_NET=[192.168.0.0/16]"}));
   EXPECT_EQ(options_.rules.variables.at("HOME_NET"), "[192.168.0.0/16]");
 
+  EXPECT_TRUE(with({"app-layer.protocols.tls.ja3-fingerprints=yes"})) << "they are there anyway";
+  EXPECT_FALSE(with({"app-layer.protocols.tls.ja4-fingerprints=no"}));
   EXPECT_EQ(with({"rule-files.1=none"}).error().text(),
             "--set: rule-files.1: there is no " + file("") + "/none; -S names other rules");
   EXPECT_EQ(with({"vars.address-groups.A=10.0.0.0/33"}).error().text(),

@@ -64,6 +64,8 @@ Applied apply_fixed(std::string_view name, std::string_view value) {
       {"stream.midstream", {"true", "yes"}, kMidstream},
       {"app-layer.protocols.http2.enabled", {"true", "yes"}, {}},
       {"app-layer.protocols.http2.http1-rules", {"true", "yes"}, {}},
+      {"app-layer.protocols.tls.ja3-fingerprints", {"true", "yes", "auto"}, {}},
+      {"app-layer.protocols.tls.ja4-fingerprints", {"true", "yes", "auto"}, {}},
       {"app-layer.protocols.tls.encryption-handling", {"track-only", "default"}, kEncrypted},
       {kLayerLimit, {"3", "2", "1", "0"}, kLayers},
   };
