@@ -130,7 +130,8 @@ void add_usage(const UsageReport& report, MetricsPage& page) {
 
 sdk::Controls dpi_controls(const std::string& policy_file) {
   sdk::Controls controls;
-  controls.commands.push_back({"top", "applications and clients that carry most; limit=10", top});
+  controls.commands.push_back(
+      {"top", "applications and clients that carry most; limit=10", top, {"limit"}});
   controls.commands.push_back(explain_command());
   controls.reload = [policy_file](const Workers& workers) { return reload(policy_file, workers); };
   controls.metrics = [](const Workers& workers, MetricsPage& page) -> Result<> {

@@ -111,7 +111,8 @@ Result<ordered_json> explain_flow(const json& request, const sdk::Workers& worke
 sdk::Command explain_command() {
   return {"explain",
           "a flow's application, rule and why; src_ip= src_port= dest_ip= dest_port= proto=TCP",
-          explain_flow};
+          explain_flow,
+          {"src_ip", "src_port", "dest_ip", "dest_port", "proto"}};
 }
 
 }  // namespace sluice::dpi

@@ -165,7 +165,8 @@ sdk::Controls ids_controls(const std::shared_ptr<RunningRules>& rules) {
                                "rules that could not be honoured, and why; limit=100, offset=0",
                                [rules](const json& request, const Workers&) {
                                  return failed_rules(request, *rules->state().engine);
-                               }});
+                               },
+                               {"limit", "offset"}});
   controls.commands.push_back({"memory", "bytes of flows, streams and databases",
                                [rules](const json&, const Workers& workers) {
                                  return memory(workers, *rules->state().engine);

@@ -12,7 +12,7 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 
 struct BuiltIn {
-  const char* name;
+  std::string_view name;
   const char* about;
 };
 constexpr BuiltIn kBuiltIn[] = {
@@ -23,9 +23,21 @@ constexpr BuiltIn kBuiltIn[] = {
     {"reopen-log-files", "open log files again by their names; on an error the old ones stay"},
 };
 
+bool is_built_in(std::string_view name) {
+  return std::ranges::find(kBuiltIn, name, &BuiltIn::name) != std::end(kBuiltIn);
+}
+
 // Names from the network may be no UTF-8.
 std::string line_of(const ordered_json& reply) {
   return reply.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+// What is asked for and would not be heeded.
+Result<> check_fields(const json& request, const std::vector<std::string>& fields) {
+  for (const auto& [name, value] : request.items())
+    if (name != "command" && std::ranges::find(fields, name) == fields.end())
+      return fail("the command takes no \"" + name.substr(0, 40) + "\"; `help` says what it takes");
+  return {};
 }
 
 std::string refusal(const std::string& why) { return line_of({{"ok", false}, {"error", why}}); }
@@ -61,6 +73,11 @@ Result<ordered_json> Commands::perform(const json& request) {
   const auto at = request.find("command");
   if (at == request.end() || !at->is_string()) return fail("\"command\" must be a string");
   const std::string name = *at;
+  const auto own = std::ranges::find(controls_.commands, name, &Command::name);
+  if (own != controls_.commands.end()) return perform_own(*own, request);
+  if (!is_built_in(name))
+    return fail("there is no command \"" + name.substr(0, 40) + "\"; `help` lists them");
+  SLUICE_TRY_VOID(check_fields(request, {}));
   if (name == "help") return help();
   if (name == "stats") return stats_of(workers_);
   if (name == "metrics") {
@@ -68,21 +85,17 @@ Result<ordered_json> Commands::perform(const json& request) {
     return ordered_json{{"text", text}};
   }
   if (name == "reload") return reload();
-  if (name == "reopen-log-files" && controls_.reopen) {
-    SLUICE_TRY_VOID(reopen());
-    return ordered_json::object();
-  }
-  return perform_own(name, request);
+  if (!controls_.reopen) return fail("this appliance has no log files");
+  SLUICE_TRY_VOID(reopen());
+  return ordered_json::object();
 }
 
-Result<ordered_json> Commands::perform_own(const std::string& name, const json& request) {
-  const auto command = std::ranges::find(controls_.commands, name, &Command::name);
-  if (command == controls_.commands.end())
-    return fail("there is no command \"" + name.substr(0, 40) + "\"; `help` lists them");
+Result<ordered_json> Commands::perform_own(const Command& command, const json& request) {
+  SLUICE_TRY_VOID(check_fields(request, command.fields));
   try {
-    return command->answer(request, workers_);
+    return command.answer(request, workers_);
   } catch (const json::exception& error) {  // a field of another type than the command reads
-    return fail(error.what(), name);
+    return fail(error.what(), command.name);
   }
 }
 

@@ -34,8 +34,7 @@ class Commands {
 
  private:
   Result<nlohmann::ordered_json> perform(const nlohmann::json& request);
-  Result<nlohmann::ordered_json> perform_own(const std::string& name,
-                                             const nlohmann::json& request);
+  Result<nlohmann::ordered_json> perform_own(const Command& command, const nlohmann::json& request);
   Result<nlohmann::ordered_json> stats_of(const Workers& workers) const;
   Result<std::string> metrics_of(const Workers& workers) const;
   bool offers(std::string_view built_in) const;

@@ -153,10 +153,12 @@ TEST_F(CommandsTest, LogFilesAreOpenedAgainWhereThereAreSome) {
 
 TEST_F(CommandsTest, RefusesWhatIsNoRequest) {
   Controls controls = numbers();
-  controls.commands.push_back(
-      {"strict", "", [](const json& request, const Workers&) -> Result<ordered_json> {
-         return ordered_json{{"n", request.at("n").get<int>()}};
-       }});
+  controls.commands.push_back({"strict",
+                               "",
+                               [](const json& request, const Workers&) -> Result<ordered_json> {
+                                 return ordered_json{{"n", request.at("n").get<int>()}};
+                               },
+                               {"n"}});
   Commands c = commands(std::move(controls));
   EXPECT_EQ(c.answer(R"({"command":"strict","n":3})"), R"({"ok":true,"n":3})");
   for (const char* bad :
@@ -167,6 +169,27 @@ TEST_F(CommandsTest, RefusesWhatIsNoRequest) {
     EXPECT_EQ(reply["ok"], false) << bad;
     EXPECT_TRUE(reply["error"].is_string()) << bad;
   }
+}
+
+// What a request asks for and would not get.
+TEST_F(CommandsTest, RefusesMembersThatACommandDoesNotTake) {
+  Controls controls = numbers();
+  controls.commands.push_back({"limited",
+                               "",
+                               [](const json& request, const Workers&) -> Result<ordered_json> {
+                                 return ordered_json{{"n", request.value("limit", 9)}};
+                               },
+                               {"limit"}});
+  Commands c = commands(std::move(controls));
+  EXPECT_EQ(c.answer(R"({"command":"limited"})"), R"({"ok":true,"n":9})");
+  EXPECT_EQ(c.answer(R"({"limit":2,"command":"limited"})"), R"({"ok":true,"n":2})");
+  EXPECT_EQ(
+      c.answer(R"({"command":"limited","arguments":{"limit":1}})"),
+      R"({"ok":false,"error":"the command takes no \"arguments\"; `help` says what it takes"})");
+  EXPECT_EQ(json::parse(c.answer(R"({"command":"numbers","limit":1})"))["ok"], false);
+  EXPECT_EQ(json::parse(c.answer(R"({"command":"stats","limit":1})"))["ok"], false);
+  EXPECT_EQ(json::parse(c.answer(R"({"command":"bogus","limit":1})"))["error"],
+            "there is no command \"bogus\"; `help` lists them");
 }
 
 TEST(WorkersTest, ASilentWorkerIsSaidAndDoesItsErrandLater) {

@@ -119,8 +119,10 @@ bool ControlServer::receive(Client& client) {
   char chunk[16384];
   const ssize_t count = recv(client.socket.fd(), chunk, sizeof(chunk), 0);
   if (count < 0) return errno == EAGAIN || errno == EINTR;
-  client.in.append(chunk, static_cast<size_t>(count));
-  return count != 0;
+  if (count == 0 && client.in.empty()) return false;
+  // Who says no more has said his last line, too.
+  client.in.append(count == 0 ? "\n" : chunk, count == 0 ? 1 : static_cast<size_t>(count));
+  return true;
 }
 
 // Until there is no whole line, or a reply has to wait.

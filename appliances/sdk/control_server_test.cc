@@ -68,6 +68,24 @@ TEST_F(ControlServerTest, AnswersLinesInAnyPieces) {
   EXPECT_EQ(hear(*server, c), "<three>\n<>\n");
 }
 
+// printf '{"command":"stats"}' | nc -N
+TEST_F(ControlServerTest, TheLastLineNeedsNoEndIfNoMoreIsSaid) {
+  auto server = open();
+  ASSERT_TRUE(server) << server.error().text();
+  const Socket c = client();
+  say(c, "one\ntwo");
+  ASSERT_EQ(shutdown(c.fd(), SHUT_WR), 0);
+  EXPECT_EQ(hear(*server, c), "<one>\n<two>\nEOF");
+  const Socket long_one = client();
+  say(long_one, "much\ntwo");
+  ASSERT_EQ(shutdown(long_one.fd(), SHUT_WR), 0);
+  EXPECT_EQ(hear(*server, long_one), std::string(8 << 20, 'm') + "\n<two>\nEOF");
+  const Socket silent = client();
+  ASSERT_EQ(shutdown(silent.fd(), SHUT_WR), 0);
+  EXPECT_EQ(hear(*server, silent), "EOF");
+  EXPECT_EQ(requests_, 4);
+}
+
 TEST_F(ControlServerTest, OnlyTheOwnerMayOpenIt) {
   auto server = open();
   ASSERT_TRUE(server);

@@ -18,10 +18,12 @@ namespace sluice::sdk {
 struct Command {
   std::string name;
   std::string about;  // a line for `help`, with the fields that it takes
-  // The reply's fields. `request` is an object; nothing else about it is checked.
+  // The reply's fields. `request` is an object with no other members than `fields`; nothing else
+  // about it is checked.
   std::function<Result<nlohmann::ordered_json>(const nlohmann::json& request,
                                                const Workers& workers)>
       answer;
+  std::vector<std::string> fields;  // beside "command"
 };
 
 // Whatever is not set is not offered.
