@@ -86,17 +86,29 @@ TEST(Http, WritesAnEvent) {
   RecordingSink sink;
   const auto parser = make();
   converse(*parser,
-           {client("GET /a?b HTTP/1.1\r\nHost: Ex.com:8080\r\nUser-Agent: u\r\nReferer: r\r\n\r\n"),
+           {client("GET /a?b HTTP/1.1\r\nHost: Ex.com:8080\r\nUser-Agent: u\r\n"
+                   "X-Forwarded-For: 192.0.2.1, 192.0.2.2\r\nReferer: r\r\n\r\n"),
             server("HTTP/1.1 302 Found\r\nLocation: /n\r\nContent-Type: text/html; charset=x\r\n"
                    "Content-Range: bytes 0-4/10\r\nContent-Length: 5\r\n\r\nhello")},
            sink);
   EXPECT_EQ(sink.get_all(Recorded::kEnded),
             std::vector<std::string>{
                 R"({"http":{"hostname":"Ex.com","http_port":8080,"url":"/a?b",)"
-                R"("http_user_agent":"u","http_content_type":"text/html",)"
+                R"("http_user_agent":"u","xff":"192.0.2.1, 192.0.2.2",)"
+                R"("http_content_type":"text/html",)"
                 R"("content_range":{"raw":"bytes 0-4/10","start":0,"end":4,"size":10},)"
                 R"("http_refer":"r","http_method":"GET","protocol":"HTTP/1.1","status":302,)"
                 R"("redirect":"/n","length":5}})"});
+}
+
+TEST(Http, TellsWhereAResponseOfAnyStatusLeads) {
+  RecordingSink sink;
+  const auto parser = make();
+  converse(*parser,
+           {client(get("/")), server("HTTP/1.1 201 Created\r\nLocation: /n\r\n"
+                                     "Content-Length: 0\r\n\r\n")},
+           sink);
+  EXPECT_NE(sink.get_all(Recorded::kEnded).at(0).find(R"("redirect":"/n")"), std::string::npos);
 }
 
 TEST(Http, NormalisesUris) {

@@ -76,10 +76,12 @@ void HttpTransaction::write_object(JsonLine& line) const {
   write_text(line, "hostname", hostname());
   if (tx->request_port_number > 0) line.number("http_port", tx->request_port_number);
   write_text(line, "url", view_of(tx->request_uri));
-  const auto [user_agent, referer] = http_headers(tx->request_headers, {"user-agent", "referer"});
+  const auto [user_agent, forwarded_for, referer] =
+      http_headers(tx->request_headers, {"user-agent", "x-forwarded-for", "referer"});
   const auto [content_type, content_range, location] =
       http_headers(tx->response_headers, {"content-type", "content-range", "location"});
   write_text(line, "http_user_agent", user_agent);
+  write_text(line, "xff", forwarded_for);
   write_text(line, "http_content_type", content_type.substr(0, content_type.find(';')));
   write_content_range(line, content_range);
   write_text(line, "http_refer", referer);
@@ -87,11 +89,10 @@ void HttpTransaction::write_object(JsonLine& line) const {
   write_text(line, "protocol", view_of(tx->request_protocol));
   if (tx->response_status_number > 0) {
     line.number("status", tx->response_status_number);
-    if (tx->response_status_number >= 300 && tx->response_status_number < 400)
-      write_text(line, "redirect", location);
   } else {
     write_text(line, "status_string", view_of(tx->response_status));
   }
+  write_text(line, "redirect", location);
   line.number("length", tx->response_message_len);
   line.close();
 }
