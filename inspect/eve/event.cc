@@ -339,32 +339,4 @@ std::string long_address_text(const uint32_t (&address)[4], uint8_t version) {
   return text;
 }
 
-std::string protocol_text(uint8_t protocol) {
-  switch (protocol) {
-    case 1:
-      return "ICMP";
-    case 2:
-      return "IGMP";
-    case 6:
-      return "TCP";
-    case 17:
-      return "UDP";
-    case 47:
-      return "GRE";
-    case 50:
-      return "ESP";
-    case 51:
-      return "AH";
-    case 58:
-      return "IPv6-ICMP";
-    case 132:
-      return "SCTP";
-    default:
-      break;
-  }
-  char text[8];
-  std::snprintf(text, sizeof(text), "%03u", protocol);
-  return text;
-}
-
 }  // namespace sluice::inspect

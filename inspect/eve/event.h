@@ -84,7 +84,7 @@ TimestampText timestamp_text(int64_t time_us);
 std::string long_address_text(const uint32_t (&address)[4], uint8_t version);
 // "10.0.0.1", "2001:db8::1"; of an address in packet byte order as tuples hold it.
 std::string address_text(const uint32_t (&address)[4], uint8_t version);
-// "TCP", "UDP", "ICMP", "IPv6-ICMP" ...; "041"-like for a protocol without a name here.
+// "TCP", "UDP", "ICMP", "IPv6-ICMP" ...; "253"-like for a protocol without a name.
 std::string protocol_text(uint8_t protocol);
 
 }  // namespace sluice::inspect

@@ -103,6 +103,15 @@ TEST(Event, OfWhatIsNoPacketADropHasItsLength) {
   EXPECT_EQ(headers_of(segment).packet.tuple.version, 0);
 }
 
+TEST(Event, ProtocolsHaveTheirNames) {
+  const std::pair<uint8_t, std::string_view> kNames[] = {
+      {0, "HOPOPT"}, {4, "IP-in-IP"}, {6, "TCP"},        {17, "UDP"},         {41, "IPv6"},
+      {47, "GRE"},   {50, "ESP"},     {58, "IPv6-ICMP"}, {61, "061"},         {89, "OSPF"},
+      {103, "PIM"},  {112, "VRRP"},   {132, "SCTP"},     {137, "MPLS-in-IP"}, {143, "Ethernet"},
+      {144, "144"},  {255, "255"}};
+  for (const auto& [number, name] : kNames) EXPECT_EQ(protocol_text(number), name);
+}
+
 TEST(Event, TheSensorIsNamedIfItHasAName) {
   for (const std::string_view name : {"", "dmz-1"}) {
     JsonLine line;
