@@ -10,6 +10,27 @@ namespace {
 
 using EventSettingsTest = SettingsTest;
 
+TEST_F(EventSettingsTest, WhichEventsAreExtended) {
+  const inspect::EventTypes& extended = options_.inspection.events.extended;
+  const auto types = [&](const std::string& list) {
+    return apply("outputs: [{eve-log: {types: " + list + "}}]\n");
+  };
+  EXPECT_TRUE(extended.has("http") && extended.has("tls")) << "without any setting";
+  EXPECT_EQ(types("[alert]"), None{});
+  EXPECT_TRUE(extended.has("http") && extended.has("tls")) << "they are not named";
+  EXPECT_EQ(types("[http, tls: {extended: yes}]"), None{});
+  EXPECT_TRUE(!extended.has("http") && extended.has("tls"));
+  EXPECT_EQ(types("[http: {extended: yes}, tls: {extended: no}]"), None{});
+  EXPECT_TRUE(extended.has("http") && !extended.has("tls"));
+  EXPECT_EQ(types("[tls: {custom: [version]}]").size(), 1u) << "it has more than this member";
+  EXPECT_TRUE(extended.has("tls"));
+  const std::string type = "outputs.0.eve-log.types.0.";
+  EXPECT_TRUE(apply_setting(type + "http.extended=no", options_));
+  EXPECT_FALSE(extended.has("http"));
+  for (const char* bad : {"http.extended=perhaps", "dns.extended=yes"})
+    EXPECT_FALSE(apply_setting(type + bad, options_)) << bad;
+}
+
 TEST_F(EventSettingsTest, WhatAnomaliesTellOf) {
   constexpr const char* kText = R"(
 outputs:

@@ -17,14 +17,17 @@ namespace {
 struct Lists {
   bool by_itself = false;  // one of no file: an option of a type of events does not choose the type
   std::string types;
-  std::vector<std::pair<std::string, bool>> enabled;  // types that say so
-  std::string eve_file;                               // all events go to one
+  std::vector<std::pair<std::string, bool>> enabled, extended;  // types that say so
+  std::string eve_file;                                         // all events go to one
   bool stats = true;
   std::string order;
   std::array<std::optional<uint64_t>, 2> http_bodies;  // by Direction
   const Setting* unlimited_body = nullptr;             // that asks for no limit
   NamedFiles files;
 };
+
+// Types whose events tell less if they are named and not `extended`.
+constexpr std::array<std::string_view, 2> kExtensible = {"http", "tls"};
 
 void add_to(std::string& list, std::string_view element) {
   if (!list.empty()) list += ',';
@@ -80,24 +83,10 @@ Applied apply_fixed(std::string_view name, std::string_view value) {
   return false;
 }
 
-Applied apply_anomaly_option(std::string_view option, std::string_view value,
-                             inspect::AnomalyOptions& anomalies) {
-  const std::pair<std::string_view, bool*> options[] = {{"types.applayer", &anomalies.applayer},
-                                                        {"types.stream", &anomalies.stream},
-                                                        {"types.decode", &anomalies.decode},
-                                                        {"packethdr", &anomalies.packet_header}};
-  for (const auto& [name, wanted] : options) {
+Applied set_one(std::initializer_list<std::pair<std::string_view, bool*>> switches,
+                std::string_view option, std::string_view value) {
+  for (const auto& [name, wanted] : switches)
     if (name == option) return set(*wanted, option, value);
-  }
-  return false;
-}
-
-Applied apply_stats_option(std::string_view option, std::string_view value, StatsOptions& stats) {
-  const std::pair<std::string_view, bool*> options[] = {
-      {"totals", &stats.totals}, {"threads", &stats.threads}, {"deltas", &stats.deltas}};
-  for (const auto& [name, wanted] : options) {
-    if (name == option) return set(*wanted, option, value);
-  }
   return false;
 }
 
@@ -105,19 +94,29 @@ Applied apply_stats_option(std::string_view option, std::string_view value, Stat
 Applied apply_event_option(std::string_view type, std::string_view option, std::string_view value,
                            IdsOptions& options) {
   inspect::EventOptions& events = options.inspection.events;
-  if (type == "alert" && option == "payload") return set(events.payload, option, value);
-  if (type == "alert" && option == "payload-printable")
-    return set(events.payload_printable, option, value);
-  if (type == "alert" && option == "packet") return set(events.packet, option, value);
-  if (type == "alert" && option == "verdict") return set(events.verdict, option, value);
+  if (type == "alert")
+    return set_one({{"payload", &events.payload},
+                    {"payload-printable", &events.payload_printable},
+                    {"packet", &events.packet},
+                    {"verdict", &events.verdict}},
+                   option, value);
+  if (type == "stats")
+    return set_one({{"totals", &options.stats.totals},
+                    {"threads", &options.stats.threads},
+                    {"deltas", &options.stats.deltas}},
+                   option, value);
+  if (type == "anomaly")
+    return set_one({{"types.applayer", &events.anomalies.applayer},
+                    {"types.stream", &events.anomalies.stream},
+                    {"types.decode", &events.anomalies.decode},
+                    {"packethdr", &events.anomalies.packet_header}},
+                   option, value);
   if (type == "dns" && option == "version")
     return set_size(events.dns_version, option, value, 2, 3);
   if (type == "drop" && option == "flows" && (value == "all" || value == "start")) {
     events.every_drop = value == "all";
     return true;
   }
-  if (type == "stats") return apply_stats_option(option, value, options.stats);
-  if (type == "anomaly") return apply_anomaly_option(option, value, events.anomalies);
   if (type == "files" && option.starts_with("force-hash.")) {
     for (size_t i = 0; i < inspect::kFileHashes; i++) {
       if (inspect::file_hash_name(static_cast<inspect::FileHash>(i)) != value) continue;
@@ -140,12 +139,16 @@ Applied apply_type(std::string_view path, std::string_view value, IdsOptions& op
   if (!inspect::EventTypes::parse(name) || name == "all" || name == "none") return false;
   if (path.empty() || !lists.by_itself) add_to(lists.types, name);
   if (path.empty()) return true;
-  if (path == "enabled") {
-    bool enabled = true;
-    SLUICE_TRY(const bool applied, set(enabled, path, value));
-    lists.enabled.emplace_back(name, enabled);
+  const bool extends =
+      path == "extended" && std::ranges::find(kExtensible, name) != kExtensible.end();
+  if (path == "enabled" || extends) {
+    bool said = true;
+    SLUICE_TRY(const bool applied, set(said, path, value));
+    (extends ? lists.extended : lists.enabled).emplace_back(name, said);
     return applied;
   }
+  // Members of its choice, which are not chosen here: all of them.
+  if (name == "tls" && path.starts_with("custom.")) lists.extended.emplace_back(name, true);
   return apply_event_option(type, path, value, options);
 }
 
@@ -270,9 +273,19 @@ Applied apply_one(const Setting& setting, IdsOptions& options, Lists& lists) {
   return apply_eve(path, value, options, lists);
 }
 
+// Which events tell all. As in Suricata a type that is named does so only if it says `extended`.
+void apply_extended(const Lists& lists, inspect::EventOptions& events) {
+  for (const std::string_view name : kExtensible)
+    if (!lists.types.empty() && events.types.has(name))
+      events.extended = events.extended.with(name, false);
+  for (const auto& [name, extended] : lists.extended)
+    events.extended = events.extended.with(name, extended);
+}
+
 Result<> apply_lists(const Lists& lists, IdsOptions& options, SettingNotes& notes) {
   inspect::EventTypes& types = options.inspection.events.types;
   if (!lists.types.empty()) SLUICE_TRY_VOID(choose_events(lists.types, options));
+  apply_extended(lists, options.inspection.events);
   for (const auto& [name, enabled] : lists.enabled) types = types.with(name, enabled);
   if (!lists.stats) types = types.without(inspect::EventType::kStats);
   if (!options.stats.totals && !options.stats.threads)

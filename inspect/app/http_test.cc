@@ -99,6 +99,11 @@ TEST(Http, WritesAnEvent) {
                 R"("content_range":{"raw":"bytes 0-4/10","start":0,"end":4,"size":10},)"
                 R"("http_refer":"r","http_method":"GET","protocol":"HTTP/1.1","status":302,)"
                 R"("redirect":"/n","length":5}})"});
+  EXPECT_EQ(sink.brief, R"({"http":{"hostname":"Ex.com","http_port":8080,"url":"/a?b",)"
+                        R"("http_user_agent":"u","xff":"192.0.2.1, 192.0.2.2",)"
+                        R"("http_content_type":"text/html",)"
+                        R"("content_range":{"raw":"bytes 0-4/10","start":0,"end":4,"size":10}}})"
+                        "\n");
 }
 
 TEST(Http, TellsWhereAResponseOfAnyStatusLeads) {

@@ -65,13 +65,13 @@ void HttpTransaction::write(JsonLine& line) const {
     return;
   }
   const size_t before = line.written().size();
-  write_object(line);
+  write_object(line, true);
   if (!finished(kToServer) || !finished(kToClient)) return;
   written_ = line.written().substr(before);
   if (written_.starts_with(',')) written_.erase(0, 1);
 }
 
-void HttpTransaction::write_object(JsonLine& line) const {
+void HttpTransaction::write_object(JsonLine& line, bool extended) const {
   line.open("http");
   write_text(line, "hostname", hostname());
   if (tx->request_port_number > 0) line.number("http_port", tx->request_port_number);
@@ -84,6 +84,12 @@ void HttpTransaction::write_object(JsonLine& line) const {
   write_text(line, "xff", forwarded_for);
   write_text(line, "http_content_type", content_type.substr(0, content_type.find(';')));
   write_content_range(line, content_range);
+  if (extended) write_more(line, referer, location);
+  line.close();
+}
+
+void HttpTransaction::write_more(JsonLine& line, std::string_view referer,
+                                 std::string_view location) const {
   write_text(line, "http_refer", referer);
   write_text(line, "http_method", view_of(tx->request_method));
   write_text(line, "protocol", view_of(tx->request_protocol));
@@ -94,7 +100,6 @@ void HttpTransaction::write_object(JsonLine& line) const {
   }
   write_text(line, "redirect", location);
   line.number("length", tx->response_message_len);
-  line.close();
 }
 
 void HttpTransaction::tell(TransactionSink& sink, Direction direction, Buffer buffer,

@@ -20,6 +20,7 @@ class HttpTransaction final : public Transaction {
 
   std::string_view event_type() const override { return "http"; }
   void write(JsonLine& line) const override;
+  void write_brief(JsonLine& line) const override { write_object(line, false); }
 
   // What is known after the request line, after the request's headers, and so on.
   void tell_request_line(TransactionSink& sink);
@@ -57,7 +58,8 @@ class HttpTransaction final : public Transaction {
   void tell_response_line(TransactionSink& sink);
   void begin_body(Direction direction, TransactionSink& sink);
   void tell_trouble(Direction direction, HttpBody::Trouble trouble, TransactionSink& sink);
-  void write_object(JsonLine& line) const;
+  void write_object(JsonLine& line, bool extended) const;
+  void write_more(JsonLine& line, std::string_view referer, std::string_view location) const;
   std::string_view path() const;
   std::string_view hostname() const;
 

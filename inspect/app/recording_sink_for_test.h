@@ -34,6 +34,7 @@ class RecordingSink : public TransactionSink {
  public:
   std::vector<Recorded> all;
   std::vector<Buffer> unwanted;
+  std::string brief;  // the JSON of write_brief() of the last that has ended
 
   bool wants(Buffer buffer) const override {
     return std::find(unwanted.begin(), unwanted.end(), buffer) == unwanted.end();
@@ -73,6 +74,10 @@ class RecordingSink : public TransactionSink {
   void ended(Transaction& transaction) override {
     all.push_back(
         {Recorded::kEnded, transaction.id(), Direction::kToServer, "", json(transaction)});
+    JsonLine line;
+    line.begin();
+    transaction.write_brief(line);
+    brief = line.finish();
     for (const Held& held : held_) {
       if (held.transaction == transaction.id()) {
         EXPECT_EQ(text(held.bytes), held.copy) << "a buffer must not change";

@@ -86,6 +86,14 @@ TEST_F(TlsTest, AHandshakeOfTls12) {
   EXPECT_EQ(sink_.get_all(Recorded::kFinished).size(), 2u);
 }
 
+TEST_F(TlsTest, InBriefItTellsWhoseTheCertificateIs) {
+  feed_all(Handshake(HandshakeOptions{.version = 0x0303, .client_certificate = true}));
+  EXPECT_EQ(sink_.brief, R"({"tls":{"subject":"C=DE, O=Example, Ltd, CN=www.example.org",)"
+                         R"("issuerdn":"C=DE, O=Example, Ltd, CN=www.example.org",)"
+                         R"("subjectaltname":["www.example.org","192.0.2.7"]}})"
+                         "\n");
+}
+
 TEST_F(TlsTest, AHandshakeOfTls13ShowsNoCertificate) {
   EXPECT_EQ(feed_all(Handshake(HandshakeOptions{.version = 0x0304})), Parsed::kDone);
   EXPECT_TRUE(event_has(R"({"tls":{"sni":"www.example.org","version":"TLS 1.3")")) << event();

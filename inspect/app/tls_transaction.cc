@@ -32,9 +32,20 @@ std::string_view event_of(tls::ServerNameFault fault) {
   }
 }
 
-void write_certificate(JsonLine& line, const tls::Certificate& certificate) {
+void write_names(JsonLine& line, const tls::Certificate& certificate) {
   line.string("subject", certificate.subject);
   line.string("issuerdn", certificate.issuer);
+}
+
+void write_alt_names(JsonLine& line, const tls::Certificate& certificate) {
+  if (certificate.alt_names.empty()) return;
+  line.open_array("subjectaltname");
+  for (const std::string& name : certificate.alt_names) line.element(name);
+  line.close_array();
+}
+
+void write_certificate(JsonLine& line, const tls::Certificate& certificate) {
+  write_names(line, certificate);
   line.string("serial", certificate.serial);
   line.string("fingerprint", certificate.fingerprint);
   if (!certificate.not_before.empty()) line.string("notbefore", certificate.not_before);
@@ -210,6 +221,15 @@ void TlsTransaction::server_encrypts() {
   if (server_ && !tls::is_tls13(server_->version) && shown_[1].chain.empty()) resumed_ = true;
 }
 
+void TlsTransaction::write_brief(JsonLine& line) const {
+  line.open("tls");
+  const tls::Certificate* const server = certificate(shown_[1]);
+  if (server != nullptr) write_names(line, *server);
+  if (resumed_) line.boolean("session_resumed", true);
+  if (server != nullptr) write_alt_names(line, *server);
+  line.close();
+}
+
 void TlsTransaction::write(JsonLine& line) const {
   line.open("tls");
   const tls::Certificate* const server = certificate(shown_[1]);
@@ -217,11 +237,7 @@ void TlsTransaction::write(JsonLine& line) const {
   if (resumed_) line.boolean("session_resumed", true);
   if (client_ && !client_->server_name.empty()) line.string("sni", client_->server_name);
   line.string("version", tls::version_text(versions_[1]));
-  if (server != nullptr && !server->alt_names.empty()) {
-    line.open_array("subjectaltname");
-    for (const std::string& name : server->alt_names) line.element(name);
-    line.close_array();
-  }
+  if (server != nullptr) write_alt_names(line, *server);
   if (client_) write_fingerprint(line, "ja3", ja3().hash, ja3().text);
   if (server_) write_fingerprint(line, "ja3s", ja3s().hash, ja3s().text);
   if (server_) write_hello(line, *server_);

@@ -22,6 +22,7 @@ class TlsTransaction final : public Transaction {
 
   std::string_view event_type() const override { return "tls"; }
   void write(JsonLine& line) const override;
+  void write_brief(JsonLine& line) const override;
 
   // As on the wire: 0x0303 is TLS 1.2, 0x0002 SSLv2; 0: not known yet. Of the client the highest
   // that it offers, of the server the one it takes.

@@ -40,6 +40,8 @@ class Transaction {
   // The objects that say what is known so far, e.g. "http":{...}, with Suricata's field names; in
   // events about this transaction, alerts included.
   virtual void write(JsonLine& line) const = 0;
+  // The same in its own event if that is not `extended`.
+  virtual void write_brief(JsonLine& line) const { write(line); }
 
   // True: its parser says when to log it, by TransactionSink::log. Else it is logged when it ends.
   virtual bool logs_itself() const { return false; }

@@ -19,6 +19,9 @@ struct AnomalyOptions {
 
 struct EventOptions {
   EventTypes types;
+  // Those of these types ("http", "tls") tell all; the others only what Suricata's do that are not
+  // `extended`.
+  EventTypes extended;
   AnomalyOptions anomalies;
   // "community_id" in each event of a flow; see community_id.h.
   bool community_id = false;

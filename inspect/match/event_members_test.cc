@@ -140,6 +140,28 @@ TEST(EventMembers, AnAlertTellsAllThatItsPacketSaysOfTheTransaction) {
   EXPECT_EQ(last_alert(h).at("http").at("length"), 4);
 }
 
+TEST(EventMembers, OfATypeThatIsNotExtendedOnlyItsOwnEventsTellLess) {
+  for (const bool extended : {true, false}) {
+    InspectorOptions options;
+    if (!extended) options.events.extended = *EventTypes::parse("none");
+    Harness h(kWebRules, options);
+    h.connect({});
+    h.data({}, 0, kRequest);
+    h.send(tcp(Ends().turned(), kAck, 5001,
+               1001 + static_cast<uint32_t>(std::string_view(kRequest).size()),
+               "HTTP/1.1 200 OK\r\nContent-Type: text/x\r\nContent-Length: 4\r\n\r\nbody"));
+    const auto events = h.events();
+    const auto http = std::ranges::find(events, "http", [](const auto& event) {
+      return event.at("event_type").template get<std::string>();
+    });
+    ASSERT_NE(http, events.end());
+    EXPECT_EQ(http->at("http").at("http_content_type"), "text/x");
+    for (const char* name : {"http_method", "protocol", "status", "length"})
+      EXPECT_EQ(http->at("http").contains(name), extended) << name;
+    EXPECT_TRUE(last_alert(h).at("http").contains("http_method"));
+  }
+}
+
 TEST(EventMembers, AnAlertTellsNothingThatALaterPacketSays) {
   Harness h(kWebRules);
   h.connect({});

@@ -204,7 +204,11 @@ void Reports::transaction(const Flow& flow, Direction direction, int64_t time_us
     direction = Direction::kToServer;
   begin_of_flow(transaction.event_type(), flow, direction, time_us);
   line_.unsigned_number("tx_id", transaction.id());
-  transaction.write(line_);
+  if (options_.extended.has(transaction.event_type())) {
+    transaction.write(line_);
+  } else {
+    transaction.write_brief(line_);
+  }
   finish();
 }
 
