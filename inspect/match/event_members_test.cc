@@ -27,6 +27,8 @@ TEST(EventMembers, TellOfTheFrame) {
   EXPECT_EQ(alert.at("flow").at("bytes_toserver"), 100);
   const auto live = only_alert({}, {}, {});
   EXPECT_FALSE(live.contains("pcap_cnt") || live.contains("vlan"));
+  EXPECT_EQ(alert.at("pkt_src"), "wire/pcap");
+  EXPECT_EQ(live.at("pkt_src"), "geneve encapsulation");
   EXPECT_EQ(live.at("flow").at("bytes_toserver"), 35);
 }
 

@@ -86,7 +86,7 @@ void Inspector::count_flags(const PacketView& view) {
 void Inspector::count_tunnel(const PacketView& outer, const PacketView& inner) {
   counters_.tunnelled++;
   const bool ipv6_inside = inner.packet.tuple.version == 6;
-  switch (tunnel_kind(outer.ip, outer.packet)) {
+  switch (tunnel_kind(outer.packet.tuple)) {
     case TunnelKind::kIp:
       if (outer.packet.tuple.version == 6)
         (ipv6_inside ? counters_.ipv6_in_ipv6 : counters_.ipv4_in_ipv6)++;

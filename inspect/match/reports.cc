@@ -9,6 +9,7 @@
 #include "inspect/eve/community_id.h"
 #include "inspect/eve/event.h"
 #include "inspect/rules/notes.h"
+#include "inspect/stream/tunnel.h"
 
 namespace sluice::inspect {
 
@@ -39,6 +40,25 @@ void write_array(JsonLine& line, std::string_view key, const std::vector<std::st
   line.open_array(key);
   for (const std::string& value : values) line.element(value);
   line.close_array();
+}
+
+// How a packet has come here, in Suricata's words where it has some. Live ones bring no number: the
+// gateway sends them in GENEVE.
+std::string_view source_text(const Frame& frame) {
+  if (frame.outer == nullptr) return frame.number != 0 ? "wire/pcap" : "geneve encapsulation";
+  switch (tunnel_kind(*frame.outer)) {
+    case TunnelKind::kIp:
+      return frame.outer->version == 4 ? "ipv4 tunnel" : "ipv6 tunnel";
+    case TunnelKind::kGre:
+      return "gre tunnel";
+    case TunnelKind::kVxlan:
+      return "vxlan encapsulation";
+    case TunnelKind::kGeneve:
+      return "geneve encapsulation";
+    case TunnelKind::kOther:
+      break;
+  }
+  return "udp tunnel";
 }
 
 // Flowbits by where events show them: Suricata userguide, "Eve JSON Format".
@@ -86,7 +106,7 @@ void Reports::write_notes(const FlowNotes* notes) {
 void Reports::write_source(const Flow& flow) {
   if (frame_ != nullptr) {
     if (frame_->number != 0) line_.unsigned_number("pcap_cnt", frame_->number);
-    if (frame_->outer == nullptr) line_.string("pkt_src", "wire/pcap");
+    line_.string("pkt_src", source_text(*frame_));
   }
   if (frame_ != nullptr && frame_->outer != nullptr)
     write_tunnel(line_, *frame_->outer, frame_->depth, options_.short_ipv6);

@@ -33,6 +33,7 @@ TEST(TunnelRules, ADropKeepsBackWhatCarriesThePacket) {
     EXPECT_EQ(event.at("tunnel").at("src_ip"), "192.0.2.1");
     EXPECT_EQ(event.at("tunnel").at("proto"), "GRE");
     EXPECT_EQ(event.at("tunnel").at("depth"), 1);
+    EXPECT_EQ(event.at("pkt_src"), "gre tunnel");
   }
 }
 
@@ -72,6 +73,24 @@ Bytes in_vxlan(uint8_t network, const Ends& ends, const Bytes& inner) {
   vxlan += static_cast<char>(network);
   vxlan += std::string(1 + 12, '\0') + std::string("\x08\0", 2);
   return udp(ends, vxlan + std::string(inner.begin(), inner.end()));
+}
+
+TEST(TunnelRules, EventsTellHowThePacketCame) {
+  const Ends six{"fd00::1", "fd00::2"};
+  const Bytes inner = udp({}, "evil");
+  const std::pair<Bytes, const char*> kWays[] = {
+      {in_gre(inner), "gre tunnel"},
+      {ip_packet(kTunnel, 4, inner), "ipv4 tunnel"},
+      {ip_packet(kTunnel, 41, udp(six, "evil")), "ipv4 tunnel"},
+      {ip_packet(six, 4, inner), "ipv6 tunnel"},
+      {in_vxlan(1, {"192.0.2.1", "192.0.2.2", 5000, 4789}, inner), "vxlan encapsulation"},
+      {inner, "geneve encapsulation"}};
+  for (const auto& [packet, way] : kWays) {
+    Harness h("alert udp any any -> any !4789 (content:\"evil\"; sid:1;)");
+    h.send(packet);
+    ASSERT_EQ(h.alerts(), Sids{1}) << way;
+    EXPECT_EQ(h.events().back().at("pkt_src"), way);
+  }
 }
 
 // Tenants use the same addresses; who opens a tunnel takes all of its senders to the same hosts.

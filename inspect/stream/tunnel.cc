@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/stream/tunnel.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 
 namespace sluice::inspect {
@@ -132,10 +134,10 @@ Bytes tunnel_payload(Bytes ip, const tunnels::packet& packet) {
   return inner(ip, packet);
 }
 
-TunnelKind tunnel_kind(Bytes ip, const tunnels::packet& packet) {
-  if (packet.tuple.protocol == kProtocolGre) return TunnelKind::kGre;
-  if (packet.tuple.protocol != tunnels::kProtocolUdp) return TunnelKind::kIp;
-  const uint16_t port = tunnels::load_be16(&ip[packet.l4_offset + 2]);
+TunnelKind tunnel_kind(const tunnels::tuple& tunnel) {
+  if (tunnel.protocol == kProtocolGre) return TunnelKind::kGre;
+  if (tunnel.protocol != tunnels::kProtocolUdp) return TunnelKind::kIp;
+  const uint16_t port = ntohs(tunnel.destination_port);
   if (port == kVxlanPort) return TunnelKind::kVxlan;
   return port == kGenevePort ? TunnelKind::kGeneve : TunnelKind::kOther;
 }

@@ -20,7 +20,7 @@ std::span<const uint8_t> tunnel_payload(std::span<const uint8_t> ip, const tunne
 
 enum class TunnelKind : uint8_t { kIp, kGre, kVxlan, kGeneve, kOther };
 // Of what is a tunnel by tunnel_payload().
-TunnelKind tunnel_kind(std::span<const uint8_t> ip, const tunnels::packet& packet);
+TunnelKind tunnel_kind(const tunnels::tuple& tunnel);
 
 // Of the networks that the tunnel's other end keeps apart, the one that the packet inside is in:
 // how it is carried, and the VNI of VXLAN or GENEVE or the key of GRE. Of what is a tunnel by
