@@ -105,6 +105,7 @@ function(sluice_jemalloc name)
   if(NOT SLUICE_SANITIZE)
     find_library(JEMALLOC_LIBRARY jemalloc REQUIRED)
     target_link_libraries(${name} PRIVATE ${JEMALLOC_LIBRARY})
+    target_sources(${name} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/jemalloc_settings.c)
   endif()
 endfunction()
 
