@@ -54,12 +54,16 @@ KNOWN = {
 FLOW = re.compile(r"^\t\d+\t(\S+) (\S+) (?:<->|->) (\S+) .*\[proto: (?:[A-Z]+:)?[\d.]+/([^\]]*)\]")
 
 
+# What `proto` of an event says for a protocol of the list.
+EVENT_PROTO = {"ICMPV6": "IPv6-ICMP", "19": "DCN-MEAS", "37": "DDP", "118": "STP", "127": "CRUDP"}
+
+
 def end_text(address, port):
     return f"{ipaddress.ip_address(address)}:{port}"
 
 
 def flow_text(proto, a, b):
-    proto = {"ICMPV6": "IPv6-ICMP"}.get(proto, f"{int(proto):03}" if proto.isdigit() else proto)
+    proto = EVENT_PROTO.get(proto, f"{int(proto):03}" if proto.isdigit() else proto)
     return " ".join([proto, *sorted([a, b])])
 
 
