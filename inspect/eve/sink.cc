@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 namespace sluice::inspect {
@@ -112,10 +113,14 @@ void FileSink::wait_for_reader(int at_most_ms) {
 bool FileSink::room_comes() {
   pollfd room{fd_, POLLOUT, 0};
   if (patience_ms_ == 0) return false;
+  const auto before = std::chrono::steady_clock::now();
   const int ready = ::poll(&room, 1, patience_ms_);
-  if (ready > 0 || (ready < 0 && errno == EINTR)) return true;
-  patience_ms_ = 0;
-  return false;
+  const bool goes_on = ready > 0 || (ready < 0 && errno == EINTR);
+  if (patience_ms_ == kHoweverLong) return goes_on;
+  const auto waited =
+      std::chrono::ceil<std::chrono::milliseconds>(std::chrono::steady_clock::now() - before);
+  patience_ms_ = goes_on ? std::max(patience_ms_ - static_cast<int>(waited.count()), 0) : 0;
+  return goes_on;
 }
 
 // What of it could not be written.

@@ -72,8 +72,7 @@ class FileSink final : public Sink {
   // written before this is there, the rest here. An error: it goes on as before. Standard output
   // stays.
   Result<> reopen();
-  // From now on nobody waits for us: a FIFO's reader has so many milliseconds to make room. One who
-  // lets them pass is not waited for again.
+  // From now on nobody waits for us: a FIFO's reader has so many milliseconds in all to make room.
   void wait_for_reader(int at_most_ms);
   struct Counters {
     uint64_t lines = 0;  // that were written, or lost
