@@ -4,6 +4,8 @@
 #include <pcap/pcap.h>
 
 #include <algorithm>
+#include <cinttypes>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <system_error>
@@ -103,11 +105,16 @@ class Player {
       return fail("captures of link type " + std::to_string(captured_.link_type) + " are not read",
                   file);
     begun_ = true;
+    const uint64_t frames = captured_.number;
+    const uint64_t packets = packets_;
     pcap_pkthdr* header = nullptr;
     const uint8_t* bytes = nullptr;
     int status = 0;
     while ((status = pcap_next_ex(pcap.get(), &header, &bytes)) == 1) show(*header, bytes);
     if (status == PCAP_ERROR) return fail(pcap_geterr(pcap.get()), file);
+    if (captured_.number != frames && packets_ == packets)
+      std::fprintf(stderr, "%s: none of its %" PRIu64 " frames holds IP that is read\n",
+                   file.c_str(), captured_.number - frames);
     return {};
   }
 
@@ -127,6 +134,7 @@ class Player {
     captured_.number++;
     const size_t offset = ip_offset(captured_.link_type, frame);
     if (offset >= frame.size()) return;
+    packets_++;
     ip_.assign(frame.begin() + static_cast<ptrdiff_t>(offset), frame.end());
     captured_.header = frame.first(offset);
     captured_.length = header.len;
@@ -141,6 +149,7 @@ class Player {
   std::vector<uint8_t> ip_;
   int64_t time_us_ = 0;
   int64_t next_tick_us_ = 0;
+  uint64_t packets_ = 0;  // that were shown
   CapturedFrame captured_{0, {}, 0, 0, {}};
   bool begun_ = false;
 };

@@ -122,6 +122,21 @@ TEST(Capture, PassesOverFramesWithoutIp) {
   EXPECT_TRUE(watcher.packets.empty());
 }
 
+// Or it would look as if nothing had been found in it.
+TEST(Capture, AFileThatHoldsNoIpIsSpokenOf) {
+  const Bytes mpls = kMacs + Bytes{0x88, 0x47, 0, 1, 0x31, 0xff} + kIp;
+  const auto said = [](const Bytes& file) {
+    Watcher watcher;
+    testing::internal::CaptureStderr();
+    EXPECT_TRUE(run_bytes(file, watcher));
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_NE(said(pcap_file(1, {mpls, mpls})).find(": none of its 2 frames holds IP that is read\n"),
+            std::string::npos);
+  EXPECT_EQ(said(pcap_file(1, {mpls, kMacs + Bytes{8, 0} + kIp})), "");
+  EXPECT_EQ(said(pcap_file(1, {})), "");
+}
+
 TEST(Capture, FilesOfADirectoryAreOneCapture) {
   const std::string directory =
       testing::TempDir() + "capture_test_" + std::to_string(getpid()) + ".d";
