@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -60,26 +59,6 @@ TEST(FileSink, CountsLinesThatAFullDiskLoses) {
   EXPECT_EQ((*sink)->lines_lost(), 2u);
 }
 
-// Of three lines the second is cut by the limit: two are lost, and the file goes on with a whole
-// one.
-TEST(FileSink, NobodyWaitsForAReader) {
-  const std::string path = ::testing::TempDir() + "eve_fifo_" + std::to_string(getpid());
-  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
-  EXPECT_EQ(FileSink::open({path}).error().text(),
-            path + ": cannot open for appending: No such device or address");
-  const int reader = ::open(path.c_str(), O_RDONLY | O_NONBLOCK);
-  auto sink = FileSink::open({path});
-  ASSERT_TRUE(sink);
-  const std::string line = std::string(1023, 'x') + '\n';
-  for (int i = 0; i < 1000; i++) (*sink)->write(line);
-  (*sink)->flush();
-  EXPECT_GT((*sink)->lines_lost(), 500u);
-  EXPECT_LT((*sink)->lines_lost(), 1000u) << "what the pipe holds";
-  close(reader);
-  EXPECT_FALSE((*sink)->reopen());
-  unlink(path.c_str());
-}
-
 // While it lives no file of this process grows beyond so many bytes.
 class FileLimit {
  public:
@@ -100,6 +79,8 @@ class FileLimit {
   void (*ignored_)(int);
 };
 
+// Of three lines the second is cut by the limit: two are lost, and the file goes on with a whole
+// one.
 TEST(FileSink, ALineThatWasCutSpoilsNoOther) {
   const std::string path = ::testing::TempDir() + "eve_cut_" + std::to_string(getpid());
   auto sink = FileSink::open({path});
@@ -134,72 +115,6 @@ TEST(FileSink, AFileThatWasCutAndThenEmptiedBeginsWithALine) {
   (*sink)->write("another\n");
   (*sink)->flush();
   EXPECT_EQ(content(path), "another\n");
-  unlink(path.c_str());
-}
-
-// Of a FIFO the end is not known: what it holds may be read already.
-TEST(FileSink, ALineThatIsCutInAFifoSpoilsNoOther) {
-  const std::string path = ::testing::TempDir() + "eve_cut_fifo_" + std::to_string(getpid());
-  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
-  const int reader = ::open(path.c_str(), O_RDONLY | O_NONBLOCK);
-  auto sink = FileSink::open({path});
-  ASSERT_TRUE(sink);
-  const auto read_all = [reader] {
-    std::string text(1 << 20, '\0');
-    const ssize_t length = ::read(reader, text.data(), text.size());
-    text.resize(length < 0 ? 0 : static_cast<size_t>(length));
-    return text;
-  };
-  (*sink)->write("one\n");
-  (*sink)->write(std::string(200'000, 'x') + "\n");
-  (*sink)->flush();
-  EXPECT_EQ((*sink)->lines_lost(), 1u);
-  EXPECT_TRUE(read_all().ends_with("xx"));
-  (*sink)->write("two\n");
-  (*sink)->flush();
-  EXPECT_EQ(read_all(), "\ntwo\n");
-  close(reader);
-  unlink(path.c_str());
-}
-
-// Where nothing else waits, who reads may take his time.
-TEST(FileSink, WaitsForTheReaderOfAFifoIfItMay) {
-  const std::string path = ::testing::TempDir() + "eve_slow_fifo_" + std::to_string(getpid());
-  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
-  const int reader = ::open(path.c_str(), O_RDONLY | O_NONBLOCK);
-  auto sink = FileSink::open({path});
-  ASSERT_TRUE(sink);
-  (*sink)->wait_for_reader(kHoweverLong);
-  constexpr size_t kLines = 10;
-  const std::string line = std::string(100'000, 'x') + "\n";
-  std::thread writer([&] {
-    for (size_t i = 0; i < kLines; i++) (*sink)->write(line);
-    (*sink)->flush();
-  });
-  std::string all, piece(1 << 16, '\0');
-  while (all.size() < kLines * line.size()) {
-    pollfd bytes{reader, POLLIN, 0};
-    ASSERT_EQ(::poll(&bytes, 1, 10'000), 1) << all.size();
-    const ssize_t length = ::read(reader, piece.data(), piece.size());
-    ASSERT_GT(length, 0);
-    all.append(piece, 0, static_cast<size_t>(length));
-  }
-  writer.join();
-  EXPECT_EQ((*sink)->lines_lost(), 0u);
-
-  // He reads a little at a time, for longer than he may.
-  (*sink)->wait_for_reader(20);
-  std::atomic<bool> done = false;
-  std::thread trickle([&] {
-    for (; !done; std::this_thread::sleep_for(std::chrono::milliseconds(5)))
-      [[maybe_unused]] const ssize_t length = ::read(reader, piece.data(), 8192);
-  });
-  for (size_t i = 0; i < 10 * kLines; i++) (*sink)->write(line);
-  (*sink)->flush();
-  done = true;
-  trickle.join();
-  EXPECT_GT((*sink)->lines_lost(), 5 * kLines) << "he was waited for too long";
-  close(reader);
   unlink(path.c_str());
 }
 
