@@ -47,7 +47,7 @@ Result<> say_test(const inspect::Engine& engine, const ids::IdsCommand& command)
 
 // What rules have put into sets is kept also where events were lost or a capture broke off.
 Result<> save_datasets(const inspect::Engine& engine, const Result<>& ran) {
-  const Result<> saved = engine.datasets().save();
+  Result<> saved = engine.datasets().save();
   if (ran) return saved;
   if (!saved) std::fprintf(stderr, "%s\n", saved.error().text().c_str());
   return ran;

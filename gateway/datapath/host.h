@@ -88,7 +88,7 @@ class DataPathHost {
 
   // What is seen of packets outside of this process, from now on. Null: nothing; what is seen in it
   // goes to tables().sightings.
-  virtual Result<std::unique_ptr<Rings>> sightings(TakeSighting) {
+  virtual Result<std::unique_ptr<Rings>> sightings(TakeSighting) {  // NOLINT: overriders keep it
     return std::unique_ptr<Rings>();
   }
 
