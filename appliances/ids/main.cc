@@ -45,9 +45,11 @@ Result<> say_test(const inspect::Engine& engine, const ids::IdsCommand& command)
   return {};
 }
 
-// What rules have put into sets is kept also where events were lost or a capture broke off.
+// What rules have put into sets is kept also where events were lost or a capture broke off. A start
+// that failed has put nothing there, and keeps the files.
 Result<> save_datasets(const inspect::Engine& engine, const Result<>& ran) {
-  Result<> saved = engine.datasets().save();
+  using Which = inspect::Datasets::Which;
+  Result<> saved = engine.datasets().save(ran ? Which::kAll : Which::kChanged);
   if (ran) return saved;
   if (!saved) std::fprintf(stderr, "%s\n", saved.error().text().c_str());
   return ran;
@@ -86,15 +88,13 @@ Result<> run(ids::IdsCommand command) {
   }
   const auto rules = std::make_shared<ids::RunningRules>(command.ids.rules, std::move(engine));
   const auto stats = ids::make_stats_log(command.ids);
-  bool began = false;
   const Result<> ran = sdk::run_with_eve(
       command.eve(), command.capture_file, command.runner,
       [&](inspect::Sink& eve) {
-        began = true;
         return ids::make_ids(rules->state().engine, command.ids, eve, stats);
       },
       ids::ids_controls(rules));
-  return began ? save_datasets(*rules->state().engine, ran) : ran;
+  return save_datasets(*rules->state().engine, ran);
 }
 
 }  // namespace

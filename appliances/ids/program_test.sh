@@ -109,6 +109,13 @@ rm "$dir/data/seen.lst"
 { cat "$dir/one.pcap"; printf 'cut'; } >"$dir/cut.pcap"
 "$ids" -r "$dir/cut.pcap" -S "$dir/set.rules" --data-dir "$dir/data" --eve "$dir/cut.json" 2>/dev/null && fail "a cut capture went unsaid"
 diff "$dir/data/seen.lst" <(echo 10.0.0.1) || fail "the set went with the rest of the capture"
+# One that is not read at the start would be empty; a start that fails leaves its file alone.
+echo 'alert udp any any -> any any (ip.src; dataset:set,found,type ip,save found.lst; sid:4;)' >"$dir/save.rules"
+echo 10.9.9.9 >"$dir/data/found.lst"
+"$ids" -r "$dir/nothing.pcap" -S "$dir/save.rules" --data-dir "$dir/data" --eve /dev/null 2>/dev/null && fail "no capture went unsaid"
+diff "$dir/data/found.lst" <(echo 10.9.9.9) || fail "a start that failed emptied the file of a set"
+"$ids" -r "$dir/one.pcap" -S "$dir/save.rules" --data-dir "$dir/data" --eve /dev/null 2>/dev/null
+diff "$dir/data/found.lst" <(echo 10.0.0.1) || fail "the set was not saved"
 "$ids" -r "$dir/one.pcap" -S "$dir/test.rules" --default-action drop --eve "$dir/fw.json" 2>"$dir/log"
 grep -q '"reason":"default packet policy"' "$dir/fw.json" || fail "$(cat "$dir/fw.json")"
 

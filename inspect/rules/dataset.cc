@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "inspect/rules/text.h"
@@ -151,7 +152,7 @@ void Dataset::add(std::span<const uint8_t> value, uint16_t number) {
   const size_t cost = cost_of(key);
   const std::unique_lock lock(mutex_);
   if (const auto found = values_.find(key); found != values_.end()) {
-    found->second = number;
+    if (std::exchange(found->second, number) != number) changed_ = true;
     return;
   }
   if (memory_ + cost > memory_max_ || *all_memory_ + cost > kDatasetMemoryMax) {
@@ -159,6 +160,7 @@ void Dataset::add(std::span<const uint8_t> value, uint16_t number) {
     return;
   }
   values_.emplace(std::move(key), number);
+  changed_ = true;
   memory_ += cost;
   *all_memory_ += cost;
 }
@@ -167,6 +169,7 @@ void Dataset::remove(std::span<const uint8_t> value) {
   const std::string key(value.begin(), value.end());
   const std::unique_lock lock(mutex_);
   if (values_.erase(key) == 0) return;
+  changed_ = true;
   memory_ -= cost_of(key);
   *all_memory_ -= cost_of(key);
 }
@@ -199,6 +202,7 @@ Result<> Dataset::read(std::string_view text, const std::string& file) {
     const auto taken = read_line(entry);
     if (!taken) return fail(taken.error().what, file + ":" + std::to_string(line));
   }
+  changed_ = false;
   return {};
 }
 
@@ -277,10 +281,10 @@ Result<std::string> Datasets::read_file(const std::string& file) const {
 }
 
 // One that cannot be written keeps no other back; the first error is told.
-Result<> Datasets::save() const {
+Result<> Datasets::save(Which which) const {
   Result<> out;
   for (const auto& [name, set] : sets_) {
-    if (set->spec().save.empty()) continue;
+    if (set->spec().save.empty() || (which == Which::kChanged && !set->changed())) continue;
     const auto path = path_of(set->spec().save);
     const Result<> saved =
         path ? replace_file(*path, set->text()) : Result<>(fail(path.error().text()));

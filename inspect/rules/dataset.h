@@ -69,6 +69,8 @@ class Dataset {
   // The lines of a file. An error names the line.
   Result<> read(std::string_view text, const std::string& file);
   std::string text() const;
+  // Since its file was read.
+  bool changed() const { return changed_; }
 
  private:
   bool fits(std::span<const uint8_t> value) const;
@@ -81,6 +83,7 @@ class Dataset {
   size_t memory_ = 0;
   std::atomic<size_t> memory_max_;
   std::atomic<uint64_t> full_ = 0;
+  std::atomic<bool> changed_ = false;
 };
 
 // The sets of one rule set. Rules are read by one thread.
@@ -94,8 +97,9 @@ class Datasets {
   Result<std::shared_ptr<Dataset>> get(const DatasetSpec& spec);
   // A file of the directory, for a rule that only reads it.
   Result<std::string> read_file(const std::string& file) const;
-  // Writes those that rules want saved.
-  Result<> save() const;
+  // Writes those that rules want saved: all of them, or those whose values have changed since.
+  enum class Which : uint8_t { kAll, kChanged };
+  Result<> save(Which which = Which::kAll) const;
 
   size_t size() const { return sets_.size(); }
   size_t memory() const { return *memory_ + *read_memory_; }

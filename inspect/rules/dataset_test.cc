@@ -119,6 +119,28 @@ TEST_F(DatasetFiles, FilesAreReadAndWritten) {
   EXPECT_EQ(read("digests"), std::string(32, 'a') + "\n");
 }
 
+TEST_F(DatasetFiles, WhatHasNotChangedIsNotWrittenIfItNeedNot) {
+  write("state", "ZXZpbA==\n");
+  write("saved", "precious\n");
+  Datasets all(directory_);
+  DatasetSpec state = spec("state");
+  state.load = state.save = "state";
+  DatasetSpec saved = spec("saved");
+  saved.save = "saved";
+  const auto set = *all.get(state);
+  ASSERT_TRUE(all.get(saved));
+  write("state", "YmFk\n");
+  ASSERT_TRUE(all.save(Datasets::Which::kChanged));
+  EXPECT_EQ(read("state"), "YmFk\n");
+  EXPECT_EQ(read("saved"), "precious\n");
+  set->remove(bytes("evil"));
+  ASSERT_TRUE(all.save(Datasets::Which::kChanged));
+  EXPECT_EQ(read("state"), "");
+  EXPECT_EQ(read("saved"), "precious\n");
+  ASSERT_TRUE(all.save());
+  EXPECT_EQ(read("saved"), "");
+}
+
 TEST_F(DatasetFiles, OneThatCannotBeWrittenKeepsNoOtherBack) {
   Datasets all(directory_);
   for (const char* name : {"a", "b", "c"}) {
