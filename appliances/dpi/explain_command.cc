@@ -45,8 +45,8 @@ Result<tunnels::tuple> read_tuple(const json& request) {
   SLUICE_TRY(tuple.source_port, read_port(request, "src_port"));
   SLUICE_TRY(tuple.destination_port, read_port(request, "dest_port"));
   const auto proto = request.find("proto");
-  const std::string name =
-      proto != request.end() && proto->is_string() ? proto->get<std::string>() : "TCP";
+  std::string name = "TCP";
+  if (proto != request.end()) name = proto->is_string() ? proto->get<std::string>() : proto->dump();
   for (int protocol = 0; protocol <= UINT8_MAX; protocol++) {
     tuple.protocol = static_cast<uint8_t>(protocol);
     if (inspect::protocol_text(tuple.protocol) == name) return tuple;

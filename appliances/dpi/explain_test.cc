@@ -155,6 +155,7 @@ TEST_F(ExplainTest, AFlowThatIsThere) {
         R"(,"src_ip":"10.0.0.1","dest_ip":"10.0.0.2","src_port":-1)",
         R"(,"src_ip":"10.0.0.1","dest_ip":"10.0.0.2","dest_port":65536)",
         R"(,"src_ip":"10.0.0.1","dest_ip":"10.0.0.2","proto":"XYZ")",
+        R"(,"src_ip":"10.0.0.1","src_port":40000,"dest_ip":"10.0.0.2","dest_port":80,"proto":41)",
         R"(,"src_ip":"10.0.0.1","dest_ip":"10.0.0.2","src_port":1,"dest_port":80)"})
     EXPECT_EQ(ask(bad)["ok"], false) << bad;
 }
