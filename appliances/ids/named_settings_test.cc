@@ -57,5 +57,24 @@ TEST_F(NamedSettingsTest, OneOfTheCommandLineTakesThePlaceOfTheFiles) {
   EXPECT_EQ(with({"vlan.use-for-tracking=no"}).error().text().substr(0, 6), "--set:");
 }
 
+// Rules read them when all are known.
+TEST_F(NamedSettingsTest, AVariableMayNameOneThatStandsBehindIt) {
+  const auto with = [&](const std::string& home) -> Result<std::vector<std::string>> {
+    auto settings = read(
+        "vars:\n  address-groups:\n    EXT: '!$HOME_NET'\n    HOME_NET: '$DMZ'\n"
+        "    DMZ: 10.2.0.0/16\n");
+    if (!home.empty()) SLUICE_TRY_VOID(settings->set("vars.address-groups.HOME_NET=" + home));
+    options_ = {};
+    return apply_settings(*settings, options_);
+  };
+  ASSERT_TRUE(with(""));
+  EXPECT_EQ(options_.rules.variables.at("EXT"), "!$HOME_NET");
+  ASSERT_TRUE(with("[$DMZ,10.9.0.0/16]"));
+  EXPECT_EQ(options_.rules.variables.at("HOME_NET"), "[$DMZ,10.9.0.0/16]");
+  EXPECT_TRUE(with("$NONE").error().text().starts_with("--set: 'HOME_NET=$NONE'"))
+      << with("$NONE").error().text();
+  EXPECT_FALSE(with("$EXT")) << "each by the other";
+}
+
 }  // namespace
 }  // namespace sluice::ids

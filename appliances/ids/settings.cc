@@ -21,8 +21,9 @@ struct Lists {
   std::string eve_file;                                         // all events go to one
   bool stats = true;
   std::string order;
-  std::array<std::optional<uint64_t>, 2> http_bodies;  // by Direction
-  const Setting* unlimited_body = nullptr;             // that asks for no limit
+  std::array<std::optional<uint64_t>, 2> http_bodies;             // by Direction
+  const Setting* unlimited_body = nullptr;                        // that asks for no limit
+  std::vector<std::pair<const Setting*, std::string>> variables;  // with their names
   NamedFiles files;
 };
 
@@ -182,24 +183,42 @@ Applied apply_eve(std::string_view path, std::string_view value, IdsOptions& opt
   return apply_type(path, value, options, lists);
 }
 
-Applied apply_one_variable(std::string_view name, std::string_view value, IdsOptions& options) {
-  const auto taken =
-      inspect::set_variable(options.rules.variables, std::string(name) + "=" + std::string(value));
-  if (!taken) return bad_value(name, value, taken.error().what);
-  return true;
+// "file:12"
+std::string place(const Settings& settings, const Setting& setting) {
+  if (setting.line == 0) return std::string(kSetOption);
+  return settings.file + ":" + std::to_string(setting.line);
 }
 
-// "vars.address-groups.HOME_NET". Without its variables the rules would be lost.
-Applied apply_variable(std::string_view name, std::string_view value, IdsOptions& options) {
+// "vars.address-groups.HOME_NET"
+Applied take_variable(const Setting& setting, Lists& lists) {
   static constexpr std::string_view kGroups[] = {"vars.address-groups", "vars.port-groups"};
+  const std::string_view name = setting.name;
   for (const std::string_view group : kGroups) {
-    if (name.starts_with(group) && name.substr(group.size()).starts_with('.'))
-      return apply_one_variable(name.substr(group.size() + 1), value, options);
+    if (!name.starts_with(group) || !name.substr(group.size()).starts_with('.')) continue;
+    lists.variables.emplace_back(&setting, name.substr(group.size() + 1));
+    return true;
   }
   const bool group = name == "vars" || std::ranges::find(kGroups, name) != std::end(kGroups);
-  if (group && !value.empty())
-    return bad_value(name, value, "address-groups and port-groups have names with values");
+  if (group && !setting.value.empty())
+    return bad_value(name, setting.value, "address-groups and port-groups have names with values");
   return false;
+}
+
+Result<> apply_variable(const std::string& name, const Setting& setting, IdsOptions& options) {
+  const auto taken = inspect::set_variable(options.rules.variables, name + "=" + setting.value);
+  return taken ? Result<>{} : bad_value(name, setting.value, taken.error().what);
+}
+
+// One may name any other, wherever that stands. Without its variables the rules would be lost.
+Result<> apply_variables(const Settings& settings, Lists& lists, IdsOptions& options) {
+  auto& waiting = lists.variables;
+  const auto taken = [&](const auto& variable) {
+    return static_cast<bool>(apply_variable(variable.second, *variable.first, options));
+  };
+  while (std::erase_if(waiting, taken) != 0) continue;
+  if (waiting.empty()) return {};
+  const auto& [setting, name] = waiting.front();
+  return fail(apply_variable(name, *setting, options).error().what, place(settings, *setting));
 }
 
 // Of all servers together: the most that is asked for one.
@@ -264,7 +283,7 @@ Applied apply_one(const Setting& setting, IdsOptions& options, Lists& lists) {
   if (name == "stream.async-oneside") return set(inspection.one_sided, name, value);
   if (name == "packet-alert-max")
     return set_size(inspection.alerts_per_packet_max, name, value, 1, 255);
-  SLUICE_TRY(const bool variable, apply_variable(name, value, options));
+  SLUICE_TRY(const bool variable, take_variable(setting, lists));
   if (variable) return true;
   std::string_view path = name;
   if (first_word(path) != "outputs") return false;
@@ -322,12 +341,6 @@ bool is_unused(std::string_view name, const std::vector<std::string>& unused) {
   return std::ranges::any_of(unused, [&](const auto& prefix) { return name.starts_with(prefix); });
 }
 
-// "file:12"
-std::string place(const Settings& settings, const Setting& setting) {
-  if (setting.line == 0) return std::string(kSetOption);
-  return settings.file + ":" + std::to_string(setting.line);
-}
-
 // Each by itself.
 Result<> apply_each(const Settings& settings, IdsOptions& options, Lists& lists,
                     SettingNotes& notes) {
@@ -351,6 +364,7 @@ Result<std::vector<std::string>> apply_settings(const Settings& settings, IdsOpt
   Lists lists;
   SettingNotes notes;
   SLUICE_TRY_VOID(apply_each(settings, options, lists, notes));
+  SLUICE_TRY_VOID(apply_variables(settings, lists, options));
   if (const auto applied = apply_body_limits(lists, options.inspection); !applied)
     return fail(applied.error().what, place(settings, *lists.unlimited_body));
   SLUICE_TRY_VOID(apply_lists(lists, options, notes));
