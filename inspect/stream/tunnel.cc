@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/stream/tunnel.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 
 namespace sluice::inspect {
@@ -137,7 +135,7 @@ Bytes tunnel_payload(Bytes ip, const tunnels::packet& packet) {
 TunnelKind tunnel_kind(const tunnels::tuple& tunnel) {
   if (tunnel.protocol == kProtocolGre) return TunnelKind::kGre;
   if (tunnel.protocol != tunnels::kProtocolUdp) return TunnelKind::kIp;
-  const uint16_t port = ntohs(tunnel.destination_port);
+  const uint16_t port = tunnels::swap_be16(tunnel.destination_port);
   if (port == kVxlanPort) return TunnelKind::kVxlan;
   return port == kGenevePort ? TunnelKind::kGeneve : TunnelKind::kOther;
 }
